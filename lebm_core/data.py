@@ -1,0 +1,102 @@
+"""What the core asks of a data set: batches by index, an order for each epoch, and a way to write samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+__all__ = ["SPLITS", "Batch", "Dataset"]
+
+SPLITS = ("train", "valid", "test")
+
+
+class Batch(NamedTuple):
+    """A batch of examples; the first axis of every tensor is the batch.
+
+    Attributes:
+        x: what the decoder models, first axis B.
+        y: (B,) integer class ids, -1 where unknown; None for a data set without classes.
+        context: (B, c) what the prior is conditioned on, or None.
+        index: (B,) row numbers in the split; persistent chains are kept by them.
+    """
+
+    x: Any
+    y: Tensor | None = None
+    context: Tensor | None = None
+    index: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with every tensor on `device`."""
+        return Batch(*(v.to(device) if isinstance(v, Tensor) else v for v in self))
+
+
+class Dataset(ABC):
+    """A data set with the splits train, valid and test.
+
+    Attributes:
+        sizes: what a decoder's or encoder's constructor may ask for by parameter name,
+            for instance {"vocab_size": 10001} or {"features": 2}.
+        summary: facts for the report: counts per split, source, checksums.
+    """
+
+    sizes: dict[str, Any]
+    summary: dict[str, Any]
+    sample_options: ClassVar[dict[str, Any]] = {}
+
+    @abstractmethod
+    def length(self, split: str) -> int:
+        """The number of examples of `split`."""
+
+    @abstractmethod
+    def batch(self, split: str, index: Tensor) -> Batch:
+        """The examples with the given row numbers (an integer tensor); deterministic."""
+
+    @abstractmethod
+    def write(self, x: Any, path: Path) -> Path:
+        """Writes samples beside `path` (without suffix, the data set adds its own); returns the file."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes the preprocessing (not the data) to `folder`, in JSON."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote: enough for `write`; every split is then empty."""
+
+    def order(
+        self, split: str, batch_size: int, generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        """One epoch as a list of index tensors; without a generator, in the order of the file."""
+        n = self.length(split)
+        rows = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        return list(rows.split(batch_size)) if n else []
+
+    def batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Batch]:
+        """The batches of one epoch; `limit` stops after that many examples."""
+        seen = 0
+        for index in self.order(split, batch_size, generator):
+            if limit is not None and seen >= limit:
+                return
+            if limit is not None:
+                index = index[: limit - seen]
+            seen += len(index)
+            yield self.batch(split, index)
+
+    def figures(
+        self, model: Any, folder: Path, generator: torch.Generator
+    ) -> Iterable[tuple[Path, str]]:
+        """Pictures of a trained model, as (file, caption); none unless a data set draws some."""
+        return []

@@ -1,0 +1,209 @@
+"""Langevin dynamics: one chain runner for the prior, the posterior and any other log-density.
+
+One step is z <- z + (s^2/2) grad log p(z) + s tau eps with eps ~ N(0, I): `step_size` is s and
+`noise` is tau. At tau = 1 the chain is the unadjusted Langevin algorithm; on a Gaussian target
+with precision A its stationary covariance is (I - s^2 A/4)^-1 A^-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.randomness import normal_like, uniform
+
+__all__ = ["Chain", "ClosedForm", "LogDensity", "Total", "langevin", "value_and_gradient"]
+
+LogDensity = Callable[[Tensor], Tensor]
+CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes a GPU wait
+
+
+@runtime_checkable
+class ClosedForm(Protocol):
+    """A log-density that knows its gradient without autograd."""
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """log p(z), (B, d) -> (B,), differentiable."""
+
+    def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """log p(z), (B,), and its gradient, (B, d); neither is part of a graph."""
+
+
+@dataclass
+class Chain:
+    """The trace of a chain; one entry a step, each (B,) on the CPU.
+
+    Attributes:
+        log_prob: log p at the start of the step, in nats.
+        gradient_norm: norm of its gradient there.
+        displacement: distance moved by the step.
+        acceptance: probability with which Metropolis-Hastings accepts the proposal.
+        keep: steps after which z itself is kept in `states`.
+        states: step -> z (B, d).
+    """
+
+    log_prob: list[Tensor] = field(default_factory=list)
+    gradient_norm: list[Tensor] = field(default_factory=list)
+    displacement: list[Tensor] = field(default_factory=list)
+    acceptance: list[Tensor] = field(default_factory=list)
+    keep: tuple[int, ...] = ()
+    states: dict[int, Tensor] = field(default_factory=dict)
+
+
+class Total:
+    """The sum of log-densities, each of which may know its gradient in closed form."""
+
+    def __init__(self, *parts: LogDensity) -> None:
+        self.parts = parts
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return torch.stack([part(z) for part in self.parts]).sum(0)
+
+    def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        values, gradients = zip(*(value_and_gradient(p, z) for p in self.parts), strict=True)
+        return torch.stack(values).sum(0), torch.stack(gradients).sum(0)
+
+
+def value_and_gradient(log_prob: LogDensity, z: Tensor) -> tuple[Tensor, Tensor]:
+    """log p(z), (B,), and its gradient, (B, d), detached. Only z is differentiated."""
+    if isinstance(log_prob, ClosedForm):
+        return log_prob.value_and_gradient(z)
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        value = log_prob(z)
+        (gradient,) = torch.autograd.grad(value.sum(), z)
+    return value.detach(), gradient
+
+
+def langevin(
+    log_prob: LogDensity,
+    z: Tensor,
+    *,
+    steps: int,
+    step_size: float,
+    noise: float = 1.0,
+    adjust: bool = False,
+    generator: torch.Generator | None = None,
+    trace: Chain | None = None,
+    fold: Callable[[Tensor], Tensor] | None = None,
+    limit: float = 1e4,
+    name: str = "chain",
+) -> Tensor:
+    """Runs a Langevin chain from `z` and returns where it ends.
+
+    Args:
+        log_prob: log-density up to a constant, (B, d) -> (B,).
+        z: (B, d) the start; it is not changed.
+        steps: number of steps K; 0 returns the start.
+        step_size: s.
+        noise: tau.
+        adjust: accept or reject each step by Metropolis-Hastings (needs tau = 1); the chain is
+            then exact at any step size (Roberts and Tweedie 1996).
+        generator: source of the noise.
+        trace: filled in at every step when given.
+        fold: applied after each step; maps z back into a bounded support.
+        limit: a coordinate beyond it counts as diverged.
+        name: the part that a `DivergenceError` speaks of.
+
+    Raises:
+        UsageError: for a negative number of steps, a step size that is not positive, or
+            `adjust` with a noise other than 1.
+        DivergenceError: where z becomes NaN or larger than `limit`; it names the step.
+    """
+    if steps < 0:
+        raise UsageError(f"A chain takes 0 or more steps, not {steps}.")
+    if not step_size > 0:
+        raise UsageError(f"step_size must be positive, not {step_size}.")
+    if adjust and noise != 1.0:
+        raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
+    z = z.detach()
+    half, spread = 0.5 * step_size**2, step_size * noise
+    largest: list[Tensor] = []
+    need_reverse = adjust or trace is not None
+    known: tuple[Tensor, Tensor] | None = None
+    for step in range(steps):
+        value, gradient = known or value_and_gradient(log_prob, z)
+        known = None
+        forward = torch.add(z, gradient, alpha=half)
+        proposal = forward
+        if noise:
+            proposal = forward.add(normal_like(z, generator), alpha=spread)
+        if fold is not None:
+            proposal = fold(proposal)
+        if need_reverse:
+            known = value_and_gradient(log_prob, proposal)
+            accept = _acceptance(z, value, forward, proposal, *known, half, step_size)
+            if trace is not None:
+                _record(trace, step, z, value, gradient, proposal, accept)
+        if adjust and known is not None:
+            taken = uniform((len(z),), z, generator) < accept
+            known = (
+                torch.where(taken, known[0], value),
+                torch.where(taken[:, None], known[1], gradient),
+            )
+            proposal = torch.where(taken[:, None], proposal, z)
+        z = proposal
+        if z.numel():
+            largest.append(z.abs().amax())
+        if len(largest) == CHECK_EVERY or (largest and step == steps - 1):
+            _check(largest, step + 1 - len(largest), steps, limit, step_size, name)
+            largest.clear()
+    if trace is not None and (steps in trace.keep):
+        trace.states[steps] = z.detach().cpu()
+    return z
+
+
+def _acceptance(
+    z: Tensor,
+    value: Tensor,
+    forward: Tensor,
+    proposal: Tensor,
+    new_value: Tensor,
+    new_gradient: Tensor,
+    half: float,
+    step_size: float,
+) -> Tensor:
+    """min(1, p(z') q(z | z') / p(z) q(z' | z)), (B,); NaN counts as a rejection."""
+    backward = z - proposal - half * new_gradient
+    there = proposal - forward
+    log_q = (there.square().sum(-1) - backward.square().sum(-1)) / (2 * step_size**2)
+    return (new_value - value + log_q).clamp(max=0.0).exp().nan_to_num(0.0)
+
+
+def _record(
+    trace: Chain,
+    step: int,
+    z: Tensor,
+    value: Tensor,
+    gradient: Tensor,
+    proposal: Tensor,
+    accept: Tensor,
+) -> None:
+    trace.log_prob.append(value.cpu())
+    trace.gradient_norm.append(gradient.norm(dim=-1).cpu())
+    trace.displacement.append((proposal - z).norm(dim=-1).cpu())
+    trace.acceptance.append(accept.cpu())
+    if step in trace.keep:
+        trace.states[step] = z.cpu()
+
+
+def _check(
+    largest: list[Tensor], first: int, steps: int, limit: float, step_size: float, name: str
+) -> None:
+    sizes = torch.stack(largest)
+    bad = (~(sizes <= limit)).nonzero()
+    if len(bad) == 0:
+        return
+    at = int(bad[0])
+    size = float(sizes[at])
+    what = "became NaN" if size != size else f"reached a coordinate of {size:.3g}"
+    raise DivergenceError(
+        f"The {name} {what} at step {first + at + 1} of {steps} (step_size {step_size:g}): "
+        "use a smaller step_size or fewer steps, bound the tilt (prior.bound = 10), or clip the "
+        "gradients of the part that grew."
+    )

@@ -1,0 +1,114 @@
+"""The network F: z (and a context) -> C logits, with its gradient in closed form.
+
+A chain needs the gradient of f = logsumexp F at every step and nothing else. Written out, it costs
+one forward and one backward matrix product a layer and no graph, which is what makes a prior chain
+cheap on a CPU and launch-light on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lebm_core.errors import UsageError, did_you_mean
+
+__all__ = ["ACTIVATIONS", "Energy"]
+
+LEAK = 0.2
+
+
+class _Activation(NamedTuple):
+    value: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, input) -> gradient
+
+
+def _tanh_backward(gradient: Tensor, x: Tensor) -> Tensor:
+    return gradient * (1 - x.tanh().square())
+
+
+_ops = torch.ops.aten
+ACTIVATIONS = {
+    "gelu": _Activation(nn.functional.gelu, _ops.gelu_backward),
+    "silu": _Activation(nn.functional.silu, _ops.silu_backward),
+    "leaky_relu": _Activation(
+        lambda x: nn.functional.leaky_relu(x, LEAK),
+        lambda g, x: _ops.leaky_relu_backward(g, x, LEAK, False),
+    ),
+    "tanh": _Activation(torch.tanh, _tanh_backward),
+}
+
+
+class Energy(nn.Module):
+    """A multilayer perceptron from z (B, d) and a context (B, c) to logits (B, C).
+
+    Args:
+        latent_dim: d.
+        hidden: widths of the hidden layers.
+        activation: one of `ACTIVATIONS`.
+        outputs: C.
+        context_dim: c; 0 for none.
+        zero_output: start with F = 0, so that the tilt starts as none.
+
+    Raises:
+        UsageError: for an unknown activation or a width below 1.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        hidden: Sequence[int] = (200, 200),
+        activation: str = "gelu",
+        outputs: int = 1,
+        context_dim: int = 0,
+        zero_output: bool = False,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise UsageError(
+                f'Unknown activation "{activation}": accepted are {", ".join(ACTIVATIONS)}.'
+                + did_you_mean(activation, ACTIVATIONS)
+            )
+        if any(width < 1 for width in hidden):
+            raise UsageError(f"Widths of hidden layers must be at least 1, not {list(hidden)}.")
+        self.latent_dim = latent_dim
+        self.activation = activation
+        widths = [latent_dim + context_dim, *hidden, outputs]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        if zero_output:
+            nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """The logits F(z), (B, C)."""
+        act = ACTIVATIONS[self.activation].value
+        h = z if context is None else torch.cat([z, context], dim=-1)
+        *inner, last = self.layers
+        for layer in inner:
+            h = act(layer(h))
+        return last(h)  # type: ignore[no-any-return]
+
+    def value_and_pullback(
+        self, z: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """F(z), (B, C), and the map from dL/dF, (B, C), to dL/dz, (B, d). Builds no graph."""
+        act, back = ACTIVATIONS[self.activation]
+        with torch.no_grad():
+            h = z if context is None else torch.cat([z, context], dim=-1)
+            *inner, last = self.layers
+            before = []
+            for layer in inner:
+                before.append(layer(h))
+                h = act(before[-1])
+            logits: Tensor = last(h)
+
+        def pullback(gradient: Tensor) -> Tensor:
+            with torch.no_grad():
+                g = gradient @ last.weight
+                for layer, x in zip(reversed(inner), reversed(before), strict=True):
+                    g = back(g, x) @ layer.weight
+                return g[:, : self.latent_dim]
+
+        return logits, pullback

@@ -1,0 +1,150 @@
+"""Saving and loading of models: a JSON of names and options beside safetensors; nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+
+from lebm_core import inference as _inference
+from lebm_core.errors import UsageError
+from lebm_core.options import InferenceOptions
+from lebm_core.registry import registry
+
+if TYPE_CHECKING:
+    from lebm_core.decoder import Component
+    from lebm_core.model import LatentEBM
+
+__all__ = ["HubModel"]
+
+CONFIG, WEIGHTS, FORMAT = "config.json", "model.safetensors", 1
+
+
+class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-model"]):
+    """`save_pretrained`, `from_pretrained` and `push_to_hub` of `LatentEBM`."""
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        model: LatentEBM = self  # type: ignore[assignment]
+        parts = {
+            "prior": _describe(model.prior, "priors"),
+            "decoder": _describe(model.decoder, "decoders"),
+            "encoder": None
+            if model.encoder is None
+            else _describe(model.encoder, "encoders"),
+            "inference": asdict(_inference.options_of(model.inference)),
+            "format": FORMAT,
+        }
+        save_model(model, str(save_directory / WEIGHTS))
+        (save_directory / CONFIG).write_text(json.dumps(parts, indent=2) + "\n")
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        map_location: str = "cpu",
+        decoder: Component | None = None,
+        encoder: Component | None = None,
+        **kwargs: Any,
+    ) -> LatentEBM:
+        """Reads a folder or a hub repository.
+
+        Args:
+            model_id: the folder or hub id.
+            revision: branch, tag or commit on the hub.
+            cache_dir: where downloads are kept.
+            force_download: download again.
+            local_files_only: use the cache alone.
+            token: the hub's token.
+            map_location: device.
+            decoder: the decoder to fill where its class is not registered by a plugin.
+            encoder: likewise.
+            kwargs: ignored.
+
+        Raises:
+            UsageError: where the folder or repository is not to be had or holds no model.
+        """
+        folder = Path(model_id)
+        if not folder.is_dir():
+            try:
+                folder = Path(
+                    snapshot_download(
+                        model_id,
+                        revision=revision,
+                        cache_dir=cache_dir,
+                        force_download=force_download,
+                        local_files_only=local_files_only,
+                        token=token,
+                        allow_patterns=[CONFIG, WEIGHTS],
+                    )
+                )
+            except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+                raise UsageError(
+                    f'"{model_id}" is neither a folder with a model nor a hub id that can be '
+                    f"reached ({type(error).__name__})."
+                ) from error
+        return _load(folder, map_location, decoder, encoder)
+
+
+def _load(
+    folder: Path, device: str, decoder: Component | None, encoder: Component | None
+) -> LatentEBM:
+    from lebm_core.model import LatentEBM
+
+    config = folder / CONFIG
+    try:
+        parts = json.loads(config.read_text())
+        if parts["format"] != FORMAT:
+            raise UsageError(f"{config} has format {parts['format']}; this version reads {FORMAT}.")
+        model = LatentEBM(
+            _rebuild(parts["prior"], "priors"),
+            decoder or _rebuild(parts["decoder"], "decoders"),
+            encoder or (_rebuild(parts["encoder"], "encoders") if parts["encoder"] else None),
+            _inference.build_inference(InferenceOptions(**parts["inference"])),
+        )
+        load_model(model, str(folder / WEIGHTS), device=device)
+    except FileNotFoundError as error:
+        raise UsageError(f"{folder} holds no saved model: {error.filename} is missing.") from error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UsageError(f"{config} is not a model's configuration: {error}.") from error
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{folder / WEIGHTS} does not fit {config}: {reason}") from error
+    return model.to(device).eval()
+
+
+def _describe(part: Component, kind: str) -> dict[str, Any]:
+    """The registered name of a part's class (None where no plugin registers it) and its options."""
+    target = f"{type(part).__module__}:{type(part).__qualname__}"
+    if kind == "priors":
+        return {"name": type(part).__name__, "options": part.options}
+    found = registry()
+    names = [name for name in found.names(kind) if found.find(kind, name).target == target]
+    return {"name": names[0] if names else None, "class": target, "options": part.options}
+
+
+def _rebuild(described: dict[str, Any], kind: str) -> Any:
+    if kind == "priors":
+        from lebm_core.mixture import MixturePrior
+        from lebm_core.prior import CoupledPrior, EBMPrior, GaussianPrior
+
+        classes = {c.__name__: c for c in (CoupledPrior, EBMPrior, GaussianPrior, MixturePrior)}
+        return classes[described["name"]](**described["options"])
+    if described["name"] is None:
+        part = kind.removesuffix("s")
+        raise UsageError(
+            f"The {part} {described['class']} is registered by no plugin: make it yourself and "
+            f"pass it, from_pretrained(..., {part}=...)."
+        )
+    return registry().get(kind, described["name"])(**described["options"])

@@ -1,0 +1,204 @@
+"""Learning in two independent halves: how the decoder learns, and how the tilt learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lebm_core.data import Batch, Dataset
+from lebm_core.decoder import frozen
+from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
+from lebm_core.diagnostics import DriftGuard
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.mixture import MixturePrior
+from lebm_core.options import LearningOptions
+from lebm_core.prior import EBMPrior
+from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
+
+if TYPE_CHECKING:
+    from lebm_core.model import LatentEBM
+
+__all__ = ["DECODER_RULES", "TILT_RULES", "Learning", "Outcome", "aggregate_codes"]
+
+DecoderRule = Callable[..., Codes]
+DECODER_RULES: dict[str, DecoderRule] = {
+    "mcmc": mcmc,
+    "variational": variational,
+    "autoencoder": autoencoder,
+}
+TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
+    "density-ratio": DensityRatio,
+    "short-run": ShortRunChains,
+    "persistent": PersistentChains,
+}
+MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
+MOMENT_DECAY = 0.98
+
+
+class Outcome(NamedTuple):
+    """What one batch asks of each part: scalar losses by part, and figures to log.
+
+    The gradients of the losses do not overlap except where a rule means them to, so their sum is
+    differentiated once.
+    """
+
+    losses: dict[str, Tensor]
+    metrics: dict[str, Tensor | float]
+
+
+class Learning:
+    """The pair of rules that a recipe's [learning] table names.
+
+    Args:
+        options: which rules, and their weights.
+
+    Raises:
+        UsageError: for an unknown rule.
+    """
+
+    def __init__(self, options: LearningOptions) -> None:
+        for key, value, known in (
+            ("decoder", options.decoder, list(DECODER_RULES)),
+            ("tilt", options.tilt, list(TILT_RULES)),
+        ):
+            if value not in known:
+                raise UsageError(
+                    f'Unknown learning.{key} "{value}": accepted are {", ".join(known)}.'
+                    + did_you_mean(value, known)
+                )
+        self.options = options
+        self.decoder_rule = DECODER_RULES[options.decoder]
+        self.tilt_rule = TILT_RULES[options.tilt](options)
+        self.guard = DriftGuard(options.drift_limit)
+        self.model: LatentEBM | None = None
+        self.calls = 0
+        self.moments: Tensor | None = None  # running mean and mean square of the codes, (2, d)
+
+    def __call__(
+        self,
+        model: LatentEBM,
+        batch: Batch,
+        *,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Outcome:
+        """The losses of one batch.
+
+        Args:
+            model: in training mode.
+            batch: examples.
+            progress: share of the training that is done, in [0, 1].
+            generator: source of all randomness.
+        """
+        self.model = model
+        codes = self.decoder_rule(model, batch, self.options, progress, generator)
+        losses, metrics = dict(codes.losses), dict(codes.metrics)
+        if progress >= self.options.tilt_start and model.latent_dim:
+            tilt = self.tilt_rule(model.prior, codes.z, batch.context, progress, generator)
+            losses["prior"] = tilt.loss
+            metrics.update(tilt.metrics)
+            metrics.update(self._monitor(model, codes.z, batch.context, generator, tilt.metrics))
+        metrics.update(self._moments(codes.z))
+        self.calls += 1
+        return Outcome({k: v for k, v in losses.items() if v.requires_grad}, metrics)
+
+    def _monitor(
+        self,
+        model: LatentEBM,
+        z: Tensor,
+        context: Tensor | None,
+        generator: torch.Generator | None,
+        known: dict[str, Tensor | float],
+    ) -> dict[str, Tensor | float]:
+        """Density ratio runs no chain of its own: one in `MONITOR_EVERY` updates is for looking."""
+        prior = model.prior
+        if not isinstance(prior, EBMPrior) or "f_chain" in known or self.calls % MONITOR_EVERY:
+            return {}
+        with torch.no_grad(), frozen(prior):
+            drawn = prior.sample(len(z), context=context, generator=generator)
+            return {"f_chain": prior.log_tilt(drawn, None, context).mean()}
+
+    def _moments(self, z: Tensor) -> dict[str, Tensor | float]:
+        if not z.numel():
+            return {}
+        now = torch.stack([z.mean(0), z.square().mean(0)])
+        old = now if self.moments is None else self.moments.to(z.device)
+        self.moments = MOMENT_DECAY * old + (1 - MOMENT_DECAY) * now
+        mean, square = self.moments
+        spread = (square - mean.square()).clamp(min=0).sqrt()
+        return {"code_mean": mean.abs().max(), "code_std": spread.mean()}
+
+    def warnings(self, metrics: dict[str, float]) -> list[str]:
+        """What the figures of this step say about drift, a sentence each.
+
+        Raises:
+            DivergenceError: where the training must stop.
+        """
+        return self.guard(metrics)
+
+    def finish(
+        self, model: LatentEBM, dataset: Dataset, generator: torch.Generator | None = None
+    ) -> None:
+        """Fits what is fitted after training: the mixture prior of the RAE control."""
+        if isinstance(model.prior, MixturePrior) and model.latent_dim:
+            model.prior.fit(aggregate_codes(model, dataset, 10_000, generator, mean=True))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Chains and counters, for a checkpoint."""
+        state = {f"tilt.{k}": v for k, v in self.tilt_rule.state_dict().items()}
+        if self.model is not None:
+            inference = self.model.inference.state_dict()
+            state |= {f"inference.{k}": v for k, v in inference.items()}
+        if self.moments is not None:
+            state["moments"] = self.moments
+        return {**state, "calls": torch.tensor(self.calls)}
+
+    def load_state_dict(self, state: dict[str, Tensor], model: LatentEBM | None = None) -> None:
+        """Takes back what `state_dict` gave; `model` is needed where inference keeps chains."""
+        self.calls = int(state["calls"])
+        self.moments = state.get("moments")
+        self.tilt_rule.load_state_dict(_under(state, "tilt."))
+        if model is not None:
+            self.model = model
+            model.inference.load_state_dict(_under(state, "inference."))
+
+
+def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def aggregate_codes(
+    model: LatentEBM,
+    dataset: Dataset,
+    n: int,
+    generator: torch.Generator | None = None,
+    *,
+    split: str = "train",
+    batch_size: int = 128,
+    mean: bool = False,
+) -> Tensor:
+    """Up to n codes z ~ q(z | x) of `split` (the aggregate posterior), (n, d).
+
+    Args:
+        model: the model.
+        dataset: the data.
+        n: how many.
+        generator: shuffles the examples and draws the codes.
+        split: which examples.
+        batch_size: examples at once.
+        mean: the means of q instead of draws, where there is an encoder.
+    """
+    from lebm_core.inference import Amortized
+
+    method = Amortized(mean=True) if mean and model.encoder is not None else model.inference
+    shuffle = torch.Generator().manual_seed(0) if generator is None else generator
+    parts = [
+        method(model, batch.to(model.device), generator=generator)
+        for batch in dataset.batches(split, batch_size, generator=shuffle, limit=n)
+    ]
+    if not parts:
+        raise UsageError(f'The split "{split}" has no examples to draw codes from.')
+    return torch.cat(parts)

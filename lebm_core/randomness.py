@@ -1,0 +1,69 @@
+"""Random draws from a given generator, on whichever device the generator lives."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+__all__ = ["draw", "fork", "normal_like", "randint", "standard_normal", "uniform"]
+
+
+def _home(like: Tensor, generator: torch.Generator | None) -> torch.device:
+    """A generator draws on its own device only; the numbers then travel."""
+    return like.device if generator is None else generator.device
+
+
+def standard_normal(
+    shape: Sequence[int], like: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """Standard normal draws of `shape`, with the device and dtype of `like`."""
+    home = _home(like, generator)
+    return torch.randn(*shape, generator=generator, device=home, dtype=like.dtype).to(like.device)
+
+
+def normal_like(z: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Standard normal draws of the shape of `z`."""
+    return standard_normal(z.shape, z, generator)
+
+
+def uniform(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draws from U(0, 1) of `shape`, with the device and dtype of `like`."""
+    home = _home(like, generator)
+    return torch.rand(*shape, generator=generator, device=home, dtype=like.dtype).to(like.device)
+
+
+def randint(high: int, n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """`n` integers from 0 to `high` - 1, on the device of `like`."""
+    home = _home(like, generator)
+    return torch.randint(high, (n,), generator=generator, device=home).to(like.device)
+
+
+def fork(generator: torch.Generator | None) -> AbstractContextManager[None]:
+    """A scope in which torch's global randomness is seeded from `generator`, and then restored.
+
+    For library code that draws only from the global state.
+    """
+    return nullcontext() if generator is None else _forked(generator)
+
+
+@contextmanager
+def _forked(generator: torch.Generator) -> Iterator[None]:
+    seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+    devices = [generator.device] if generator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def draw(p: Distribution, generator: torch.Generator | None, **decoding: Any) -> Any:
+    """A sample of p. A distribution of ours takes the generator itself; torch's own cannot."""
+    if "generator" in inspect.signature(p.sample).parameters:
+        return p.sample(generator=generator, **decoding)
+    with fork(generator):
+        return p.sample(**decoding)
