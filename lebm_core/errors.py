@@ -1,0 +1,87 @@
+"""What goes wrong at a user's hand: each error is one sentence and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DivergenceError",
+    "Interrupted",
+    "LebmError",
+    "MissingExtra",
+    "RunError",
+    "UnsupportedEstimate",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+class LebmError(Exception):
+    """An error to be shown as it is, without a traceback.
+
+    Attributes:
+        exit_code: what the command line exits with.
+    """
+
+    exit_code = 1
+
+
+class UsageError(LebmError):
+    """What was asked for does not exist or cannot be read: a name, a key, a value, a file."""
+
+    exit_code = 2
+
+
+class MissingExtra(UsageError):
+    """A part of lebm needs a package that is not installed."""
+
+    def __init__(self, package: str, extra: str = "", needed_by: str = "") -> None:
+        """Names the package and how to install it.
+
+        Args:
+            package: the package that could not be imported.
+            extra: the extra that brings it, "text" or "lebm-mine[gpu]"; without one, the package
+                itself is to be installed.
+            needed_by: what asked for it, for instance 'decoders "text.transformers"'.
+        """
+        install = package
+        if extra:
+            install = f'"{extra}"' if "[" in extra else f'"lebm[{extra}]"'
+        subject = needed_by or "This"
+        super().__init__(
+            f"{subject} needs the package {package}, which is not installed: pip install {install}."
+        )
+        self.package = package
+        self.extra = extra
+
+
+class RunError(LebmError):
+    """A run that was rightly asked for has failed."""
+
+
+class DivergenceError(RunError):
+    """A chain or a training has blown up."""
+
+
+class UnsupportedEstimate(RunError):
+    """An estimate that its own diagnostics do not support."""
+
+
+class Interrupted(LebmError):
+    """The user stopped the run, and what it had was saved."""
+
+    exit_code = 130
+
+
+def did_you_mean(word: str, accepted: Iterable[str]) -> str:
+    """'' or ' Did you mean "x"?', x being the accepted word that is nearest.
+
+    >>> did_you_mean("text-ptp", ["text-ptb", "text-snli"])
+    ' Did you mean "text-ptb"?'
+    >>> did_you_mean("zebra", ["text-ptb"])
+    ''
+    """
+    by_lower = {name.lower(): name for name in accepted}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f' Did you mean "{by_lower[near[0]]}"?' if near else ""

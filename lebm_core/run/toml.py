@@ -1,0 +1,99 @@
+"""TOML with a comment for each key, and the line on which a key of a TOML file stands."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["emit_table", "emit_value", "line_of", "parse_value"]
+
+BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def emit_value(value: Any) -> str:
+    """A value as TOML writes it; None, which TOML lacks, as "none".
+
+    >>> emit_value([1, 0.5, True, "a"])
+    '[1, 0.5, true, "a"]'
+    """
+    if value is None:
+        return '"none"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "nan"
+        return repr(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, str):
+        # TOML's basic strings take JSON's escapes; only DEL must be escaped besides.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(emit_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(str(k))} = {emit_value(v)}" for k, v in value.items())
+        return "{ " + inside + " }" if inside else "{}"
+    return str(value)
+
+
+def emit_table(
+    values: Mapping[str, Any], comments: Mapping[str, str] | None = None, header: str = ""
+) -> str:
+    """The lines of one table, each key with its comment where it has one."""
+    lines = [f"[{header}]"] if header else []
+    for key, value in values.items():
+        comment = (comments or {}).get(key, "")
+        lines.append(f"{_key(key)} = {emit_value(value)}" + (f"  # {comment}" if comment else ""))
+    return "\n".join(lines) + "\n"
+
+
+def parse_value(text: str) -> Any:
+    """The value on the right of key=value: TOML, or else the text itself.
+
+    >>> parse_value("[200, 200]"), parse_value("1e-4"), parse_value("gaussian")
+    ([200, 200], 0.0001, 'gaussian')
+    """
+    import tomllib
+
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = read.get("value")
+    plain = isinstance(value, (bool, int, float, str, list, dict))
+    return value if plain and len(read) == 1 else text
+
+
+def line_of(text: str, key: str) -> int | None:
+    """The line (from 1) of a TOML text on which the dotted key is set; None where not found.
+
+    >>> line_of('[prior]\\nsteps = 3', "prior.steps")
+    2
+    """
+    header = ""
+    nearest = None
+    for number, line in enumerate(text.splitlines(), 1):
+        table = re.match(r"\s*\[([^\[\]]+)\]", line)
+        if table:
+            header = _plain(table[1]) + "."
+            if key == header[:-1] or key.startswith(header):
+                nearest = nearest or number
+            continue
+        entry = re.match(r"\s*([^=#]+?)\s*=", line)
+        if entry:
+            full = header + _plain(entry[1])
+            if full == key:
+                return number
+            if key.startswith(full + "."):
+                nearest = number
+    return nearest
+
+
+def _plain(dotted: str) -> str:
+    return re.sub(r"\s*\.\s*", ".", dotted.replace('"', "").replace("'", "")).strip()
+
+
+def _key(key: str) -> str:
+    return key if BARE.match(key) else json.dumps(key, ensure_ascii=False)
