@@ -1,0 +1,39 @@
+"""Text for lebm: data sets, vocabularies, metrics and a decoder over `transformers` models.
+
+Only names and import strings are given here: nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pluggy
+
+__all__ = ["lebm_register_datasets", "lebm_register_decoders", "lebm_register_metrics"]
+
+Register = Callable[[str, str], None]
+hookimpl = pluggy.HookimplMarker("lebm")
+
+
+@hookimpl
+def lebm_register_datasets(register: Register) -> None:
+    """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id."""
+    for name in ("ptb", "snli", "yahoo", "pydocs", "file", "hub"):
+        register(f"text.{name}", f"lebm_text.sources:{name}")
+
+
+@hookimpl
+def lebm_register_decoders(register: Register) -> None:
+    """A causal language model of `transformers` with z as a prefix."""
+    register("text.transformers", "lebm_text.transformers_decoder:TransformersDecoder")
+
+
+@hookimpl
+def lebm_register_metrics(register: Register) -> None:
+    """What a text model is judged by."""
+    register("text.likelihood", "lebm_text.likelihood:build")
+    register("text.perplexity", "lebm_text.perplexity:build")
+    register("text.reconstruction", "lebm_text.reconstruction:build")
+    register("text.diversity", "lebm_text.diversity:build")
+    register("text.latent", "lebm_text.latent:build")
+    register("text.chain", "lebm_text.chain:build")

@@ -1,0 +1,104 @@
+"""From a corpus to a data set: vocabulary, long lines, limits, and the counts of all that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lebm_core.data import SPLITS
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_text.corpus import Corpus
+from lebm_text.datasets import TextDataset
+from lebm_text.tokenizer import Subwords
+from lebm_text.vocabulary import UNK, Tokenizer, Vocabulary
+
+__all__ = ["TextOptions", "prepare"]
+
+LONG_LINES = ("drop", "truncate")
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How a corpus becomes numbers; the fields are keys of a recipe's [data] table.
+
+    Attributes:
+        tokenizer: a tokenizer.json, a folder with one, or a hub id; "" is a word vocabulary.
+        vocab_size: the most words of the vocabulary, 0 for all.
+        min_count: words seen less often in the training text are unknown.
+        max_length: the most tokens of a training sentence, without its end; 0 for no limit.
+        long_lines: what happens to longer training sentences, "drop" or "truncate".
+        train_lines, eval_lines: use only the first so many sentences of a split, 0 for all.
+    """
+
+    tokenizer: str = ""
+    vocab_size: int = 0
+    min_count: int = 1
+    max_length: int = 40
+    long_lines: str = "drop"
+    train_lines: int = 0
+    eval_lines: int = 0
+
+    def __post_init__(self) -> None:
+        if self.long_lines not in LONG_LINES:
+            raise UsageError(
+                f'data.long_lines = "{self.long_lines}" is not one of {", ".join(LONG_LINES)}.'
+                + did_you_mean(self.long_lines, LONG_LINES)
+            )
+        for name in ("vocab_size", "min_count", "max_length", "train_lines", "eval_lines"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
+
+
+def prepare(corpus: Corpus, options: TextOptions) -> TextDataset:
+    """Encodes the corpus; only training sentences are dropped or cut for their length.
+
+    Raises:
+        UsageError: for a vocabulary of fewer than two words, or where no training sentence is
+            short enough.
+    """
+    limit = {"train": options.train_lines, "valid": options.eval_lines, "test": options.eval_lines}
+    text: dict[str, list[str]] = {}
+    for split in SPLITS:
+        sentences: list[str] = getattr(corpus, split)
+        text[split] = sentences[: limit[split]] if limit[split] else sentences
+    tokenizer: Tokenizer
+    if options.tokenizer:
+        tokenizer = Subwords.from_pretrained(options.tokenizer)
+    else:
+        tokenizer = Vocabulary.build(
+            text["train"],
+            min_count=options.min_count,
+            size=options.vocab_size,
+            where=corpus.source,
+        )
+    ids = {split: [tokenizer.encode(s) for s in text[split]] for split in SPLITS}
+    counts: dict[str, Any] = {split: len(ids[split]) for split in SPLITS}
+    tokens = {split: sum(map(len, ids[split])) for split in SPLITS}
+    unknown = {
+        split: sum(row.count(UNK) for row in ids[split]) / max(tokens[split], 1) for split in SPLITS
+    }
+    long = 0
+    if options.max_length:
+        kept = [row for row in ids["train"] if len(row) <= options.max_length]
+        long = len(ids["train"]) - len(kept)
+        if options.long_lines == "truncate":
+            kept = [row[: options.max_length] for row in ids["train"]]
+        if not kept:
+            raise UsageError(
+                f"Every training sentence of {corpus.source} has more than data.max_length = "
+                f"{options.max_length} tokens: raise it, or set data.long_lines=truncate."
+            )
+        ids["train"] = kept
+    summary = {
+        "source": corpus.source,
+        "sentences": counts,
+        "tokens": tokens,
+        "unknown share": {split: round(share, 5) for split, share in unknown.items()},
+        "vocabulary": len(tokenizer),
+        "training sentences used": len(ids["train"]),
+        f"training sentences of more than {options.max_length} tokens": (
+            f"{long} {'dropped' if options.long_lines == 'drop' else 'truncated'}"
+        ),
+        **corpus.facts,
+    }
+    return TextDataset(tokenizer, ids, summary)

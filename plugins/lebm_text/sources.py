@@ -1,0 +1,303 @@
+"""The registered data sets. The keyword parameters of each are the keys of a recipe's [data]."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.run.datasets import DataFiles
+from lebm_text.corpus import Corpus, file_sha256, read_sentences, split_by_hash
+from lebm_text.datasets import TextDataset
+from lebm_text.hub import hub_corpus
+from lebm_text.prepare import TextOptions, prepare
+from lebm_text.pydocs import pydoc_sentences, simple_words
+from lebm_text.readers import read_lines, read_snli, read_yahoo
+
+__all__ = ["file", "hub", "ptb", "pydocs", "snli", "yahoo"]
+
+COMMON = {
+    "source": "the user's own file instead, one sentence a line",
+    "tokenizer": "a tokenizer.json, a folder with one or a hub id; empty for a vocabulary of words",
+    "vocab_size": "the most words of the vocabulary; 0 for all",
+    "min_count": "words seen less often in the training text are unknown",
+    "max_length": "the most tokens of a training sentence, without its end; 0 for no limit",
+    "long_lines": '"drop" or "truncate" longer training sentences; others are kept whole',
+    "max_line": "a line of more words is refused",
+    "train_lines": "use only so many training sentences; 0 for all",
+    "eval_lines": "use only so many sentences of valid and of test; 0 for all",
+    "valid_share": "share of the distinct sentences that goes to valid where no file is given",
+    "test_share": "share that goes to test",
+    "words": '"whitespace" takes lines as they are, "simple" lower-cases and parts punctuation',
+}
+Reader = Callable[[Path, int], list[str]]
+SUBSET = 100_000, 10_000, 10_000  # sentences of SNLI and Yahoo that the text-VAE papers use
+NO_DOWNLOAD = "The recipe text-pydocs needs no download."
+WORDS = {"whitespace": None, "simple": simple_words}
+
+
+Factory = TypeVar("Factory", bound=Callable[..., TextDataset])
+
+
+def explained(factory: Factory) -> Factory:
+    """Adds the meaning of the shared parameters to a factory's docstring, where recipes find it."""
+    lines = [inspect.getdoc(factory) or ""]
+    if "Args:" not in lines[0]:
+        lines += ["", "Args:"]
+    for name in inspect.signature(factory).parameters:
+        if name in COMMON and f"    {name}:" not in lines[0]:
+            lines.append(f"    {name}: {COMMON[name]}")
+    factory.__doc__ = "\n".join(lines)
+    return factory
+
+
+def user_corpus(
+    source: str,
+    max_line: int,
+    valid_share: float = 0.05,
+    test_share: float = 0.05,
+    words: str = "whitespace",
+) -> Corpus:
+    """The user's own file, one sentence a line, cut into splits by a hash of each sentence."""
+    path = Path(source).expanduser()
+    sentences = read_sentences(path, max_line=max_line, prepare=word_rule(words))
+    corpus = split_by_hash(sentences, valid_share, test_share, str(path))
+    corpus.facts["sha256"] = {path.name: file_sha256(path)}
+    return corpus
+
+
+def word_rule(words: str) -> Callable[[str], str] | None:
+    """What makes words of a line: white space alone, or lower case with punctuation apart."""
+    if words not in WORDS:
+        raise UsageError(
+            f'data.words = "{words}" is not one of {", ".join(WORDS)}.' + did_you_mean(words, WORDS)
+        )
+    return WORDS[words]
+
+
+def split_files(paths: Sequence[Path], readers: Sequence[Reader], max_line: int) -> Corpus:
+    """A corpus with one file for each of train, valid and test."""
+    train, valid, test = (read(p, max_line) for read, p in zip(readers, paths, strict=True))
+    facts = {"sha256": {path.name: file_sha256(path) for path in paths}}
+    return Corpus(train, valid, test, str(paths[0].parent), facts)
+
+
+@explained
+def ptb(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    tokenizer: str = "",
+    vocab_size: int = 0,
+    min_count: int = 1,
+    max_length: int = 40,
+    long_lines: str = "drop",
+    max_line: int = 1000,
+    train_lines: int = 0,
+    eval_lines: int = 0,
+) -> TextDataset:
+    """The Penn Treebank as Mikolov et al. 2010 prepared it: 42,068 / 3,370 / 3,761 sentences.
+
+    Its own <unk> is the unknown word. `source` takes the user's own file instead.
+    """
+    options = TextOptions(
+        tokenizer, vocab_size, min_count, max_length, long_lines, train_lines, eval_lines
+    )
+    if source:
+        return prepare(user_corpus(source, max_line), options)
+    how = f"The files of Mikolov et al. 2010 hold one sentence a line. {NO_DOWNLOAD}"
+    paths = [
+        files.find("text.ptb", [f"ptb/ptb.{s}.txt", f"ptb.{s}.txt"], how)
+        for s in ("train", "valid", "test")
+    ]
+    return prepare(split_files(paths, [read_lines] * 3, max_line), options)
+
+
+@explained
+def snli(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    tokenizer: str = "",
+    vocab_size: int = 10_000,
+    min_count: int = 1,
+    max_length: int = 40,
+    long_lines: str = "drop",
+    max_line: int = 1000,
+    train_lines: int = 0,
+    eval_lines: int = 0,
+) -> TextDataset:
+    """Sentences of SNLI (Bowman et al. 2015), 100,000 / 10,000 / 10,000 of them."""
+    options = TextOptions(
+        tokenizer, vocab_size, min_count, max_length, long_lines, train_lines, eval_lines
+    )
+    if source:
+        return prepare(user_corpus(source, max_line), options)
+    how = f"SNLI 1.0 is taken as .jsonl or .txt, or as one sentence a line. {NO_DOWNLOAD}"
+    paths = []
+    for split, plain in (("train", "train"), ("dev", "valid"), ("test", "test")):
+        names = [f"snli/snli_1.0_{split}.jsonl", f"snli/snli_1.0_{split}.txt"]
+        names += [f"snli/snli.{plain}.txt", f"snli/{plain}.txt"]
+        paths.append(files.find("text.snli", names, how))
+    readers = [functools.partial(read_snli, most=most) for most in SUBSET]
+    return prepare(split_files(paths, readers, max_line), options)
+
+
+@explained
+def yahoo(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    tokenizer: str = "",
+    vocab_size: int = 20_000,
+    min_count: int = 1,
+    max_length: int = 200,
+    long_lines: str = "drop",
+    max_line: int = 1000,
+    train_lines: int = 0,
+    eval_lines: int = 0,
+) -> TextDataset:
+    """Documents of Yahoo Answers (Yang et al. 2017), 100,000 / 10,000 / 10,000 of them.
+
+    Of the .csv files of Zhang et al. 2015 the validation part is taken from the training file.
+    """
+    options = TextOptions(
+        tokenizer, vocab_size, min_count, max_length, long_lines, train_lines, eval_lines
+    )
+    if source:
+        return prepare(user_corpus(source, max_line), options)
+    how = (
+        "The files of Yang et al. 2017 hold one document a line; train.csv and test.csv of Zhang "
+        f"et al. 2015 will do too. {NO_DOWNLOAD}"
+    )
+    names = {
+        s: [f"yahoo/yahoo.{s}.txt", f"yahoo/{s}.txt", f"yahoo/{s}.csv"]
+        for s in ("train", "valid", "test")
+    }
+    first, last = (files.find("text.yahoo", names[s], how) for s in ("train", "test"))
+    n_train, n_valid, n_test = SUBSET
+    if ".csv" not in first.suffixes:
+        paths = [first, files.find("text.yahoo", names["valid"], how), last]
+        return prepare(split_files(paths, [functools.partial(read_yahoo)] * 3, max_line), options)
+    both = read_yahoo(first, max_line, n_train + n_valid)
+    n_valid = min(n_valid, len(both) // 10)
+    corpus = Corpus(
+        both[n_valid:],
+        both[:n_valid],
+        read_yahoo(last, max_line, n_test),
+        str(first.parent),
+        {"sha256": {path.name: file_sha256(path) for path in (first, last)}},
+    )
+    return prepare(corpus, options)
+
+
+@explained
+def pydocs(
+    *,
+    files: DataFiles,
+    seed: int,
+    tokenizer: str = "",
+    vocab_size: int = 0,
+    min_count: int = 2,
+    max_length: int = 40,
+    long_lines: str = "drop",
+    train_lines: int = 0,
+    eval_lines: int = 0,
+    valid_share: float = 0.1,
+    test_share: float = 0.1,
+) -> TextDataset:
+    """Sentences of the Python reference that CPython carries (`pydoc_data.topics`): no download."""
+    options = TextOptions(
+        tokenizer, vocab_size, min_count, max_length, long_lines, train_lines, eval_lines
+    )
+    sentences = list(pydoc_sentences())
+    return prepare(split_by_hash(sentences, valid_share, test_share, "pydoc_data.topics"), options)
+
+
+@explained
+def file(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    valid: str = "",
+    test: str = "",
+    valid_share: float = 0.05,
+    test_share: float = 0.05,
+    words: str = "whitespace",
+    tokenizer: str = "",
+    vocab_size: int = 0,
+    min_count: int = 1,
+    max_length: int = 40,
+    long_lines: str = "drop",
+    max_line: int = 1000,
+    train_lines: int = 0,
+    eval_lines: int = 0,
+) -> TextDataset:
+    """Any text file, one sentence a line.
+
+    Args:
+        source: the text, or the training text where valid and test are given
+        valid: file of the validation sentences; both valid and test, or neither
+        test: file of the test sentences
+    """
+    options = TextOptions(
+        tokenizer, vocab_size, min_count, max_length, long_lines, train_lines, eval_lines
+    )
+    if not source:
+        raise UsageError("data.source is empty: text.file needs a text file, data.source=my.txt.")
+    if bool(valid) != bool(test):
+        raise UsageError("text.file takes both data.valid and data.test, or neither.")
+    if not valid:
+        return prepare(user_corpus(source, max_line, valid_share, test_share, words), options)
+    rule = word_rule(words)
+
+    def read(path: Path, limit: int) -> list[str]:
+        return read_sentences(path, max_line=limit, prepare=rule)
+
+    paths = [Path(each).expanduser() for each in (source, valid, test)]
+    corpus = split_files(paths, [read] * 3, max_line)
+    corpus.source = source
+    return prepare(corpus, options)
+
+
+@explained
+def hub(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    config: str = "",
+    field: str = "text",
+    valid_share: float = 0.05,
+    test_share: float = 0.05,
+    words: str = "whitespace",
+    tokenizer: str = "",
+    vocab_size: int = 20_000,
+    min_count: int = 1,
+    max_length: int = 40,
+    long_lines: str = "drop",
+    max_line: int = 1000,
+    train_lines: int = 0,
+    eval_lines: int = 0,
+) -> TextDataset:
+    """A data set of the `datasets` library; splits that it lacks are cut from the training split.
+
+    Args:
+        source: an id of the hub, or a local folder
+        config: the name of a configuration, where the data set has several
+        field: the column that holds the text
+    """
+    options = TextOptions(
+        tokenizer, vocab_size, min_count, max_length, long_lines, train_lines, eval_lines
+    )
+    if not source:
+        raise UsageError("data.source is empty: text.hub needs an id or a local folder.")
+    corpus = hub_corpus(source, config, field, valid_share, test_share, max_line, word_rule(words))
+    return prepare(corpus, options)
