@@ -1,0 +1,173 @@
+"""report.html of a run and the markdown tables of results pages, both from a run's files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lebm_core.errors import UsageError
+from lebm_core.run.environment import machine
+from lebm_core.run.evaluation import Value
+from lebm_core.run.figures import training_curves
+from lebm_core.run.page import page
+from lebm_core.run.recipe import load
+from lebm_core.run.results import ROW_TITLES, Collected, collect, write_results
+
+__all__ = ["Table", "Value", "format_value", "markdown_table", "report_run", "results_table"]
+
+WIDE = 8  # metrics beyond which a table has a row, not a column, for each metric
+
+Table = list[list[str]]
+
+
+def report_run(folder: str | Path) -> Path:
+    """Writes metrics.json, figures/training*.png and report.html anew from the run's files.
+
+    Args:
+        folder: a run, complete or not.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        UsageError: where the folder is no run.
+    """
+    folder = Path(folder)
+    results, environment = _read(folder)
+    write_results(folder, results)
+    figures = list(results.figures)
+    for row in reversed(list(results.training)):
+        part = folder if row == "model" else folder / "controls" / row
+        drawn = training_curves(part, part / "figures")
+        if drawn is not None:
+            figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
+    text = page(folder, results, environment, figures, results_table(results, format_value))
+    target = folder / "report.html"
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def markdown_table(folders: Iterable[str | Path]) -> str:
+    """The tables of a results page: figures of each run, then how they were made.
+
+    Args:
+        folders: runs, in the order of the page.
+
+    Raises:
+        UsageError: where a folder is no run, or none is given.
+    """
+    blocks = []
+    made: Table = [["run", "command", "commit", "machine", "training", "evaluation"]]
+    for folder in map(Path, folders):
+        results, environment = _read(folder)
+        title = f"**{results.recipe}**" + (f", preset {results.preset}" if results.preset else "")
+        title += f", seed {results.seed}" + ("" if results.complete else " (not complete)")
+        blocks.append(f"{title}\n\n{_markdown(results_table(results, format_value))}")
+        blocks += [_definitions(results)]
+        trained = [f"{row} {_duration(s)}" for row, s in results.seconds.items() if "/" not in row]
+        measured = sum(s for row, s in results.seconds.items() if "/" in row)
+        made.append(
+            [
+                results.recipe,
+                f"`{environment.get('command', '')}`",
+                str(environment.get("commit") or "release"),
+                machine(environment),
+                ", ".join(trained),
+                _duration(measured),
+            ]
+        )
+    if len(made) == 1:
+        raise UsageError("Name at least one run folder.")
+    return "\n\n".join([*blocks, _markdown(made)]) + "\n"
+
+
+def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
+    """The results as rows of text, the first one the heading.
+
+    Rows are the model, its controls, real data, the aggregate posterior and what was published;
+    columns are metrics. With more than `WIDE` metrics it is turned round.
+    """
+    rows: dict[str, dict[str, Value]] = {
+        ROW_TITLES.get(row, row): values for row, values in results.rows.items()
+    }
+    for row, figures in results.published.items():
+        rows[f"published: {row}"] = {k: Value(float(v)) for k, v in figures.items()}
+    metrics = list(dict.fromkeys(metric for values in rows.values() for metric in values))
+    table = [["", *metrics]]
+    for row, values in rows.items():
+        table.append([row, *(show(values[m]) if m in values else "" for m in metrics)])
+    if len(metrics) > WIDE:
+        table = [list(column) for column in zip(*table, strict=True)]
+    return table
+
+
+def format_value(value: Value) -> str:
+    """The figure with its standard error: two significant digits of the error decide.
+
+    >>> format_value(Value(98.3125, 0.4217))
+    '98.31 ± 0.42'
+    >>> format_value(Value(0.123456))
+    '0.1235'
+    >>> format_value(Value(None, refused="too few effective samples"))
+    'refused'
+    """
+    if value.value is None or not math.isfinite(value.value):
+        return "refused" if value.refused else "none"
+    error = value.standard_error
+    if error is None or not math.isfinite(error) or error <= 0:
+        return _significant(value.value, 4)
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals > 8:
+        return f"{value.value:.6g} ± {error:.2g}"
+    decimals = max(0, decimals)
+    return f"{value.value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def _significant(x: float, digits: int) -> str:
+    if x == 0 or float(x).is_integer() and abs(x) < 10**6:
+        return f"{x:g}"
+    size = math.floor(math.log10(abs(x)))
+    if not -4 <= size < 6:
+        return f"{x:.{digits - 1}e}"
+    return f"{x:.{max(0, digits - 1 - size)}f}"
+
+
+def _definitions(results: Collected) -> str:
+    """A line for each metric: what it is, on what, and why where it is refused."""
+    lines = {}
+    for values in results.rows.values():
+        for name, value in values.items():
+            if name not in lines:
+                extra = ", ".join(f"{k} {v}" for k, v in value.extra.items())
+                facts = "; ".join(filter(None, (value.split, f"n = {value.n}", extra)))
+                lines[name] = f"- {name}: {value.definition or 'no definition'} ({facts})"
+    lines |= {
+        f"{row} {name}": f"- {name} of {ROW_TITLES.get(row, row)} is refused: {value.refused}"
+        for row, values in results.rows.items()
+        for name, value in values.items()
+        if value.refused
+    }
+    return "\n".join(lines.values())
+
+
+def _read(folder: Path) -> tuple[Collected, dict[str, Any]]:
+    file = folder / "recipe.toml"
+    if not file.is_file():
+        raise UsageError(f'"{folder}" is not a run folder: recipe.toml is missing.')
+    environment: dict[str, Any] = {}
+    if (folder / "environment.json").is_file():
+        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    return collect(folder, load(file)), environment
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> str:
+    head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in table]
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

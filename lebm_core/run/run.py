@@ -1,0 +1,234 @@
+"""A run: data -> train -> evaluate -> report, for the model of a recipe and its controls."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
+from lebm_core.run.build import build_dataset, build_metrics, build_model, check_recipe
+from lebm_core.run.checkpoint import write_atomically
+from lebm_core.run.environment import describe_environment
+from lebm_core.run.evaluation import Evaluation, Metric, Value
+from lebm_core.run.recipe import Recipe, apply, default_preset, dump, load
+from lebm_core.run.report import report_run
+from lebm_core.run.results import Results, collect, write_results
+from lebm_core.run.saved import check_same_data, evaluate_run, sample_run
+from lebm_core.run.stages import Part, evaluate_part, train_part
+
+if TYPE_CHECKING:
+    from lebm_core.model import LatentEBM
+
+__all__ = ["Evaluation", "Run", "Value", "evaluate_run", "run_recipe", "sample_run"]
+
+INCOMPLETE = "INCOMPLETE"
+
+
+@dataclass
+class Run:
+    """A run that is complete.
+
+    Attributes:
+        folder: the run directory.
+        recipe: resolved.
+        results: values by row ("model", each control, "real", "aggregate") and metric.
+    """
+
+    folder: Path
+    recipe: Recipe
+    results: Results
+
+    def model(self, control: str = "") -> LatentEBM:
+        """The trained model, or that of a control."""
+        from lebm_core.model import LatentEBM
+
+        folder = self.folder / "controls" / control if control else self.folder
+        return LatentEBM.from_pretrained(str(folder / "model"))
+
+
+def run_recipe(
+    name: str | Path,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    resume: bool = False,
+    log: Callable[[str], None] | None = None,
+) -> Run:
+    """Runs a recipe from data to report.
+
+    Nothing is written before recipe, data and models are known to be good. Whatever is complete is
+    not done again by `resume`, and a training goes on from its last checkpoint.
+
+    Args:
+        name: a registered recipe, or the path of a TOML file.
+        preset: its name; None for `paper` where there is a GPU, else `cpu`.
+        overrides: such as "training.epochs=2".
+        data_dir: where data files are looked for first.
+        out: the run directory; by default runs/NAME-PRESET, with a number where that is taken.
+        seed: in place of the recipe's.
+        resume: go on with the run in `out` (by default the latest of this recipe and preset).
+        log: takes lines of progress; by default they go to standard error.
+
+    Raises:
+        UsageError: for a mistake in what was asked; nothing is written then.
+        RunError: where the run fails.
+        Interrupted: after SIGINT, with all that was done kept.
+    """
+    say = log or _say
+    if preset is None:
+        preset = default_preset(name)
+        if preset:
+            say(f"{Path(name).stem}: preset {preset}.")
+    overrides = list(overrides) + ([] if seed is None else [f"seed={seed}"])
+    recipe = load(name, preset, overrides)
+    main = int(os.environ.get("RANK", "0")) == 0
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and out is None:
+        raise UsageError("Several processes need one run directory: give --out.")
+    folder = _choose_folder(recipe, out, resume, main)
+    _check_resumable(recipe, folder, resume)
+    dataset = build_dataset(recipe, data_dir)
+    if resume:
+        check_same_data(dataset, folder)
+    metrics = build_metrics(recipe)
+    parts = _parts(recipe, dataset, folder, data_dir)
+    quiet = say if main else lambda text: None
+    try:
+        if main:
+            _begin(folder, recipe, _command(name, preset, overrides, data_dir))
+        began = time.monotonic()
+        for part in parts:
+            if main:
+                _mark(folder, f"training {part.name}")
+            train_part(part, resume=resume, main=main, log=quiet)
+        if not main:
+            return Run(folder, recipe, {})
+        for part, measured in zip(parts, _metrics_of(parts, metrics), strict=True):
+            _mark(folder, f"evaluating {part.name}")
+            evaluate_part(part, measured, cache=folder / "cache", log=quiet)
+            report_run(folder)
+        report = report_run(folder)
+        (folder / INCOMPLETE).unlink(missing_ok=True)
+        say(f"Done in {time.monotonic() - began:.0f} s: {report}")
+    except KeyboardInterrupt as error:
+        done = f"Interrupted; {folder} keeps what was done: --resume goes on."
+        raise Interrupted(done) from error
+    except LebmError as error:
+        if main and folder.is_dir():
+            _mark(folder, f"stopped: {error}")
+        raise
+    except OSError as error:
+        raise RunError(f"The run in {folder} stopped: {error}.") from error
+    return Run(folder, recipe, collect(folder, recipe).rows)
+
+
+def _parts(
+    recipe: Recipe, dataset: object, folder: Path, data_dir: str | Path | None
+) -> list[Part]:
+    """The model and its controls, each with its recipe, once all are known to be possible."""
+    parts = [Part("model", folder, recipe, dataset)]  # type: ignore[arg-type]
+    for name, changes in recipe.controls.items():
+        changed = apply(recipe, changes, f'the control "{name}"')
+        changed.controls = {}
+        changed.evaluation = {**changed.evaluation, "controls": []}
+        data = dataset if changed.data == recipe.data else build_dataset(changed, data_dir)
+        parts.append(Part(name, folder / "controls" / name, changed, data))  # type: ignore[arg-type]
+    for part in parts:
+        check_recipe(part.recipe, "" if part.name == "model" else part.name)
+        if part.trained() is None:
+            build_model(part.recipe, part.dataset)
+    return parts
+
+
+def _metrics_of(parts: list[Part], metrics: dict[str, Metric]) -> list[dict[str, Metric]]:
+    """The metrics of each part; a control may name others than the model."""
+    first = parts[0].recipe.evaluation
+    same = {**first, "controls": []}
+    chosen = []
+    for part in parts:
+        own = {**part.recipe.evaluation, "controls": []}
+        chosen.append(metrics if own == same else build_metrics(part.recipe))
+    return chosen
+
+
+def _choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bool) -> Path:
+    if out is not None:
+        folder = Path(out)
+        if resume and not (folder / "recipe.toml").is_file():
+            raise UsageError(f'--resume: "{folder}" is not a run folder (recipe.toml is missing).')
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f'--out "{folder}" is a file; a folder is needed.')
+        if main and not resume and folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(
+                f'--out "{folder}" is not empty: --resume goes on with the run in it; otherwise '
+                "give another folder."
+            )
+        return folder
+    name = "-".join(filter(None, (recipe.name, recipe.preset)))
+    taken = [p for p in Path("runs").glob(f"{name}*") if p.name == name or _numbered(p.name, name)]
+    if resume:
+        known = [p for p in taken if (p / "recipe.toml").is_file()]
+        if not known:
+            raise UsageError(f"--resume: there is no run {name} in runs/; name its folder: --out.")
+        return max(known, key=lambda p: p.stat().st_mtime)
+    number = 1 + max((_numbered(p.name, name) or 1 for p in taken), default=0)
+    return Path("runs") / (name if not taken else f"{name}-{number}")
+
+
+def _numbered(folder: str, name: str) -> int:
+    tail = folder.removeprefix(f"{name}-")
+    return int(tail) if tail != folder and tail.isdigit() else 0
+
+
+def _check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """A run is continued by the recipe it was begun with."""
+    if not resume:
+        return
+    before = (folder / "recipe.toml").read_text(encoding="utf-8").splitlines()
+    now = dump(recipe).splitlines()
+    if before != now:
+        changed = [line for line in now if line not in before] or before
+        raise UsageError(
+            f"--resume: the recipe differs from that of {folder}, first in "
+            f'"{changed[0].partition("#")[0].strip()}": repeat the command that began it.'
+        )
+
+
+def _begin(folder: Path, recipe: Recipe, command: str) -> None:
+    """Makes the run directory, marked incomplete."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _mark(folder, "begun")
+        write_atomically(folder / "recipe.toml", dump(recipe))
+        write_results(folder, {"command": command, **describe_environment()}, "environment.json")
+    except OSError as error:
+        reason = error.strerror
+        raise UsageError(f'The run directory "{folder}" cannot be made: {reason}.') from error
+
+
+def _mark(folder: Path, state: str) -> None:
+    text = f"This run is not complete ({state}). Its command with --resume goes on with it.\n"
+    write_atomically(folder / INCOMPLETE, text)
+
+
+def _command(
+    name: str | Path, preset: str, overrides: list[str], data_dir: str | Path | None
+) -> str:
+    """The command line that makes this run, without the paths of this machine."""
+    shown = Path(name).name if os.sep in str(name) else str(name)
+    words = ["lebm", "recipe", shown, *(["--preset", preset] if preset else []), *overrides]
+    words += ["--data-dir", "DATA"] if data_dir is not None else []
+    return shlex.join(words).replace(str(Path.home()), "~")
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)

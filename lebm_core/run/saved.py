@@ -1,0 +1,175 @@
+"""What a run folder gives back: its data set's preprocessing, samples, a second evaluation."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lebm_core.data import Dataset
+from lebm_core.errors import UsageError
+from lebm_core.registry import registry
+from lebm_core.run.checkpoint import write_atomically
+
+__all__ = ["load_dataset", "need_run", "save_dataset"]
+
+DESCRIPTION = "data.json"
+
+
+def save_dataset(dataset: Dataset, name: str, folder: Path) -> None:
+    """Writes `folder/data/` (the preprocessing) and `folder/data.json` (what data it is).
+
+    Args:
+        dataset: the data set.
+        name: its registered name.
+        folder: of the run or control.
+    """
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    dataset.save(folder / "data")
+    kind = type(dataset)
+    described = {
+        "name": name,
+        "class": f"{kind.__module__}:{kind.__qualname__}",
+        "sizes": dataset.sizes,
+        "summary": dataset.summary,
+        "counts": {split: dataset.length(split) for split in ("train", "valid", "test")},
+    }
+    text = json.dumps(described, indent=1, default=str) + "\n"
+    write_atomically(folder / DESCRIPTION, text)
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """The data set of a run, its preprocessing alone: every split is empty.
+
+    Raises:
+        UsageError: where the folder has none, or its plugin is not installed.
+    """
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        name, path = str(described["name"]), str(described["class"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / DESCRIPTION} is missing or unreadable.") from error
+    factory = registry().get("datasets", name)
+    module, _, attribute = path.partition(":")
+    # Only the packages that the registered factory stands on are imported, not any a file names.
+    packages = {factory.__module__.partition(".")[0], "lebm_core"}
+    if module not in sys.modules and module.partition(".")[0] in packages:
+        importlib.import_module(module)
+    found: Any = sys.modules.get(module)
+    for each in attribute.split("."):
+        found = getattr(found, each, None)
+    if not (isinstance(found, type) and issubclass(found, Dataset)):
+        raise UsageError(f'The data set "{name}" has no class {path}: was its plugin changed?')
+    return found.load(folder / "data")
+
+
+def need_run(folder: Path, file: str = "recipe.toml") -> None:
+    """Refuses a folder that is no run.
+
+    Raises:
+        UsageError: naming what is missing.
+    """
+    if not (folder / file).exists():
+        raise UsageError(f'"{folder}" is not a run folder: {file} is missing.')
+
+
+def sample_run(
+    folder: str | Path, n: int, y: int | None = None, seed: int = 0, out: str | Path | None = None
+) -> Path:
+    """Draws n samples of a trained run and writes them.
+
+    Args:
+        folder: of the run, or of one of its controls.
+        n: how many.
+        y: class id, for a coupled prior.
+        seed: of the draw.
+        out: the file, with or without its suffix; by default samples-N-SEED in the folder.
+
+    Returns:
+        The file written.
+
+    Raises:
+        UsageError: where the folder holds no trained model.
+    """
+    from lebm_core.model import LatentEBM
+    from lebm_core.run.stages import draw_samples
+
+    folder = Path(folder)
+    need_run(folder)
+    need_run(folder, "model")
+    dataset = load_dataset(folder)
+    model = LatentEBM.from_pretrained(str(folder / "model"))
+    x = draw_samples(model, dataset, n, seed=seed, y=y)
+    target = Path(out) if out is not None else folder / f"samples-{n}-{seed}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = dataset.write(x, target.with_suffix(""))
+    return written
+
+
+def evaluate_run(
+    folder: str | Path,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+    log: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Runs the recipe's metrics on another split of a trained run.
+
+    Args:
+        folder: of the run, or of one of its controls.
+        split: "train", "valid" or "test".
+        data_dir: where the data are looked for first.
+        log: takes lines of progress.
+
+    Returns:
+        Values by metric; they are kept in evaluation-SPLIT/ of the folder.
+
+    Raises:
+        UsageError: where the folder holds no trained model, or the data are not those of the run.
+    """
+    from lebm_core.run.build import build_dataset, build_metrics
+    from lebm_core.run.recipe import load
+    from lebm_core.run.stages import Part, evaluate_part
+
+    folder = Path(folder)
+    need_run(folder)
+    need_run(folder, "model")
+    if split not in ("train", "valid", "test"):
+        raise UsageError(f'There is no split "{split}": accepted are train, valid, test.')
+    recipe = load(folder / "recipe.toml")
+    dataset = build_dataset(recipe, data_dir)
+    check_same_data(dataset, folder)
+    root = folder.parent.parent if folder.parent.name == "controls" else folder
+    results = evaluate_part(
+        Part(folder.name, folder, recipe, dataset),
+        build_metrics(recipe),
+        cache=root / "cache" / split,
+        log=log,
+        split=split,
+        out=f"evaluation-{split}",
+    )
+    return {k: v for result in results.values() for k, v in result.values.items()}
+
+
+def check_same_data(dataset: Dataset, folder: Path) -> None:
+    """Refuses data whose sizes or counts are not those that a run was trained on.
+
+    Raises:
+        UsageError: naming the first difference.
+    """
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    now = {
+        "sizes": json.loads(json.dumps(dataset.sizes, default=str)),
+        "counts": {split: dataset.length(split) for split in ("train", "valid", "test")},
+    }
+    for key, value in now.items():
+        if described.get(key) != value:
+            raise UsageError(
+                f"The data found now are not those of the run: {key} {value}, then "
+                f"{described.get(key)}. Give the same files (--data-dir), or start a new run."
+            )
