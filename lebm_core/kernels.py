@@ -1,0 +1,130 @@
+"""Recurrent nets unrolled by hand, differentiated for the input shift and first state alone.
+
+In a posterior chain the weights rest and only z moves. Autograd would keep and visit a graph of a
+dozen nodes a step; these functions keep the gates and go back through them in one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["gru_states", "lstm_states"]
+
+
+def lstm_states(
+    gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
+) -> Tensor:
+    """All states h of an LSTM, (T, B, H).
+
+    Args:
+        gates: (T, B, 4H) input gates i, f, g, o without z's share; takes no gradient.
+        shift: (B, 4H) z's share, the same at each step.
+        first: h and c before the first step, each (B, H).
+        weight: (4H, H) recurrent weight; takes no gradient.
+        bias: (4H,).
+        half: multiply in bfloat16.
+    """
+    return _LSTM.apply(gates, shift + bias, *first, weight, half)  # type: ignore[no-any-return]
+
+
+def gru_states(
+    gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
+) -> Tensor:
+    """All states h of a GRU, (T, B, H); as `lstm_states` with the gates r, z, n, (T, B, 3H)."""
+    return _GRU.apply(gates, shift, first[0], weight, bias, half)  # type: ignore[no-any-return]
+
+
+class _LSTM(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, gates: Tensor, shift: Tensor, h: Tensor, c: Tensor, weight: Tensor, half: bool
+    ) -> Tensor:
+        dtype = torch.bfloat16 if half else gates.dtype
+        w = weight.to(dtype)
+        size = h.shape[1]
+        kept, out = [], []
+        for gate in gates:
+            a = torch.addmm(gate + shift, h, w.T) if not half else gate + shift + h.to(dtype) @ w.T
+            inner = a[:, 2 * size : 3 * size].tanh()
+            a.sigmoid_()
+            i, f, o = a[:, :size], a[:, size : 2 * size], a[:, 3 * size :]
+            before = c
+            c = torch.addcmul(f * c, i, inner)
+            top = c.tanh()
+            h = o * top
+            kept.append((a, inner, before, top))
+            out.append(h)
+        ctx.kept, ctx.w, ctx.size = kept, w, size
+        return torch.stack(out)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        w, n = ctx.w, ctx.size
+        dh = torch.zeros_like(gradient[0])
+        dc = torch.zeros_like(dh)
+        d_shift = gradient.new_zeros(len(dh), 4 * n)
+        d = torch.empty_like(d_shift)
+        for (a, inner, before, top), up in zip(
+            reversed(ctx.kept), reversed(gradient.unbind(0)), strict=True
+        ):
+            i, f, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
+            dh = dh + up
+            dc = torch.addcmul(dc, dh * o, 1 - top * top)
+            torch.mul(dc * inner, i * (1 - i), out=d[:, :n])
+            torch.mul(dc * before, f * (1 - f), out=d[:, n : 2 * n])
+            torch.mul(dc * i, 1 - inner * inner, out=d[:, 2 * n : 3 * n])
+            torch.mul(dh * top, o * (1 - o), out=d[:, 3 * n :])
+            d_shift += d
+            dc = dc * f
+            dh = (d.to(w.dtype) @ w).to(d.dtype)
+        ctx.kept = None
+        return None, d_shift, dh, dc, None, None
+
+
+class _GRU(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, gates: Tensor, shift: Tensor, h: Tensor, weight: Tensor, bias: Tensor, half: bool
+    ) -> Tensor:
+        dtype = torch.bfloat16 if half else gates.dtype
+        w = weight.to(dtype)
+        size = h.shape[1]
+        kept, out = [], []
+        for gate in gates:
+            a = gate + shift
+            b = (h.to(dtype) @ w.T).to(a.dtype) + bias
+            rz = (a[:, : 2 * size] + b[:, : 2 * size]).sigmoid_()
+            r, u = rz[:, :size], rz[:, size:]
+            tail = b[:, 2 * size :]
+            inner = torch.addcmul(a[:, 2 * size :], r, tail).tanh_()
+            before = h
+            h = torch.lerp(inner, before, u)
+            kept.append((rz, inner, tail, before))
+            out.append(h)
+        ctx.kept, ctx.w, ctx.size = kept, w, size
+        return torch.stack(out)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        w, n = ctx.w, ctx.size
+        dh = torch.zeros_like(gradient[0])
+        d_shift = gradient.new_zeros(len(dh), 3 * n)
+        d = torch.empty_like(d_shift)  # gradient of the recurrent share; r's factor on its last third
+        for (rz, inner, tail, before), up in zip(
+            reversed(ctx.kept), reversed(gradient.unbind(0)), strict=True
+        ):
+            r, u = rz[:, :n], rz[:, n:]
+            dh = dh + up
+            d_inner = dh * (1 - u) * (1 - inner * inner)
+            torch.mul(d_inner * tail, r * (1 - r), out=d[:, :n])
+            torch.mul(dh * (before - inner), u * (1 - u), out=d[:, n : 2 * n])
+            torch.mul(d_inner, r, out=d[:, 2 * n :])
+            d_shift[:, : 2 * n] += d[:, : 2 * n]
+            d_shift[:, 2 * n :] += d_inner
+            dh = torch.addcmul((d.to(w.dtype) @ w).to(d.dtype), dh, u)
+        ctx.kept = None
+        return None, d_shift, dh, None, None, None

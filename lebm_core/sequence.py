@@ -1,0 +1,299 @@
+"""Autoregressive decoder p(x | z) and encoder q(z | x) over token ids: text and molecules.
+
+x is (B, T) integer ids, padded at the right with `pad`; every sequence ends in `eos` and holds no
+`bos`: the decoder feeds that itself. log p(x|z) sums over the tokens up to and including `eos`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from lebm_core.decoder import Decoder, Encoder, gaussian_code
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.precision import half_is_faster
+from lebm_core.recurrent import CausalTransformer, RecurrentNet
+from lebm_core.vocabulary_loss import token_nll
+
+__all__ = ["SequenceDecoder", "SequenceDistribution", "SequenceEncoder"]
+
+CELLS = ("lstm", "gru", "transformer")
+
+
+class SequenceDecoder(Decoder):
+    """Next-token model with z at every step and in the initial state.
+
+    Args:
+        latent_dim: d; 0 makes a plain language model.
+        vocab_size: V.
+        cell: "lstm", "gru" or "transformer".
+        embed_dim: E.
+        hidden: H; a transformer's width is E and its feed-forward width H.
+        layers: number of layers.
+        heads: attention heads, transformer only.
+        dropout: of the embeddings and of the outputs, in training.
+        word_dropout: share of input tokens that training hides.
+        tied: the output layer is the embedding, behind a map from H to E.
+        max_length: longest sequence that `sample` draws.
+        pad: id of the padding.
+        bos: id that starts the input.
+        eos: id that ends a sequence.
+        half: bfloat16 in gradients where that is faster; figures without a gradient are float32.
+
+    Raises:
+        UsageError: for an unknown cell, or ids outside the vocabulary.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        vocab_size: int,
+        cell: str = "lstm",
+        embed_dim: int = 256,
+        hidden: int = 512,
+        layers: int = 1,
+        heads: int = 4,
+        dropout: float = 0.2,
+        word_dropout: float = 0.0,
+        tied: bool = True,
+        max_length: int = 60,
+        pad: int = 0,
+        bos: int = 1,
+        eos: int = 2,
+        half: bool = True,
+    ) -> None:
+        super().__init__()
+        _check(cell, vocab_size, pad, bos, eos)
+        self.latent_dim, self.vocab_size, self.cell = latent_dim, vocab_size, cell
+        self.max_length, self.pad, self.bos, self.eos = max_length, pad, bos, eos
+        self.half, self.word_dropout = half, word_dropout
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5 if tied else 0.1)
+        self.dropout = nn.Dropout(dropout)
+        self.net: RecurrentNet | CausalTransformer
+        if cell == "transformer":
+            self.net = CausalTransformer(latent_dim, embed_dim, hidden, layers, heads, dropout)
+            width = embed_dim
+        else:
+            self.net = RecurrentNet(cell, latent_dim, embed_dim, hidden, layers, dropout)
+            width = hidden
+        self.tied = tied
+        self.project = nn.Linear(width, embed_dim) if tied else nn.Identity()
+        self.output = nn.Linear(embed_dim if tied else width, vocab_size)
+        if tied:
+            self.output.weight = self.embedding.weight
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
+        """p(x | z), batch shape (B,)."""
+        return SequenceDistribution(self, z)
+
+    def use_half(self) -> bool:
+        """bfloat16 only while gradients are taken: reported figures come from float32."""
+        device = self.embedding.weight.device.type
+        return self.half and torch.is_grad_enabled() and half_is_faster(device)
+
+    def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """z -> log p(x|z); embeddings, masks and input projections are computed once.
+
+        z may hold k codes for each of the n sequences, (n k, d) -> (n k,), sequence by sequence.
+        """
+        x = x[:, : int((x != self.pad).sum(1).max())] if x.numel() else x
+        n, length = x.shape
+        inputs = torch.cat([x.new_full((n, 1), self.bos), x[:, :-1]], dim=1)
+        keep = (x != self.pad).flatten().nonzero().squeeze(1)  # tokens that count
+        targets = x.flatten()[keep]
+        row = keep // length
+        embedded = self.embed(inputs)
+        prepared = self.net.prepare(embedded, self.use_half())
+
+        def log_prob(z: Tensor) -> Tensor:
+            k = len(z) // n
+            half = self.use_half()
+            h = self.net.run(prepared, embedded, z, half)  # (n k, T, width)
+            if k == 1:
+                flat, wanted, where = h.flatten(0, 1)[keep], targets, row
+            else:
+                flat = h.view(n, k, length, -1).transpose(1, 2).flatten(0, 1)[keep].flatten(0, 1)
+                wanted = targets.repeat_interleave(k)
+                where = (row[:, None] * k + torch.arange(k, device=row.device)).flatten()
+            hidden = self.project(self.dropout(flat))
+            if self.tied:
+                hidden = self.dropout(hidden)
+            nll = token_nll(hidden, self.output.weight, self.output.bias, wanted, half=half)
+            return -z.new_zeros(len(z)).index_add(0, where, nll)
+
+        return log_prob
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Embeddings of input ids (B, T) -> (B, T, E), with dropout and hidden words in training."""
+        embedded = self.dropout(self.embedding(inputs))
+        if self.training and self.word_dropout:
+            shown = torch.rand(inputs.shape, device=inputs.device) >= self.word_dropout
+            embedded = embedded * shown[..., None]
+        return embedded
+
+    def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
+        """Logits (B, V) of the next token after `token` (B,), and the new state (None to start)."""
+        h, state = self.net.step(self.embedding(token), state, z)
+        return self.output(self.project(h)), state
+
+
+class SequenceDistribution(Distribution):
+    """p(x | z) over token ids.
+
+    Args:
+        decoder: the network.
+        z: (B, d).
+    """
+
+    arg_constraints: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, decoder: SequenceDecoder, z: Tensor) -> None:
+        super().__init__(batch_shape=z.shape[:1], validate_args=False)
+        self.decoder, self.z = decoder, z
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(x | z), (B,) in nats."""
+        return self.decoder.likelihood(value)(self.z)
+
+    @property
+    def mode(self) -> Tensor:
+        """Greedy decoding, (B, T): the likeliest token at each step."""
+        return self.sample(greedy=True)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        sample_shape: torch.Size | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        greedy: bool = False,
+        max_length: int | None = None,
+    ) -> Tensor:
+        """Draws one sequence for each z, (B, T); cut at `max_length`, then without `eos`.
+
+        Args:
+            sample_shape: must be empty; repeat z for more draws.
+            generator: source of randomness.
+            temperature: divides the logits; 1 draws from the model itself.
+            top_p: nucleus sampling, the smallest set of tokens with at least this probability.
+            greedy: take the likeliest token instead of a draw.
+            max_length: by default the decoder's.
+
+        Raises:
+            UsageError: for a temperature that is not positive or a top_p outside (0, 1].
+        """
+        if not temperature > 0 or not 0 < top_p <= 1:
+            raise UsageError(
+                f"temperature must be positive and top_p in (0, 1], not {temperature}, {top_p}."
+            )
+        decoder, z = self.decoder, self.z
+        longest = max_length or decoder.max_length
+        drawn = torch.full((len(z), longest), decoder.pad, device=z.device)
+        alive = torch.arange(len(z), device=z.device)  # rows without an `eos` so far
+        token = torch.full((len(z),), decoder.bos, device=z.device)
+        state = None
+        for step in range(longest):
+            logits, state = decoder.next_logits(token, state, z)
+            logits[:, decoder.pad] = logits[:, decoder.bos] = -torch.inf
+            if greedy:
+                token = logits.argmax(-1)
+            else:
+                token = _draw(_nucleus(logits / temperature, top_p), generator)
+            drawn[alive, step] = token
+            going = (token != decoder.eos).nonzero().squeeze(1)
+            if len(going) == 0:
+                return drawn[:, : step + 1]
+            if len(going) < len(token):
+                alive, token, z = alive[going], token[going], z[going]
+                state = decoder.net.select(state, going)
+        return drawn
+
+
+def _draw(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One id a row, (B,): the first of V exponential clocks with rates p to ring."""
+    home = logits.device if generator is None else generator.device
+    clocks = torch.empty(logits.shape, device=home).exponential_(generator=generator)
+    return (logits.softmax(-1) / clocks.to(logits.device)).argmax(-1)
+
+
+def _nucleus(logits: Tensor, top_p: float) -> Tensor:
+    if top_p >= 1:
+        return logits
+    ordered, index = logits.sort(dim=-1, descending=True)
+    before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+    ordered = ordered.masked_fill(before >= top_p, -torch.inf)
+    return torch.empty_like(logits).scatter(-1, index, ordered)
+
+
+class SequenceEncoder(Encoder):
+    """q(z | x) by a bidirectional recurrent net that sees each sequence up to its own end.
+
+    The backward direction runs over the sequence reversed within its length, so padding never
+    enters a state.
+
+    Args:
+        latent_dim: d.
+        vocab_size: V.
+        cell: "lstm" or "gru".
+        embed_dim: E.
+        hidden: H of each direction.
+        dropout: of the embeddings, in training.
+        pad: id of the padding.
+        half: bfloat16 in gradients where that is faster.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        vocab_size: int,
+        cell: str = "lstm",
+        embed_dim: int = 256,
+        hidden: int = 256,
+        dropout: float = 0.2,
+        pad: int = 0,
+        half: bool = True,
+    ) -> None:
+        super().__init__()
+        _check(cell, vocab_size, pad, pad, pad, CELLS[:2])
+        self.latent_dim, self.pad, self.half = latent_dim, pad, half
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.dropout = nn.Dropout(dropout)
+        kind = nn.LSTM if cell == "lstm" else nn.GRU
+        self.left = kind(embed_dim, hidden, batch_first=True)
+        self.right = kind(embed_dim, hidden, batch_first=True)
+        self.output = nn.Linear(2 * hidden, 2 * latent_dim)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent:
+        lengths = (x != self.pad).sum(1).clamp(min=1)
+        last = lengths - 1
+        steps = torch.arange(x.shape[1], device=x.device)
+        reverse = (last[:, None] - steps).clamp(min=0)
+        embedded = self.dropout(self.embedding(x))
+        device = x.device.type
+        half = self.half and torch.is_grad_enabled() and half_is_faster(device)
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            left, _ = self.left(embedded)
+            right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))
+        rows = torch.arange(len(x), device=x.device)
+        ends = torch.cat([left[rows, last], right[rows, last]], dim=-1).float()
+        return gaussian_code(self.output(ends))
+
+
+def _check(
+    cell: str, vocab_size: int, pad: int, bos: int, eos: int, cells: tuple[str, ...] = CELLS
+) -> None:
+    if cell not in cells:
+        raise UsageError(
+            f'Unknown cell "{cell}": accepted are {", ".join(cells)}.' + did_you_mean(cell, cells)
+        )
+    if not 0 <= max(pad, bos, eos) < vocab_size:
+        raise UsageError(f"The special ids {pad}, {bos}, {eos} exceed a vocabulary of {vocab_size}.")

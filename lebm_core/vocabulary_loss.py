@@ -1,0 +1,81 @@
+"""Negative log-likelihood of tokens under a linear softmax layer, in cache-sized pieces.
+
+The vocabulary projection is most of the work of a text model. In bfloat16 its matrix products are
+several times faster on a CPU; the softmax is taken in float32 and piece by piece, so that the
+logits of a whole batch never pass through memory as float32, and the backward pass computes only
+what is asked for: a chain asks for no weight gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["token_nll"]
+
+PIECE = 256  # rows at once: 256 x 10,000 logits fit into a CPU's last cache
+
+
+def token_nll(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, half: bool = True
+) -> Tensor:
+    """-log softmax(hidden weight^T + bias)[targets], (N,) float32.
+
+    Args:
+        hidden: (N, E).
+        weight: (V, E).
+        bias: (V,).
+        targets: (N,) ids below V.
+        half: multiply in bfloat16; the error of a token's value is then about 0.4 %, that of the
+            mean over a batch far less. Reported figures are computed with half=False.
+    """
+    return _TokenNLL.apply(hidden, weight, bias, targets, half)  # type: ignore[no-any-return]
+
+
+class _TokenNLL(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, half: bool
+    ) -> Tensor:
+        dtype = torch.bfloat16 if half else torch.float32
+        h, w = hidden.to(dtype), weight.to(dtype)
+        piece = PIECE if hidden.device.type == "cpu" else len(h)
+        b = bias.to(dtype)
+        nll = hidden.new_empty(len(h), dtype=torch.float32)
+        scale = torch.empty_like(nll)
+        kept = []
+        for rows in range(0, len(h), piece):
+            at = slice(rows, rows + piece)
+            logits = torch.addmm(b, h[at], w.T)
+            wanted = logits.gather(1, targets[at, None]).float()
+            top = logits.amax(1, keepdim=True)
+            logits.sub_(top).exp_()  # in place: from here on it holds unnormalised probabilities
+            mass = logits.sum(1, dtype=torch.float32)
+            scale[at] = mass
+            nll[at] = mass.log() + (top.float() - wanted).squeeze(1)
+            kept.append(logits)
+        ctx.save_for_backward(h, w, targets, scale, *kept)
+        ctx.piece = piece
+        return nll
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        h, w, targets, scale, *kept = ctx.saved_tensors
+        need_h, need_w, need_b = ctx.needs_input_grad[:3]
+        grad_h = torch.empty_like(h) if need_h else None
+        grad_w = torch.zeros_like(w, dtype=torch.float32) if need_w else None
+        grad_b = torch.zeros(len(w), device=w.device) if need_b else None
+        for i, unnormalised in enumerate(kept):
+            at = slice(i * ctx.piece, i * ctx.piece + len(unnormalised))
+            g = gradient[at, None]
+            d = unnormalised * (g / scale[at, None]).to(h.dtype)
+            d.scatter_add_(1, targets[at, None], -g.to(h.dtype))
+            if grad_h is not None:
+                torch.mm(d, w, out=grad_h[at])
+            if grad_w is not None:
+                grad_w += d.T @ h[at]
+            if grad_b is not None:
+                grad_b += d.sum(0, dtype=torch.float32)
+        return None if grad_h is None else grad_h.float(), grad_w, grad_b, None, None
