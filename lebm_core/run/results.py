@@ -45,7 +45,7 @@ class Collected:
 def collect(folder: Path, recipe: Recipe) -> Collected:
     """Gathers what the parts of a run have written so far."""
     found = Collected(recipe.name, recipe.preset, recipe.seed, {})
-    found.published = dict(getattr(recipe, "published", {}) or {})
+    found.published = dict(recipe.published)
     found.complete = True
     apart: Results = {"real": {}, "aggregate": {}}
     for row in ("model", *recipe.controls):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.run.build import build_dataset, build_metrics, build_model, check_recipe
@@ -23,6 +20,7 @@ from lebm_core.run.report import report_run
 from lebm_core.run.results import Results, collect, write_results
 from lebm_core.run.saved import check_same_data, evaluate_run, sample_run
 from lebm_core.run.stages import Part, evaluate_part, train_part
+from lebm_core.run.tracking import to_stderr
 
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
@@ -84,7 +82,7 @@ def run_recipe(
         RunError: where the run fails.
         Interrupted: after SIGINT, with all that was done kept.
     """
-    say = log or _say
+    say = log or to_stderr
     if preset is None:
         preset = default_preset(name)
         if preset:
@@ -228,7 +226,3 @@ def _command(
     words = ["lebm", "recipe", shown, *(["--preset", preset] if preset else []), *overrides]
     words += ["--data-dir", "DATA"] if data_dir is not None else []
     return shlex.join(words).replace(str(Path.home()), "~")
-
-
-def _say(text: str) -> None:
-    tqdm.write(text, file=sys.stderr)

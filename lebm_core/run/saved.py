@@ -13,8 +13,9 @@ from lebm_core.data import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.registry import registry
 from lebm_core.run.checkpoint import write_atomically
+from lebm_core.run.tracking import to_stderr
 
-__all__ = ["load_dataset", "need_run", "save_dataset"]
+__all__ = ["check_same_data", "evaluate_run", "load_dataset", "sample_run", "save_dataset"]
 
 DESCRIPTION = "data.json"
 
@@ -113,7 +114,7 @@ def evaluate_run(
     folder: str | Path,
     split: str = "test",
     data_dir: str | Path | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = to_stderr,
 ) -> dict[str, Any]:
     """Runs the recipe's metrics on another split of a trained run.
 

@@ -14,9 +14,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-__all__ = ["MetricsFile", "Means", "Progress", "read_metrics"]
+__all__ = ["Means", "MetricsFile", "Progress", "read_metrics", "scalars", "to_stderr"]
 
 METRICS_FILE = "metrics.jsonl"
+
+
+def to_stderr(text: str) -> None:
+    """Prints a line without tearing a progress bar."""
+    tqdm.write(text, file=sys.stderr)
 
 
 class MetricsFile:

@@ -134,7 +134,7 @@ class _Training:
         self.parts = part_optimizers(model, options)
         self.ema: AveragedModel | None = None
         if options.ema > 0 and "prior" in self.parts:
-            average = get_ema_multi_avg_fn(options.ema)
+            average = get_ema_multi_avg_fn(options.ema)  # type: ignore[no-untyped-call]
             self.ema = AveragedModel(model.prior, multi_avg_fn=average)
         rank = accelerator.process_index
         self.generator = torch.Generator(accelerator.device).manual_seed(_mix(seed, 1, rank))

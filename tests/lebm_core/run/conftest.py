@@ -39,5 +39,5 @@ def toy(monkeypatch, tmp_path):
 def toy_environment():
     """The environment of a process that imports the toy plugin and this checkout."""
     root = str(Path(lebm_core.registry.__file__).parents[1])
-    path = os.pathsep.join([root, str(TOY), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
+    path = os.pathsep.join([str(TOY), root, *filter(None, sys.path)])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,29 @@
+"""Trains on two processes and writes what each of them ends with: ... OUT"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from lebm_toy import ToyData, ToyDecoder, ToyEncoder
+
+from lebm_core.learning import Learning
+from lebm_core.model import LatentEBM
+from lebm_core.options import LearningOptions
+from lebm_core.prior import EBMPrior
+from lebm_core.run.options import TrainingOptions
+from lebm_core.run.training import train
+
+if __name__ == "__main__":
+    out, steps, resume = Path(sys.argv[1]), int(sys.argv[2]), "--resume" in sys.argv
+    torch.manual_seed(0)
+    model = LatentEBM(EBMPrior(2, hidden=[16], steps=5), ToyDecoder(2, 2), ToyEncoder(2, 2))
+    options = TrainingOptions(epochs=9, max_steps=steps, checkpoint_every=3, device="cpu")
+    result = train(
+        model, ToyData(64, 0), Learning(LearningOptions()), options,
+        batch_size=16, folder=out, resume=resume,
+    )  # fmt: skip
+    rank = torch.distributed.get_rank()
+    weights = torch.cat([p.flatten() for p in model.parameters()]).tolist()
+    facts = {"weights": weights, "steps": result.steps, "processes": result.processes}
+    (out / f"rank-{rank}-{steps}.json").write_text(json.dumps(facts))
