@@ -16,6 +16,7 @@ from torch.distributions import Distribution, Independent
 from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
+from lebm_core.randomness import uniform
 from lebm_core.recurrent import CausalTransformer, RecurrentNet
 from lebm_core.vocabulary_loss import token_nll
 
@@ -218,10 +219,10 @@ class SequenceDistribution(Distribution):
 
 
 def _draw(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One id a row, (B,): the first of V exponential clocks with rates p to ring."""
-    home = logits.device if generator is None else generator.device
-    clocks = torch.empty(logits.shape, device=home).exponential_(generator=generator)
-    return (logits.softmax(-1) / clocks.to(logits.device)).argmax(-1)
+    """One id a row, (B,), by the inverse of the cumulative distribution: one random number a row."""
+    cumulative = logits.softmax(-1).cumsum(-1)
+    u = uniform((len(logits), 1), logits, generator) * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, u, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
 
 
 def _nucleus(logits: Tensor, top_p: float) -> Tensor:
