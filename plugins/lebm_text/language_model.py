@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lebm_core.vocabulary_loss import token_nll
 from lebm_text.datasets import pad
 from lebm_text.vocabulary import BOS, PAD
 
@@ -29,6 +30,7 @@ class LanguageModelOptions:
     batch_size: int = 32
     lr: float = 3e-3
     clip: float = 1.0
+    valid_sentences: int = 1000
     seed: int = 0
 
 
@@ -76,14 +78,14 @@ class LanguageModel(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """-log p of a batch in nats per token, (); its value is rounded where bfloat16 is fast."""
-        dtype = fast_dtype(x.device)
-        weight, bias = self.embedding.weight.to(dtype), self.bias.to(dtype)
-        return F.cross_entropy(F.linear(self.features(x).to(dtype), weight, bias), x[x != PAD])
+        half = fast_dtype(x.device) == torch.bfloat16
+        h, weight = self.features(x), self.embedding.weight
+        return token_nll(h, weight, self.bias, x[x != PAD], half=half).mean()
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p of each whole sentence with its end, (B, T) -> (B,), in float32."""
-        logits = F.linear(self.features(x), self.embedding.weight, self.bias)
-        nats = F.cross_entropy(logits, x[x != PAD], reduction="none")
+        h, weight = self.features(x), self.embedding.weight
+        nats = token_nll(h, weight, self.bias, x[x != PAD], half=False)
         sentence = torch.arange(len(x), device=x.device)[:, None].expand_as(x)[x != PAD]
         return torch.zeros(len(x), device=x.device).index_add(0, sentence, -nats)
 
@@ -124,7 +126,7 @@ def fit(
 ) -> tuple[LanguageModel, list[dict[str, float]]]:
     """Trains with Adam, the learning rate rising over a tenth of the steps and falling to 0.
 
-    After each epoch the sentences of `valid` are scored, and the best state is what is returned.
+    After each epoch the first sentences of `valid` are scored; the best state is returned.
 
     Args:
         train, valid: sentences as ids with their end.
@@ -136,6 +138,7 @@ def fit(
     """
     device = device or torch.device("cpu")
     history: list[dict[str, float]] = []
+    chosen_by = valid[: options.valid_sentences]
     best: dict[str, Tensor] = {}
     with torch.random.fork_rng():  # the run's own random state is left as it was
         torch.manual_seed(options.seed)
@@ -156,7 +159,7 @@ def fit(
                 nn.utils.clip_grad_norm_(model.parameters(), options.clip)
                 fused.step()
                 schedule.step()
-            entry = {"valid": _nats_per_token(model, valid)}
+            entry = {"valid": _nats_per_token(model, chosen_by)}
             if watch:
                 entry["watch"] = _nats_per_token(model, watch)
             history.append(entry)

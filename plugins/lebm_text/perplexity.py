@@ -1,0 +1,279 @@
+"""text.perplexity: samples judged by a language model of real text, and the reverse.
+
+Forward perplexity (FPPL) rewards fluent samples whatever they leave out; reverse perplexity (RPPL)
+punishes what they leave out (Zhao et al., ICML 2018, arXiv 1706.04223). FPPL is confounded by
+length and by decoding: both are stated with every figure, and a figure at real lengths stands
+beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lebm_core.model import LatentEBM
+from lebm_core.run.evaluation import Evaluation, Value
+from lebm_text.evaluator import Evaluator, evaluator
+from lebm_text.language_model import LanguageModelOptions, score
+from lebm_text.metrics import lengths_of, matched, perplexity, rows_of, subset, text_of
+
+__all__ = ["Perplexity", "build"]
+
+PUBLISHED_BATCHES, PUBLISHED_BATCH, PUBLISHED_LENGTH = 5, 32, 40
+MULTINOMIAL = {"decoding": "multinomial", "temperature": 1.0}
+GREEDY = {"decoding": "greedy"}
+
+
+def build(
+    *,
+    evaluator_embedding: int = 256,
+    evaluator_hidden: int = 512,
+    evaluator_dropout: float = 0.5,
+    evaluator_epochs: int = 12,
+    evaluator_batch: int = 32,
+    evaluator_lr: float = 3e-3,
+    greedy_samples: int = 1000,
+    reverse: bool = True,
+    reverse_hidden: int = 256,
+    reverse_epochs: int = 4,
+    reverse_samples: int = 0,
+) -> Perplexity:
+    """The metric text.perplexity; the samples are those of `evaluation.samples`.
+
+    Args:
+        evaluator_embedding: width of the evaluators' embedding
+        evaluator_hidden: width of the LSTM that judges samples
+        evaluator_dropout: dropout of the evaluators
+        evaluator_epochs: epochs on the real training text
+        evaluator_batch: sentences in a batch of an evaluator's training
+        evaluator_lr: highest learning rate of the evaluators
+        greedy_samples: samples decoded greedily, as the published code does; 0 leaves them out
+        reverse: train a language model on samples and judge real text by it
+        reverse_hidden: width of that LSTM
+        reverse_epochs: epochs on the samples
+        reverse_samples: samples it is trained on; 0 for as many as training sentences
+    """
+    forward = LanguageModelOptions(
+        embedding=evaluator_embedding,
+        hidden=evaluator_hidden,
+        dropout=evaluator_dropout,
+        epochs=evaluator_epochs,
+        batch_size=evaluator_batch,
+        lr=evaluator_lr,
+    )
+    backward = LanguageModelOptions(
+        embedding=evaluator_embedding,
+        hidden=reverse_hidden,
+        dropout=evaluator_dropout,
+        epochs=reverse_epochs,
+        batch_size=evaluator_batch,
+        lr=evaluator_lr,
+    )
+    return Perplexity(forward, backward if reverse else None, greedy_samples, reverse_samples)
+
+
+@dataclass
+class Perplexity:
+    """See `build`; `backward` is None where no reverse perplexity is asked for."""
+
+    forward: LanguageModelOptions
+    backward: LanguageModelOptions | None
+    greedy_samples: int
+    reverse_samples: int
+
+    def __call__(self, evaluation: Evaluation) -> dict[str, Value]:
+        """The rows model (or control), real and aggregate; the last two with the model only."""
+        data, model, split = text_of(evaluation), evaluation.model, evaluation.split
+        judge = self._evaluator(evaluation, self.forward, data.rows("train"), "real text")
+        real = data.rows(split)
+        real_tokens = lengths_of(real)
+        samples = rows_of(evaluation.samples)
+        values = self._forward(judge, samples, real_tokens, "samples", MULTINOMIAL)
+        if self.greedy_samples and model.latent_dim:
+            values |= self._greedy(evaluation, judge)
+        if evaluation.name == "model":
+            found = self._forward(judge, real, real_tokens, split, {})
+            found["fppl"].extra["evaluator_valid"] = math.exp(
+                min(entry["valid"] for entry in judge.history)
+            )
+            values |= {f"real/{name}": value for name, value in found.items()}
+            if model.latent_dim:
+                codes = self._aggregate(evaluation, len(samples))
+                extra = MULTINOMIAL | {"z": "posterior codes of training sentences"}
+                found = self._forward(judge, codes, real_tokens, "train", extra)
+                values |= {f"aggregate/{name}": value for name, value in found.items()}
+        if self.backward is not None:
+            values |= self._reverse(evaluation, self.backward)
+        return values
+
+    def _evaluator(
+        self,
+        evaluation: Evaluation,
+        options: LanguageModelOptions,
+        train: Sequence[Tensor],
+        what: str,
+        watch: Sequence[Tensor] = (),
+    ) -> Evaluator:
+        data = text_of(evaluation)
+        return evaluator(
+            train,
+            data.rows("valid"),
+            len(data.tokenizer),
+            options,
+            cache=evaluation.cache / "evaluators",
+            what=what,
+            watch=watch,
+            device=evaluation.model.device,
+            log=evaluation.log,
+        )
+
+    def _forward(
+        self,
+        judge: Evaluator,
+        rows: Sequence[Tensor],
+        real_tokens: Tensor,
+        split: str,
+        extra: dict[str, object],
+    ) -> dict[str, Value]:
+        nats, tokens = -score(judge.model, rows), lengths_of(rows)
+        n = len(rows)
+        plain = perplexity(nats, tokens)
+        same = matched(nats, tokens, real_tokens)
+        by = "under an LSTM language model of the real training text, ends included"
+        spread = float(tokens.double().std()) / math.sqrt(n) if n > 1 else None
+        covered = extra | {"share_of_real_tokens_covered": round(same.covered, 4)}
+        return {
+            "fppl": Value(
+                plain.value,
+                plain.error,
+                n,
+                split,
+                f"Forward perplexity: exp of nats per token {by}.",
+                extra=dict(extra),
+            ),
+            "fppl_matched": Value(
+                None if same.covered == 0 else same.figure.value,
+                None if same.covered == 0 else same.figure.error,
+                n,
+                split,
+                f"The same at the lengths of real text: nats per token {by}, within each of 10 "
+                "length bins of real sentences, weighted by the real tokens of the bin.",
+                refused="no bin of real lengths holds two samples" if same.covered == 0 else None,
+                extra=covered,
+            ),
+            "mean_length": Value(
+                float(tokens.double().mean()),
+                spread,
+                n,
+                split,
+                "Mean tokens of a sentence, its end included.",
+                extra=dict(extra),
+            ),
+        }
+
+    def _greedy(self, evaluation: Evaluation, judge: Evaluator) -> dict[str, Value]:
+        n = self.greedy_samples
+        rows = _decode_greedily(evaluation.model, n, evaluation.generator)
+        whole = perplexity(-score(judge.model, rows), lengths_of(rows))
+        first = [row[:PUBLISHED_LENGTH] for row in rows[: PUBLISHED_BATCHES * PUBLISHED_BATCH]]
+        few = perplexity(-score(judge.model, first), lengths_of(first))
+        return {
+            "fppl_greedy": Value(
+                whole.value,
+                whole.error,
+                n,
+                "samples",
+                "Forward perplexity of prior samples decoded greedily: the likeliest word at each "
+                "step deflates it, and diversity is lost.",
+                extra=dict(GREEDY),
+            ),
+            "fppl_as_published": Value(
+                few.value,
+                few.error,
+                len(first),
+                "samples",
+                "FLAWED, for comparison with published tables only: greedy decoding, the first "
+                f"{PUBLISHED_BATCHES} batches of {PUBLISHED_BATCH}, cut at {PUBLISHED_LENGTH}.",
+                extra=dict(GREEDY),
+            ),
+        }
+
+    @torch.no_grad()
+    def _aggregate(self, evaluation: Evaluation, n: int) -> list[Tensor]:
+        """Sentences decoded from z ~ q(z|x) of training sentences."""
+        data, model, generator = text_of(evaluation), evaluation.model, evaluation.generator
+        rows = subset(data.length("train"), n, evaluation.seed)
+        order = data.lengths("train")[rows].argsort(stable=True)
+        found = []
+        for at in order.split(256):
+            x = data.batch("train", rows[at]).x.to(model.device)
+            z = model.posterior(x, generator=generator)
+            found += rows_of(model.decode(z, generator=generator))
+        return found
+
+    def _reverse(
+        self, evaluation: Evaluation, options: LanguageModelOptions
+    ) -> dict[str, Value]:
+        data, split = text_of(evaluation), evaluation.split
+        n = self.reverse_samples or data.length("train")
+        real = data.rows(split)
+        evaluation.log(f"{evaluation.name}: draws {n:,} samples for the reverse perplexity")
+        samples = rows_of(evaluation.model.sample(n, generator=evaluation.generator))
+        values = self._judged(evaluation, options, samples, real, f"samples of {evaluation.name}")
+        for value in values.values():
+            value.extra |= MULTINOMIAL
+        if evaluation.name == "model":
+            rows = subset(data.length("train"), n, evaluation.seed).tolist()
+            every = data.rows("train")
+            text = [every[i] for i in rows]
+            found = self._judged(evaluation, options, text, real, "as much real text")
+            values["real/rppl"] = found["rppl"]
+        return values
+
+    def _judged(
+        self,
+        evaluation: Evaluation,
+        options: LanguageModelOptions,
+        train: Sequence[Tensor],
+        real: Sequence[Tensor],
+        what: str,
+    ) -> dict[str, Value]:
+        found = self._evaluator(evaluation, options, train, what, watch=real)
+        figure = perplexity(-score(found.model, real), lengths_of(real))
+        running = sum(entry["watch"] for entry in found.history) / len(found.history)
+        trained = f"trained on {len(train):,} sentences ({what})"
+        return {
+            "rppl": Value(
+                figure.value,
+                figure.error,
+                len(real),
+                evaluation.split,
+                f"Reverse perplexity: exp of nats per token of real text under an LSTM {trained}; "
+                "the epoch is chosen on real validation text.",
+                extra={"sentences": len(train)},
+            ),
+            "rppl_as_published": Value(
+                math.exp(running),
+                None,
+                len(real),
+                evaluation.split,
+                "FLAWED, for comparison with published tables only: the running average over "
+                f"{options.epochs} epochs of that LSTM, the first ones included.",
+                extra={"sentences": len(train)},
+            ),
+        }
+
+
+@torch.no_grad()
+def _decode_greedily(
+    model: LatentEBM, n: int, generator: torch.Generator | None, batch_size: int = 500
+) -> list[Tensor]:
+    rows = []
+    for first in range(0, n, batch_size):
+        z = model.prior.sample(min(batch_size, n - first), generator=generator)
+        rows += rows_of(model.decode_mode(z))
+    return rows
