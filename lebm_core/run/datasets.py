@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.run.catalogue import without_download
 
 __all__ = ["DataFiles", "cache_dir", "open_text"]
 
@@ -51,10 +52,11 @@ class DataFiles:
         Args:
             dataset: the data set's registered name, for the error.
             names: relative paths such as "ptb/ptb.train.txt", any one of which will do.
-            how: a sentence on how to get the file, and which recipe needs no download.
+            how: a sentence on how to get the file.
 
         Raises:
-            UsageError: no place has any of them.
+            UsageError: no place has any of them; the sentence also names the recipe of the same
+                kind of data that needs no download.
         """
         looked = []
         for label, folder in self.places():
@@ -68,9 +70,12 @@ class DataFiles:
                 for candidate in tries:
                     if (folder / candidate).is_file():
                         return folder / candidate
+        free = without_download(dataset)
+        instead = f" lebm recipe {free} needs no download." if free and free not in how else ""
         raise UsageError(
             f"The data set {dataset} needs the file {' or '.join(names)} (plain or .gz), found"
             f" neither in {', nor in '.join(looked)}. {how}".rstrip()
+            + instead
         )
 
 
@@ -83,7 +88,7 @@ def open_text(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         UsageError: the file is missing, unreadable, empty, a damaged gzip, or not UTF-8; the
             sentence names the file, and the line where there is one.
     """
-    path = Path(path)
+    path = Path(os.fspath(path))
     number = 0
     blank = True
     try:

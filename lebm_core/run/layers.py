@@ -14,6 +14,8 @@ from lebm_core.run.toml import line_of, parse_value
 
 __all__ = ["Layer", "Source", "flatten", "from_overrides", "read_source", "unflatten"]
 
+FREE_KEYS = ("minutes", "published")
+
 
 class Layer(NamedTuple):
     """Values by dotted key, and the place of a key in words, for errors.
@@ -113,14 +115,14 @@ def from_overrides(overrides: Iterable[str]) -> Layer:
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys.
+    """Nested tables as dotted keys; the tables whose keys are free text are left whole.
 
     >>> flatten({"prior": {"steps": 60}, "training.epochs": 2})
     {'prior.steps': 60, 'training.epochs': 2}
     """
     found: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and prefix + key not in FREE_KEYS:
             found |= flatten(value, f"{prefix}{key}.")
         else:
             found[prefix + key] = value

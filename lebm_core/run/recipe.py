@@ -15,7 +15,7 @@ from lebm_core.run.merge import check_controls, merge
 from lebm_core.run.options import TrainingOptions
 from lebm_core.run.schema import help_texts
 from lebm_core.run.tables import component_help, metric_schema
-from lebm_core.run.toml import emit_table
+from lebm_core.run.toml import emit_table, quoted
 
 __all__ = ["Recipe", "apply", "default_preset", "dump", "load", "metric_options", "options"]
 
@@ -30,6 +30,9 @@ class Recipe:
         encoder: likewise; the name "" stands for no encoder.
         evaluation: metrics, samples, controls and the options of the metrics.
         controls: name to overrides by dotted key, those that `evaluation.controls` selects.
+        minutes: preset to minutes, as text for the table of recipes.
+        published: source to metric to published figure, for the table of results.
+        download: whether its data must be fetched first.
         preset: the preset that was applied, or ''.
     """
 
@@ -38,9 +41,11 @@ class Recipe:
     decoder: dict[str, Any]
     summary: str = ""
     expected: str = ""
+    download: bool = True
     preset: str = ""
     seed: int = 0
     minutes: dict[str, str] = field(default_factory=dict)
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
     prior: PriorOptions = field(default_factory=PriorOptions)
     encoder: dict[str, Any] = field(default_factory=lambda: {"name": ""})
     inference: InferenceOptions = field(default_factory=InferenceOptions)
@@ -109,9 +114,11 @@ def default_preset(recipe: str | os.PathLike[str]) -> str:
 
 def dump(recipe: Recipe) -> str:
     """The whole recipe as TOML with a comment for each key; `load` reads it back as it is."""
-    top = {key: getattr(recipe, key) for key in ("name", "summary", "expected", "preset", "seed")}
+    keys = ("name", "summary", "expected", "download", "preset", "seed")
+    top = {key: getattr(recipe, key) for key in keys}
     comments = {
         "expected": "the figure to expect",
+        "download": "whether the data must be fetched first",
         "preset": "the preset that is applied",
         "seed": "of every random draw",
     }
@@ -126,9 +133,13 @@ def dump(recipe: Recipe) -> str:
             parts.append(emit_table(value, component_help(name, value["name"]), name))
         else:
             parts.append(emit_table(dataclasses.asdict(value), help_texts(type(value)), name))
+    for source, figures in recipe.published.items():
+        parts.append(emit_table(figures, {}, f"published.{quoted(source)}"))
     names = tuple(recipe.evaluation["metrics"])
     parts.append(emit_table(recipe.evaluation, component_help("evaluation", names), "evaluation"))
-    parts += [emit_table(values, {}, f"control.{key}") for key, values in recipe.controls.items()]
+    parts += [
+        emit_table(values, {}, f"control.{quoted(key)}") for key, values in recipe.controls.items()
+    ]
     return "\n".join(parts)
 
 

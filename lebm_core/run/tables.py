@@ -80,9 +80,11 @@ def recipe_schema(data: str, decoder: str, encoder: str, metrics: tuple[str, ...
         "name": option(str, MISSING, ""),
         "summary": option(str, "", ""),
         "expected": option(str, "", ""),
+        "download": option(bool, True, ""),
         "preset": option(str, "", ""),
         "seed": option(int, 0, ""),
         "minutes": option(dict[str, str], {}, ""),
+        "published": option(dict[str, dict[str, float]], {}, ""),
     }
     return make_dataclass(
         "recipe",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["emit_table", "emit_value", "line_of", "parse_value"]
+__all__ = ["emit_table", "emit_value", "line_of", "parse_value", "quoted"]
 
 BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -33,7 +33,7 @@ def emit_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(emit_value(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(str(k))} = {emit_value(v)}" for k, v in value.items())
+        inside = ", ".join(f"{quoted(str(k))} = {emit_value(v)}" for k, v in value.items())
         return "{ " + inside + " }" if inside else "{}"
     return str(value)
 
@@ -45,7 +45,7 @@ def emit_table(
     lines = [f"[{header}]"] if header else []
     for key, value in values.items():
         comment = (comments or {}).get(key, "")
-        lines.append(f"{_key(key)} = {emit_value(value)}" + (f"  # {comment}" if comment else ""))
+        lines.append(f"{quoted(key)} = {emit_value(value)}" + (f"  # {comment}" if comment else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -95,5 +95,6 @@ def _plain(dotted: str) -> str:
     return re.sub(r"\s*\.\s*", ".", dotted.replace('"', "").replace("'", "")).strip()
 
 
-def _key(key: str) -> str:
+def quoted(key: str) -> str:
+    """A key as TOML writes it: bare where that is allowed."""
     return key if BARE.match(key) else json.dumps(key, ensure_ascii=False)

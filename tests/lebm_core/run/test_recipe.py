@@ -41,6 +41,9 @@ name = "toyrecipe.mlp"
 metrics = ["toyrecipe.one", "toyrecipe.two"]
 draws = 7
 
+[published."Pang et al. 2020, figure 3.1"]
+fppl = 388
+
 [control.f0]
 "prior.kind" = "gaussian"
 
@@ -150,6 +153,7 @@ def test_defaults_recipe_preset_and_overrides_stack(path):
     assert plain.name == "toy" and plain.preset == "" and plain.seed == 0
     assert plain.prior.steps == 30 and plain.prior.hidden == [200, 200]
     assert plain.minutes == {"cpu": "2"}
+    assert plain.published == {"Pang et al. 2020, figure 3.1": {"fppl": 388.0}}
     assert load(path, "cpu").prior.steps == 20
     assert load(path, "cpu", ["prior.steps=10", "seed=3"]).prior.steps == 10
     assert load(path, None, ["seed=3"]).seed == 3
@@ -249,10 +253,10 @@ def test_the_dump_is_commented_toml_that_reads_back_equal(path, tmp_path, preset
         ('"toyrecipe.one"', '"toyrecipe.onne"', ["line 23", "toyrecipe.onne", '"toyrecipe.one"']),
         ("draws = 7", "draw = 7", ["line 24", '"evaluation.draws"']),
         ("[prior]\n", "[priors]\n", ["priors.latent_dim", '"prior.latent_dim"']),
-        ('"prior.kind" =', '"prior.kid" =', ["line 27", 'no option "prior.kid"']),
+        ('"prior.kind" =', '"prior.kid" =', ["line 30", 'no option "prior.kid"']),
         ('name = "toyrecipe.data"', "", ["must name its data"]),
         ('["f0"]', '["f1"]', ["evaluation.controls", '"f1"', "Known: f0, wide"]),
-        ('"prior.steps" = 20', '"prior.stebs" = 20', ["line 33", '"prior.steps"']),
+        ('"prior.steps" = 20', '"prior.stebs" = 20', ["line 36", '"prior.steps"']),
     ],
 )
 def test_a_mistake_in_the_file_is_one_sentence_with_its_line(path, old, new, words):

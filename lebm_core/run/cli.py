@@ -1,0 +1,250 @@
+"""The command line. Commands import what they need when they run: `lebm --help` needs no torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lebm_core.errors import LebmError, UsageError
+from lebm_core.run.groups import PluginGroup
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lebm",
+    cls=PluginGroup,
+    help="Latent-space energy-based models: train them, sample from them, and measure them.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+plugins_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(plugins_app, name="plugins")
+
+# typer reads these annotations when it runs, and knows Optional in every version.
+DataDir = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Folder in which data files are looked for first."),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from lebm_core import __version__
+
+        typer.echo(f"lebm {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def recipe(
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="A recipe's name, or a TOML file; without it, the table of recipes."),
+    ] = None,
+    overrides: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[KEY=VALUE]...", help="Such as training.epochs=2."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the resolved recipe, and do not run it.")
+    ] = False,
+    preset: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="paper, cpu, smoke; by default paper where a GPU is found, else cpu."),
+    ] = None,
+    data_dir: DataDir = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The run directory; by default one in runs/."),
+    ] = None,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Of every random draw, in place of the recipe's."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write the table of recipes as Markdown.")
+    ] = False,
+) -> None:
+    """Run a recipe: data, training, evaluation, report. Without NAME, list the recipes."""
+    if name is None:
+        from lebm_core.run import catalogue
+
+        write = catalogue.markdown if markdown else catalogue.plain
+        typer.echo(write(catalogue.catalogue()))
+        return
+    if "=" in name:
+        raise UsageError(
+            f'"{name}" stands where the recipe\'s name is expected: lebm recipe NAME {name}.'
+        )
+    if show:
+        from lebm_core.run.recipe import default_preset, dump, load
+
+        chosen = default_preset(name) if preset is None else preset
+        given = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
+        typer.echo(dump(load(name, chosen, given)), nl=False)
+        return
+    from lebm_core.run.run import run_recipe
+
+    run_recipe(name, preset, overrides or [], data_dir, out, seed, resume)
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
+    y: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--y", help="The class, for a model with classes."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The file to write; by default one in RUN."),
+    ] = None,
+) -> None:
+    """Draw samples from a trained run and write them to a file."""
+    from lebm_core.run.run import sample_run
+
+    typer.echo(sample_run(run, n, y=y, seed=seed, out=out))
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    data_dir: DataDir = None,
+) -> None:
+    """Measure a trained run by its recipe's metrics."""
+    from lebm_core.run.run import evaluate_run
+
+    for name, value in evaluate_run(run, split, data_dir).items():
+        if value.value is None:
+            typer.echo(f"{name}: refused: {value.refused}")
+            continue
+        error = "" if value.standard_error is None else f" ± {value.standard_error:.2g}"
+        typer.echo(f"{name}: {value.value:.6g}{error} (n = {value.n}, {value.split})")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write the table of a results page.")
+    ] = False,
+) -> None:
+    """Write report.html of each run again; with --markdown, a table of all of them."""
+    from lebm_core.run.report import markdown_table, report_run
+
+    if markdown:
+        typer.echo(markdown_table(runs))
+        return
+    for run in runs:
+        typer.echo(report_run(run))
+
+
+@app.command()
+def data(data_dir: DataDir = None) -> None:
+    """List the data sets: which are found and where, and how to get the others."""
+    from lebm_core.run.inventory import inventory
+
+    for known in inventory(data_dir):
+        typer.echo(f"{known.name}: {known.status}" + (f": {known.detail}" if known.detail else ""))
+
+
+@plugins_app.callback(invoke_without_command=True)
+def plugins(context: typer.Context) -> None:
+    """List the plugins with what failed and why; `new NAME` writes a plugin to start from."""
+    if context.invoked_subcommand is not None:
+        return
+    from lebm_core.registry import KINDS, discover
+
+    found = discover()
+    for plugin in found.plugins():
+        line = f"{plugin.name} ({plugin.distribution} {plugin.version}): {plugin.status}"
+        typer.echo(f"{line}: {plugin.error}" if plugin.error else line)
+    for kind in KINDS:
+        typer.echo(f"{kind}: {', '.join(found.names(kind)) or 'none'}")
+    if found.clash:
+        raise UsageError(found.clash)
+
+
+@plugins_app.command()
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Lower-case letters, digits and _; lebm_NAME is made.")
+    ],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The folder to write; by default lebm-NAME."),
+    ] = None,
+) -> None:
+    """Write a working plugin: a decoder, data, a recipe, and tests that pass."""
+    from lebm_core.run.skeleton import write_skeleton
+
+    folder = write_skeleton(name, out)
+    recipe_name = f"{name.replace('_', '-')}-demo"
+    typer.echo(f"{folder} is written: pip install -e {folder} && lebm recipe {recipe_name}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: in place of those of the process.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for a mistake of usage, 130 when interrupted.
+    """
+    try:
+        given = None if arguments is None else list(arguments)
+        code = app(given, prog_name="lebm", standalone_mode=False)
+        sys.stdout.flush()
+        if code == 130:  # typer's answer to a KeyboardInterrupt
+            return _fail("Interrupted.", 130)
+        return code if isinstance(code, int) else 0
+    except KeyboardInterrupt:
+        return _fail("Interrupted.", 130)
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except LebmError as error:
+        return _fail(str(error), error.exit_code, error)
+    except Exception as error:
+        message = getattr(error, "format_message", None)
+        if message is not None:  # typer's own errors: an unknown option, a missing argument
+            return _fail(str(message()), int(getattr(error, "exit_code", 2)), error)
+        if isinstance(error, MemoryError):
+            return _fail("Out of memory: a smaller data.batch_size may do.", 1, error)
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return _fail(f"Unexpected error: {what} (LEBM_DEBUG=1 shows where).", 1, error)
+
+
+def _fail(sentence: str, code: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get("LEBM_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    if sentence.strip():
+        print(f"lebm: {sentence}", file=sys.stderr)
+    return code

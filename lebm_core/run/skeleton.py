@@ -1,0 +1,91 @@
+"""A plugin to start from: a decoder, an encoder, data, a metric, a recipe and tests that pass."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import os
+import re
+import shutil
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from lebm_core.errors import RunError, UsageError
+from lebm_core.registry import discover
+
+__all__ = ["write_skeleton"]
+
+TEMPLATES = {
+    "pyproject.toml": "pyproject.toml.in",
+    "README.md": "README.md.in",
+    "$package/__init__.py": "init.py.in",
+    "$package/networks.py": "networks.py.in",
+    "$package/data.py": "data.py.in",
+    "$package/metrics.py": "metrics.py.in",
+    "$package/demo.toml": "demo.toml.in",
+    "tests/test_$name.py": "tests.py.in",
+}
+
+
+def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path:
+    """Writes the plugin `name` with the package lebm_NAME; all of it or nothing.
+
+    Args:
+        name: lower-case letters, digits and underscores, beginning with a letter.
+        out: the folder to make; by default lebm-NAME here.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: the name is not fit or is taken, or the folder exists.
+        RunError: the folder cannot be written.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UsageError(
+            f'"{name}" is no name for a plugin: lower-case letters, digits and _, a letter first.'
+        )
+    package = f"lebm_{name}"
+    taken = [plugin.name for plugin in discover().plugins()]
+    if name in taken or name == "lebm" or importlib.util.find_spec(package) is not None:
+        raise UsageError(f'The name "{name}" is taken: a plugin or package {package} is installed.')
+    dashed = name.replace("_", "-")
+    words = {
+        "name": name,
+        "package": package,
+        "distribution": f"lebm-{dashed}",
+        "recipe": f"{dashed}-demo",
+    }
+    folder = Path(out) if out is not None else Path(words["distribution"])
+    if folder.exists():
+        raise UsageError(f'"{folder}" exists already: give another folder by --out.')
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".lebm-", dir=folder.parent))
+        try:
+            _fill(temporary, words)
+            temporary.chmod(0o777 & ~_umask())
+            temporary.rename(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise RunError(f'"{folder}" cannot be written: {error.strerror}.') from error
+    return folder
+
+
+def _fill(folder: Path, words: dict[str, str]) -> None:
+    templates = files("lebm_core.run").joinpath("templates")
+    for target, source in TEMPLATES.items():
+        file = folder / Template(target).substitute(words)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = templates.joinpath(source).read_text(encoding="utf-8")
+        file.write_text(Template(text).substitute(words), encoding="utf-8")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

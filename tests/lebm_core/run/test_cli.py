@@ -1,0 +1,182 @@
+"""The command line: what it costs to start, and how mistakes are told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import lebm_core.registry
+from lebm_core.errors import RunError, UsageError
+from lebm_core.registry import Registry
+from lebm_core.run import catalogue
+from lebm_core.run.cli import main
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "lebm_core", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_help_starts_fast_and_without_torch():
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        shown = run("--help")
+        times.append(time.perf_counter() - began)
+    assert shown.returncode == 0 and "recipe" in shown.stdout and shown.stderr == ""
+    assert min(times) < 0.3
+    code = (
+        "import sys; from lebm_core.run.cli import main; code = main(['--help']);"
+        "heavy = {'torch', 'numpy', 'omegaconf', 'transformers'} & set(sys.modules);"
+        "sys.exit(code or ', '.join(heavy))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
+
+
+def test_the_recipe_table_needs_no_torch():
+    code = (
+        "import sys; from lebm_core.run.cli import main; code = main(['recipe']);"
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
+
+
+def test_version_and_no_command(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("lebm 0.")
+    assert main([]) == 0
+    assert "Usage: lebm" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recip"], ["No such command", "recipe"]),
+        (["recipe", "--shwo"], ["--show"]),
+        (["recipe", "text-ptp"], ['"text-ptp"', '"text-ptb"']),
+        (["recipe", "training.epochs=2"], ["lebm recipe NAME training.epochs=2"]),
+        (["recipe", "no/such.toml"], ['"no/such.toml"']),
+        (["recipe", "text-ptb", "--preset", "smok"], ['"smok"', '"smoke"']),
+        (["recipe", "text-ptb", "--preset", "smoke", "prior.stesp=2"], ['"prior.steps"']),
+        (["recipe", "text-ptb", "--preset", "smoke", "prior.steps=two"], ["an integer", "two"]),
+        (["recipe", "text-ptb", "--seed", "x"], ["--seed"]),
+        (["recipe", "text-ptb", "--preset", "smoke", "--data-dir", "nowhere"], ['"nowhere"']),
+        (["sample"], ["RUN"]),
+        (["sample", "nowhere"], ['"nowhere"']),
+        (["evaluate", "nowhere"], ['"nowhere"']),
+        (["report", "nowhere"], ['"nowhere"']),
+        (["plugins", "new", "Bad-Name"], ['"Bad-Name"']),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exits_2(capsys, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and "Traceback" not in shown.err
+    assert shown.err.startswith("lebm: ") and len(shown.err.splitlines()) == 1
+    for word in words:
+        assert word in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (UsageError("Wrong."), 2, "lebm: Wrong."),
+        (RunError("Failed."), 1, "lebm: Failed."),
+        (KeyboardInterrupt(), 130, "lebm: Interrupted."),
+        (ValueError("a bug\nin lines"), 1, "ValueError: a bug in lines (LEBM_DEBUG=1"),
+    ],
+)
+def test_exit_codes(capsys, monkeypatch, error, code, words):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(catalogue, "catalogue", fail)
+    assert main(["recipe"]) == code
+    shown = capsys.readouterr().err
+    assert words in shown and "Traceback" not in shown
+    if code == 1:
+        monkeypatch.setenv("LEBM_DEBUG", "1")
+        main(["recipe"])
+        assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    shown = subprocess.run(
+        f"{sys.executable} -m lebm_core recipe text-ptb --preset cpu --show | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert shown.stdout.startswith("name = ") and shown.stderr == ""
+
+
+def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypatch, capsys):
+    (tmp_path / "lebm_calls.py").write_text(
+        "from lebm_core.hookspecs import hookimpl\n"
+        "@hookimpl\n"
+        "def lebm_register_commands(register):\n"
+        "    register('calls', 'lebm_calls_cli:app', 'what calls does')\n"
+        "    register('recipe', 'lebm_calls_cli:app', 'cannot take the place')\n"
+    )
+    (tmp_path / "lebm_calls_cli.py").write_text(
+        "import typer\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "def evaluate(file: str, train: str = ''):\n"
+        "    print('evaluates', file, train)\n"
+        "@app.command()\n"
+        "def other():\n"
+        "    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Registry([EntryPoint("calls", "lebm_calls", "lebm")])
+    monkeypatch.setattr("lebm_core.run.groups.discover", lambda: found)
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "what calls does" in shown and "cannot take the place" not in shown
+    assert "lebm_calls_cli" not in sys.modules
+    assert main(["calls", "evaluate", "samples.smi", "--train", "train.smi"]) == 0
+    assert capsys.readouterr().out == "evaluates samples.smi train.smi\n"
+
+
+def test_plugins_and_data_are_listed(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("LEBM_DATA", str(tmp_path))
+    assert main(["plugins"]) == 0
+    shown = capsys.readouterr().out
+    assert "text (lebm " in shown and "loaded" in shown and "decoders: " in shown
+    assert main(["data"]) == 0
+    shown = capsys.readouterr().out
+    assert "text.ptb: missing" in shown and "tabular.8gaussians: no file needed" in shown
+
+
+def test_a_failed_plugin_is_listed_with_its_error(capsys, monkeypatch):
+    broken = Registry([EntryPoint("gone", "lebm_no_such_module", "lebm")])
+    monkeypatch.setattr(lebm_core.registry, "discover", lambda: broken)
+    assert main(["plugins"]) == 0
+    assert "gone (unknown ): failed: ModuleNotFoundError" in capsys.readouterr().out
+
+
+def test_the_readme_holds_the_recipe_table():
+    text = (ROOT / "README.md").read_text()
+    assert catalogue.BEGIN in text and catalogue.END in text
+    table = text.partition(catalogue.BEGIN)[2].partition(catalogue.END)[0].strip()
+    folder = ROOT / "recipes" / "lebm_recipes"
+    own = [entry for entry in catalogue.catalogue() if (folder / f"{entry.name}.toml").exists()]
+    assert table == catalogue.markdown(own), "write it anew: lebm recipe --markdown"

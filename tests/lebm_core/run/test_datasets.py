@@ -1,0 +1,136 @@
+"""Where data files are looked for, and text files that are not what they should be."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from lebm_core.errors import UsageError
+from lebm_core.registry import Registry
+from lebm_core.run import datasets
+from lebm_core.run.datasets import DataFiles, cache_dir, open_text
+from lebm_core.run.inventory import _look
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """--data-dir, $LEBM_DATA and the user cache, all empty."""
+    found = {name: tmp_path / name for name in ("given", "variable", "cache")}
+    for folder in found.values():
+        folder.mkdir()
+    monkeypatch.setenv("LEBM_DATA", str(found["variable"]))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(found["cache"]))
+    found["cache"] = cache_dir()
+    return found
+
+
+def put(folder, name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("x\n")
+    return folder / name
+
+
+def test_the_places_are_tried_in_order(places):
+    files = DataFiles(places["given"])
+    names = ["ptb/ptb.train.txt", "ptb/train.txt"]
+    expected = [
+        put(places["cache"], "ptb/train.txt"),
+        put(places["variable"], "ptb/ptb.train.txt.gz"),
+        put(places["given"], "ptb.train.txt"),
+        put(places["given"], "ptb/ptb.train.txt"),
+    ]
+    # Each place that comes earlier wins as soon as it has a file.
+    assert files.find("text.ptb", names, "") == expected[3]
+    expected[3].unlink()
+    assert files.find("text.ptb", names, "") == expected[2]
+    expected[2].unlink()
+    assert files.find("text.ptb", names, "") == expected[1]
+    expected[1].unlink()
+    assert files.find("text.ptb", names, "") == expected[0]
+
+
+def test_missing_files_are_told_with_every_place(places, monkeypatch):
+    monkeypatch.setattr(datasets, "without_download", {"text.ptb": "text-pydocs"}.get)
+    with pytest.raises(UsageError) as error:
+        DataFiles(places["given"]).find("text.ptb", ["ptb/ptb.train.txt"], "Mikolov's files.")
+    sentence = str(error.value)
+    for word in ("text.ptb", "ptb/ptb.train.txt", "Mikolov's files.", "recipe text-pydocs"):
+        assert word in sentence
+    for folder in places.values():
+        assert str(folder) in sentence
+    monkeypatch.delenv("LEBM_DATA")
+    with pytest.raises(UsageError, match=r"\$LEBM_DATA \(not given\)"):
+        DataFiles().find("text.ptb", ["ptb/ptb.train.txt"], "")
+    with pytest.raises(UsageError, match="--data-dir .* is not a folder"):
+        DataFiles(places["given"] / "nowhere")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_text_is_read_line_by_line_plain_or_zipped(tmp_path, zipped):
+    data = "\ufeffone\r\n\nthrée".encode()
+    path = tmp_path / "a.txt"
+    path.write_bytes(gzip.compress(data) if zipped else data)
+    assert list(open_text(path)) == [(1, "one"), (2, ""), (3, "thrée")]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b" \n\n", "is empty"),
+        (gzip.compress(b""), "is empty"),
+        (b"good\nb\xffd\n", "line 2: byte 0xff is not valid UTF-8"),
+        (gzip.compress(b"good\nb\xffd\n"), "line 2: byte 0xff"),
+        (gzip.compress(b"good\n" * 1000)[:-12], "gzip file is damaged"),
+    ],
+)
+def test_unreadable_text_is_one_sentence(tmp_path, data, words):
+    path = tmp_path / "bad.txt"
+    path.write_bytes(data)
+    with pytest.raises(UsageError) as error:
+        list(open_text(path))
+    assert words in str(error.value) and "bad.txt" in str(error.value)
+
+
+def test_a_missing_file_names_the_nearest(tmp_path):
+    (tmp_path / "train.txt").write_text("x")
+    with pytest.raises(UsageError, match='There is no file .*trian.txt". Did you mean "train.txt"'):
+        list(open_text(tmp_path / "trian.txt"))
+    with pytest.raises(UsageError, match="There is no file"):
+        list(open_text(tmp_path / "no" / "folder.txt"))
+    with pytest.raises(UsageError, match="cannot be read"):
+        list(open_text(tmp_path))
+
+
+def _reads(*, files, seed):
+    first = files.find("toy.reads", ["a.txt"], "")
+    second = files.find("toy.reads", ["b.txt"], "")
+    list(open_text(first))
+    raise AssertionError(f"{second} must not be read")
+
+
+def _free(*, files, seed):
+    pass
+
+
+def _own(*, files, seed, source):
+    pass
+
+
+def _broken(*, files, seed):
+    raise ValueError("a bug")
+
+
+def test_the_inventory_finds_files_and_reads_none(places, monkeypatch):
+    targets = {"toy.reads": _reads, "toy.free": _free, "toy.own": _own, "toy.broken": _broken}
+    monkeypatch.setattr(Registry, "get", lambda self, kind, name: targets[name])
+    put(places["variable"], "a.txt")
+    missing = _look("toy.reads", None)
+    assert missing.status == "missing" and "b.txt" in missing.detail
+    put(places["variable"], "b.txt")
+    found = _look("toy.reads", None)
+    assert found.status == "found" and "a.txt" in found.detail and "b.txt" in found.detail
+    assert _look("toy.free", None).status == "no file needed"
+    assert _look("toy.own", None).detail == "give data.source=..."
+    assert _look("toy.broken", None) == ("toy.broken", "failed", "ValueError: a bug")
