@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from lebm_core.diagnostics import EnergyProfile, energy_profile
+from lebm_core.errors import DivergenceError
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.datasets import TextDataset
 from lebm_text.metrics import text_of
@@ -50,38 +51,46 @@ class ChainPictures:
         model, data = evaluation.model, text_of(evaluation)
         if model.latent_dim == 0:
             return {}
-        profile = energy_profile(
-            model.prior,
-            max(self.n_profile, self.n),
-            steps=self.steps[-1],
-            keep=self.steps,
-            generator=evaluation.generator,
-        )
         shown: dict[str, Any] = {
-            "chain": {
-                str(step): _sentences(evaluation, profile.states[step][: self.n])
-                for step in self.steps
-            },
-            "energy": profile.energy,
-            "acceptance": profile.acceptance,
             "reconstructions": self._reconstructions(evaluation, data),
             "interpolations": self._interpolations(evaluation, data),
         }
+        values: dict[str, Value] = {}
+        # A Gaussian or a mixture is drawn from directly: it has no chain to show.
+        if hasattr(model.prior, "steps"):
+            values["energy_drop"] = self._chain(evaluation, shown)
         folder = evaluation.folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "chain.json").write_text(json.dumps(shown, indent=1), encoding="utf-8")
         (folder / "chain.md").write_text(_markdown(shown), encoding="utf-8")
-        picture = _picture(profile, self.steps, folder / "figures" / "chain.png")
-        evaluation.figure(
-            picture,
-            f"Energy along {len(next(iter(profile.states.values())))} chains from p0 to the prior; "
-            f"the sentences at steps {', '.join(map(str, self.steps))} are in chain.md.",
-        )
-        text = "Mean energy -f(z) - log p0(z) in nats at the start of the chain minus at its end."
-        drop = profile.energy[0] - profile.energy[-1] if profile.energy else 0.0
+        return values
+
+    def _chain(self, evaluation: Evaluation, shown: dict[str, Any]) -> Value:
+        """Runs the chains, puts what they say into `shown` and draws the energy."""
         n = max(self.n_profile, self.n)
-        extra = {"steps": self.steps[-1]}
-        return {"energy_drop": Value(drop, None, n, "samples", text, extra=extra)}
+        text = "Mean energy -f(z) - log p0(z) in nats at the start of the chain minus at its end."
+        try:
+            profile = energy_profile(
+                evaluation.model.prior,
+                n,
+                steps=self.steps[-1],
+                keep=self.steps,
+                generator=evaluation.generator,
+            )
+        except DivergenceError as error:
+            return Value(None, n=n, split="samples", definition=text, refused=str(error))
+        shown["chain"] = {
+            str(step): _sentences(evaluation, profile.states[step][: self.n])
+            for step in self.steps
+        }
+        shown["energy"], shown["acceptance"] = profile.energy, profile.acceptance
+        evaluation.figure(
+            _picture(profile, self.steps, evaluation.folder / "figures" / "chain.png"),
+            f"Mean energy of {n} chains from p0 to the prior; the sentences at steps "
+            f"{', '.join(map(str, self.steps))} are in chain.md.",
+        )
+        drop = profile.energy[0] - profile.energy[-1] if profile.energy else 0.0
+        return Value(drop, None, n, "samples", text, extra={"steps": self.steps[-1]})
 
     def _reconstructions(self, evaluation: Evaluation, data: TextDataset) -> list[list[str]]:
         x = _examples(evaluation, data, self.n)
@@ -131,19 +140,20 @@ def _picture(profile: EnergyProfile, steps: tuple[int, ...], path: Path) -> Path
 
 
 def _markdown(shown: dict[str, Any]) -> str:
-    lines = ["# A chain from the reference to the prior", ""]
-    lines += ["Greedy decoding of the same chains at the steps named.", ""]
-    for step, sentences in shown["chain"].items():
-        lines += [f"## Step {step}", "", *(f"- {s}" for s in sentences), ""]
-    energy = shown["energy"]
-    places = sorted({0, len(energy) // 4, len(energy) // 2, len(energy) - 1}) if energy else []
-    lines += ["## Energy", "", "| step | energy (nats) |", "|---:|---:|"]
-    lines += [f"| {i} | {energy[i]:.2f} |" for i in places] + [""]
-    lines += ["## Reconstructions", "", "Greedy decoding; the sentence, then what came back.", ""]
+    lines = ["# Sentences from the latent space", "", "All by greedy decoding.", ""]
+    if "chain" in shown:
+        lines += ["## A chain from the reference to the prior", ""]
+        for step, sentences in shown["chain"].items():
+            lines += [f"Step {step}:", "", *(f"- {s}" for s in sentences), ""]
+        energy = shown["energy"]
+        places = sorted({0, len(energy) // 4, len(energy) // 2, len(energy) - 1}) if energy else []
+        lines += ["| step | mean energy (nats) |", "|---:|---:|"]
+        lines += [f"| {i} | {energy[i]:.2f} |" for i in places] + [""]
+    lines += ["## Reconstructions", "", "The sentence, then what came back.", ""]
     for original, again in shown["reconstructions"]:
         lines += [f"- {original}", f"  - {again}"]
-    between = "Greedy decoding of points on the line between the codes of its ends."
-    lines += ["", "## Interpolations", "", between]
+    lines += ["", "## Interpolations", ""]
+    lines += ["Points on the line between the codes of the first and the last sentence."]
     for sentences in shown["interpolations"]:
         lines += ["", *(f"{i}. {s}" for i, s in enumerate(sentences, 1))]
     return "\n".join(lines) + "\n"
