@@ -1,0 +1,140 @@
+"""How near a model of the plane is to the truth: likelihood, coverage of the modes, MMD, log Z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lebm_core import EBMPrior, LatentEBM, log_z
+from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.evidence import Estimate
+from lebm_core.run.evaluation import Evaluation, Value
+from lebm_tabular.synthetic import Synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["density", "log_likelihood", "mmd"]
+
+
+def density(*, draws: int = 100, points: int = 2_000) -> Callable[[Evaluation], Mapping[str, Value]]:
+    """The metric "tabular.density".
+
+    Args:
+        draws: importance samples for each point, where there is a decoder.
+        points: test points and model samples that the likelihood and the MMD use.
+    """
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        data, model = evaluation.dataset, evaluation.model
+        if not isinstance(data, Synthetic):
+            raise UsageError(
+                f"The metric tabular.density needs data of known density, not {type(data).__name__}."
+            )
+        generator, split = evaluation.generator, evaluation.split
+        n = data.length(split)
+        real = data.batch(split, torch.arange(n)).x
+        samples = evaluation.samples
+        norm = log_z(model.prior, method="quadrature", generator=generator)
+        values = _likelihood(model, real[:points], norm, draws, generator, split)
+        values |= _coverage(data, samples)
+        values["mmd"] = Value(
+            mmd(samples[:points], real[:points]), n=points, split=split,
+            definition="squared maximum mean discrepancy of samples to test points, unbiased, "
+            "Gaussian kernel of the median width of the test points; 0 for the truth",
+        )  # fmt: skip
+        values |= _normalisers(model, norm, generator)
+        if evaluation.name == "model":
+            truth = data.log_prob(real)
+            values["real/log_likelihood"] = Value(
+                float(truth.mean()), float(truth.std() / n**0.5), n, split,
+                "log-density of test points under the density they were drawn from, nats",
+            )  # fmt: skip
+            values |= {f"real/{k}": v for k, v in _coverage(data, real).items()}
+        return values
+
+    return metric
+
+
+def log_likelihood(
+    model: LatentEBM, x: Tensor, norm: Estimate, draws: int, generator: torch.Generator
+) -> Tensor:
+    """log p(x), (B,): the prior's log-density where x is z, else by importance sampling."""
+    if getattr(model.decoder, "observed", False):
+        with torch.no_grad():
+            return model.prior.log_prob(x).double() - float(norm)
+    parts = [
+        model.log_prob(some, n_samples=draws, log_z=norm, generator=generator).value
+        for some in x.split(500)
+    ]
+    return torch.cat(parts)
+
+
+def mmd(x: Tensor, y: Tensor) -> float:
+    """Unbiased squared maximum mean discrepancy with a Gaussian kernel (Gretton et al. 2012)."""
+    within = torch.pdist(y)
+    width = float(within.median())
+
+    def kernel(d: Tensor) -> Tensor:
+        return torch.exp(-0.5 * (d / width) ** 2)
+
+    cross = kernel(torch.cdist(x, y)).mean()
+    return float(kernel(torch.pdist(x)).mean() + kernel(within).mean() - 2 * cross)
+
+
+def _likelihood(
+    model: LatentEBM, x: Tensor, norm: Estimate, draws: int, generator: torch.Generator, split: str
+) -> dict[str, Value]:
+    how = "the prior's own, log Z by quadrature"
+    if not getattr(model.decoder, "observed", False):
+        how = f"importance sampling with {draws} draws of the posterior, log Z by quadrature"
+    definition = f"log p(x) of test points, nats: {how}"
+    try:
+        value = log_likelihood(model, x, norm, draws, generator)
+    except UnsupportedEstimate as error:
+        refused = Value(None, n=len(x), split=split, definition=definition, refused=str(error))
+        return {"log_likelihood": refused}
+    error = float(value.std()) / len(x) ** 0.5
+    return {"log_likelihood": Value(float(value.mean()), error, len(x), split, definition)}
+
+
+def _coverage(data: Synthetic, x: Tensor) -> dict[str, Value]:
+    mode, distance = data.distance(x)
+    near = distance < 3
+    share = torch.bincount(mode[near], minlength=data.modes) / len(x)
+    inside, n = float(near.float().mean()), len(x)
+    return {
+        "within_3sd": Value(
+            inside, (inside * (1 - inside) / n) ** 0.5, n, "samples",
+            "share of samples within 3 standard deviations of a mode; .989 for the truth",
+        ),
+        "smallest_mode": Value(
+            float(share.min()) * data.modes, None, n, "samples",
+            "share of samples at the rarest mode, relative to its true share; 1 for the truth",
+        ),
+    }  # fmt: skip
+
+
+def _normalisers(
+    model: LatentEBM, norm: Estimate, generator: torch.Generator
+) -> dict[str, Value]:
+    if not isinstance(model.prior, EBMPrior):
+        return {}
+    values = {
+        "log_z": Value(
+            float(norm), float(norm.standard_error), norm.n_samples, "", "log Z by quadrature, nats"
+        )
+    }
+    for method, n in (("importance", 20_000), ("ais", 1_000)):
+        found = log_z(
+            model.prior, method=method, n_samples=n, step_size=0.15, generator=generator
+        )
+        ess = float(found.ess) if found.ess is not None else 0.0
+        values[f"log_z_{method}"] = Value(
+            float(found), float(found.standard_error), n, "samples",
+            f"log Z by {method}, nats; {ess:.0f} effective draws",
+        )  # fmt: skip
+    return values
