@@ -18,7 +18,7 @@ from lebm_core.run.evaluation import Evaluation, Metric, Value
 from lebm_core.run.recipe import Recipe, apply, default_preset, dump, load
 from lebm_core.run.report import report_run
 from lebm_core.run.results import Results, collect, write_results
-from lebm_core.run.saved import check_same_data, evaluate_run, sample_run
+from lebm_core.run.saved import check_same_data, evaluate_run, load_model, sample_run
 from lebm_core.run.stages import Part, evaluate_part, train_part
 from lebm_core.run.tracking import to_stderr
 
@@ -46,10 +46,7 @@ class Run:
 
     def model(self, control: str = "") -> LatentEBM:
         """The trained model, or that of a control."""
-        from lebm_core.model import LatentEBM
-
-        folder = self.folder / "controls" / control if control else self.folder
-        return LatentEBM.from_pretrained(str(folder / "model"))
+        return load_model(self.folder / "controls" / control if control else self.folder)
 
 
 def run_recipe(

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lebm_core.data import Dataset
 from lebm_core.errors import UsageError
@@ -15,7 +15,17 @@ from lebm_core.registry import registry
 from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.tracking import to_stderr
 
-__all__ = ["check_same_data", "evaluate_run", "load_dataset", "sample_run", "save_dataset"]
+if TYPE_CHECKING:
+    from lebm_core.model import LatentEBM
+
+__all__ = [
+    "check_same_data",
+    "evaluate_run",
+    "load_dataset",
+    "load_model",
+    "sample_run",
+    "save_dataset",
+]
 
 DESCRIPTION = "data.json"
 
@@ -67,6 +77,15 @@ def load_dataset(folder: Path) -> Dataset:
     return found.load(folder / "data")
 
 
+def load_model(folder: Path) -> LatentEBM:
+    """The trained model of a run or control, in evaluation mode, on the CPU."""
+    from lebm_core.model import LatentEBM
+
+    need_run(folder, "model")
+    # The parts are rebuilt through the registry; the hub's mixin is to put nothing in their place.
+    return LatentEBM.from_pretrained(str(folder / "model"), decoder=None, encoder=None).eval()
+
+
 def need_run(folder: Path, file: str = "recipe.toml") -> None:
     """Refuses a folder that is no run.
 
@@ -95,14 +114,12 @@ def sample_run(
     Raises:
         UsageError: where the folder holds no trained model.
     """
-    from lebm_core.model import LatentEBM
     from lebm_core.run.stages import draw_samples
 
     folder = Path(folder)
     need_run(folder)
-    need_run(folder, "model")
+    model = load_model(folder)
     dataset = load_dataset(folder)
-    model = LatentEBM.from_pretrained(str(folder / "model"))
     x = draw_samples(model, dataset, n, seed=seed, y=y)
     target = Path(out) if out is not None else folder / f"samples-{n}-{seed}"
     target.parent.mkdir(parents=True, exist_ok=True)

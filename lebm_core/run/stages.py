@@ -24,7 +24,7 @@ from lebm_core.run.build import build_model
 from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.evaluation import Evaluation, Metric, MetricResult, evaluate
 from lebm_core.run.recipe import Recipe, dump
-from lebm_core.run.saved import save_dataset
+from lebm_core.run.saved import load_model, save_dataset
 from lebm_core.run.training import train
 
 __all__ = ["Part", "draw_samples", "evaluate_part", "stream", "train_part"]
@@ -104,9 +104,8 @@ def evaluate_part(
     split = split or next(s for s in ("test", "valid", "train") if dataset.length(s))
     if dataset.length(split) == 0:
         raise UsageError(f'The data set has no examples in the split "{split}".')
-    model = LatentEBM.from_pretrained(str(folder / "model"))
+    model = load_model(folder)
     model.to("cuda" if recipe.training.device != "cpu" and torch.cuda.is_available() else "cpu")
-    model.eval()
     (folder / "figures").mkdir(exist_ok=True)
     cache.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, Any] = {}

@@ -288,10 +288,10 @@ class _Training:
                 advice = ADVICE.get(part, "lower the learning rates")
                 raise self._diverged(f"The {kind} of the {part} is {number}: {advice}.")
 
-    def _diverged(self, reason: str) -> DivergenceError:
+    def _diverged(self, reason: str, step: int | None = None) -> DivergenceError:
         kept = sorted((self.folder / "checkpoints").glob("step-*"))
         saved = f"the last checkpoint is {kept[-1].name}" if kept else "there is no checkpoint yet"
-        return DivergenceError(f"{self.name}, step {self.step + 1}: {reason} ({saved})")
+        return DivergenceError(f"{self.name}, step {step or self.step + 1}: {reason} ({saved})")
 
     def _agreed(self, asked: bool) -> bool:
         """Whether any process was interrupted."""
@@ -320,7 +320,7 @@ class _Training:
         except DivergenceError as error:
             stop = str(error)
         if self._agreed(bool(stop)):
-            raise self._diverged(stop or "Another process has diverged.")
+            raise self._diverged(stop or "Another process has diverged.", self.step)
         for warning in warnings:
             if self.metrics is not None:
                 self.metrics.write({"step": self.step, "warning": warning})

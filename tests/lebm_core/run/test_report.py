@@ -1,0 +1,73 @@
+"""Numbers are shown with the digits that their errors allow; tables hold every row."""
+
+import doctest
+
+import pytest
+
+from lebm_core.run import report
+from lebm_core.run.evaluation import MetricResult, Value
+from lebm_core.run.page import page
+from lebm_core.run.report import format_value, results_table
+from lebm_core.run.results import Collected
+
+
+def test_examples_in_the_text():
+    assert doctest.testmod(report).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (98.3125, 0.4217, "98.31 ± 0.42"),
+        (98.3125, 12.0, "98 ± 12"),
+        (-101.26, 345.6, "-101 ± 346"),
+        (0.0123456, 0.00098, "0.01235 ± 0.00098"),
+        (1.0, 0.0996, "1.000 ± 0.100"),
+        (3.0, 0.0, "3"),
+        (3.0, None, "3"),
+        (0.123456, None, "0.1235"),
+        (1234.56, None, "1235"),
+        (1e-7, None, "1.000e-07"),
+        (1e-12, 1e-13, "1e-12 ± 1e-13"),
+        (float("nan"), 1.0, "none"),
+        (None, None, "none"),
+        (0.0, None, "0"),
+    ],
+)
+def test_digits_follow_the_standard_error(value, error, shown):
+    assert format_value(Value(value, error)) == shown
+
+
+def many(count):
+    rows = {row: {f"m{i}": Value(float(i)) for i in range(count)} for row in ("model", "f0")}
+    rows["real"] = {"m0": Value(1.0)}
+    return Collected("r", "cpu", 0, rows, published={"their paper": {"m1": 7.5}})
+
+
+def test_rows_are_models_and_columns_metrics():
+    table = results_table(many(3), format_value)
+    assert table[0] == ["", "m0", "m1", "m2"]
+    assert [row[0] for row in table[1:]] == ["model", "f0", "real data", "published: their paper"]
+    assert table[3] == ["real data", "1", "", ""]
+    assert table[4] == ["published: their paper", "", "7.500", ""]
+
+
+def test_a_wide_table_is_turned():
+    table = results_table(many(12), format_value)
+    assert table[0] == ["", "model", "f0", "real data", "published: their paper"]
+    assert len(table) == 13
+
+
+def test_the_page_escapes_what_it_shows(tmp_path):
+    results = Collected("<b>r</b>", "cpu", 0, {"model": {"<i>": Value(1.0, definition="a < b")}})
+    text = page(tmp_path, results, {}, [], results_table(results, format_value))
+    assert "<b>r</b>" not in text and "<i>" not in text and "a &lt; b" in text
+
+
+def test_a_cached_result_that_is_cut_counts_as_none(tmp_path):
+    path = tmp_path / "metric.json"
+    MetricResult({"a": Value(1.5, extra={"k": 2})}, [("figures/a.png", "A.")], 0.5).write(path)
+    assert MetricResult.read(path).values["a"] == Value(1.5, extra={"k": 2})
+    path.write_text(path.read_text()[:-20])
+    assert MetricResult.read(path) is None
+    assert MetricResult.read(tmp_path / "none.json") is None

@@ -1,0 +1,207 @@
+"""A whole run of a toy recipe: data -> train -> evaluate -> report, stopped and continued."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.learning import Learning
+from lebm_core.run.report import markdown_table, report_run
+from lebm_core.run.run import evaluate_run, run_recipe, sample_run
+from lebm_core.run.tracking import read_metrics
+
+
+def silent(text):
+    pass
+
+
+@pytest.fixture
+def run(toy, tmp_path):
+    return run_recipe(toy, "", out=tmp_path / "run", log=silent)
+
+
+def test_the_run_directory_is_whole(run, tmp_path):
+    names = {p.name for p in run.folder.iterdir()}
+    assert {
+        "recipe.toml", "environment.json", "metrics.jsonl", "metrics.json", "samples.csv",
+        "figures", "report.html", "checkpoints", "model", "data", "controls",
+    } <= names  # fmt: skip
+    assert "INCOMPLETE" not in names
+    assert set(run.results) == {"model", "f0", "real"}
+    stored = json.loads((run.folder / "metrics.json").read_text())
+    value = stored["rows"]["model"]["mean"]
+    assert value["n"] == 20 and value["split"] == "samples" and value["standard_error"] > 0
+    assert value["definition"] and stored["complete"] and stored["seconds"].keys() >= {"model", "f0"}
+    assert not list(run.folder.rglob(".*"))
+
+
+def test_the_environment_says_how_but_not_who(run):
+    facts = json.loads((run.folder / "environment.json").read_text())
+    assert facts["command"] == "lebm recipe toy.toml"
+    assert facts["versions"]["torch"] and facts["cores"] >= 1
+    assert str(Path.home()) not in (run.folder / "environment.json").read_text()
+
+
+def test_the_report_stands_alone(run):
+    text = (run.folder / "report.html").read_text()
+    assert "data:image/png;base64," in text
+    assert "http" not in text.replace("http-equiv", "")
+    for word in ("Mean of all coordinates", "f0", "real data", "refused", "lebm recipe toy.toml"):
+        assert word in text
+
+
+def test_control_has_its_own_prior_and_the_same_samples_count(run):
+    config = json.loads((run.folder / "controls" / "f0" / "model" / "config.json").read_text())
+    assert "GaussianPrior" in json.dumps(config)
+    assert run.model("f0").sample(3).shape == (3, 2)
+    assert len((run.folder / "controls" / "f0" / "samples.csv").read_text().splitlines()) == 20
+
+
+def test_sample_and_evaluate_a_run(run, tmp_path):
+    first = sample_run(run.folder, 7, seed=3, out=tmp_path / "x.csv")
+    second = sample_run(run.folder, 7, seed=3, out=tmp_path / "y")
+    assert first == tmp_path / "x.csv" and first.read_text() == second.read_text()
+    assert len(first.read_text().splitlines()) == 7
+    assert sample_run(run.folder / "controls" / "f0", 2).is_file()
+    values = evaluate_run(run.folder, "train", log=silent)
+    assert values["mean"].n == 20
+    with pytest.raises(UsageError, match="no examples"):
+        evaluate_run(run.folder, "valid", log=silent)
+    with pytest.raises(UsageError, match="not a run folder"):
+        sample_run(tmp_path, 3)
+
+
+def test_what_is_complete_is_not_done_again(toy, tmp_path):
+    calls = tmp_path / "calls"
+    arguments = ["", [f"evaluation.calls={calls}"]]
+    run_recipe(toy, *arguments, out=tmp_path / "run", log=silent)
+    assert calls.read_text().split() == ["model", "f0"]
+    (tmp_path / "run" / "controls" / "f0" / "evaluation" / "toy.mean.json").unlink()
+    before = (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns
+    again = run_recipe(toy, *arguments, out=tmp_path / "run", resume=True, log=silent)
+    assert calls.read_text().split() == ["model", "f0", "f0"]
+    assert (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns == before
+    assert again.results["f0"]["mean"].value is not None
+
+
+def test_the_same_seed_gives_the_same_run(toy, tmp_path):
+    folders = [tmp_path / name for name in "ab"]
+    for folder, threads in zip(folders, (1, 1), strict=True):
+        run_recipe(toy, "", out=folder, seed=4, log=silent)
+    assert (folders[0] / "samples.csv").read_text() == (folders[1] / "samples.csv").read_text()
+    other = run_recipe(toy, "", out=tmp_path / "c", seed=5, log=silent)
+    assert (folders[0] / "samples.csv").read_text() != (other.folder / "samples.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"overrides": ["training.epoch=3"]},
+        {"overrides": ["training.epochs=0"]},
+        {"overrides": ["training.epochs=many"]},
+        {"overrides": ["encoder.name="]},
+        {"overrides": ["control.f0.training.lr_prior=-1"]},
+        {"overrides": ["data.name=nothing"]},
+        {"preset": "papre"},
+        {"data_dir": "/nowhere"},
+        {"resume": True},
+    ],
+)
+def test_a_mistake_writes_nothing(toy, tmp_path, mistake):
+    with pytest.raises(UsageError):
+        run_recipe(toy, **{"preset": "", **mistake}, out=tmp_path / "run", log=silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(run, toy):
+    with pytest.raises(UsageError, match="--resume"):
+        run_recipe(toy, "", out=run.folder, log=silent)
+
+
+def test_resume_wants_the_same_recipe(run, toy):
+    with pytest.raises(UsageError, match="epochs = 5"):
+        run_recipe(toy, "", ["training.epochs=5"], out=run.folder, resume=True, log=silent)
+
+
+def test_runs_are_numbered(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [run_recipe(toy, "cpu", log=silent).folder.as_posix() for _ in range(2)]
+    assert names == ["runs/toy-cpu", "runs/toy-cpu-2"]
+    assert run_recipe(toy, "cpu", resume=True, log=silent).folder.as_posix() == "runs/toy-cpu-2"
+
+
+def test_a_divergence_leaves_the_run_marked(toy, tmp_path, monkeypatch):
+    def stop(self, metrics):
+        raise DivergenceError("The tilt has run away.")
+
+    monkeypatch.setattr(Learning, "warnings", stop)
+    with pytest.raises(DivergenceError, match="step 5: The tilt has run away"):
+        run_recipe(toy, "", out=tmp_path / "run", log=silent)
+    assert "run away" in (tmp_path / "run" / "INCOMPLETE").read_text()
+    assert "not complete" in report_run(tmp_path / "run").read_text()
+    assert "(not complete)" in markdown_table([tmp_path / "run"])
+
+
+LONG = ["training.epochs=100", "training.checkpoint_every=3"]
+
+
+def command(environment, toy, out, *more):
+    folder = Path(environment["PYTHONPATH"].split(":")[0])
+    words = [sys.executable, str(folder / "run_toy.py"), str(toy), str(out), *LONG, *more]
+    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_checkpoint(process, out, patience=60.0):
+    end = time.monotonic() + patience
+    while time.monotonic() < end and process.poll() is None:
+        if any((out / "checkpoints").glob("step-*")):
+            return
+        time.sleep(0.01)
+    pytest.fail("no checkpoint was written")
+
+
+def assert_same(one, other):
+    for part in (".", "controls/f0"):
+        a, b = (load_file(out / part / "model" / "model.safetensors") for out in (one, other))
+        assert a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
+        assert (one / part / "samples.csv").read_text() == (other / part / "samples.csv").read_text()
+        lines = [read_metrics(out / part) for out in (one, other)]
+        steps = [[line["step"] for line in each if "warning" not in line] for each in lines]
+        assert steps[0] == steps[1] == list(range(5, 301, 5))
+        assert len(lines[0]) == len(lines[1])
+    a, b = (json.loads((out / "metrics.json").read_text())["rows"] for out in (one, other))
+    assert a == b
+
+
+def test_kill_and_interrupt_at_random_moments(toy, toy_environment, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run_recipe(toy, "", LONG, out=whole, log=silent)
+
+    process = command(toy_environment, toy, cut)
+    wait_for_checkpoint(process, cut)
+    time.sleep(random.uniform(0, 0.5))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (cut / "INCOMPLETE").is_file()
+
+    process = command(toy_environment, toy, cut, "--resume")
+    while process.poll() is None and "goes on from step" not in (process.stderr.readline()):
+        pass
+    time.sleep(random.uniform(0, 0.3))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "--resume goes on" in said and "Traceback" not in said
+
+    process = command(toy_environment, toy, cut, "--resume")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".step-*"))
+    assert_same(whole, cut)
