@@ -164,8 +164,8 @@ class Registry:
                 raise UsageError(f"{hook} is not marked with @lebm_core.hookspecs.hookimpl.")
         others = [plugin for plugin in self._hooks.get_plugins() if plugin is not module]
         for kind in KINDS:
-            hook = self._hooks.subset_hook_caller(f"lebm_register_{kind}", others)
-            hook(register=functools.partial(self._register, kind, name))
+            register = self._hooks.subset_hook_caller(f"lebm_register_{kind}", others)
+            register(register=functools.partial(self._register, kind, name))
 
     def _register(self, kind: str, plugin: str, name: str, target: str, summary: str = "") -> None:
         if target.count(":") != 1:
