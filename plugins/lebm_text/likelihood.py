@@ -26,6 +26,10 @@ from lebm_text.metrics import Figure, perplexity, subset, text_of
 
 __all__ = ["Likelihood", "build", "self_normalised"]
 
+POINTS = (
+    "An autoencoder's encoder gives points: it is no proposal for importance sampling, and the "
+    "decoder was trained on those points alone."
+)
 NLL = "-log p(x) in nats a sentence, its end included"
 
 
@@ -70,6 +74,11 @@ class Likelihood:
         data, model, split = text_of(evaluation), evaluation.model, evaluation.split
         rows = subset(data.length(split), self.n_sentences, evaluation.seed)
         values: dict[str, Value] = {}
+        if evaluation.recipe.learning.decoder == "autoencoder" and model.latent_dim:
+            return {
+                name: Value(None, n=len(rows), split=split, definition=NLL, refused=POINTS)
+                for name in ("nll", "perplexity", "bound")
+            }
         try:
             first, second = checked_log_z(
                 model.prior, n_samples=self.log_z_samples, generator=evaluation.generator
