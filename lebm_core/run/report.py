@@ -119,9 +119,11 @@ def format_value(value: Value) -> str:
     error = value.standard_error
     if error is None or not math.isfinite(error) or error <= 0:
         return _significant(value.value, 4)
+    if error < 1e-6 * abs(value.value):  # exact for every purpose: metrics.json has the error
+        return f"{value.value:.6g}"
     decimals = 1 - math.floor(math.log10(error))
     if decimals > 8:
-        return f"{value.value:.6g} ± {error:.2g}"
+        return f"{value.value:.3g} ± {error:.2g}"
     decimals = max(0, decimals)
     return f"{value.value:.{decimals}f} ± {error:.{decimals}f}"
 

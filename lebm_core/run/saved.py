@@ -159,11 +159,12 @@ def evaluate_run(
     recipe = load(folder / "recipe.toml")
     dataset = build_dataset(recipe, data_dir)
     check_same_data(dataset, folder)
-    root = folder.parent.parent if folder.parent.name == "controls" else folder
+    control = folder.resolve().parent.name == "controls"
+    root = folder.resolve().parent.parent if control else folder
     results = evaluate_part(
-        Part(folder.name, folder, recipe, dataset),
+        Part(folder.resolve().name if control else "model", folder, recipe, dataset),
         build_metrics(recipe),
-        cache=root / "cache" / split,
+        cache=root / "cache",
         log=log,
         split=split,
         out=f"evaluation-{split}",

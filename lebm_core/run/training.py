@@ -6,31 +6,27 @@ the plain modules are used: DDP's hooks do not survive `autograd.grad` inside a 
 
 from __future__ import annotations
 
-import functools
 import math
 import re
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lebm_core.data import Dataset
-from lebm_core.errors import DivergenceError, Interrupted, MissingExtra, UsageError
+from lebm_core.errors import DivergenceError, Interrupted, UsageError
 from lebm_core.learning import Learning
 from lebm_core.model import LatentEBM
 from lebm_core.run.checkpoint import latest_checkpoint, save_checkpoint
-from lebm_core.run.optimizers import PartOptimizer, check_options, part_optimizers, rate_factor
+from lebm_core.run.interruption import Interruption
+from lebm_core.run.optimizers import check_options, part_optimizers, rate_factor
 from lebm_core.run.options import TrainingOptions
+from lebm_core.run.processes import agreed, average_gradients, make_accelerator
 from lebm_core.run.snapshot import restore, snapshot
 from lebm_core.run.tracking import Means, MetricsFile, Progress, scalars
 
@@ -125,7 +121,7 @@ class _Training:
         log: Callable[[str], None],
         name: str,
     ) -> None:
-        self.accelerator = accelerator = _accelerator(options, folder)
+        self.accelerator = accelerator = make_accelerator(options, folder)
         self.main = accelerator.is_main_process
         self.model, self.dataset, self.learning, self.options = model, dataset, learning, options
         self.batch_size, self.seed, self.folder, self.name = batch_size, seed, folder, name
@@ -154,12 +150,12 @@ class _Training:
         began, before = time.monotonic(), self.seconds
         saved = self.step if self.step else -1
         self.model.train()
-        with _Interruption() as interruption:
+        with Interruption() as interruption:
             for index in self._remaining():
                 self._advance(index)
                 self.seconds = before + time.monotonic() - began
                 ended = self.step >= self.total
-                stop = self._agreed(interruption.asked)
+                stop = agreed(self.accelerator, interruption.asked)
                 if self.step % self.options.log_every == 0 or ended:
                     self._report()
                 if stop or ended or self.step % self.options.checkpoint_every == 0:
@@ -244,7 +240,7 @@ class _Training:
         trained = [loss for loss in outcome.losses.values() if loss.requires_grad]
         if trained:
             self.accelerator.backward(torch.stack([loss.float() for loss in trained]).sum())
-        moved = self._average_gradients()
+        moved = average_gradients(self.accelerator, self.parts.values())
         norms = {part.name: part.norm() for part in moved}
         self._check_finite(outcome.losses, norms)
         factor = rate_factor(self.options, self.step, self.total, self.epoch)
@@ -258,22 +254,6 @@ class _Training:
         self.means.add({"examples": float(len(index))})
         if self.progress is not None:
             self.progress.advance()
-
-    def _average_gradients(self) -> list[PartOptimizer]:
-        """Averages gradients over the processes; returns the parts that have any."""
-        processes = self.accelerator.num_processes
-        for part in self.parts.values() if processes > 1 else ():
-            has = torch.tensor([p.grad is not None for p in part.parameters], dtype=torch.float32)
-            anywhere = self.accelerator.reduce(has.to(self.accelerator.device), "sum").tolist()
-            chosen = [p for p, n in zip(part.parameters, anywhere, strict=True) if n > 0]
-            if not chosen:
-                continue
-            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in chosen]
-            flat = torch.cat([g.flatten() for g in gradients])
-            flat = self.accelerator.reduce(flat, "mean")
-            for p, g in zip(chosen, flat.split([p.numel() for p in chosen]), strict=True):
-                p.grad = g.view_as(p)
-        return [p for p in self.parts.values() if any(q.grad is not None for q in p.parameters)]
 
     def _check_finite(self, losses: dict[str, Tensor], norms: dict[str, Tensor]) -> None:
         values = {("loss", k): v.detach().float().reshape(()) for k, v in losses.items()}
@@ -292,13 +272,6 @@ class _Training:
         kept = sorted((self.folder / "checkpoints").glob("step-*"))
         saved = f"the last checkpoint is {kept[-1].name}" if kept else "there is no checkpoint yet"
         return DivergenceError(f"{self.name}, step {step or self.step + 1}: {reason} ({saved})")
-
-    def _agreed(self, asked: bool) -> bool:
-        """Whether any process was interrupted."""
-        if self.accelerator.num_processes == 1:
-            return asked
-        flag = torch.tensor(float(asked), device=self.accelerator.device)
-        return float(self.accelerator.reduce(flag, "sum")) > 0
 
     def _report(self) -> None:
         means = self.means.take()
@@ -319,7 +292,7 @@ class _Training:
             warnings = self.learning.warnings(means)
         except DivergenceError as error:
             stop = str(error)
-        if self._agreed(bool(stop)):
+        if agreed(self.accelerator, bool(stop)):
             raise self._diverged(stop or "Another process has diverged.", self.step)
         for warning in warnings:
             if self.metrics is not None:
@@ -341,48 +314,6 @@ class _Training:
             rank=self.accelerator.process_index,
             barrier=self.accelerator.wait_for_everyone,
         )
-
-
-class _Interruption:
-    """Within the scope the first SIGINT is noted, the second one ends at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
-def _accelerator(options: TrainingOptions, folder: Path) -> Accelerator:
-    """Accelerate for these options; its process-wide state is made anew, its process group kept."""
-    cpu = options.device == "cpu" or not torch.cuda.is_available()
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    make = functools.partial(Accelerator, cpu=cpu, mixed_precision=options.precision)
-    if not options.tensorboard:
-        return make()
-    try:
-        accelerator = make(log_with="tensorboard", project_dir=folder)
-        accelerator.init_trackers("tensorboard")
-    except (ImportError, ValueError) as error:
-        raise MissingExtra("tensorboard", needed_by="training.tensorboard") from error
-    return accelerator
 
 
 def _mix(seed: int, stream: int, number: int) -> int:

@@ -29,6 +29,7 @@ def test_examples_in_the_text():
         (1234.56, None, "1235"),
         (1e-7, None, "1.000e-07"),
         (1e-12, 1e-13, "1e-12 ± 1e-13"),
+        (0.02238233, 2.2e-9, "0.0223823"),
         (float("nan"), 1.0, "none"),
         (None, None, "none"),
         (0.0, None, "0"),

@@ -38,7 +38,8 @@ def test_the_run_directory_is_whole(run, tmp_path):
     stored = json.loads((run.folder / "metrics.json").read_text())
     value = stored["rows"]["model"]["mean"]
     assert value["n"] == 20 and value["split"] == "samples" and value["standard_error"] > 0
-    assert value["definition"] and stored["complete"] and stored["seconds"].keys() >= {"model", "f0"}
+    assert value["definition"] and stored["complete"]
+    assert stored["seconds"].keys() >= {"model", "f0"}
     assert not list(run.folder.rglob(".*"))
 
 
@@ -93,7 +94,7 @@ def test_what_is_complete_is_not_done_again(toy, tmp_path):
 
 def test_the_same_seed_gives_the_same_run(toy, tmp_path):
     folders = [tmp_path / name for name in "ab"]
-    for folder, threads in zip(folders, (1, 1), strict=True):
+    for folder in folders:
         run_recipe(toy, "", out=folder, seed=4, log=silent)
     assert (folders[0] / "samples.csv").read_text() == (folders[1] / "samples.csv").read_text()
     other = run_recipe(toy, "", out=tmp_path / "c", seed=5, log=silent)
@@ -149,7 +150,7 @@ def test_a_divergence_leaves_the_run_marked(toy, tmp_path, monkeypatch):
     assert "(not complete)" in markdown_table([tmp_path / "run"])
 
 
-LONG = ["training.epochs=100", "training.checkpoint_every=3"]
+LONG = ["training.epochs=60", "training.checkpoint_every=3"]
 
 
 def command(environment, toy, out, *more):
@@ -171,10 +172,11 @@ def assert_same(one, other):
     for part in (".", "controls/f0"):
         a, b = (load_file(out / part / "model" / "model.safetensors") for out in (one, other))
         assert a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
-        assert (one / part / "samples.csv").read_text() == (other / part / "samples.csv").read_text()
+        a, b = ((out / part / "samples.csv").read_text() for out in (one, other))
+        assert a == b
         lines = [read_metrics(out / part) for out in (one, other)]
         steps = [[line["step"] for line in each if "warning" not in line] for each in lines]
-        assert steps[0] == steps[1] == list(range(5, 301, 5))
+        assert steps[0] == steps[1] == list(range(5, 181, 5))
         assert len(lines[0]) == len(lines[1])
     a, b = (json.loads((out / "metrics.json").read_text())["rows"] for out in (one, other))
     assert a == b

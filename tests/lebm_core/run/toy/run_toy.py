@@ -1,4 +1,4 @@
-"""Runs the toy recipe as a command would: python run_toy.py RECIPE OUT [--resume] [key=value ...]"""
+"""Runs the toy recipe as a command would: run_toy.py RECIPE OUT [--resume] [key=value ...]"""
 
 import importlib.metadata
 import sys
