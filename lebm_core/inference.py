@@ -70,7 +70,8 @@ class Pool:
     def add(self, z: Tensor) -> None:
         """Puts codes (B, d) in front and forgets the oldest."""
         z = z.detach()
-        self.codes = z if self.codes is None else torch.cat([z, self.codes.to(z.device)])[: self.size]
+        known = z if self.codes is None else torch.cat([z, self.codes.to(z.device)])
+        self.codes = known[: self.size]
 
     def draw(self, n: int, generator: torch.Generator | None) -> Tensor | None:
         """n codes, with replacement, (n, d); None while the pool is empty."""

@@ -71,7 +71,7 @@ class LearningOptions:
     energy_l2: float = _opt(0.0, "L2 penalty of f on posterior and prior samples")
     reference_samples: int = _opt(4, "reference samples per code, density-ratio only")
     chain_init: str = _opt("reference", "where short-run prior chains start: reference, or data (posterior codes)")
-    tilt_updates: int = _opt(1, "updates of the tilt at each step of the decoder")
+    code_pool: int = _opt(1024, "recent codes that the density ratio learns from beside the batch's own")
     tilt_start: float = _opt(0.0, "share of the training before the tilt starts to learn")
     persistent_chains: int = _opt(1000, "chains kept, persistent only")
     restart: float = _opt(0.05, "share of persistent chains restarted from p0 at each update")

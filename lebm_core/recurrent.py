@@ -14,7 +14,29 @@ from torch import Tensor, nn
 
 from lebm_core.kernels import gru_states, lstm_states
 
-__all__ = ["CausalTransformer", "RecurrentNet"]
+__all__ = ["CausalTransformer", "LockedDropout", "RecurrentNet"]
+
+
+class LockedDropout(nn.Module):
+    """Dropout whose mask is the same at every step of a sequence (B, T, features).
+
+    It regularises better than a mask a step (Gal and Ghahramani 2016, arXiv 1512.05287), and costs
+    T times fewer random numbers, which are slow to draw on a CPU.
+
+    Args:
+        p: share that is dropped.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, h: Tensor) -> Tensor:
+        """h with whole features dropped, in training."""
+        if not self.training or not self.p:
+            return h
+        mask = torch.empty(len(h), 1, h.shape[-1], device=h.device).bernoulli_(1 - self.p)
+        return h * mask.div_(1 - self.p).to(h.dtype)
 
 
 class RecurrentNet(nn.Module):

@@ -17,7 +17,7 @@ from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
 from lebm_core.randomness import uniform
-from lebm_core.recurrent import CausalTransformer, RecurrentNet
+from lebm_core.recurrent import CausalTransformer, LockedDropout, RecurrentNet
 from lebm_core.vocabulary_loss import token_nll
 
 __all__ = ["SequenceDecoder", "SequenceDistribution", "SequenceEncoder"]
@@ -36,7 +36,7 @@ class SequenceDecoder(Decoder):
         hidden: H; a transformer's width is E and its feed-forward width H.
         layers: number of layers.
         heads: attention heads, transformer only.
-        dropout: of the embeddings and of the outputs, in training.
+        dropout: of the embeddings and of the outputs, in training; one mask for all steps.
         word_dropout: share of input tokens that training hides.
         tied: the output layer is the embedding, behind a map from H to E.
         max_length: longest sequence that `sample` draws.
@@ -74,7 +74,7 @@ class SequenceDecoder(Decoder):
         self.half, self.word_dropout = half, word_dropout
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5 if tied else 0.1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = LockedDropout(dropout)
         self.net: RecurrentNet | CausalTransformer
         if cell == "transformer":
             self.net = CausalTransformer(latent_dim, embed_dim, hidden, layers, heads, dropout)
@@ -115,16 +115,14 @@ class SequenceDecoder(Decoder):
         def log_prob(z: Tensor) -> Tensor:
             k = len(z) // n
             half = self.use_half()
-            h = self.net.run(prepared, embedded, z, half)  # (n k, T, width)
+            h = self.dropout(self.net.run(prepared, embedded, z, half))  # (n k, T, width)
             if k == 1:
                 flat, wanted, where = h.flatten(0, 1)[keep], targets, row
             else:
                 flat = h.view(n, k, length, -1).transpose(1, 2).flatten(0, 1)[keep].flatten(0, 1)
                 wanted = targets.repeat_interleave(k)
                 where = (row[:, None] * k + torch.arange(k, device=row.device)).flatten()
-            hidden = self.project(self.dropout(flat))
-            if self.tied:
-                hidden = self.dropout(hidden)
+            hidden = self.project(flat)
             nll = token_nll(hidden, self.output.weight, self.output.bias, wanted, half=half)
             return -z.new_zeros(len(z)).index_add(0, where, nll)
 
@@ -267,7 +265,7 @@ class SequenceEncoder(Encoder):
         self.latent_dim, self.pad, self.half = latent_dim, pad, half
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         nn.init.normal_(self.embedding.weight, std=0.1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = LockedDropout(dropout)
         kind = nn.LSTM if cell == "lstm" else nn.GRU
         self.left = kind(embed_dim, hidden, batch_first=True)
         self.right = kind(embed_dim, hidden, batch_first=True)

@@ -129,6 +129,7 @@ class DensityRatio:
                 f"learning.reference_samples must be at least 1, not {options.reference_samples}."
             )
         self.options = options
+        self.pool = Pool(options.code_pool)
 
     def __call__(
         self,
@@ -138,6 +139,10 @@ class DensityRatio:
         progress: float,
         generator: torch.Generator | None,
     ) -> TiltLoss:
+        if context is None and self.options.code_pool:
+            # A batch is a noisy picture of the aggregate posterior, and codes move slowly.
+            self.pool.add(codes)
+            codes = self.pool.codes if self.pool.codes is not None else codes
         k = self.options.reference_samples
         given = None if context is None else context.repeat_interleave(k, 0)
         if not isinstance(prior, EBMPrior):
@@ -159,10 +164,10 @@ class DensityRatio:
         return TiltLoss(loss, {"f_posterior": posterior.mean().detach(), "logistic": loss.detach()})
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {}
+        return self.pool.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing is kept between batches."""
+        self.pool.load_state_dict(state)
 
 
 def _contrast(
