@@ -82,7 +82,7 @@ class Evaluation:
 
     @functools.cached_property
     def samples(self) -> Any:
-        """x drawn from the model, `evaluation.samples` of them; the same for every metric."""
+        """x drawn from the model, `evaluation.samples` of them, on the CPU."""
         if self.draw is None:
             raise RunError("This evaluation has no samples to draw.")
         return self.draw()

@@ -61,12 +61,13 @@ def page(
     own = [each for each in figures if each[0] == "model"]
     others = [each for each in figures if each[0] != "model"]
     parts = [
-        f"<h1>{_e(title)}</h1><p class=lead>seed {results.seed}; "
-        f"<code>{_e(environment.get('command', ''))}</code></p>",
+        f"<h1>{_e(title)}</h1><p class=lead>{_e(results.summary)}</p>"
+        f"<p>seed {results.seed}; <code>{_e(environment.get('command', ''))}</code></p>",
         _facts(results, environment),
         *(f"<p class=warn>{_e(text)}</p>" for text in _warnings(results)),
         "<h2>Results</h2>",
         _table(table) if len(table) > 1 else "<p>No metric has run yet.</p>",
+        f"<p>Expected: {_e(results.expected)}.</p>" if results.expected else "",
         "<p>± is the standard error.</p>",
         _definitions(results),
         "<h2>Figures</h2>" if figures else "",
@@ -79,6 +80,7 @@ def page(
         _samples(folder, results),
         "<h2>How it was made</h2>",
         _costs(results),
+        _text_file("Data", folder / "data.json"),
         _text_file("Recipe, every option", folder / "recipe.toml"),
         _text_file("Environment", folder / "environment.json"),
     ]

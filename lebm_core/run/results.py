@@ -40,12 +40,15 @@ class Collected:
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     complete: bool = False
+    summary: str = ""
+    expected: str = ""
 
 
 def collect(folder: Path, recipe: Recipe) -> Collected:
     """Gathers what the parts of a run have written so far."""
     found = Collected(recipe.name, recipe.preset, recipe.seed, {})
     found.published = dict(recipe.published)
+    found.summary, found.expected = recipe.summary, recipe.expected
     found.complete = True
     apart: Results = {"real": {}, "aggregate": {}}
     for row in ("model", *recipe.controls):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "Run", "Value", "evaluate_run", "run_recipe", "sample_run"]
 
 INCOMPLETE = "INCOMPLETE"
+BEGINNINGS = (INCOMPLETE, f".{INCOMPLETE}.part", ".recipe.toml.part")
 
 
 @dataclass
@@ -162,7 +163,9 @@ def _choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: b
             raise UsageError(f'--resume: "{folder}" is not a run folder (recipe.toml is missing).')
         if folder.exists() and not folder.is_dir():
             raise UsageError(f'--out "{folder}" is a file; a folder is needed.')
-        if main and not resume and folder.is_dir() and any(folder.iterdir()):
+        # A run that was killed before its recipe was written has nothing to go on with.
+        begun = folder.is_dir() and any(p.name not in BEGINNINGS for p in folder.iterdir())
+        if main and not resume and begun:
             raise UsageError(
                 f'--out "{folder}" is not empty: --resume goes on with the run in it; otherwise '
                 "give another folder."

@@ -145,7 +145,7 @@ def draw_samples(
     split: str = "test",
     y: int | None = None,
 ) -> Any:
-    """n draws of x; a conditioned prior gets the contexts of the first examples of `split`.
+    """n draws of x, on the CPU; a conditioned prior gets the contexts of the first examples of `split`.
 
     Raises:
         UsageError: where the prior needs a context and the data set has no example of it.
@@ -157,7 +157,8 @@ def draw_samples(
             raise UsageError("This prior is conditioned on a context, which no data is here for.")
         rows = torch.arange(n) % dataset.length(split)
         context = dataset.batch(split, rows).to(model.device).context
-    return model.sample(n, y=y, context=context, generator=generator, **dataset.sample_options)
+    x = model.sample(n, y=y, context=context, generator=generator, **dataset.sample_options)
+    return x.cpu() if isinstance(x, torch.Tensor) else x
 
 
 def stream(seed: int, name: str) -> int:

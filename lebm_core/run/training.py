@@ -130,7 +130,7 @@ class _Training:
         self.parts = part_optimizers(model, options)
         self.ema: AveragedModel | None = None
         if options.ema > 0 and "prior" in self.parts:
-            average = get_ema_multi_avg_fn(options.ema)  # type: ignore[no-untyped-call]
+            average = get_ema_multi_avg_fn(options.ema)
             self.ema = AveragedModel(model.prior, multi_avg_fn=average)
         rank = accelerator.process_index
         self.generator = torch.Generator(accelerator.device).manual_seed(_mix(seed, 1, rank))
@@ -161,7 +161,7 @@ class _Training:
                 if stop or ended or self.step % self.options.checkpoint_every == 0:
                     self._save()
                     saved = self.step
-                if stop and not ended:
+                if stop:
                     raise Interrupted(
                         f"Interrupted at step {self.step} of {self.total}; saved in {self.folder}: "
                         "--resume goes on from there."

@@ -126,6 +126,13 @@ def test_a_folder_in_use_is_not_overwritten(run, toy):
         run_recipe(toy, "", out=run.folder, log=silent)
 
 
+def test_a_kill_before_the_first_file_blocks_nothing(toy, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "INCOMPLETE").write_text("begun")
+    run_recipe(toy, "", ["evaluation.controls=[]"], out=tmp_path / "run", log=silent)
+    assert not (tmp_path / "run" / "INCOMPLETE").exists()
+
+
 def test_resume_wants_the_same_recipe(run, toy):
     with pytest.raises(UsageError, match="epochs = 5"):
         run_recipe(toy, "", ["training.epochs=5"], out=run.folder, resume=True, log=silent)

@@ -201,20 +201,21 @@ def test_warnings_are_shown_and_written(make, tmp_path, monkeypatch):
     assert sum("warning" in r for r in read_metrics(tmp_path / "run")) == 6
 
 
-def test_sigint_saves_and_resumes_exactly(make, monkeypatch):
+@pytest.mark.parametrize("moment", [7, 18])
+def test_sigint_saves_and_resumes_exactly(make, monkeypatch, moment):
     from lebm_core.run import training
 
     step = training._Training._advance
 
     def interrupt(self, index):
         step(self, index)
-        if self.step == 7:
+        if self.step == moment:
             os.kill(os.getpid(), signal.SIGINT)
 
     whole, *_ = make("whole")
     with monkeypatch.context() as patch:
         patch.setattr(training._Training, "_advance", interrupt)
-        with pytest.raises(Interrupted, match="step 7 of 18") as caught:
+        with pytest.raises(Interrupted, match=f"step {moment} of 18") as caught:
             make("cut")
     assert caught.value.exit_code == 130
     resumed, *_ = make("cut", resume=True)
