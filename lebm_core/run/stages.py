@@ -145,7 +145,7 @@ def draw_samples(
     split: str = "test",
     y: int | None = None,
 ) -> Any:
-    """n draws of x, on the CPU; a conditioned prior gets the contexts of the first examples of `split`.
+    """n draws of x, on the CPU; a conditioned prior sees the contexts of the first of `split`.
 
     Raises:
         UsageError: where the prior needs a context and the data set has no example of it.
