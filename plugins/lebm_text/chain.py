@@ -80,8 +80,7 @@ class ChainPictures:
         except DivergenceError as error:
             return Value(None, n=n, split="samples", definition=text, refused=str(error))
         shown["chain"] = {
-            str(step): _sentences(evaluation, profile.states[step][: self.n])
-            for step in self.steps
+            str(step): _sentences(evaluation, profile.states[step][: self.n]) for step in self.steps
         }
         shown["energy"], shown["acceptance"] = profile.energy, profile.acceptance
         evaluation.figure(

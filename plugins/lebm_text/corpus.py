@@ -111,8 +111,10 @@ def split_by_hash(
             f"{source} has {len(distinct)} distinct sentence{'s' * (len(distinct) != 1)}: "
             "too few for a train, a valid and a test split."
         )
-    home = {s: "valid" if i < n_valid else "test" if i < n_valid + n_test else "train"
-            for i, s in enumerate(distinct)}
+    home = {
+        s: "valid" if i < n_valid else "test" if i < n_valid + n_test else "train"
+        for i, s in enumerate(distinct)
+    }
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence in sentences:
         splits[home[sentence]].append(sentence)

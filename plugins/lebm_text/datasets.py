@@ -98,8 +98,10 @@ class TextDataset(Dataset):
         cut into batches, and the batches shuffled. Without one all rows are sorted by length.
         """
         lengths = self.lengths(split)
+        if len(lengths) == 0:
+            return []
         if generator is None:
-            return list(lengths.argsort(stable=True).split(batch_size)) if len(lengths) else []
+            return list(lengths.argsort(stable=True).split(batch_size))
         rows = torch.randperm(len(lengths), generator=generator)
         batches: list[Tensor] = []
         for window in rows.split(batch_size * WINDOW):

@@ -143,21 +143,17 @@ def fit(
     with torch.random.fork_rng():  # the run's own random state is left as it was
         torch.manual_seed(options.seed)
         model = LanguageModel(vocab_size, options).to(device).train()
-        fused = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
-        n_batches = math.ceil(len(train) / options.batch_size)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            fused,
-            options.lr,
-            total_steps=max(options.epochs * n_batches, 2),
-            pct_start=0.1,
-            cycle_momentum=False,
+        adam = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
+        total = options.epochs * math.ceil(len(train) / options.batch_size)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            adam, lambda step: min((step + 1) / (0.1 * total + 1), _cosine(step / total))
         )
         for epoch in range(options.epochs):
             for batch in _shuffled(train, options.batch_size):
-                fused.zero_grad()
+                adam.zero_grad()
                 model.loss(pad([train[i] for i in batch]).to(device)).backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), options.clip)
-                fused.step()
+                adam.step()
                 schedule.step()
             entry = {"valid": _nats_per_token(model, chosen_by)}
             if watch:
@@ -168,6 +164,10 @@ def fit(
                 best = {k: v.detach().clone() for k, v in model.state_dict().items()}
     model.load_state_dict(best)
     return model.eval(), history
+
+
+def _cosine(progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
 def _shuffled(rows: Rows, batch_size: int) -> list[list[int]]:

@@ -215,9 +215,7 @@ class Perplexity:
             found += rows_of(model.decode(z, generator=generator))
         return found
 
-    def _reverse(
-        self, evaluation: Evaluation, options: LanguageModelOptions
-    ) -> dict[str, Value]:
+    def _reverse(self, evaluation: Evaluation, options: LanguageModelOptions) -> dict[str, Value]:
         data, split = text_of(evaluation), evaluation.split
         n = self.reverse_samples or data.length("train")
         real = data.rows(split)

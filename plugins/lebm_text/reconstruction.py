@@ -81,9 +81,7 @@ def bleu(
     except ImportError as error:
         raise MissingExtra("sacrebleu", "text") from error
     metric = BLEU(tokenize="none", force=True, effective_order=True)
-    scored = [
-        metric.sentence_score(h, [r]) for h, r in zip(hypotheses, references, strict=True)
-    ]
+    scored = [metric.sentence_score(h, [r]) for h, r in zip(hypotheses, references, strict=True)]
     counts = torch.tensor([[*s.counts, *s.totals, s.sys_len, s.ref_len] for s in scored])
 
     def corpus(totals: torch.Tensor) -> float:

@@ -18,6 +18,16 @@ from lebm_text.vocabulary import SPECIAL
 __all__ = ["TransformersDecoder"]
 
 
+class _Cache:
+    """What `SequenceDistribution` asks of a net's state."""
+
+    @staticmethod
+    def select(state: Any, rows: Tensor) -> Any:
+        """The keys and values of the given sequences alone."""
+        state.batch_select_indices(rows)
+        return state
+
+
 class TransformersDecoder(Decoder):
     """p(x | z) by a causal language model that reads a linear map of z before the sentence.
 
@@ -41,6 +51,8 @@ class TransformersDecoder(Decoder):
         MissingExtra: where `transformers` is not installed.
         UsageError: for a model that cannot be read, or has fewer tokens than the data.
     """
+
+    net = _Cache()
 
     def __init__(
         self,
@@ -120,9 +132,7 @@ class TransformersDecoder(Decoder):
 
         def log_prob(z: Tensor) -> Tensor:
             k = len(z) // n
-            half = (
-                self.half and torch.is_grad_enabled() and half_is_faster(embedded.device.type)
-            )
+            half = self.half and torch.is_grad_enabled() and half_is_faster(embedded.device.type)
             inputs = embedded.repeat_interleave(k, 0) if k > 1 else embedded
             inside = keep.repeat_interleave(k, 0) if k > 1 else keep
             targets = (x.repeat_interleave(k, 0) if k > 1 else x)[inside]

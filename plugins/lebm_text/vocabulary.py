@@ -51,8 +51,10 @@ class Vocabulary:
         self.words = [*SPECIAL, *words]
         self._id = {word: i + len(SPECIAL) for i, word in enumerate(words)}
         if len(self._id) < len(words) or any(word in self._id for word in SPECIAL):
-            raise UsageError("The words of a vocabulary must differ from each other and from "
-                             f"{', '.join(SPECIAL)}.")
+            raise UsageError(
+                "The words of a vocabulary must differ from each other and from "
+                f"{', '.join(SPECIAL)}."
+            )
 
     @classmethod
     def build(
@@ -72,8 +74,10 @@ class Vocabulary:
         counts = Counter(word for sentence in sentences for word in sentence.split())
         for special in SPECIAL:
             counts.pop(special, None)
-        kept = sorted((word for word, n in counts.items() if n >= min_count),
-                      key=lambda word: (-counts[word], word))
+        kept = sorted(
+            (word for word, n in counts.items() if n >= min_count),
+            key=lambda word: (-counts[word], word),
+        )
         kept = kept[:size] if size else kept
         if len(kept) < 2:
             seen = f' ("{kept[0]}")' if kept else ""

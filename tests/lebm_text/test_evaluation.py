@@ -1,0 +1,188 @@
+"""Every metric on a small model, as a run calls it."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lebm_core import EBMPrior, GaussianPrior, LatentEBM, SequenceDecoder, SequenceEncoder
+from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.run.datasets import DataFiles
+from lebm_core.run.evaluation import Evaluation, evaluate
+from lebm_text import chain, diversity, latent, likelihood, perplexity, reconstruction
+from lebm_text.sources import file
+
+SMALL = {"embed_dim": 16, "hidden": 16}
+EVALUATOR = {
+    "evaluator_embedding": 16, "evaluator_hidden": 16, "evaluator_epochs": 2, "reverse_hidden": 16,
+    "reverse_epochs": 2, "greedy_samples": 20,
+}  # fmt: skip
+
+
+@pytest.fixture
+def data(text_file):
+    return file(files=DataFiles(None), seed=0, source=str(text_file), test_share=0.2)
+
+
+def model_of(data, prior, encoder=True):
+    d = prior.latent_dim
+    sizes = {k: data.sizes[k] for k in ("vocab_size", "max_length")}
+    decoder = SequenceDecoder(d, **sizes, **SMALL)
+    with_z = SequenceEncoder(d, sizes["vocab_size"], **SMALL) if encoder and d else None
+    return LatentEBM(prior, decoder, with_z).eval()
+
+
+@pytest.fixture
+def evaluation(data, tmp_path):
+    def make(model, name="model", decoder="variational", n=30):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        return Evaluation(
+            model,
+            data,
+            "test",
+            torch.Generator().manual_seed(0),
+            0,
+            tmp_path / "cache",
+            folder,
+            SimpleNamespace(learning=SimpleNamespace(decoder=decoder)),
+            lambda line: None,
+            name,
+            lambda: model.sample(n, generator=torch.Generator().manual_seed(1)),
+        )
+
+    return make
+
+
+def test_likelihood_of_the_model_without_z_is_that_of_its_decoder(data, evaluation):
+    model = model_of(data, GaussianPrior(0))
+    values = likelihood.build()(evaluation(model))
+    with torch.no_grad():
+        x = data.batch("test", torch.arange(data.length("test"))).x
+        exact = -model.decoder.likelihood(x)(torch.zeros(len(x), 0))
+    tokens = int(data.lengths("test").sum())
+    assert values["nll"].value == pytest.approx(float(exact.mean()), rel=1e-5)
+    expected = math.exp(float(exact.sum()) / tokens)
+    assert values["perplexity"].value == pytest.approx(expected, rel=1e-4)
+    assert values["nll"].n == data.length("test") and values["nll"].extra["tokens"] == tokens
+    assert "bound" not in values and "nll_as_published" not in values
+
+
+def test_likelihood_lies_below_its_bound_and_controls_are_paired(data, evaluation):
+    options = {"likelihood_samples": 100, "published_sentences": 5, "log_z_samples": 5000}
+    metric = likelihood.build(**options)
+    model = model_of(data, EBMPrior(4, hidden=(16,)))
+    values = metric(evaluation(model))
+    assert values["nll"].value <= values["bound"].value + 3 * values["bound"].standard_error
+    assert values["nll_as_published"].n == 5
+    assert "FLAWED" in values["nll_as_published"].definition
+    assert "nll_minus_model" not in values
+    control = model_of(data, GaussianPrior(0))
+    paired = metric(evaluation(control, "lm"))
+    difference = paired["nll"].value - values["nll"].value
+    assert paired["nll_minus_model"].value == pytest.approx(difference, abs=1e-6)
+    assert paired["nll_minus_model"].standard_error < paired["nll"].standard_error
+
+
+def test_a_likelihood_without_support_is_refused_with_the_reason(data, evaluation, monkeypatch):
+    def disagree(*args, **options):
+        raise UnsupportedEstimate("the two disagree")
+
+    monkeypatch.setattr(likelihood, "checked_log_z", disagree)
+    values = likelihood.build(published_sentences=0)(evaluation(model_of(data, EBMPrior(4))))
+    assert set(values) == {"nll", "perplexity", "bound", "log_z"}
+    assert all(v.value is None and v.refused == "the two disagree" for v in values.values())
+    values = likelihood.build()(evaluation(model_of(data, GaussianPrior(4)), "rae", "autoencoder"))
+    assert all(v.value is None and "points" in str(v.refused) for v in values.values())
+
+
+def test_perplexity_rows(data, evaluation):
+    metric = perplexity.build(**EVALUATOR)
+    values = metric(evaluation(model_of(data, EBMPrior(4, hidden=(16,), steps=3))))
+    for row in ("", "real/", "aggregate/"):
+        assert {f"{row}fppl", f"{row}fppl_matched", f"{row}mean_length"} <= set(values)
+    assert {"rppl", "rppl_as_published", "real/rppl", "fppl_greedy"} <= set(values)
+    assert values["fppl"].n == 30 and values["fppl"].extra["decoding"] == "multinomial"
+    assert values["fppl_greedy"].extra["decoding"] == "greedy"
+    real = values["real/fppl"]
+    assert real.value == pytest.approx(values["real/fppl_matched"].value)
+    assert real.n == data.length("test") and real.split == "test"
+    assert values["real/mean_length"].value == pytest.approx(
+        float(data.lengths("test").double().mean())
+    )
+    # An untrained model's words are uniform: worse under the judge than real text.
+    assert values["fppl"].value > real.value
+    plain = metric(evaluation(model_of(data, GaussianPrior(0)), "lm"))
+    assert not any(name.startswith(("real/", "aggregate/", "fppl_greedy")) for name in plain)
+
+
+def test_the_published_reverse_perplexity_averages_over_epochs(data, evaluation):
+    """Early, bad epochs enter the published figure: it exceeds that of the trained model."""
+    options = EVALUATOR | {"reverse_epochs": 8, "evaluator_lr": 1e-2, "evaluator_batch": 4}
+    metric = perplexity.build(**options)
+    given = evaluation(model_of(data, GaussianPrior(2)))
+    found = metric._judged(given, metric.backward, data.rows("train"), data.rows("test"), "text")
+    (kept,) = (given.cache / "evaluators").glob("*.json")
+    history = json.loads(kept.read_text())["history"]
+    running = sum(entry["watch"] for entry in history) / 8
+    assert found["rppl_as_published"].value == pytest.approx(math.exp(running))
+    assert found["rppl_as_published"].value > found["rppl"].value + 3 * found["rppl"].standard_error
+
+
+def test_reconstruction_of_a_perfect_copy(data, evaluation, monkeypatch):
+    model = model_of(data, GaussianPrior(4))
+    monkeypatch.setattr(model, "reconstruct", lambda x, generator: x)
+    values = reconstruction.build()(evaluation(model))
+    assert values["bleu"].value == pytest.approx(100)
+    assert values["reconstructed_exactly"].value == 1
+    assert reconstruction.build()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
+
+
+def test_diversity_of_copies_of_the_training_text(data, evaluation):
+    given = evaluation(model_of(data, GaussianPrior(4)))
+    row = max(data.rows("train"), key=len)
+    given.__dict__["samples"] = row.repeat(20, 1)
+    values = diversity.build()(given)
+    assert values["self_bleu"].value == pytest.approx(100)
+    assert values["unique"].value == pytest.approx(1 / 20) and values["in_train"].value == 1
+    words = row.tolist()[:-1]
+    assert values["distinct_1"].value == pytest.approx(len(set(words)) / (20 * len(words)))
+    assert values["real/in_train"].value == 0 and values["real/unique"].value == 1
+
+
+def test_latent_figures(data, evaluation):
+    values = latent.build()(evaluation(model_of(data, GaussianPrior(4))))
+    assert set(values) == {"active_units", "kl", "mutual_information"}
+    assert math.isfinite(values["kl"].value)
+    points = latent.build()(evaluation(model_of(data, GaussianPrior(4)), "rae", "autoencoder"))
+    assert points["kl"].value is None and points["kl"].refused
+    chains = latent.build(latent_sentences=8)(
+        evaluation(model_of(data, GaussianPrior(2), encoder=False), "mcmc")
+    )
+    assert set(chains) == {"active_units"}
+    assert latent.build()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
+
+
+def test_chain_writes_sentences_and_a_picture(data, evaluation, tmp_path):
+    options = {"chain_steps": (0, 2, 4), "chain_sentences": 2, "chain_profile": 5}
+    given = evaluation(model_of(data, EBMPrior(4, hidden=(16,))))
+    metric = chain.build(**options)
+    result = evaluate(metric, "text.chain", given, tmp_path / "chain.json")
+    assert result.values["energy_drop"].extra["steps"] == 4
+    assert (given.folder / "figures" / "chain.png").is_file() and len(result.figures) == 1
+    text = (given.folder / "chain.md").read_text(encoding="utf-8")
+    for part in ("Step 0:", "Step 4:", "## Reconstructions", "## Interpolations"):
+        assert part in text
+    plain = evaluation(model_of(data, GaussianPrior(4)), "f0")
+    assert metric(plain) == {} and "Step" not in (plain.folder / "chain.md").read_text()
+
+
+def test_other_data_is_refused(evaluation, data):
+    given = evaluation(model_of(data, GaussianPrior(4)))
+    given.dataset = SimpleNamespace()
+    with pytest.raises(UsageError, match="data set of sentences"):
+        likelihood.build()(given)
