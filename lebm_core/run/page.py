@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.run.environment import machine
-from lebm_core.run.results import ROW_TITLES, Collected
+from lebm_core.run.results import ROW_TITLES, Collected, conditions
 
 __all__ = ["page"]
 
@@ -139,9 +139,7 @@ def _definitions(results: Collected) -> str:
                 rows.append((label, f"refused: {value.refused}", ""))
             if name not in seen:
                 seen.add(name)
-                facts = [value.split, f"n = {value.n}" if value.n else ""]
-                facts += [f"{k}: {v}" for k, v in value.extra.items()]
-                rows.append((name, value.definition, "; ".join(filter(None, facts))))
+                rows.append((name, value.definition, conditions(value)))
     if not rows:
         return ""
     body = "".join("<tr>" + "".join(f"<td>{_e(c)}</td>" for c in row) + "</tr>" for row in rows)

@@ -14,7 +14,7 @@ from lebm_core.run.evaluation import Value
 from lebm_core.run.figures import training_curves
 from lebm_core.run.page import page
 from lebm_core.run.recipe import load
-from lebm_core.run.results import ROW_TITLES, Collected, collect, write_results
+from lebm_core.run.results import ROW_TITLES, Collected, collect, conditions, write_results
 
 __all__ = ["Table", "Value", "format_value", "markdown_table", "report_run", "results_table"]
 
@@ -143,9 +143,7 @@ def _definitions(results: Collected) -> str:
     for values in results.rows.values():
         for name, value in values.items():
             if name not in lines:
-                extra = ", ".join(f"{k} {v}" for k, v in value.extra.items())
-                facts = "; ".join(filter(None, (value.split, f"n = {value.n}", extra)))
-                lines[name] = f"- {name}: {value.definition or 'no definition'} ({facts})"
+                lines[name] = f"- {name}: {value.definition} ({conditions(value)})"
     lines |= {
         f"{row} {name}": f"- {name} of {ROW_TITLES.get(row, row)} is refused: {value.refused}"
         for row, values in results.rows.items()

@@ -12,7 +12,7 @@ from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.evaluation import MetricResult, Value
 from lebm_core.run.recipe import Recipe
 
-__all__ = ["ROW_TITLES", "Collected", "Results", "collect", "read_results", "write_results"]
+__all__ = ["ROW_TITLES", "Collected", "Results", "collect", "conditions", "write_results"]
 
 Results = dict[str, dict[str, Value]]
 ROW_TITLES = {"real": "real data", "aggregate": "aggregate posterior"}
@@ -42,6 +42,13 @@ class Collected:
     complete: bool = False
     summary: str = ""
     expected: str = ""
+
+
+def conditions(value: Value) -> str:
+    """On what a value rests, in a phrase: split, sample count, settings."""
+    extra = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in value.extra.items()}
+    facts = [value.split, f"n = {value.n}" if value.n else ""]
+    return "; ".join(filter(None, [*facts, *(f"{k} {v}" for k, v in extra.items())]))
 
 
 def collect(folder: Path, recipe: Recipe) -> Collected:
@@ -86,14 +93,3 @@ def write_results(
     """Writes `metrics.json`, or other facts, as a whole or not at all."""
     content = dataclasses.asdict(results) if isinstance(results, Collected) else results
     write_atomically(folder / name, json.dumps(content, indent=1) + "\n")
-
-
-def read_results(folder: Path) -> Collected:
-    """What `write_results` wrote."""
-    stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    stored["rows"] = {
-        row: {name: Value(**value) for name, value in values.items()}
-        for row, values in stored["rows"].items()
-    }
-    stored["figures"] = [tuple(each) for each in stored["figures"]]
-    return Collected(**stored)

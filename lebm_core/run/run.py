@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import time
@@ -72,7 +73,8 @@ def run_recipe(
         data_dir: where data files are looked for first.
         out: the run directory; by default runs/NAME-PRESET, with a number where that is taken.
         seed: in place of the recipe's.
-        resume: go on with the run in `out` (by default the latest of this recipe and preset).
+        resume: go on with the run in `out` (by default the latest of this recipe and preset),
+            with its own recipe where no preset, override or seed is given.
         log: takes lines of progress; by default they go to standard error.
 
     Raises:
@@ -81,16 +83,20 @@ def run_recipe(
         Interrupted: after SIGINT, with all that was done kept.
     """
     say = log or to_stderr
+    overrides = list(overrides) + ([] if seed is None else [f"seed={seed}"])
+    plain = preset is None and not overrides
     if preset is None:
         preset = default_preset(name)
         if preset:
             say(f"{Path(name).stem}: preset {preset}.")
-    overrides = list(overrides) + ([] if seed is None else [f"seed={seed}"])
     recipe = load(name, preset, overrides)
     main = int(os.environ.get("RANK", "0")) == 0
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and out is None:
         raise UsageError("Several processes need one run directory: give --out.")
     folder = _choose_folder(recipe, out, resume, main)
+    if resume and plain:  # nothing but the name was given: the run knows the rest
+        begun = load(folder / "recipe.toml")
+        recipe = begun if begun.name == recipe.name else recipe
     _check_resumable(recipe, folder, resume)
     dataset = build_dataset(recipe, data_dir)
     if resume:
@@ -100,7 +106,7 @@ def run_recipe(
     quiet = say if main else lambda text: None
     try:
         if main:
-            _begin(folder, recipe, _command(name, preset, overrides, data_dir))
+            _begin(folder, recipe, _command(name, recipe.preset, overrides, data_dir), resume)
         began = time.monotonic()
         for part in parts:
             if main:
@@ -201,13 +207,16 @@ def _check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
         )
 
 
-def _begin(folder: Path, recipe: Recipe, command: str) -> None:
+def _begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:
     """Makes the run directory, marked incomplete."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _mark(folder, "begun")
         write_atomically(folder / "recipe.toml", dump(recipe))
-        write_results(folder, {"command": command, **describe_environment()}, "environment.json")
+        known = folder / "environment.json"
+        if resume and known.is_file():  # the command that began the run is the one to repeat
+            command = str(json.loads(known.read_text(encoding="utf-8")).get("command", command))
+        write_results(folder, {"command": command, **describe_environment()}, known.name)
     except OSError as error:
         reason = error.strerror
         raise UsageError(f'The run directory "{folder}" cannot be made: {reason}.') from error

@@ -138,6 +138,13 @@ def test_resume_wants_the_same_recipe(run, toy):
         run_recipe(toy, "", ["training.epochs=5"], out=run.folder, resume=True, log=silent)
 
 
+def test_resume_needs_no_more_than_the_name(run, toy):
+    again = run_recipe(toy, None, out=run.folder, resume=True, log=silent)
+    assert again.recipe == run.recipe and again.recipe.preset == ""
+    facts = json.loads((run.folder / "environment.json").read_text())
+    assert facts["command"] == "lebm recipe toy.toml"
+
+
 def test_runs_are_numbered(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = [run_recipe(toy, "cpu", log=silent).folder.as_posix() for _ in range(2)]
