@@ -115,7 +115,8 @@ def _examples(evaluation: Evaluation, data: TextDataset, n: int) -> torch.Tensor
     if len(fitting) < n:
         fitting = torch.arange(len(lengths))
     rows = fitting[torch.linspace(0, len(fitting) - 1, n).long()]
-    return data.batch(evaluation.split, rows).x.to(evaluation.model.device)
+    found: torch.Tensor = data.batch(evaluation.split, rows).x
+    return found.to(evaluation.model.device)
 
 
 def _sentences(evaluation: Evaluation, z: torch.Tensor) -> list[str]:

@@ -38,7 +38,7 @@ def hub_corpus(
             if name in splits and split not in text:
                 text[split] = _column(splits[name], field, max_line, rule, f"{source}, {name}")
     if "valid" in text and "test" in text:
-        return Corpus(**text, source=source)
+        return Corpus(text["train"], text["valid"], text["test"], source)
     cut = split_by_hash(text["train"], valid_share, test_share, source)
     if "test" in text:  # what was cut for a test that exists goes back to training
         return Corpus(cut.train + cut.test, cut.valid, text["test"], source, cut.facts)

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lebm_core.errors import RunError, UsageError
+from lebm_core.precision import half_is_faster
 from lebm_core.vocabulary_loss import token_nll
 from lebm_text.datasets import pad
 from lebm_text.vocabulary import BOS, PAD
 
-__all__ = ["LanguageModel", "LanguageModelOptions", "by_length", "fast_dtype", "fit", "score"]
+__all__ = ["LanguageModel", "LanguageModelOptions", "by_length", "fit", "score"]
 
 Rows = Sequence[Tensor]
 
@@ -33,12 +35,14 @@ class LanguageModelOptions:
     valid_sentences: int = 1000
     seed: int = 0
 
-
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it, else float32 (bfloat16 is then emulated)."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    def __post_init__(self) -> None:
+        for name in ("embedding", "hidden", "epochs", "batch_size", "lr"):
+            if not getattr(self, name) > 0:
+                raise UsageError(
+                    f"An evaluator's {name} must be positive, not {getattr(self, name)}."
+                )
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"An evaluator's dropout must be in [0, 1), not {self.dropout}.")
 
 
 class LanguageModel(nn.Module):
@@ -63,11 +67,11 @@ class LanguageModel(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """What predicts each token that is no padding, (tokens, E), for x (B, T)."""
         before = F.pad(x[:, :-1], (1, 0), value=BOS)
-        dtype = fast_dtype(x.device) if self.training else torch.float32
-        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        half = self.training and half_is_faster(x.device.type)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             h, _ = self.lstm(self._drop(self.embedding(before)))
             h = self.project(self._drop(h)[x != PAD])
-        return h.float()
+        return h.float()  # type: ignore[no-any-return]
 
     def _drop(self, h: Tensor) -> Tensor:
         if not self.training or not self.dropout:
@@ -78,7 +82,7 @@ class LanguageModel(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """-log p of a batch in nats per token, (); its value is rounded where bfloat16 is fast."""
-        half = fast_dtype(x.device) == torch.bfloat16
+        half = half_is_faster(x.device.type)
         h, weight = self.features(x), self.embedding.weight
         return token_nll(h, weight, self.bias, x[x != PAD], half=half).mean()
 
@@ -135,6 +139,9 @@ def fit(
 
     Returns:
         The model, and for each epoch the nats per token of "valid" and "watch".
+
+    Raises:
+        RunError: where the training diverges.
     """
     device = device or torch.device("cpu")
     history: list[dict[str, float]] = []
@@ -151,7 +158,7 @@ def fit(
         for epoch in range(options.epochs):
             for batch in _shuffled(train, options.batch_size):
                 adam.zero_grad()
-                model.loss(pad([train[i] for i in batch]).to(device)).backward()  # type: ignore[no-untyped-call]
+                model.loss(pad([train[i] for i in batch]).to(device)).backward()
                 nn.utils.clip_grad_norm_(model.parameters(), options.clip)
                 adam.step()
                 schedule.step()
@@ -162,6 +169,11 @@ def fit(
             log(f"epoch {epoch + 1}/{options.epochs}: perplexity {math.exp(entry['valid']):.1f}")
             if entry["valid"] == min(e["valid"] for e in history):
                 best = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    if not best:
+        raise RunError(
+            "The evaluator's training has diverged: use a lower evaluation.evaluator_lr than "
+            f"{options.lr:g}."
+        )
     model.load_state_dict(best)
     return model.eval(), history
 

@@ -120,4 +120,5 @@ def mutual_information(z: Tensor, mean: Tensor, std: Tensor) -> float:
 
 def _log_normal(z: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     normal = torch.distributions.Normal(mean, std, validate_args=False)
-    return normal.log_prob(z).sum(-1)
+    density: Tensor = normal.log_prob(z)
+    return density.sum(-1)

@@ -78,7 +78,8 @@ def perplexity(nats: Tensor, tokens: Tensor) -> Figure:
 def length_bins(lengths: Tensor, bins: int = 10) -> Tensor:
     """Inner edges, (bins - 1,) or fewer, of bins that hold about equally many of `lengths`."""
     share = torch.arange(1, bins) / bins
-    return lengths.double().quantile(share.double()).floor().unique()
+    edges: Tensor = lengths.double().quantile(share.double()).floor().unique()
+    return edges
 
 
 class Matched(NamedTuple):

@@ -77,7 +77,7 @@ class TransformersDecoder(Decoder):
         if not config and not pretrained and width % heads:
             raise UsageError(f"decoder.width = {width} is not a multiple of heads = {heads}.")
         self.latent_dim, self.vocab_size, self.max_length = latent_dim, vocab_size, max_length
-        self.pad, self.bos, self.eos, self.half = pad, bos, eos, half
+        self.pad, self.bos, self.eos, self.allow_half = pad, bos, eos, half
         self.prefix = prefix if latent_dim else 0
         gpt2 = {
             "model_type": "gpt2",
@@ -132,7 +132,9 @@ class TransformersDecoder(Decoder):
 
         def log_prob(z: Tensor) -> Tensor:
             k = len(z) // n
-            half = self.half and torch.is_grad_enabled() and half_is_faster(embedded.device.type)
+            half = (
+                self.allow_half and torch.is_grad_enabled() and half_is_faster(embedded.device.type)
+            )
             inputs = embedded.repeat_interleave(k, 0) if k > 1 else embedded
             inside = keep.repeat_interleave(k, 0) if k > 1 else keep
             targets = (x.repeat_interleave(k, 0) if k > 1 else x)[inside]
@@ -185,7 +187,9 @@ def _language_model(pretrained: str, config: dict[str, Any]) -> Any:
     if not pretrained:
         kind = config.get("model_type", "gpt2")
         rest = {key: value for key, value in config.items() if key != "model_type"}
-        return AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **rest))
+        return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            AutoConfig.for_model(kind, **rest)
+        )
     try:
         return AutoModelForCausalLM.from_pretrained(pretrained, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
