@@ -81,6 +81,10 @@ def recipe(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped.")
     ] = False,
+    jobs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Model and controls trained at once; by default one for each core."),
+    ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write the table of recipes as Markdown.")
     ] = False,
@@ -105,7 +109,7 @@ def recipe(
         return
     from lebm_core.run.run import run_recipe
 
-    run_recipe(name, preset, overrides or [], data_dir, out, seed, resume)
+    run_recipe(name, preset, overrides or [], data_dir, out, seed, resume, jobs=jobs)
 
 
 @app.command()

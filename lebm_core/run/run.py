@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import functools
 import os
 import shlex
 import time
@@ -22,6 +23,7 @@ from lebm_core.run.results import Results, collect, write_results
 from lebm_core.run.saved import check_same_data, evaluate_run, load_model, sample_run
 from lebm_core.run.stages import Part, evaluate_part, train_part
 from lebm_core.run.tracking import to_stderr
+from lebm_core.run.workers import Workers
 
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
@@ -60,6 +62,7 @@ def run_recipe(
     seed: int | None = None,
     resume: bool = False,
     log: Callable[[str], None] | None = None,
+    jobs: int | None = None,
 ) -> Run:
     """Runs a recipe from data to report.
 
@@ -76,6 +79,8 @@ def run_recipe(
         resume: go on with the run in `out` (by default the latest of this recipe and preset),
             with its own recipe where no preset, override or seed is given.
         log: takes lines of progress; by default they go to standard error.
+        jobs: parts (the model, its controls) worked on at once, each in a process of its own with
+            an equal share of the cores; by default as many as there are cores, and 1 on a GPU.
 
     Raises:
         UsageError: for a mistake in what was asked; nothing is written then.
@@ -108,16 +113,19 @@ def run_recipe(
         if main:
             _begin(folder, recipe, _command(name, recipe.preset, overrides, data_dir), resume)
         began = time.monotonic()
-        for part in parts:
+        with Workers(jobs, len(parts), recipe.training.device, log) as workers:
             if main:
-                _mark(folder, f"training {part.name}")
-            train_part(part, resume=resume, main=main, log=quiet)
-        if not main:
-            return Run(folder, recipe, {})
-        for part, measured in zip(parts, _metrics_of(parts, metrics), strict=True):
-            _mark(folder, f"evaluating {part.name}")
-            evaluate_part(part, measured, cache=folder / "cache", log=quiet)
-            report_run(folder)
+                _mark(folder, f"training {', '.join(part.name for part in parts)}")
+            train = functools.partial(train_part, resume=resume, main=main)
+            workers.each(train, [(part,) for part in parts], quiet)
+            if not main:
+                return Run(folder, recipe, {})
+            measured = list(zip(parts, _metrics_of(parts, metrics), strict=True))
+            judge = functools.partial(evaluate_part, cache=folder / "cache")
+            for some in (measured[:1], measured[1:]):  # controls are held against the model
+                _mark(folder, f"evaluating {', '.join(part.name for part, _ in some)}")
+                workers.each(judge, some, quiet)
+                report_run(folder)
         report = report_run(folder)
         (folder / INCOMPLETE).unlink(missing_ok=True)
         say(f"Done in {time.monotonic() - began:.0f} s: {report}")

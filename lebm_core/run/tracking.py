@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,9 +15,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-__all__ = ["Means", "MetricsFile", "Progress", "read_metrics", "scalars", "to_stderr"]
+__all__ = ["PLAIN", "Means", "MetricsFile", "Progress", "read_metrics", "scalars", "to_stderr"]
 
 METRICS_FILE = "metrics.jsonl"
+PLAIN = "LEBM_PLAIN_PROGRESS"  # set in workers: bars of several processes would tear each other
 
 
 def to_stderr(text: str) -> None:
@@ -113,7 +115,7 @@ class Progress:
         self.name, self.total, self._log, self._show = name, total, log, show
         self._step, self._first = start, start
         self._began = self._last = time.monotonic()
-        on_terminal = show and sys.stderr.isatty()
+        on_terminal = show and sys.stderr.isatty() and PLAIN not in os.environ
         self._bar = (
             tqdm(total=total, initial=start, desc=name, unit="step", leave=True)
             if on_terminal

@@ -1,0 +1,89 @@
+"""Parts of a run side by side: small models use two cores better as two processes than as one.
+
+A training step of a small model is many short operations; two threads wait for each other at each
+of them, two processes never do.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from typing import Any, Self
+
+import torch
+
+from lebm_core.errors import UsageError
+from lebm_core.run.tracking import PLAIN, to_stderr
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """Runs a function over parts, in this process or in several.
+
+    Args:
+        jobs: how many at once; None for as many as there are cores, and 1 on a GPU.
+        most: how many could be used.
+        device: the recipe's `training.device`.
+        log: the caller's own log; lines from other processes cannot reach it, so with one the
+            default is a single job.
+
+    Raises:
+        UsageError: for fewer than 1 job.
+    """
+
+    def __init__(
+        self, jobs: int | None, most: int, device: str, log: Callable[[str], None] | None = None
+    ) -> None:
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"--jobs must be at least 1, not {jobs}.")
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        gpu = device != "cpu" and torch.cuda.is_available()
+        alone = distributed or gpu or log is not None
+        wanted = (1 if alone else cores or 1) if jobs is None else jobs
+        self.jobs = max(1, min(wanted, most))
+        self.threads = max(1, (cores or 1) // self.jobs)
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        if self.jobs > 1:
+            context = multiprocessing.get_context("spawn")
+            self.pool = ProcessPoolExecutor(self.jobs, context, _begin, (self.threads,))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool is not None:  # after an interrupt each worker saves before it ends
+            self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def each(
+        self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], log: Any
+    ) -> None:
+        """Calls work(*arguments, log=...) for each; the first error ends it, once all have stopped."""
+        if self.pool is None:
+            for given in arguments:
+                work(*given, log=log)
+            return
+        futures = [self.pool.submit(work, *given, log=to_stderr) for given in arguments]
+        done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in waiting:
+            future.cancel()
+        for future in (*done, *wait([f for f in waiting if not f.cancelled()]).done):
+            future.result()
+
+
+def _begin(threads: int) -> None:
+    os.environ[PLAIN] = "1"
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent must not leave a worker behind that writes into the run's folder."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
