@@ -1,7 +1,6 @@
 """text.likelihood: log p(x) of sentences, its bound, log Z twice, and the published estimator.
 
-Sources: importance sampling, Burda et al., ICLR 2016, arXiv 1509.00519; the self-normalised
-estimator, as in the public code of Pang and Wu, ICML 2021.
+Source: importance sampling, Burda et al., ICLR 2016, arXiv 1509.00519.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,13 +16,12 @@ from torch import Tensor
 from lebm_core.data import Batch
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.evidence import Estimate, checked_log_z
-from lebm_core.model import LatentEBM
-from lebm_core.randomness import fork
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.datasets import TextDataset
 from lebm_text.metrics import Figure, perplexity, subset, text_of
+from lebm_text.proposals import draws_of, self_normalised
 
-__all__ = ["Likelihood", "build", "self_normalised"]
+__all__ = ["Likelihood", "build"]
 
 POINTS = (
     "An autoencoder's encoder gives points: it is no proposal for importance sampling, and the "
@@ -121,7 +118,7 @@ class Likelihood:
             if estimate.ess is not None:
                 ess.append(estimate.ess.cpu())
             if model.encoder is not None and model.latent_dim:
-                found["bound"][at] = -(_draws(model, batch, 1, generator).elbo() - float(norm))
+                found["bound"][at] = -(draws_of(model, batch, 1, generator).elbo() - float(norm))
         nll, tokens = found["nll"], data.lengths(split)[rows]
         exact = not ess
         how = "exact" if exact else f"{self.n_samples} importance samples from the encoder"
@@ -164,7 +161,7 @@ class Likelihood:
     def _published(self, evaluation: Evaluation, data: TextDataset, rows: Tensor) -> Value:
         nll = torch.zeros(len(rows), dtype=torch.float64)
         for at, batch in self._batches(evaluation, data, rows):
-            draws = _draws(evaluation.model, batch, self.n_samples, evaluation.generator)
+            draws = draws_of(evaluation.model, batch, self.n_samples, evaluation.generator)
             nll[at] = -self_normalised(draws.likelihood, draws.prior - draws.proposal).cpu()
         return _mean(
             nll,
@@ -181,48 +178,6 @@ class Likelihood:
         order = data.lengths(evaluation.split)[rows].argsort(stable=True)
         for at in order.split(self.batch_size):
             yield at, data.batch(evaluation.split, rows[at]).to(evaluation.model.device)
-
-
-class Draws(NamedTuple):
-    """S draws of z ~ q(z|x) for B sentences; each (S, B), in nats. The prior's lacks log Z."""
-
-    likelihood: Tensor
-    prior: Tensor
-    proposal: Tensor
-
-    def elbo(self) -> Tensor:
-        """The bound without log Z, (B,): the mean of log p(x, z) - log q(z|x)."""
-        return (self.likelihood + self.prior - self.proposal).double().mean(0).cpu()
-
-
-@torch.no_grad()
-def _draws(
-    model: LatentEBM, batch: Batch, n_samples: int, generator: torch.Generator | None
-) -> Draws:
-    q = model.need_encoder("The bound")(batch.x)
-    with fork(generator):
-        z = q.sample((n_samples,))
-    log_likelihood = model.decoder.likelihood(batch.x)
-    likelihood = torch.stack([log_likelihood(each) for each in z])
-    prior = torch.stack([model.prior.log_prob(each) for each in z])
-    return Draws(likelihood, prior, q.log_prob(z))
-
-
-def self_normalised(log_likelihood: Tensor, log_weights: Tensor) -> Tensor:
-    """The published estimate of log p(x), kept to show its error.
-
-    sum_s w_s p(x|z_s) / sum_s w_s with w_s = p(z_s) / q(z_s|x): the denominator estimates 1 only
-    where q covers the prior, and q of one sentence does not, so log p(x) is overstated.
-
-    Args:
-        log_likelihood: (S, B) log p(x|z_s).
-        log_weights: (S, B) log p(z_s) - log q(z_s|x), up to a constant.
-
-    Returns:
-        (B,).
-    """
-    weights = log_weights.double()
-    return (weights + log_likelihood.double()).logsumexp(0) - weights.logsumexp(0)
 
 
 def _mean(values: Tensor, split: str, definition: str, extra: dict[str, object]) -> Value:

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from lebm_core.model import LatentEBM
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_text.evaluator import Evaluator, evaluator
+from lebm_text.evaluator import Evaluator
 from lebm_text.language_model import LanguageModelOptions, score
 from lebm_text.metrics import lengths_of, matched, perplexity, rows_of, subset, text_of
+from lebm_text.reverse import MULTINOMIAL, judge_of, reverse_perplexity
 
 __all__ = ["Perplexity", "build"]
 
 PUBLISHED_BATCHES, PUBLISHED_BATCH, PUBLISHED_LENGTH = 5, 32, 40
-MULTINOMIAL = {"decoding": "multinomial", "temperature": 1.0}
 GREEDY = {"decoding": "greedy"}
 
 
@@ -88,7 +88,7 @@ class Perplexity:
     def __call__(self, evaluation: Evaluation) -> dict[str, Value]:
         """The rows model (or control), real and aggregate; the last two with the model only."""
         data, model, split = text_of(evaluation), evaluation.model, evaluation.split
-        judge = self._evaluator(evaluation, self.forward, data.rows("train"), "real text")
+        judge = judge_of(evaluation, self.forward, data.rows("train"), "real text")
         real = data.rows(split)
         real_tokens = lengths_of(real)
         samples = rows_of(evaluation.samples)
@@ -107,29 +107,8 @@ class Perplexity:
                 found = self._forward(judge, codes, real_tokens, "train", extra)
                 values |= {f"aggregate/{name}": value for name, value in found.items()}
         if self.backward is not None:
-            values |= self._reverse(evaluation, self.backward)
+            values |= reverse_perplexity(evaluation, self.backward, self.reverse_samples)
         return values
-
-    def _evaluator(
-        self,
-        evaluation: Evaluation,
-        options: LanguageModelOptions,
-        train: Sequence[Tensor],
-        what: str,
-        watch: Sequence[Tensor] = (),
-    ) -> Evaluator:
-        data = text_of(evaluation)
-        return evaluator(
-            train,
-            data.rows("valid"),
-            len(data.tokenizer),
-            options,
-            cache=evaluation.cache / "evaluators",
-            what=what,
-            watch=watch,
-            device=evaluation.model.device,
-            log=evaluation.log,
-        )
 
     def _forward(
         self,
@@ -214,56 +193,6 @@ class Perplexity:
             z = model.posterior(x, generator=generator)
             found += rows_of(model.decode(z, generator=generator))
         return found
-
-    def _reverse(self, evaluation: Evaluation, options: LanguageModelOptions) -> dict[str, Value]:
-        data, split = text_of(evaluation), evaluation.split
-        n = self.reverse_samples or data.length("train")
-        real = data.rows(split)
-        evaluation.log(f"{evaluation.name}: draws {n:,} samples for the reverse perplexity")
-        samples = rows_of(evaluation.model.sample(n, generator=evaluation.generator))
-        values = self._judged(evaluation, options, samples, real, f"samples of {evaluation.name}")
-        for value in values.values():
-            value.extra |= MULTINOMIAL
-        if evaluation.name == "model":
-            rows = subset(data.length("train"), n, evaluation.seed).tolist()
-            every = data.rows("train")
-            text = [every[i] for i in rows]
-            found = self._judged(evaluation, options, text, real, "as much real text")
-            values["real/rppl"] = found["rppl"]
-        return values
-
-    def _judged(
-        self,
-        evaluation: Evaluation,
-        options: LanguageModelOptions,
-        train: Sequence[Tensor],
-        real: Sequence[Tensor],
-        what: str,
-    ) -> dict[str, Value]:
-        found = self._evaluator(evaluation, options, train, what, watch=real)
-        figure = perplexity(-score(found.model, real), lengths_of(real))
-        running = sum(entry["watch"] for entry in found.history) / len(found.history)
-        trained = f"trained on {len(train):,} sentences ({what})"
-        return {
-            "rppl": Value(
-                figure.value,
-                figure.error,
-                len(real),
-                evaluation.split,
-                f"Reverse perplexity: exp of nats per token of real text under an LSTM {trained}; "
-                "the epoch is chosen on real validation text.",
-                extra={"sentences": len(train)},
-            ),
-            "rppl_as_published": Value(
-                math.exp(running),
-                None,
-                len(real),
-                evaluation.split,
-                "FLAWED, for comparison with published tables only: the running average over "
-                f"{options.epochs} epochs of that LSTM, the first ones included.",
-                extra={"sentences": len(train)},
-            ),
-        }
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.run.datasets import DataFiles
 from lebm_core.run.evaluation import Evaluation, evaluate
 from lebm_text import chain, diversity, latent, likelihood, perplexity, reconstruction
+from lebm_text.reverse import judged
 from lebm_text.sources import file
 
 SMALL = {"embed_dim": 16, "hidden": 16}
@@ -125,7 +126,7 @@ def test_the_published_reverse_perplexity_averages_over_epochs(data, evaluation)
     options = EVALUATOR | {"reverse_epochs": 8, "evaluator_lr": 1e-2, "evaluator_batch": 4}
     metric = perplexity.build(**options)
     given = evaluation(model_of(data, GaussianPrior(2)))
-    found = metric._judged(given, metric.backward, data.rows("train"), data.rows("test"), "text")
+    found = judged(given, metric.backward, data.rows("train"), data.rows("test"), "text")
     (kept,) = (given.cache / "evaluators").glob("*.json")
     history = json.loads(kept.read_text())["history"]
     running = sum(entry["watch"] for entry in history) / 8
