@@ -27,6 +27,7 @@ POINTS = (
     "An autoencoder's encoder gives points: it is no proposal for importance sampling, and the "
     "decoder was trained on those points alone."
 )
+TOKENS = 8000  # decoded at once: their logits over 10,000 words take 320 MB
 NLL = "-log p(x) in nats a sentence, its end included"
 
 
@@ -109,7 +110,11 @@ class Likelihood:
         ess: list[Tensor] = []
         for at, batch in self._batches(evaluation, data, rows):
             estimate = model.log_prob(
-                batch.x, n_samples=self.n_samples, log_z=norm, generator=generator, chunk=800
+                batch.x,
+                n_samples=self.n_samples,
+                log_z=norm,
+                generator=generator,
+                chunk=TOKENS // batch.x.shape[1],
             )
             found["nll"][at] = -estimate.value.double().cpu()
             # The error of log Z is common to all sentences: it is added once, below.
