@@ -63,7 +63,8 @@ class Workers:
         self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], log: Any
     ) -> None:
         """Calls work(*arguments, log=...) for each; the first error ends it, once all have stopped."""
-        if self.pool is None:
+        arguments = list(arguments)
+        if self.pool is None or len(arguments) == 1:  # alone, it has all cores
             for given in arguments:
                 work(*given, log=log)
             return

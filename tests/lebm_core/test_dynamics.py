@@ -1,0 +1,140 @@
+"""Langevin chains against the closed forms of Gaussian targets."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lebm_core.dynamics import Chain, Total, langevin, value_and_gradient
+from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.prior import CoupledPrior, EBMPrior, GaussianPrior
+
+PRECISION = torch.tensor([[2.0, 0.6], [0.6, 1.0]])
+
+
+def gaussian(z: Tensor) -> Tensor:
+    return -0.5 * torch.einsum("bi,ij,bj->b", z, PRECISION, z)
+
+
+def covariance_error(z: Tensor, expected: Tensor) -> Tensor:
+    """The largest error of the sample covariance in its own standard errors."""
+    diagonal = expected.diagonal()
+    error = ((diagonal[:, None] * diagonal + expected**2) / len(z)).sqrt()
+    return ((torch.cov(z.T) - expected).abs() / error).max()
+
+
+@pytest.mark.parametrize("step_size", [0.4, 0.9])
+def test_stationary_covariance_of_the_discretised_chain(step_size: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(40_000, 2, generator=generator)
+    z = langevin(gaussian, start, steps=150, step_size=step_size, generator=generator)
+    eye = torch.eye(2)
+    inverse = torch.linalg.inv(PRECISION)
+    expected = torch.linalg.inv(eye - step_size**2 * PRECISION / 4) @ inverse
+    assert covariance_error(z, expected) < 4.5
+    if step_size > 0.5:  # and it is not the target's own covariance, so the test can tell
+        assert covariance_error(z, inverse) > 10
+
+
+def test_adjusted_chain_has_the_covariance_of_the_target() -> None:
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(40_000, 2, generator=generator)
+    z = langevin(gaussian, start, steps=150, step_size=0.9, adjust=True, generator=generator)
+    assert covariance_error(z, torch.linalg.inv(PRECISION)) < 4.5
+
+
+def test_the_step_is_s_and_the_drift_half_its_square() -> None:
+    z = torch.tensor([[1.0, -2.0]])
+    moved = langevin(gaussian, z, steps=1, step_size=0.3, noise=0.0)
+    assert torch.allclose(moved, z - 0.5 * 0.09 * z @ PRECISION)
+
+
+def test_same_generator_same_chain() -> None:
+    z = torch.zeros(5, 2)
+    ends = [
+        langevin(gaussian, z, steps=7, step_size=0.3, generator=torch.Generator().manual_seed(3))
+        for _ in range(2)
+    ]
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "leaky_relu", "tanh"])
+@pytest.mark.parametrize("bound", [None, 3.0])
+@pytest.mark.parametrize("classes", [0, 4])
+def test_closed_form_gradient_is_autograds(
+    activation: str, bound: float | None, classes: int
+) -> None:
+    torch.manual_seed(0)
+    if classes:
+        prior: EBMPrior = CoupledPrior(
+            3, classes, (16, 8), activation, bound=bound, stages=2, context_dim=2
+        )
+    else:
+        prior = EBMPrior(3, (16, 8), activation, bound=bound, stages=2, context_dim=2)
+    for p in prior.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+    context = torch.randn(6, 2)
+    z = torch.randn(6, 3, requires_grad=True)
+    labels = [None, torch.tensor([0, 1, 2, 3, 0, 1])] if classes else [None]
+    for y in labels:
+        target = prior.target(y, context)
+        value, gradient = value_and_gradient(target, z.detach())
+        expected = prior.log_prob(z, y, context)
+        (slope,) = torch.autograd.grad(expected.sum(), z)
+        assert torch.allclose(value, expected, atol=1e-5)
+        assert torch.allclose(target(z), expected, atol=1e-5)
+        assert torch.allclose(gradient, slope, atol=1e-5)
+
+
+def test_total_adds_values_and_gradients() -> None:
+    prior = GaussianPrior(2)
+    z = torch.randn(4, 2)
+    value, gradient = value_and_gradient(Total(gaussian, prior.target()), z)
+    assert torch.allclose(value, gaussian(z) + prior.log_prob(z), atol=1e-5)
+    assert torch.allclose(gradient, -z @ PRECISION - z, atol=1e-5)
+
+
+def test_divergence_names_part_and_step() -> None:
+    with pytest.raises(DivergenceError, match=r"toy chain .* at step \d+ of 60 .*step_size") as e:
+        langevin(gaussian, torch.ones(3, 2), steps=60, step_size=3.0, name="toy chain")
+    # |1 - s^2 lambda / 2| > 1 multiplies the largest coordinate each step, so it passes 1e4 early.
+    assert int(str(e.value).split("at step ")[1].split()[0]) < 20
+
+
+def test_nan_is_a_divergence() -> None:
+    with pytest.raises(DivergenceError, match=r"became NaN at step 1 of 3"):
+        langevin(lambda z: z.sum(-1) * math.nan, torch.ones(3, 2), steps=3, step_size=0.1)
+
+
+def test_bad_arguments() -> None:
+    z = torch.zeros(1, 2)
+    with pytest.raises(UsageError, match="step_size must be positive, not 0"):
+        langevin(gaussian, z, steps=1, step_size=0)
+    with pytest.raises(UsageError, match="0 or more steps, not -1"):
+        langevin(gaussian, z, steps=-1, step_size=0.1)
+    with pytest.raises(UsageError, match="noise = 1, not 0.5"):
+        langevin(gaussian, z, steps=1, step_size=0.1, noise=0.5, adjust=True)
+
+
+def test_trace_records_each_step_and_keeps_states() -> None:
+    chain = Chain(keep=(0, 2, 5))
+    z = torch.randn(10, 2)
+    end = langevin(gaussian, z, steps=5, step_size=0.1, trace=chain)
+    assert len(chain.log_prob) == len(chain.acceptance) == len(chain.displacement) == 5
+    assert torch.equal(chain.states[0], z)
+    assert torch.equal(chain.states[5], end)
+    assert torch.allclose(chain.log_prob[0], gaussian(z))
+    assert float(torch.stack(chain.acceptance).min()) > 0.8  # a small step is nearly always taken
+
+
+def test_small_steps_raise_the_log_density_on_average() -> None:
+    torch.manual_seed(0)
+    prior = EBMPrior(4)
+    for p in prior.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    z = 3 * torch.randn(200, 4)
+    moved = langevin(prior.target(), z, steps=5, step_size=0.05, noise=0.0)
+    assert bool((prior.log_prob(moved) > prior.log_prob(z)).float().mean() > 0.99)
