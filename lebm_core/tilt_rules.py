@@ -94,7 +94,7 @@ class PersistentChains:
         with frozen(prior):
             if self.chains is None:
                 self.chains = prior.draw_reference(o.persistent_chains, generator)
-            chains = self.chains.to(codes.device)
+            chains = self.chains.to(codes.device, copy=True)
             rows = randint(len(chains), n, codes, generator)
             start = chains[rows]
             fresh = uniform((n, 1), start, generator) < o.restart
