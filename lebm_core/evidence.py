@@ -72,7 +72,7 @@ def log_z(
     n_samples: int = 10_000,
     temperatures: int = 200,
     step_size: float | None = None,
-    points: int = 801,
+    points: int = 401,
     context: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Estimate:

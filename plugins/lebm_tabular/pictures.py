@@ -45,7 +45,7 @@ def densities(
     return [(path, caption)]
 
 
-def _density(axis: object, title: str, limit: float, value: object, points: int = 161) -> None:
+def _density(axis: object, title: str, limit: float, value: object, points: int = 121) -> None:
     line = torch.linspace(-limit, limit, points)
     grid = torch.cartesian_prod(line, line)
     with torch.no_grad():

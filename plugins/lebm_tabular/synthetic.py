@@ -112,7 +112,7 @@ class Pinwheel(Synthetic):
     """
 
     modes, radial, tangential, rate, scale = 5, 0.3, 0.1, 0.25, 1.2
-    GRID = 721  # angles at which roots are bracketed
+    GRID = 241  # angles at which roots are bracketed
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         arm = torch.randint(5, (n,), generator=generator)
@@ -138,10 +138,10 @@ class Pinwheel(Synthetic):
         low, high = value[..., :-1], value[..., 1:]
         crossed = (low * high <= 0) & ((high - low).abs() < 2)  # not where the angle wraps
         a = grid[:-1] + (grid[1] - grid[0]) * low.abs() / (low.abs() + high.abs()).clamp(min=1e-300)
-        for _ in range(2):  # Newton
+        for _ in range(3):  # Newton
             slope = 1 - self.rate * rho * a.sin() * (rho * a.cos()).exp()
             step = torch.where(crossed, miss(a) / slope, torch.zeros_like(a))
-            a = a - step.clamp(-0.01, 0.01)
+            a = a - step.clamp(-0.03, 0.03)
         return rho * a.cos(), rho * a.sin(), crossed
 
     def log_prob(self, x: Tensor) -> Tensor:

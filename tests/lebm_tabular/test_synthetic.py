@@ -52,7 +52,8 @@ def test_mmd_tells_equal_from_different() -> None:
     data = EightGaussians({"train": 2_000, "test": 2_000}, 3)
     same = mmd(data.points["train"], data.points["test"])
     other = mmd(torch.randn(2_000, 2), data.points["test"])
-    assert abs(same) < 2e-3 < other
+    assert abs(same) < 1e-3  # 2,000 points: its standard deviation is below 4e-4
+    assert other > 0.01
 
 
 def test_sizes_are_checked() -> None:
