@@ -1,0 +1,170 @@
+"""The chains of lebm against the plain loop of the published code: `python tests/benchmarks/speed.py`.
+
+Both use the same weights, step sizes and batches in one process; each time is the least of several
+repetitions, so that what else the machine does counts little. Prints a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lebm_core import EBMPrior, SequenceDecoder, langevin
+from lebm_core.decoder import frozen
+from lebm_core.dynamics import Total
+
+
+class Comparison(NamedTuple):
+    """Milliseconds of both, and the means of a statistic of both with their standard errors."""
+
+    name: str
+    plain: float
+    ours: float
+    plain_mean: float
+    ours_mean: float
+    error: float
+
+    @property
+    def ratio(self) -> float:
+        return self.plain / self.ours
+
+
+def plain_prior_chain(prior: EBMPrior, z: Tensor, steps: int, s: float) -> Tensor:
+    """As published: autograd through the energy network at every step."""
+    for _ in range(steps):
+        z = z.detach().requires_grad_(True)
+        energy = -prior.log_tilt(z)
+        (gradient,) = torch.autograd.grad(energy.sum(), z)
+        z = z - 0.5 * s * s * (gradient + z) + s * torch.randn_like(z)
+    return z.detach()
+
+
+def plain_log_likelihood(decoder: SequenceDecoder, x: Tensor, z: Tensor) -> Tensor:
+    """As published: embed, concatenate z, unroll, project and normalise, all again at each step."""
+    inputs = torch.cat([torch.full_like(x[:, :1], decoder.bos), x[:, :-1]], dim=1)
+    code = z[:, None].expand(-1, x.shape[1], -1)
+    h, _ = decoder.net.rnn(
+        torch.cat([decoder.embedding(inputs), code], dim=-1), decoder.net.first_state(z)
+    )
+    log_p = decoder.output(decoder.project(h)).log_softmax(-1)
+    return (log_p.gather(-1, x[..., None]).squeeze(-1) * (x != decoder.pad)).sum(1)
+
+
+def plain_posterior_chain(
+    decoder: SequenceDecoder, prior: EBMPrior, x: Tensor, z: Tensor, steps: int, s: float
+) -> Tensor:
+    """As published: autograd through decoder and energy at every step."""
+    for _ in range(steps):
+        z = z.detach().requires_grad_(True)
+        log_p = plain_log_likelihood(decoder, x, z) + prior.log_tilt(z)
+        (gradient,) = torch.autograd.grad(log_p.sum(), z)
+        z = z + 0.5 * s * s * (gradient - z) + s * torch.randn_like(z)
+    return z.detach()
+
+
+def least(repetitions: int, *work: Callable[[], object]) -> list[float]:
+    """The least time of each in ms; they take turns, so that both meet the same machine."""
+    best = [float("inf")] * len(work)
+    for _ in range(repetitions):
+        for i, run in enumerate(work):
+            began = time.perf_counter()
+            run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            best[i] = min(best[i], 1e3 * (time.perf_counter() - began))
+    return best
+
+
+def prior_chain(device: str, batch: int, repetitions: int = 7) -> Comparison:
+    """100 chains of 40 steps, z 32, 200-200 GELU: text's prior."""
+    torch.manual_seed(0)
+    prior = EBMPrior(32).to(device)
+    for p in prior.parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    z = torch.randn(batch, 32, device=device)
+    steps, s = 40, 0.4
+
+    def plain() -> Tensor:
+        return plain_prior_chain(prior, z, steps, s)
+
+    def ours() -> Tensor:
+        return prior.sample(batch, start=z, steps=steps, step_size=s)
+
+    times = least(repetitions, plain, ours)
+    ends = [torch.cat([f() for _ in range(-(-4_000 // batch))]) for f in (plain, ours)]
+    f = [prior.log_prob(each).detach() for each in ends]
+    error = float((f[0].var() / len(f[0]) + f[1].var() / len(f[1])).sqrt())
+    name = f"prior chain, 40 steps, batch {batch}"
+    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error)
+
+
+def posterior_step(
+    device: str, cell: str = "lstm", batch: int = 64, vocabulary: int = 10_000, repetitions: int = 5
+) -> Comparison:
+    """One step of a posterior chain over 64 sentences of 8 to 36 words, 22 on average."""
+    torch.manual_seed(0)
+    decoder = SequenceDecoder(32, vocabulary, cell=cell, embed_dim=512, hidden=512).to(device)
+    prior = EBMPrior(32).to(device)
+    lengths = torch.linspace(8, 36, batch).long()  # as published: not bucketed
+    x = torch.randint(3, vocabulary, (batch, 36))
+    x[torch.arange(36) >= lengths[:, None]] = decoder.pad
+    x[torch.arange(batch), lengths - 1] = decoder.eos
+    x, z = x.to(device), torch.randn(batch, 32, device=device)
+    decoder.eval()
+    steps, s = 5, 0.1
+
+    def plain() -> Tensor:
+        return plain_posterior_chain(decoder, prior, x, z, steps, s)
+
+    def ours() -> Tensor:
+        with frozen(decoder, prior, evaluating=True):
+            target = Total(decoder.likelihood(x), prior.target())
+            return langevin(target, z, steps=steps, step_size=s)
+
+    times = least(repetitions, plain, ours)
+    ends = [f() for f in (plain, ours)]
+    with torch.no_grad():
+        f = [plain_log_likelihood(decoder, x, each) + prior.log_prob(each) for each in ends]
+    difference = f[0] - f[1]  # the same sentences: paired
+    error = float(difference.std() / batch**0.5)
+    per_step = [t / steps for t in times]
+    name = f"posterior step, {cell}, {batch} sentences"
+    return Comparison(name, *per_step, float(f[0].mean()), float(f[1].mean()), error)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    rows = [prior_chain(given.device, n) for n in (100, 500, 2_000)]
+    rows += [posterior_step(given.device, cell) for cell in ("lstm", "gru")]
+    where = (
+        torch.cuda.get_device_name() if given.device == "cuda"
+        else f"{platform.machine()} CPU, {given.threads} threads"
+    )  # fmt: skip
+    print(f"{where}, torch {torch.__version__}\n")
+    print("| what | plain loop, ms | lebm, ms | ratio | mean log p, plain | lebm | s.e. of difference |")
+    print("|---|---|---|---|---|---|---|")
+    for r in rows:
+        print(
+            f"| {r.name} | {r.plain:.1f} | {r.ours:.1f} | {r.ratio:.2f} | {r.plain_mean:.3f} "
+            f"| {r.ours_mean:.3f} | {r.error:.3f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The promised speed-ups, on demand: `pytest -m benchmark tests/benchmarks`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lebm_core.precision import half_is_faster
+
+sys.path.insert(0, str(Path(__file__).parent))
+from speed import posterior_step, prior_chain  # noqa: E402
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.mark.parametrize("batch", [100, 500])
+def test_a_prior_chain_is_half_as_fast_again(batch: int) -> None:
+    found = prior_chain("cpu", batch)
+    assert found.ratio > 1.5
+    assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
+
+
+@pytest.mark.skipif(not half_is_faster("cpu"), reason="this CPU has no bfloat16 instructions")
+def test_a_posterior_step_is_twice_as_fast() -> None:
+    found = posterior_step("cpu")
+    assert found.ratio > 2.0
+    assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
+
+
+CHAIN = """
+import sys, torch
+from speed import peak_megabytes
+from lebm_core import EBMPrior, GaussianPrior, LatentEBM, SequenceDecoder, SequenceEncoder, ShortRun
+torch.manual_seed(0)
+prior, decoder = EBMPrior(8), SequenceDecoder(8, 2000, embed_dim=64, hidden=64)
+steps, sentences = int(sys.argv[1]), int(sys.argv[2])
+model = LatentEBM(prior, decoder, SequenceEncoder(8, 2000, embed_dim=64, hidden=64)).eval()
+x = torch.randint(3, 2000, (32, 20)); x[:, -1] = 2
+prior.sample(200, steps=steps)
+model.posterior(x, inference=ShortRun(steps, 0.05))
+for _ in range(sentences // 32):
+    model.log_prob(x, n_samples=10)
+print(peak_megabytes())
+"""
+
+
+def test_memory_does_not_grow_with_steps_or_sentences() -> None:
+    here = Path(__file__).parent
+
+    def peak(steps: int, sentences: int) -> float:
+        command = [sys.executable, "-c", CHAIN, str(steps), str(sentences)]
+        return float(subprocess.check_output(command, cwd=here, text=True))
+
+    base = peak(20, 32)
+    assert peak(400, 32) < base + 15
+    assert peak(20, 320) < base + 15
