@@ -1,4 +1,4 @@
-"""What the core asks of a data set: batches by index, an order for each epoch, and a way to write samples."""
+"""What the core asks of a data set: batches, an order for each epoch, a way to write samples."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Batch(NamedTuple):
         x: what the decoder models, first axis B.
         y: (B,) integer class ids, -1 where unknown; None for a data set without classes.
         context: (B, c) what the prior is conditioned on, or None.
-        index: (B,) row numbers in the split; persistent chains are kept by them.
+        rows: (B,) row numbers in the split; persistent chains are kept by them.
     """
 
     x: Any
     y: Tensor | None = None
     context: Tensor | None = None
-    index: Tensor | None = None
+    rows: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
@@ -58,7 +58,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def write(self, x: Any, path: Path) -> Path:
-        """Writes samples beside `path` (without suffix, the data set adds its own); returns the file."""
+        """Writes samples to `path`, to which the data set adds its suffix; returns the file."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:

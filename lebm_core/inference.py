@@ -169,7 +169,7 @@ class ShortRun(_Chains):
 class Persistent(_Chains):
     """A chain per training example that goes on where it stopped (alternating back-propagation).
 
-    Examples without an index (`Batch.index` is None), and all while the model is in evaluation
+    Examples without row numbers (`Batch.rows` is None), and all while the model is in evaluation
     mode, start from the reference.
     """
 
@@ -186,7 +186,7 @@ class Persistent(_Chains):
         trace: Chain | None = None,
     ) -> Tensor:
         start = model.prior.draw_reference(len(batch.x), generator)
-        rows = batch.index.tolist() if batch.index is not None and model.training else []
+        rows = batch.rows.tolist() if batch.rows is not None and model.training else []
         for i, row in enumerate(rows):
             if row in self.chains:
                 start[i] = self.chains[row].to(start.device)

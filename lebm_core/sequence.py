@@ -71,7 +71,7 @@ class SequenceDecoder(Decoder):
         _check(cell, vocab_size, pad, bos, eos)
         self.latent_dim, self.vocab_size, self.cell = latent_dim, vocab_size, cell
         self.max_length, self.pad, self.bos, self.eos = max_length, pad, bos, eos
-        self.half, self.word_dropout = half, word_dropout
+        self.allow_half, self.word_dropout = half, word_dropout
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5 if tied else 0.1)
         self.dropout = LockedDropout(dropout)
@@ -96,7 +96,7 @@ class SequenceDecoder(Decoder):
     def use_half(self) -> bool:
         """bfloat16 only while gradients are taken: reported figures come from float32."""
         device = self.embedding.weight.device.type
-        return self.half and torch.is_grad_enabled() and half_is_faster(device)
+        return self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """z -> log p(x|z); embeddings, masks and input projections are computed once.
@@ -262,7 +262,7 @@ class SequenceEncoder(Encoder):
     ) -> None:
         super().__init__()
         _check(cell, vocab_size, pad, pad, pad, CELLS[:2])
-        self.latent_dim, self.pad, self.half = latent_dim, pad, half
+        self.latent_dim, self.pad, self.allow_half = latent_dim, pad, half
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.dropout = LockedDropout(dropout)
@@ -278,7 +278,7 @@ class SequenceEncoder(Encoder):
         reverse = (last[:, None] - steps).clamp(min=0)
         embedded = self.dropout(self.embedding(x))
         device = x.device.type
-        half = self.half and torch.is_grad_enabled() and half_is_faster(device)
+        half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
         with torch.autocast(device, torch.bfloat16, enabled=half):
             left, _ = self.left(embedded)
             right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))

@@ -54,7 +54,7 @@ class Synthetic(Dataset):
         return len(self.points.get(split, ()))
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        return Batch(self.points[split][index], index=index)
+        return Batch(self.points[split][index], rows=index)
 
     def write(self, x: Tensor, path: Path) -> Path:
         file = path.with_suffix(".csv")

@@ -83,7 +83,7 @@ class TextDataset(Dataset):
         inside = column < lengths[:, None]
         at = (start[:, None] + column).clamp(max=max(len(self._ids[split]) - 1, 0))
         x = torch.where(inside, self._ids[split][at].long(), PAD)
-        return Batch(x, index=index)
+        return Batch(x, rows=index)
 
     def rows(self, split: str) -> list[Tensor]:
         """Each sentence of `split` as its ids with the end, unpadded."""

@@ -38,7 +38,7 @@ def test_chain_posterior_has_the_exact_mean_and_the_discretised_covariance(
     steps = {"short-run": 80, "persistent": 40, "amortized-refined": 60}[kind]
     inference = build_inference(InferenceOptions(kind=kind, steps=steps, step_size=STEP))
     generator = torch.Generator().manual_seed(1)
-    batch = Batch(x, index=torch.arange(n))
+    batch = Batch(x, rows=torch.arange(n))
     model.train()
     for _ in range(2 if kind == "persistent" else 1):  # the second call goes on from the first
         z = inference(model, batch, generator=generator)
@@ -54,7 +54,7 @@ def test_chain_posterior_has_the_exact_mean_and_the_discretised_covariance(
 
 def test_persistent_chains_go_on_only_in_training(model: LatentEBM) -> None:
     inference = Persistent(steps=1, step_size=1e-6)
-    batch = Batch(torch.randn(3, 4), index=torch.tensor([4, 7, 9]))
+    batch = Batch(torch.randn(3, 4), rows=torch.tensor([4, 7, 9]))
     model.train()
     first = inference(model, batch)
     second = inference(model, batch)

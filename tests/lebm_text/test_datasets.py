@@ -55,7 +55,7 @@ def test_batches_hold_sentences_of_like_length():
 def test_rows_end_once_and_are_padded_at_the_right(data):
     index = torch.tensor([3, 0, 5])
     batch = data.batch("train", index)
-    assert torch.equal(batch.index, index)
+    assert torch.equal(batch.rows, index)
     for row, length in zip(batch.x, data.lengths("train")[index], strict=True):
         assert (row == EOS).sum() == 1 and row[length - 1] == EOS
         assert (row[length:] == PAD).all() and (row[:length] != PAD).all()

@@ -60,7 +60,7 @@ class ToyData(Dataset):
 
     def batch(self, split, index):
         first = 0 if split == "train" else self.cut["train"]
-        return Batch(self.x[first + index], index=index)
+        return Batch(self.x[first + index], rows=index)
 
     def write(self, x, path: Path) -> Path:
         target = path.with_suffix(".csv")
