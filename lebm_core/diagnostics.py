@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lebm_core.decoder import frozen
-from lebm_core.errors import DivergenceError
 from lebm_core.dynamics import Chain, LogDensity, langevin
+from lebm_core.errors import DivergenceError
 from lebm_core.prior import Prior
 from lebm_core.randomness import normal_like
 
@@ -66,13 +66,14 @@ def energy_profile(
         generator: source of randomness.
     """
     steps = getattr(prior, "steps", 60) if steps is None else steps
+    own: float = getattr(prior, "step_size", 0.4)
     chain = Chain(keep=keep)
     with frozen(prior):
         langevin(
             prior.target(None, context),
             prior.draw_reference(n, generator),
             steps=steps,
-            step_size=step_size or getattr(prior, "step_size", 0.4),
+            step_size=step_size or own,
             generator=generator,
             trace=chain,
             fold=prior.fold,
@@ -94,7 +95,7 @@ def curvature(
     iterations: int = 20,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The largest absolute eigenvalue of the Hessian of log p at each z, (B,), by power iteration."""
+    """The largest |eigenvalue| of the Hessian of log p at each z, (B,), by power iteration."""
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(log_prob(z).sum(), z, create_graph=True)
@@ -142,7 +143,8 @@ def effective_sample_size(values: Tensor) -> Tensor:
     rho = 1 - (within - autocov) / total
     pairs = rho[1 : n - (n - 1) % 2].reshape(-1, 2).sum(1)
     stop = int((pairs < 0).nonzero()[0]) if bool((pairs < 0).any()) else len(pairs)
-    return (m * n / (1 + 2 * pairs[:stop].sum())).clamp(max=float(m * n))
+    size: Tensor = m * n / (1 + 2 * pairs[:stop].sum())
+    return size.clamp(max=float(m * n))
 
 
 def r_hat(values: Tensor) -> Tensor:

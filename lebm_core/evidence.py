@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
 from lebm_core.data import Batch
+from lebm_core.dynamics import LogDensity, langevin
 from lebm_core.errors import UnsupportedEstimate, UsageError, did_you_mean
 from lebm_core.inference import posterior_target
-from lebm_core.dynamics import LogDensity, langevin
 from lebm_core.prior import Prior
 from lebm_core.randomness import fork
 
@@ -55,7 +55,7 @@ class Estimate:
 
 
 def from_log_weights(log_weights: Tensor, method: str) -> Estimate:
-    """The log of the mean weight over the first axis, (n, ...) -> (...), with its delta-method error."""
+    """The log of the mean weight over the first axis, (n, ...) -> (...); delta-method error."""
     n = len(log_weights)
     w = log_weights.double()
     total = w.logsumexp(0)
@@ -109,9 +109,9 @@ def log_z(
     z = prior.draw_reference(n_samples, generator)
     if method == "importance":
         return from_log_weights(torch.cat([tilt(part) for part in z.split(20_000)]), "importance")
-    step = step_size or getattr(prior, "step_size", 0.4)
+    own: float = getattr(prior, "step_size", 0.4)
     log_weights = _anneal(
-        z, prior.reference.log_prob, tilt, temperatures, step, generator, prior.fold
+        z, prior.reference.log_prob, tilt, temperatures, step_size or own, generator, prior.fold
     )
     return from_log_weights(log_weights, "ais")
 

@@ -8,16 +8,16 @@ symbol-vector coupling", ICML 2021, arXiv 2108.11556 (the coupled prior, eq. 2-4
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
 from lebm_core.decoder import Component, device_of
+from lebm_core.dynamics import Chain, LogDensity, langevin
 from lebm_core.energy import Energy
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.dynamics import Chain, LogDensity, langevin
 from lebm_core.options import PriorOptions
 from lebm_core.randomness import standard_normal, uniform
 
@@ -97,7 +97,7 @@ class GaussianPrior(Prior):
         self.register_buffer("std", torch.tensor(float(std)), persistent=False)
 
     @property
-    def reference(self) -> Independent:
+    def reference(self) -> Independent[Normal]:
         std: Tensor = self.std  # type: ignore[assignment]
         return Independent(Normal(std.new_zeros(self.latent_dim), std, validate_args=False), 1)
 
@@ -323,7 +323,8 @@ class CoupledPrior(EBMPrior):
             return None
         ids = torch.as_tensor(y, device=device_of(self)).expand(n)
         if int(ids.min()) < 0 or int(ids.max()) >= self.n_classes:
-            raise UsageError(f"Class ids run from 0 to {self.n_classes - 1}, not {ids.tolist()[0]}.")
+            last = self.n_classes - 1
+            raise UsageError(f"Class ids run from 0 to {last}, not {ids.tolist()[0]}.")
         return ids
 
 
@@ -343,16 +344,15 @@ class _Target:
         )
 
     def __call__(self, z: Tensor) -> Tensor:
-        logits = sum(
-            (self.prior.stage_logits(k, z, self.context) for k in range(self.stages)), z.new_zeros(1)
-        )
+        stages = (self.prior.stage_logits(k, z, self.context) for k in range(self.stages))
+        logits = sum(stages, z.new_zeros(1))
         f = logits.logsumexp(-1) if self.y is None else _pick(logits, self.y)
         return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         bound = self.prior.bound
         logits = z.new_zeros(1)
-        parts = []
+        parts: list[tuple[Tensor | None, Callable[[Tensor], Tensor]]] = []
         for k in range(self.stages):
             tilt: Energy = self.prior.tilts[k]  # type: ignore[assignment]
             raw, pullback = tilt.value_and_pullback(z, self.context)
