@@ -31,7 +31,34 @@ def token_nll(
         half: multiply in bfloat16; the error of a token's value is then about 0.4 %, that of the
             mean over a batch far less. Reported figures are computed with half=False.
     """
-    return _TokenNLL.apply(hidden, weight, bias, targets, half)  # type: ignore[no-any-return]
+    if torch.is_grad_enabled():
+        nll: Tensor = _TokenNLL.apply(hidden, weight, bias, targets, half)  # type: ignore[no-untyped-call]
+        return nll
+    h, w, b, piece = _operands(hidden, weight, bias, half)
+    nll = hidden.new_empty(len(h), dtype=torch.float32)
+    for rows in range(0, len(h), piece):  # nothing of a piece is kept
+        at = slice(rows, rows + piece)
+        nll[at] = _piece(h[at], w, b, targets[at])[0]
+    return nll
+
+
+def _operands(
+    hidden: Tensor, weight: Tensor, bias: Tensor, half: bool
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """The factors in the type in which they are multiplied, and how many rows make a piece."""
+    dtype = torch.bfloat16 if half else torch.float32
+    piece = PIECE if hidden.device.type == "cpu" else max(1, len(hidden))
+    return hidden.to(dtype), weight.to(dtype), bias.to(dtype), piece
+
+
+def _piece(h: Tensor, w: Tensor, b: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The negative log-likelihood of a piece, its unnormalised probabilities and their sums."""
+    logits = torch.addmm(b, h, w.T)
+    wanted = logits.gather(1, targets[:, None]).float()
+    top = logits.amax(1, keepdim=True)
+    logits.sub_(top).exp_()  # in place: from here on it holds unnormalised probabilities
+    mass = logits.sum(1, dtype=torch.float32)
+    return mass.log() + (top.float() - wanted).squeeze(1), logits, mass
 
 
 class _TokenNLL(torch.autograd.Function):
@@ -39,29 +66,20 @@ class _TokenNLL(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, half: bool
     ) -> Tensor:
-        dtype = torch.bfloat16 if half else torch.float32
-        h, w = hidden.to(dtype), weight.to(dtype)
-        piece = PIECE if hidden.device.type == "cpu" else len(h)
-        b = bias.to(dtype)
+        h, w, b, piece = _operands(hidden, weight, bias, half)
         nll = hidden.new_empty(len(h), dtype=torch.float32)
         scale = torch.empty_like(nll)
         kept = []
         for rows in range(0, len(h), piece):
             at = slice(rows, rows + piece)
-            logits = torch.addmm(b, h[at], w.T)
-            wanted = logits.gather(1, targets[at, None]).float()
-            top = logits.amax(1, keepdim=True)
-            logits.sub_(top).exp_()  # in place: from here on it holds unnormalised probabilities
-            mass = logits.sum(1, dtype=torch.float32)
-            scale[at] = mass
-            nll[at] = mass.log() + (top.float() - wanted).squeeze(1)
-            kept.append(logits)
+            nll[at], unnormalised, scale[at] = _piece(h[at], w, b, targets[at])
+            kept.append(unnormalised)
         ctx.save_for_backward(h, w, targets, scale, *kept)
         ctx.piece = piece
         return nll
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         h, w, targets, scale, *kept = ctx.saved_tensors
         need_h, need_w, need_b = ctx.needs_input_grad[:3]
         grad_h = torch.empty_like(h) if need_h else None
