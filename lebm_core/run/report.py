@@ -113,6 +113,8 @@ def format_value(value: Value) -> str:
     '0.1235'
     >>> format_value(Value(None, refused="too few effective samples"))
     'refused'
+    >>> format_value(Value(1.234567e253, 4.2e251))
+    '1.235e+253 ± 4.2e+251'
     """
     if value.value is None or not math.isfinite(value.value):
         return "refused" if value.refused else "none"
@@ -124,6 +126,9 @@ def format_value(value: Value) -> str:
     decimals = 1 - math.floor(math.log10(error))
     if decimals > 8:
         return f"{value.value:.3g} ± {error:.2g}"
+    if max(abs(value.value), error) >= 1e9:  # not in full digits
+        digits = decimals + math.floor(math.log10(max(abs(value.value), error))) + 1
+        return f"{value.value:.{digits}g} ± {error:.2g}"
     decimals = max(0, decimals)
     return f"{value.value:.{decimals}f} ± {error:.{decimals}f}"
 
