@@ -14,7 +14,7 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.layers import Layer, unflatten
 from lebm_core.run.schema import leaf_types
 from lebm_core.run.tables import COMPONENTS, component_schema, evaluation_schema, recipe_schema
-from lebm_core.run.values import WRONG, describe, strict
+from lebm_core.run.values import WRONG, describe, strict, unquoted
 
 __all__ = ["check_controls", "merge"]
 
@@ -72,7 +72,7 @@ def _schema_at(state: Mapping[str, Any], layer: Layer) -> type:
                 f"{layer.where(table)}: the recipe must name its {table}, [{table}] name."
             )
     encoder = state.get("encoder.name", "")
-    metrics = state.get("evaluation.metrics", [])
+    metrics = unquoted(state.get("evaluation.metrics", []))
     if not isinstance(encoder, str):
         raise UsageError(f"{layer.where('encoder.name')}: encoder.name must be a string.")
     if not isinstance(metrics, list) or not all(isinstance(metric, str) for metric in metrics):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from typing import Any, Literal
 
-__all__ = ["WRONG", "describe", "strict"]
+__all__ = ["WRONG", "describe", "strict", "unquoted"]
 
 WRONG = object()
+WORDS = re.compile(r"\[\s*([\w.+-]+(?:\s*,\s*[\w.+-]+)*)\s*,?\s*\]")
 
 
 def strict(annotation: Any, value: Any, raw: str | None) -> Any:
@@ -23,6 +25,7 @@ def strict(annotation: Any, value: Any, raw: str | None) -> Any:
     if typing.get_origin(annotation) is Literal:
         return value if value in parts else WRONG
     if typing.get_origin(annotation) in (list, tuple):
+        value = value if raw is None else unquoted(value)
         if not isinstance(value, (list, tuple)):
             return WRONG
         items = [strict(parts[0] if parts else Any, item, None) for item in value]
@@ -36,6 +39,16 @@ def strict(annotation: Any, value: Any, raw: str | None) -> Any:
     if annotation is int and isinstance(value, float):
         return WRONG
     return WRONG if annotation is bool and not isinstance(value, bool) else value
+
+
+def unquoted(value: Any) -> Any:
+    """The list of words that a key=value argument may give without quotes, else the value itself.
+
+    >>> unquoted("[f0, text.nll]"), unquoted("f0")
+    (['f0', 'text.nll'], 'f0')
+    """
+    found = WORDS.fullmatch(value) if isinstance(value, str) else None
+    return re.split(r"\s*,\s*", found[1]) if found else value
 
 
 def describe(annotation: Any) -> str:
