@@ -188,7 +188,7 @@ def checked_log_z(
     pair = [
         log_z(prior, method=m, n_samples=n, temperatures=temperatures, context=context,
               generator=generator)
-        for m, n in (("importance", n_samples), ("ais", max(200, n_samples // 10)))
+        for m, n in (("importance", n_samples), ("ais", min(2_000, max(200, n_samples // 10))))
     ]  # fmt: skip
     first, second = pair
     said = f"log Z is {float(first):.2f} by importance sampling (effective draws {_ess(first)})" + (
