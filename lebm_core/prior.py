@@ -343,19 +343,26 @@ class _Target:
             else -0.5 * d * math.log(2 * math.pi * std**2)
         )
 
+    def given(self, z: Tensor) -> Tensor | None:
+        """The context of each z; z may hold k codes for each row of it, row by row."""
+        if self.context is None or len(self.context) == len(z):
+            return self.context
+        return self.context.repeat_interleave(len(z) // len(self.context), 0)
+
     def __call__(self, z: Tensor) -> Tensor:
-        stages = (self.prior.stage_logits(k, z, self.context) for k in range(self.stages))
+        context = self.given(z)
+        stages = (self.prior.stage_logits(k, z, context) for k in range(self.stages))
         logits = sum(stages, z.new_zeros(1))
         f = logits.logsumexp(-1) if self.y is None else _pick(logits, self.y)
         return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        bound = self.prior.bound
+        bound, context = self.prior.bound, self.given(z)
         logits = z.new_zeros(1)
         parts: list[tuple[Tensor | None, Callable[[Tensor], Tensor]]] = []
         for k in range(self.stages):
             tilt: Energy = self.prior.tilts[k]  # type: ignore[assignment]
-            raw, pullback = tilt.value_and_pullback(z, self.context)
+            raw, pullback = tilt.value_and_pullback(z, context)
             if bound is None:
                 parts.append((None, pullback))
                 logits = logits + raw

@@ -78,11 +78,16 @@ def test_a_uniform_reference_keeps_chains_in_its_box_and_uniform_without_a_tilt(
 
 def test_the_context_reaches_the_tilt() -> None:
     prior = EBMPrior(2, (), bound=None, context_dim=1, steps=60, step_size=0.5)
-    with torch.no_grad():  # f = c z_1: no product in a linear map, so use a mean shift by the context
+    with torch.no_grad():  # a linear map has no product c z_1: use a mean shift by the context
         prior.tilts[0].layers[0].weight.copy_(torch.tensor([[1.0, 0.0, 2.0]]))
     context = torch.tensor([[0.0], [1.0]])
     f = prior.log_tilt(torch.zeros(2, 2), None, context)
     assert float(f[1] - f[0]) == pytest.approx(2.0, abs=1e-6)
+    z = torch.randn(6, 2)  # three codes for each context, as importance sampling asks
+    value, gradient = prior.target(None, context).value_and_gradient(z)  # type: ignore[attr-defined]
+    expected = prior.log_prob(z, None, context.repeat_interleave(3, 0))
+    assert torch.allclose(value, expected, atol=1e-5)
+    assert torch.allclose(gradient, torch.tensor([1.0, 0.0]) - z, atol=1e-5)
     with pytest.raises(UsageError, match="conditioned on a context of 1"):
         prior.log_tilt(torch.zeros(2, 2))
     with pytest.raises(UsageError, match="as many rows of context, not 2"):
