@@ -1,4 +1,4 @@
-"""Saving and loading of models: a JSON of names and options beside safetensors; nothing is unpickled."""
+"""Saving and loading of models: names and options in JSON beside safetensors; no pickle."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from lebm_core.options import InferenceOptions
 from lebm_core.registry import registry
 
 if TYPE_CHECKING:
-    from lebm_core.decoder import Component
+    from lebm_core.decoder import Component, Decoder, Encoder
     from lebm_core.model import LatentEBM
 
 __all__ = ["HubModel"]
 
 CONFIG, WEIGHTS, FORMAT = "config.json", "model.safetensors", 1
+KEY = "lebm"  # of the configuration: what else a hub writes there is not ours
 
 
 class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-model"]):
@@ -34,31 +35,30 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
         parts = {
             "prior": _describe(model.prior, "priors"),
             "decoder": _describe(model.decoder, "decoders"),
-            "encoder": None
-            if model.encoder is None
-            else _describe(model.encoder, "encoders"),
+            "encoder": None if model.encoder is None else _describe(model.encoder, "encoders"),
             "inference": asdict(_inference.options_of(model.inference)),
             "format": FORMAT,
         }
         save_model(model, str(save_directory / WEIGHTS))
-        (save_directory / CONFIG).write_text(json.dumps(parts, indent=2) + "\n")
+        (save_directory / CONFIG).write_text(json.dumps({KEY: parts}, indent=2) + "\n")
 
     @classmethod
-    def _from_pretrained(
+    def from_pretrained(  # type: ignore[override]
         cls,
+        model_id: str | Path,
         *,
-        model_id: str,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         force_download: bool = False,
         local_files_only: bool = False,
         token: str | bool | None = None,
         map_location: str = "cpu",
-        decoder: Component | None = None,
-        encoder: Component | None = None,
-        **kwargs: Any,
+        decoder: Decoder | None = None,
+        encoder: Encoder | None = None,
     ) -> LatentEBM:
-        """Reads a folder or a hub repository.
+        """Reads a folder or a hub repository; the model is in evaluation mode.
+
+        This stands in the mixin's place, which would pass the configuration on to `__init__`.
 
         Args:
             model_id: the folder or hub id.
@@ -70,7 +70,6 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
             map_location: device.
             decoder: the decoder to fill where its class is not registered by a plugin.
             encoder: likewise.
-            kwargs: ignored.
 
         Raises:
             UsageError: where the folder or repository is not to be had or holds no model.
@@ -80,7 +79,7 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
             try:
                 folder = Path(
                     snapshot_download(
-                        model_id,
+                        str(model_id),
                         revision=revision,
                         cache_dir=cache_dir,
                         force_download=force_download,
@@ -98,13 +97,14 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
 
 
 def _load(
-    folder: Path, device: str, decoder: Component | None, encoder: Component | None
+    folder: Path, device: str, decoder: Decoder | None, encoder: Encoder | None
 ) -> LatentEBM:
     from lebm_core.model import LatentEBM
 
     config = folder / CONFIG
     try:
-        parts = json.loads(config.read_text())
+        stored = json.loads(config.read_text())
+        parts = stored[KEY] if KEY in stored else stored  # as versions before 0.1 wrote it
         if parts["format"] != FORMAT:
             raise UsageError(f"{config} has format {parts['format']}; this version reads {FORMAT}.")
         model = LatentEBM(
@@ -131,7 +131,9 @@ def _describe(part: Component, kind: str) -> dict[str, Any]:
         return {"name": type(part).__name__, "options": part.options}
     found = registry()
     names = [name for name in found.names(kind) if found.find(kind, name).target == target]
-    return {"name": names[0] if names else None, "class": target, "options": part.options}
+    if not names:  # whoever loads it must pass it: its options may be what JSON cannot hold
+        return {"name": None, "class": target}
+    return {"name": names[0], "class": target, "options": part.options}
 
 
 def _rebuild(described: dict[str, Any], kind: str) -> Any:

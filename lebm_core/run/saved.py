@@ -82,8 +82,7 @@ def load_model(folder: Path) -> LatentEBM:
     from lebm_core.model import LatentEBM
 
     need_run(folder, "model")
-    # The parts are rebuilt through the registry; the hub's mixin is to put nothing in their place.
-    return LatentEBM.from_pretrained(str(folder / "model"), decoder=None, encoder=None).eval()
+    return LatentEBM.from_pretrained(folder / "model")
 
 
 def need_run(folder: Path, file: str = "recipe.toml") -> None:
