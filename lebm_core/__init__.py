@@ -11,7 +11,65 @@ Names are imported when first used, so that the command line starts without torc
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names once more, where type checkers look
+    from lebm_core.data import Batch as Batch
+    from lebm_core.data import Dataset as Dataset
+    from lebm_core.decoder import (
+        Decoder as Decoder,
+    )
+    from lebm_core.decoder import (
+        Encoder as Encoder,
+    )
+    from lebm_core.decoder import (
+        gaussian_code as gaussian_code,
+    )
+    from lebm_core.diagnostics import energy_profile as energy_profile
+    from lebm_core.dynamics import Chain as Chain
+    from lebm_core.dynamics import langevin as langevin
+    from lebm_core.energy import Energy as Energy
+    from lebm_core.evidence import Estimate as Estimate
+    from lebm_core.evidence import log_z as log_z
+    from lebm_core.hookspecs import hookimpl as hookimpl
+    from lebm_core.inference import (
+        Amortized as Amortized,
+    )
+    from lebm_core.inference import (
+        AmortizedRefined as AmortizedRefined,
+    )
+    from lebm_core.inference import (
+        Persistent as Persistent,
+    )
+    from lebm_core.inference import (
+        ShortRun as ShortRun,
+    )
+    from lebm_core.learning import Learning as Learning
+    from lebm_core.mixture import MixturePrior as MixturePrior
+    from lebm_core.model import LatentEBM as LatentEBM
+    from lebm_core.options import LearningOptions as LearningOptions
+    from lebm_core.prior import (
+        CoupledPrior as CoupledPrior,
+    )
+    from lebm_core.prior import (
+        EBMPrior as EBMPrior,
+    )
+    from lebm_core.prior import (
+        GaussianPrior as GaussianPrior,
+    )
+    from lebm_core.prior import (
+        Prior as Prior,
+    )
+    from lebm_core.run.evaluation import Evaluation as Evaluation
+    from lebm_core.run.evaluation import Value as Value
+    from lebm_core.run.run import Run as Run
+    from lebm_core.run.run import run_recipe as run_recipe
+    from lebm_core.sequence import (
+        SequenceDecoder as SequenceDecoder,
+    )
+    from lebm_core.sequence import (
+        SequenceEncoder as SequenceEncoder,
+    )
 
 _HOME = {
     "Amortized": "inference",
@@ -25,6 +83,7 @@ _HOME = {
     "Encoder": "decoder",
     "Energy": "energy",
     "Estimate": "evidence",
+    "Evaluation": "run.evaluation",
     "GaussianPrior": "prior",
     "LatentEBM": "model",
     "Learning": "learning",
@@ -36,6 +95,7 @@ _HOME = {
     "SequenceDecoder": "sequence",
     "SequenceEncoder": "sequence",
     "ShortRun": "inference",
+    "Value": "run.evaluation",
     "energy_profile": "diagnostics",
     "gaussian_code": "decoder",
     "hookimpl": "hookspecs",
