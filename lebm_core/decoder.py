@@ -41,7 +41,7 @@ class Component(nn.Module):
                 }
             make(self, *args, **kw)
 
-        cls.__init__ = __init__  # type: ignore[method-assign]
+        cls.__init__ = __init__  # type: ignore[assignment,method-assign]
 
 
 class Decoder(Component):
@@ -87,12 +87,13 @@ class Encoder(Component):
 
     latent_dim: int
 
-    def forward(self, x: Any, context: Tensor | None = None) -> Independent:
+    def forward(self, x: Any, context: Tensor | None = None) -> Independent[Normal]:
         """q(z | x) with batch shape (B,) and event shape (d,); see `gaussian_code`."""
-        raise TypeError(f"{type(self).__name__} defines no forward(x): an encoder returns q(z | x).")
+        kind = type(self).__name__
+        raise TypeError(f"{kind} defines no forward(x): an encoder returns q(z | x).")
 
 
-def gaussian_code(statistics: Tensor, min_log_std: float = -6.0) -> Independent:
+def gaussian_code(statistics: Tensor, min_log_std: float = -6.0) -> Independent[Normal]:
     """The Gaussian whose mean and log standard deviation are the two halves of (B, 2d).
 
     The log standard deviation is clamped to [min_log_std, 3]: a code that collapses to a point

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 from torch.nn.functional import cross_entropy
 
 from lebm_core.data import Batch
@@ -74,7 +74,7 @@ def variational(
     """
     if model.latent_dim == 0:
         return mcmc(model, batch, options, progress, generator)
-    q: Independent = model.need_encoder("The variational rule")(batch.x, batch.context)
+    q: Independent[Normal] = model.need_encoder("The variational rule")(batch.x, batch.context)
     z = q.mean + q.stddev * normal_like(q.mean, generator)
     nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
     kl = kl_per_dimension(q, model.prior.reference).mean(0)
@@ -109,7 +109,7 @@ def autoencoder(
     generator: torch.Generator | None,
 ) -> Codes:
     """A regularised autoencoder (Ghosh et al. 2020, eq. 6): deterministic codes, L2 on them."""
-    q: Independent = model.need_encoder("The autoencoder rule")(batch.x, batch.context)
+    q: Independent[Normal] = model.need_encoder("The autoencoder rule")(batch.x, batch.context)
     z = q.mean
     nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
     penalty = options.code_penalty * 0.5 * z.square().sum(-1).mean()
@@ -118,7 +118,7 @@ def autoencoder(
     )
 
 
-def kl_per_dimension(q: Independent, reference: torch.distributions.Distribution) -> Tensor:
+def kl_per_dimension(q: Independent[Normal], reference: Distribution) -> Tensor:
     """KL(q(z|x) || p0) of each dimension, (B, d) in nats, for a Gaussian p0.
 
     Raises:

@@ -8,7 +8,7 @@ cheap on a CPU and launch-light on a GPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +76,8 @@ class Energy(nn.Module):
         self.latent_dim = latent_dim
         self.activation = activation
         widths = [latent_dim + context_dim, *hidden, outputs]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        pairs = zip(widths, widths[1:], strict=False)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
         if zero_output:
             nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
             nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
@@ -97,8 +98,8 @@ class Energy(nn.Module):
         act, back = ACTIVATIONS[self.activation]
         with torch.no_grad():
             h = z if context is None else torch.cat([z, context], dim=-1)
-            *inner, last = self.layers
-            before = []
+            *inner, last = cast(list[nn.Linear], list(self.layers))
+            before: list[Tensor] = []
             for layer in inner:
                 before.append(layer(h))
                 h = act(before[-1])

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from lebm_core.data import Batch
 from lebm_core.decoder import frozen
-from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.dynamics import Chain, LogDensity, Total, langevin
+from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.options import InferenceOptions
 from lebm_core.randomness import normal_like, randint
 

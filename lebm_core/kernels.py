@@ -28,14 +28,16 @@ def lstm_states(
         bias: (4H,).
         half: multiply in bfloat16.
     """
-    return _LSTM.apply(gates, shift + bias, *first, weight, half)  # type: ignore[no-any-return]
+    out: Tensor = _LSTM.apply(gates, shift + bias, *first, weight, half)  # type: ignore[no-untyped-call]
+    return out
 
 
 def gru_states(
     gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
 ) -> Tensor:
     """All states h of a GRU, (T, B, H); as `lstm_states` with the gates r, z, n, (T, B, 3H)."""
-    return _GRU.apply(gates, shift, first[0], weight, bias, half)  # type: ignore[no-any-return]
+    out: Tensor = _GRU.apply(gates, shift, first[0], weight, bias, half)  # type: ignore[no-untyped-call]
+    return out
 
 
 class _LSTM(torch.autograd.Function):
@@ -62,7 +64,7 @@ class _LSTM(torch.autograd.Function):
         return torch.stack(out)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         w, n = ctx.w, ctx.size
         dh = torch.zeros_like(gradient[0])
         dc = torch.zeros_like(dh)
@@ -109,11 +111,11 @@ class _GRU(torch.autograd.Function):
         return torch.stack(out)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         w, n = ctx.w, ctx.size
         dh = torch.zeros_like(gradient[0])
         d_shift = gradient.new_zeros(len(dh), 3 * n)
-        d = torch.empty_like(d_shift)  # gradient of the recurrent share; r's factor on its last third
+        d = torch.empty_like(d_shift)  # of the recurrent share; r is a factor of its last third
         for (rz, inner, tail, before), up in zip(
             reversed(ctx.kept), reversed(gradient.unbind(0)), strict=True
         ):

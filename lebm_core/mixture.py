@@ -47,7 +47,7 @@ class MixturePrior(Prior):
     factors: Tensor  # lower Cholesky factors of the covariances, (K, d, d)
 
     @property
-    def reference(self) -> Independent:
+    def reference(self) -> Independent[Normal]:
         return Independent(
             Normal(torch.zeros_like(self.means[0]), torch.ones_like(self.means[0])), 1
         )

@@ -1,4 +1,4 @@
-"""LatentEBM: p(x, z) = p(z) p(x | z), a prior and a decoder, and an encoder where inference has one."""
+"""LatentEBM: p(x, z) = p(z) p(x | z), a prior and a decoder, and perhaps an encoder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch.distributions import Distribution, Independent
 
 from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder, device_of, frozen
+from lebm_core.dynamics import langevin
 from lebm_core.errors import UsageError
 from lebm_core.evidence import Estimate, log_evidence
 from lebm_core.hub import HubModel
 from lebm_core.inference import Amortized, Inference, ShortRun
-from lebm_core.dynamics import langevin
 from lebm_core.prior import Prior
 from lebm_core.randomness import draw
 
@@ -184,7 +184,7 @@ class LatentEBM(nn.Module, HubModel):
                     f"complete() needs a decoder whose coordinates are independent given z; "
                     f"{type(self.decoder).__name__} gives {type(p).__name__}."
                 )
-            each = p.base_dist.log_prob(x) * known
+            each: Tensor = p.base_dist.log_prob(x) * known
             return each.flatten(1).sum(-1) + self.prior.log_prob(z, context=context)
 
         with frozen(self.decoder, self.prior, evaluating=True):

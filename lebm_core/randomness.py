@@ -63,7 +63,8 @@ def _forked(generator: torch.Generator) -> Iterator[None]:
 
 def draw(p: Distribution, generator: torch.Generator | None, **decoding: Any) -> Any:
     """A sample of p. A distribution of ours takes the generator itself; torch's own cannot."""
-    if "generator" in inspect.signature(p.sample).parameters:
-        return p.sample(generator=generator, **decoding)
+    sample: Any = p.sample
+    if "generator" in inspect.signature(sample).parameters:
+        return sample(generator=generator, **decoding)
     with fork(generator):
-        return p.sample(**decoding)
+        return sample(**decoding)

@@ -59,7 +59,10 @@ class RecurrentNet(nn.Module):
         between = dropout if layers > 1 else 0.0
         self.cell, self.hidden, self.layers = cell, hidden, layers
         self.embed_dim = embed_dim
-        self.rnn = kind(embed_dim + latent_dim, hidden, layers, batch_first=True, dropout=between)
+        # Any, for torch does not declare the weights of its recurrent nets.
+        self.rnn: Any = kind(
+            embed_dim + latent_dim, hidden, layers, batch_first=True, dropout=between
+        )
         states = 2 if cell == "lstm" else 1
         self.start = nn.Linear(latent_dim, states * layers * hidden) if latent_dim else None
 
@@ -78,8 +81,9 @@ class RecurrentNet(nn.Module):
         with torch.no_grad():
             dtype = torch.bfloat16 if half else embedded.dtype
             weight = self.rnn.weight_ih_l0[:, : self.embed_dim].to(dtype)
-            gates = embedded.transpose(0, 1).to(dtype) @ weight.T
-            return gates.to(embedded.dtype) + self.rnn.bias_ih_l0
+            gates: Tensor = embedded.transpose(0, 1).to(dtype) @ weight.T
+            bias: Tensor = self.rnn.bias_ih_l0
+            return gates.to(embedded.dtype) + bias
 
     def run(self, prepared: Tensor | None, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
         """The states after each input, (B k, T, H)."""
@@ -150,7 +154,8 @@ class CausalTransformer(nn.Module):
     def prepare(self, embedded: Tensor, half: bool) -> Tensor:
         """Embeddings with their positions, (B, T, E)."""
         places = torch.arange(embedded.shape[1], device=embedded.device)
-        return embedded + self.position(places.clamp(max=self.position.num_embeddings - 1))
+        where: Tensor = self.position(places.clamp(max=self.position.num_embeddings - 1))
+        return embedded + where
 
     def run(self, prepared: Tensor, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
         """The top states at each input, (B k, T, E)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, Normal
 
 from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
@@ -110,7 +110,7 @@ class SequenceDecoder(Decoder):
         targets = x.flatten()[keep]
         row = keep // length
         embedded = self.embed(inputs)
-        prepared = self.net.prepare(embedded, self.use_half())
+        prepared: Any = self.net.prepare(embedded, self.use_half())
 
         def log_prob(z: Tensor) -> Tensor:
             k = len(z) // n
@@ -129,8 +129,8 @@ class SequenceDecoder(Decoder):
         return log_prob
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """Embeddings of input ids (B, T) -> (B, T, E), with dropout and hidden words in training."""
-        embedded = self.dropout(self.embedding(inputs))
+        """Embeddings of ids (B, T) -> (B, T, E), with dropout and hidden words in training."""
+        embedded: Tensor = self.dropout(self.embedding(inputs))
         if self.training and self.word_dropout:
             shown = torch.rand(inputs.shape, device=inputs.device) >= self.word_dropout
             embedded = embedded * shown[..., None]
@@ -168,7 +168,7 @@ class SequenceDistribution(Distribution):
     @torch.no_grad()
     def sample(
         self,
-        sample_shape: torch.Size | None = None,
+        sample_shape: torch.Size | list[int] | tuple[int, ...] | None = None,
         *,
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
@@ -217,7 +217,7 @@ class SequenceDistribution(Distribution):
 
 
 def _draw(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """One id a row, (B,), by the inverse of the cumulative distribution: one random number a row."""
+    """One id a row, (B,), by inverting the cumulative distribution: one random number a row."""
     cumulative = logits.softmax(-1).cumsum(-1)
     u = uniform((len(logits), 1), logits, generator) * cumulative[:, -1:]
     return torch.searchsorted(cumulative, u, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
@@ -271,7 +271,7 @@ class SequenceEncoder(Encoder):
         self.right = kind(embed_dim, hidden, batch_first=True)
         self.output = nn.Linear(2 * hidden, 2 * latent_dim)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         lengths = (x != self.pad).sum(1).clamp(min=1)
         last = lengths - 1
         steps = torch.arange(x.shape[1], device=x.device)
@@ -295,4 +295,6 @@ def _check(
             f'Unknown cell "{cell}": accepted are {", ".join(cells)}.' + did_you_mean(cell, cells)
         )
     if not 0 <= max(pad, bos, eos) < vocab_size:
-        raise UsageError(f"The special ids {pad}, {bos}, {eos} exceed a vocabulary of {vocab_size}.")
+        raise UsageError(
+            f"The special ids {pad}, {bos}, {eos} exceed a vocabulary of {vocab_size}."
+        )

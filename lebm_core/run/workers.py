@@ -62,7 +62,7 @@ class Workers:
     def each(
         self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], log: Any
     ) -> None:
-        """Calls work(*arguments, log=...) for each; the first error ends it, once all have stopped."""
+        """Calls work(*arguments, log=...) for each; an error is raised when all have ended."""
         arguments = list(arguments)
         if self.pool is None or len(arguments) == 1:  # alone, it has all cores
             for given in arguments:

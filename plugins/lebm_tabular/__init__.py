@@ -1,4 +1,4 @@
-"""Vectors for lebm: networks with a Gaussian likelihood, and two synthetic data sets of known density."""
+"""Vectors for lebm: Gaussian networks, and two synthetic data sets of known density."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from lebm_core import EBMPrior, LatentEBM, log_z
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evidence import Estimate
-from lebm_core.run.evaluation import Evaluation, Value
+from lebm_core.run.evaluation import Evaluation, Metric, Value
 from lebm_tabular.synthetic import Synthetic
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["density", "log_likelihood", "mmd"]
 
 
-def density(*, draws: int = 100, points: int = 2_000) -> Callable[[Evaluation], Mapping[str, Value]]:
+def density(*, draws: int = 100, points: int = 2_000) -> Metric:
     """The metric "tabular.density".
 
     Args:
@@ -31,9 +30,8 @@ def density(*, draws: int = 100, points: int = 2_000) -> Callable[[Evaluation], 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, model = evaluation.dataset, evaluation.model
         if not isinstance(data, Synthetic):
-            raise UsageError(
-                f"The metric tabular.density needs data of known density, not {type(data).__name__}."
-            )
+            kind = type(data).__name__
+            raise UsageError(f"The metric tabular.density needs data of known density, not {kind}.")
         generator, split = evaluation.generator, evaluation.split
         n = data.length(split)
         real = data.batch(split, torch.arange(n)).x
@@ -100,8 +98,8 @@ def _likelihood(
     definition = f"log p(x) of test points, nats: {how}"
     try:
         value = log_likelihood(model, x, norm, draws, generator)
-    except UnsupportedEstimate as error:
-        refused = Value(None, n=len(x), split=split, definition=definition, refused=str(error))
+    except UnsupportedEstimate as reason:
+        refused = Value(None, n=len(x), split=split, definition=definition, refused=str(reason))
         return {"log_likelihood": refused}
     error = float(value.std()) / len(x) ** 0.5
     return {"log_likelihood": Value(float(value.mean()), error, len(x), split, definition)}

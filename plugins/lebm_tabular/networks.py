@@ -45,7 +45,7 @@ class TabularDecoder(Decoder):
         self.latent_dim, self.sigma = latent_dim, sigma
         self.net = perceptron(latent_dim, hidden, features)
 
-    def forward(self, z: Tensor, context: Tensor | None = None) -> Independent:
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         return Independent(Normal(self.net(z), self.sigma, validate_args=False), 1)
 
 
@@ -63,7 +63,7 @@ class TabularEncoder(Encoder):
         self.latent_dim = latent_dim
         self.net = perceptron(features, hidden, 2 * latent_dim)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         return gaussian_code(self.net(x))
 
 
@@ -87,7 +87,7 @@ class ObservedDecoder(Decoder):
             )
         self.latent_dim = latent_dim
 
-    def forward(self, z: Tensor, context: Tensor | None = None) -> Independent:
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         return Independent(Normal(z, self.WIDTH, validate_args=False), 1)
 
 
@@ -98,6 +98,6 @@ class ObservedEncoder(Encoder):
         super().__init__()
         self.latent_dim = latent_dim
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         width = torch.full_like(x, ObservedDecoder.WIDTH)
         return Independent(Normal(x, width, validate_args=False), 1)

@@ -1,4 +1,6 @@
-"""The chains of lebm against the plain loop of the published code: `python tests/benchmarks/speed.py`.
+"""The chains of lebm against the plain loop of the published code.
+
+Run it by `python tests/benchmarks/speed.py`.
 
 Both use the same weights, step sizes and batches in one process; each time is the least of several
 repetitions, so that what else the machine does counts little. Prints a Markdown table.
@@ -50,9 +52,9 @@ def plain_log_likelihood(decoder: SequenceDecoder, x: Tensor, z: Tensor) -> Tens
     """As published: embed, concatenate z, unroll, project and normalise, all again at each step."""
     inputs = torch.cat([torch.full_like(x[:, :1], decoder.bos), x[:, :-1]], dim=1)
     code = z[:, None].expand(-1, x.shape[1], -1)
-    h, _ = decoder.net.rnn(
-        torch.cat([decoder.embedding(inputs), code], dim=-1), decoder.net.first_state(z)
-    )
+    first = decoder.net.first_state(z)
+    state = first if decoder.cell == "lstm" else first[0]
+    h, _ = decoder.net.rnn(torch.cat([decoder.embedding(inputs), code], dim=-1), state)
     log_p = decoder.output(decoder.project(h)).log_softmax(-1)
     return (log_p.gather(-1, x[..., None]).squeeze(-1) * (x != decoder.pad)).sum(1)
 
@@ -157,7 +159,8 @@ def main() -> None:
         else f"{platform.machine()} CPU, {given.threads} threads"
     )  # fmt: skip
     print(f"{where}, torch {torch.__version__}\n")
-    print("| what | plain loop, ms | lebm, ms | ratio | mean log p, plain | lebm | s.e. of difference |")
+    columns = ("what", "plain loop, ms", "lebm, ms", "ratio", "mean log p, plain", "lebm")
+    print(f"| {' | '.join(columns)} | s.e. of difference |")
     print("|---|---|---|---|---|---|---|")
     for r in rows:
         print(

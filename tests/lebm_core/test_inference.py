@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from toys import Exact, Linear
 
 from lebm_core import (
     Amortized,
@@ -17,7 +18,6 @@ from lebm_core import (
 from lebm_core.errors import UsageError
 from lebm_core.inference import build_inference, options_of
 from lebm_core.options import InferenceOptions
-from toys import Exact, Linear
 
 STEP = 0.25
 
