@@ -74,7 +74,9 @@ class Dataset(ABC):
     ) -> list[Tensor]:
         """One epoch as a list of index tensors; without a generator, in the order of the file."""
         n = self.length(split)
-        rows = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        rows = torch.arange(n)
+        if generator is not None:  # a generator draws on its own device only
+            rows = torch.randperm(n, generator=generator, device=generator.device).cpu()
         return list(rows.split(batch_size)) if n else []
 
     def batches(

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
 from lebm_core.data import Batch
+from lebm_core.decoder import device_of
 from lebm_core.dynamics import LogDensity, langevin
 from lebm_core.errors import UnsupportedEstimate, UsageError, did_you_mean
 from lebm_core.inference import posterior_target
@@ -125,14 +126,14 @@ def _quadrature(prior: Prior, tilt: LogDensity, points: int) -> Estimate:
     half = std if prior.uniform_reference else 8 * std
 
     def integral(n: int) -> Tensor:
-        axis = torch.linspace(-half, half, n)
+        axis = torch.linspace(-half, half, n, device=device_of(prior))
         z = torch.cartesian_prod(*[axis] * d).reshape(-1, d)
         log_p0 = -d * math.log(2 * half) if prior.uniform_reference else prior.reference.log_prob(z)
         value = torch.cat([tilt(part) for part in z.split(100_000)]).double() + log_p0
         weight = torch.ones(n, dtype=torch.float64)
         weight[0] = weight[-1] = 0.5
         grid = torch.cartesian_prod(*[weight.log()] * d).reshape(-1, d).sum(-1)
-        return (value + grid).logsumexp(0) + d * math.log(2 * half / (n - 1))
+        return (value.cpu() + grid).logsumexp(0) + d * math.log(2 * half / (n - 1))
 
     fine, coarse = integral(points), integral(points // 2 + 1)
     return Estimate(fine, (fine - coarse).abs(), None, "quadrature", points**d)

@@ -61,15 +61,16 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
 def log_likelihood(
     model: LatentEBM, x: Tensor, norm: Estimate, draws: int, generator: torch.Generator
 ) -> Tensor:
-    """log p(x), (B,): the prior's log-density where x is z, else by importance sampling."""
+    """log p(x), (B,), on the CPU: by importance sampling, or exactly where x is z."""
+    x = x.to(model.device)
     if getattr(model.decoder, "observed", False):
         with torch.no_grad():
-            return model.prior.log_prob(x).double() - float(norm)
+            return model.prior.log_prob(x).double().cpu() - float(norm)
     parts = [
         model.log_prob(some, n_samples=draws, log_z=norm, generator=generator).value
         for some in x.split(500)
     ]
-    return torch.cat(parts)
+    return torch.cat(parts).cpu()
 
 
 def mmd(x: Tensor, y: Tensor) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from lebm_core import LatentEBM
 from lebm_core.evidence import log_z
@@ -23,16 +24,18 @@ def densities(
     data: Synthetic, model: LatentEBM, folder: Path, generator: torch.Generator, n: int = 3_000
 ) -> Iterable[tuple[Path, str]]:
     """One picture of four panels: the true density, prior, posterior codes, model samples."""
-    codes = aggregate_codes(model, data, n, generator).detach()
-    drawn = model.sample(n, generator=generator)
+    codes = aggregate_codes(model, data, n, generator).detach().cpu()
+    drawn = model.sample(n, generator=generator).cpu()
     reach = max(3.0, float(codes.abs().quantile(0.999)) * 1.2)
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     axes = figure.subplots(1, 4)
     _density(axes[0], "data: true density p(x)", 2.6, lambda x: data.log_prob(x).exp())
     norm = float(log_z(model.prior, method="quadrature"))
-    _density(
-        axes[1], "prior density p(z)", reach, lambda z: (model.prior.log_prob(z) - norm).exp()
-    )
+
+    def prior(z: Tensor) -> Tensor:
+        return (model.prior.log_prob(z.to(model.device)) - norm).exp().cpu()
+
+    _density(axes[1], "prior density p(z)", reach, prior)
     for axis, points, title, limit in (
         (axes[2], codes, "posterior codes z ~ q(z|x)", reach),
         (axes[3], drawn, "samples x of the model", 2.6),
