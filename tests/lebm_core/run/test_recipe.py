@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import types
 from importlib.metadata import EntryPoint
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 
 import lebm_core.registry
 from lebm_core.errors import UsageError
 from lebm_core.hookspecs import hookimpl
+from lebm_core.options import InferenceOptions, LearningOptions, PriorOptions
 from lebm_core.registry import Registry
 from lebm_core.run.recipe import apply, default_preset, dump, load, metric_options, options
 
@@ -200,12 +201,16 @@ def test_values_are_toml_or_else_bare_strings(path):
             "data.noise=none",
             "decoder.cell=gru",
             "decoder.tied=true",
+            "evaluation.controls=[ f0 ]",
+            "evaluation.metrics=[toyrecipe.one,toyrecipe.two]",
         ],
     )
     assert recipe.prior.hidden == [50, 50] and recipe.prior.kind == "gaussian"
     assert recipe.training.lr_prior == 1e-5 and recipe.training.max_steps == 5
     assert recipe.data["source"] == "2024" and recipe.data["noise"] is None
     assert recipe.decoder["cell"] == "gru" and recipe.decoder["tied"] is True
+    assert recipe.evaluation["controls"] == ["f0"]
+    assert recipe.evaluation["metrics"] == ["toyrecipe.one", "toyrecipe.two"]
 
 
 def test_controls_are_kept_and_a_preset_selects_and_changes_them(path):
@@ -279,6 +284,15 @@ def test_a_mistake_in_the_file_is_one_sentence_with_its_line(path, old, new, wor
         ("prior=3", ['"prior" is a table']),
         ("prior.steps", ["not of the form key=value"]),
         ("training.schedule=cosin", ['"cosine"']),
+        ("prior.kind=emb", ['"prior.kind=emb"', 'Did you mean "ebm"?']),
+        ("prior.activation=relu", ['"leaky_relu"']),
+        ("prior.reference=normal", ['"uniform"']),
+        ("inference.kind=amortised", ['Did you mean "amortized"?']),
+        ("inference.init=noise", ['"data"']),
+        ("learning.decoder=vae", ['"variational"']),
+        ("learning.tilt=density_ratio", ['Did you mean "density-ratio"?']),
+        ("learning.chain_init=prior", ['"reference"']),
+        ("prior.hidden=[a]", ["a list of integers", "'[a]'"]),
         ("decoder.name=toyrecipe.mlpp", ['"toyrecipe.mlp"']),
         ("prior.steps.x=3", ['no option "prior.steps.x"']),
         ("data.noise=[1]", ["data.noise", "a number"]),
@@ -318,3 +332,20 @@ def test_without_a_gpu_the_default_preset_is_cpu(path, monkeypatch):
     assert default_preset(path) == "paper"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert default_preset(path) == "cpu"
+
+
+def test_the_choices_are_those_that_the_code_knows():
+    from lebm_core.energy import ACTIVATIONS
+    from lebm_core.inference import build_inference
+    from lebm_core.learning import DECODER_RULES, TILT_RULES
+    from lebm_core.prior import build_prior
+    from lebm_core.run.schema import leaf_types
+
+    prior, learning = leaf_types(PriorOptions), leaf_types(LearningOptions)
+    assert set(get_args(prior["activation"])) == set(ACTIVATIONS)
+    assert set(get_args(learning["decoder"])) == set(DECODER_RULES)
+    assert set(get_args(learning["tilt"])) == set(TILT_RULES)
+    for kind in get_args(prior["kind"]):
+        build_prior(PriorOptions(kind=kind, latent_dim=2, n_classes=2))
+    for kind in get_args(leaf_types(InferenceOptions)["kind"]):
+        build_inference(InferenceOptions(kind=kind))
