@@ -114,18 +114,19 @@ def frozen(*modules: nn.Module, evaluating: bool = False) -> Iterator[None]:
         evaluating: also switch dropout off, as every chain must.
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    training = [module for module in modules if module.training and evaluating]
+    # Each submodule by itself: one may be in evaluation within a model that trains.
+    training = [m for module in modules for m in module.modules() if evaluating and m.training]
     for p in parameters:
         p.requires_grad_(False)
     for module in training:
-        module.eval()
+        module.training = False
     try:
         yield
     finally:
         for p in parameters:
             p.requires_grad_(True)
         for module in training:
-            module.train()
+            module.training = True
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -73,7 +73,7 @@ def energy_profile(
             prior.target(None, context),
             prior.draw_reference(n, generator),
             steps=steps,
-            step_size=step_size or own,
+            step_size=own if step_size is None else step_size,
             generator=generator,
             trace=chain,
             fold=prior.fold,

@@ -112,7 +112,8 @@ def log_z(
         return from_log_weights(torch.cat([tilt(part) for part in z.split(20_000)]), "importance")
     own: float = getattr(prior, "step_size", 0.4)
     log_weights = _anneal(
-        z, prior.reference.log_prob, tilt, temperatures, step_size or own, generator, prior.fold
+        z, prior.reference.log_prob, tilt, temperatures,
+        own if step_size is None else step_size, generator, prior.fold,
     )
     return from_log_weights(log_weights, "ais")
 

@@ -109,7 +109,7 @@ class LatentEBM(nn.Module, HubModel):
             given = None if context is None else context[rows]
             z = self.prior.sample(size, y=labels, context=given, generator=generator)
             parts.append(self.decode(z, given, generator=generator, **decoding))
-        return _join(parts)
+        return _join(parts, getattr(self.decoder, "pad", 0))
 
     @torch.no_grad()
     def decode(
@@ -262,11 +262,11 @@ def _centre(p: Distribution) -> Any:
         return p.mode
 
 
-def _join(parts: list[Any]) -> Any:
-    """One batch out of several; sequences of different lengths are padded with zeros."""
+def _join(parts: list[Any], pad: int) -> Any:
+    """One batch out of several; sequences of different lengths are padded."""
     if not isinstance(parts[0], Tensor):
         return [x for part in parts for x in part]
     if len({p.shape[1:] for p in parts}) == 1:
         return torch.cat(parts)
     longest = max(p.shape[1] for p in parts)
-    return torch.cat([nn.functional.pad(p, (0, longest - p.shape[1])) for p in parts])
+    return torch.cat([nn.functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])

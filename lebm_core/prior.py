@@ -252,7 +252,7 @@ class EBMPrior(Prior):
             self.target(self.classes(y, n), context, stages),
             z,
             steps=self.steps if steps is None else steps,
-            step_size=step_size or self.step_size,
+            step_size=self.step_size if step_size is None else step_size,
             noise=self.noise,
             adjust=self.adjust,
             generator=generator,
@@ -372,7 +372,8 @@ class _Target:
                 logits = logits + bound * squashed
         if self.y is not None:
             f = _pick(logits, self.y)
-            weight = nn.functional.one_hot(self.y, logits.shape[-1]).to(z.dtype)
+            one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
+            weight = torch.where(self.y[:, None] < 0, logits.softmax(-1), one)
         elif logits.shape[-1] == 1:
             f, weight = logits.squeeze(-1), torch.ones_like(logits)
         else:

@@ -205,10 +205,10 @@ def _check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
     """A run is continued by the recipe it was begun with."""
     if not resume:
         return
-    before = (folder / "recipe.toml").read_text(encoding="utf-8").splitlines()
+    known = dump(load(folder / "recipe.toml")).splitlines()  # as written now: comments may change
     now = dump(recipe).splitlines()
-    if before != now:
-        changed = [line for line in now if line not in before] or before
+    if known != now:
+        changed = [line for line in now if line not in known] or known
         raise UsageError(
             f"--resume: the recipe differs from that of {folder}, first in "
             f'"{changed[0].partition("#")[0].strip()}": repeat the command that began it.'

@@ -122,8 +122,8 @@ def sample_run(
     x = draw_samples(model, dataset, n, seed=seed, y=y)
     target = Path(out) if out is not None else folder / f"samples-{n}-{seed}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    written = dataset.write(x, target.with_suffix(""))
-    return written
+    known = {"", ".txt", ".csv", ".npz", ".png", ".smi"}  # the data set adds its own
+    return dataset.write(x, target.with_suffix("") if target.suffix in known else target)
 
 
 def evaluate_run(

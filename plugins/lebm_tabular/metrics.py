@@ -40,7 +40,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         values = _likelihood(model, real[:points], norm, draws, generator, split)
         values |= _coverage(data, samples)
         values["mmd"] = Value(
-            mmd(samples[:points], real[:points]), n=points, split=split,
+            mmd(samples[:points], real[:points]), n=min(points, n, len(samples)), split=split,
             definition="squared maximum mean discrepancy of samples to test points, unbiased, "
             "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
             "0 for the truth",

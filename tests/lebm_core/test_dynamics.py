@@ -78,7 +78,7 @@ def test_closed_form_gradient_is_autograds(
         torch.nn.init.normal_(p, std=0.5)
     context = torch.randn(6, 2)
     z = torch.randn(6, 3, requires_grad=True)
-    labels = [None, torch.tensor([0, 1, 2, 3, 0, 1])] if classes else [None]
+    labels = [None, torch.tensor([0, 1, 2, 3, 0, -1])] if classes else [None]
     for y in labels:
         target = prior.target(y, context)
         value, gradient = value_and_gradient(target, z.detach())

@@ -258,3 +258,4 @@ def test_dropout_is_off_in_a_chain() -> None:
     x = torch.randn(4, 4)
     ends = [model.posterior(x, generator=torch.Generator().manual_seed(0)) for _ in range(2)]
     assert torch.equal(*ends)
+    assert model.decoder.net[-1].training  # type: ignore[index]
