@@ -89,7 +89,7 @@ def variational(
         "kl_weight": weight,
     }
     if model.prior.n_classes:
-        logits = model.prior.logits(z)  # type: ignore[operator]
+        logits = model.prior.logits(z, batch.context)  # type: ignore[operator]
         information = mutual_information(logits)
         losses["encoder"] = losses["encoder"] - options.mutual_information * information
         metrics["mutual_information"] = information.detach()

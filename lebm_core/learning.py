@@ -11,7 +11,7 @@ from torch import Tensor
 from lebm_core.data import Batch, Dataset
 from lebm_core.decoder import frozen
 from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
-from lebm_core.diagnostics import DriftGuard
+from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.mixture import MixturePrior
 from lebm_core.options import LearningOptions
@@ -36,6 +36,7 @@ TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
 }
 MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
 MOMENT_DECAY = 0.98
+STEP_CHECK_EVERY, STEP_CHECK_CODES = 500, 32  # updates between two looks at the curvature
 
 
 class Outcome(NamedTuple):
@@ -75,6 +76,7 @@ class Learning:
         self.guard = DriftGuard(options.drift_limit)
         self.model: LatentEBM | None = None
         self.calls = 0
+        self.step_said: str | None = None
         self.moments: Tensor | None = None  # running mean and mean square of the codes, (2, d)
 
     def __call__(
@@ -115,7 +117,15 @@ class Learning:
     ) -> dict[str, Tensor | float]:
         """Density ratio runs no chain of its own: one in `MONITOR_EVERY` updates is for looking."""
         prior = model.prior
-        if not isinstance(prior, EBMPrior) or "f_chain" in known or self.calls % MONITOR_EVERY:
+        if not isinstance(prior, EBMPrior):
+            return {}
+        if self.calls % STEP_CHECK_EVERY == 0:
+            target, some = prior.target(None, context), slice(STEP_CHECK_CODES)
+            if context is not None:
+                target = prior.target(None, context[some])
+            said = step_size_warning(target, z[some], prior.step_size, generator=generator)
+            self.step_said = None if said is None or prior.adjust else f"The prior's {said}"
+        if "f_chain" in known or self.calls % MONITOR_EVERY:
             return {}
         with torch.no_grad(), frozen(prior):
             drawn = prior.sample(len(z), context=context, generator=generator)
@@ -137,7 +147,8 @@ class Learning:
         Raises:
             DivergenceError: where the training must stop.
         """
-        return self.guard(metrics)
+        said, self.step_said = self.step_said, None
+        return [*self.guard(metrics), *([said] if said else [])]
 
     def finish(
         self, model: LatentEBM, dataset: Dataset, generator: torch.Generator | None = None

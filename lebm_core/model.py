@@ -145,7 +145,10 @@ class LatentEBM(nn.Module, HubModel):
     def reconstruct(
         self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Any:
-        """x -> z -> the mean (or mode) of p(x | z); z is q's mean where there is an encoder."""
+        """x -> z -> the mean (or mode) of p(x | z).
+
+        z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
+        """
         mean = Amortized(mean=True) if isinstance(self.inference, Amortized) else None
         z = self.posterior(x, inference=mean, context=context, generator=generator)
         return self.decode_mode(z, context)
@@ -176,6 +179,7 @@ class LatentEBM(nn.Module, HubModel):
             UsageError: where p(x | z) has no likelihood for each coordinate.
         """
         known = mask.to(x.device).expand_as(x)
+        filled = torch.where(known, x, torch.zeros_like(x))  # what is unknown may be NaN
 
         def log_prob(z: Tensor) -> Tensor:
             p = self.decoder(z, context)
@@ -184,7 +188,7 @@ class LatentEBM(nn.Module, HubModel):
                     f"complete() needs a decoder whose coordinates are independent given z; "
                     f"{type(self.decoder).__name__} gives {type(p).__name__}."
                 )
-            each: Tensor = p.base_dist.log_prob(x) * known
+            each: Tensor = p.base_dist.log_prob(filled) * known
             return each.flatten(1).sum(-1) + self.prior.log_prob(z, context=context)
 
         with frozen(self.decoder, self.prior, evaluating=True):

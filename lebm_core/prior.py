@@ -199,15 +199,17 @@ class EBMPrior(Prior):
         raw: Tensor = self.tilts[stage](z, context)
         return raw if self.bound is None else self.bound * torch.tanh(raw / self.bound)
 
-    def all_logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """F(z), (B, C): the sum over stages."""
+    def all_logits(
+        self, z: Tensor, context: Tensor | None = None, stages: int | None = None
+    ) -> Tensor:
+        """F(z), (B, C): the sum over stages, or over the first `stages` of them."""
         if self.context_dim and context is None:
             raise UsageError(
                 f"This prior is conditioned on a context of {self.context_dim} features: pass "
                 "context=(B, c)."
             )
         logits = self.stage_logits(0, z, context)
-        for stage in range(1, len(self.tilts)):
+        for stage in range(1, len(self.tilts) if stages is None else stages):
             logits = logits + self.stage_logits(stage, z, context)
         return logits
 

@@ -155,19 +155,31 @@ class DensityRatio:
                 drawn = prior.draw_reference(n, generator)
             else:
                 drawn = prior.sample(n, context=given, generator=generator, stages=stage)
-        posterior = prior.stage_logits(stage, codes, context).logsumexp(-1)
-        reference = prior.stage_logits(stage, drawn, given).logsumexp(-1)
+        posterior = _gain(prior, stage, codes, context)
+        reference = _gain(prior, stage, drawn, given)
         loss = softplus(-posterior).mean() + softplus(reference).mean()
         loss = loss + self.options.energy_l2 * (
             posterior.square().mean() + reference.square().mean()
         )
-        return TiltLoss(loss, {"f_posterior": posterior.mean().detach(), "logistic": loss.detach()})
+        with torch.no_grad():
+            f = posterior if stage == 0 else prior.log_tilt(codes, None, context)
+        return TiltLoss(loss, {"f_posterior": f.mean().detach(), "logistic": loss.detach()})
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.pool.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.pool.load_state_dict(state)
+
+
+def _gain(prior: EBMPrior, stage: int, z: Tensor, context: Tensor | None) -> Tensor:
+    """What a stage adds to f, (B,), the stages before it at rest."""
+    if stage == 0:
+        return prior.all_logits(z, context, 1).logsumexp(-1)
+    earlier = [tilt for k, tilt in enumerate(prior.tilts) if k < stage]
+    with frozen(*earlier):
+        f = prior.all_logits(z, context, stage + 1).logsumexp(-1)
+        return f - prior.all_logits(z, context, stage).logsumexp(-1)
 
 
 def _contrast(
