@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from lebm_core.dynamics import Chain, LogDensity, langevin
 from lebm_core.energy import Energy
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.options import PriorOptions
+from lebm_core.precision import half_is_faster
 from lebm_core.randomness import standard_normal, uniform
 
 __all__ = ["CoupledPrior", "EBMPrior", "GaussianPrior", "Prior", "build_prior"]
@@ -222,7 +224,11 @@ class EBMPrior(Prior):
         return _pick(logits, y)
 
     def target(
-        self, y: Tensor | None = None, context: Tensor | None = None, stages: int | None = None
+        self,
+        y: Tensor | None = None,
+        context: Tensor | None = None,
+        stages: int | None = None,
+        half: bool = False,
     ) -> LogDensity:
         """The log-density that a chain follows, its gradient in closed form.
 
@@ -230,8 +236,9 @@ class EBMPrior(Prior):
             y: (B,) class ids, or None.
             context: (B, c), or None.
             stages: only the first so many stages; None for all.
+            half: take the gradient in bfloat16, of the weights as they are now.
         """
-        return _Target(self, y, context, len(self.tilts) if stages is None else stages)
+        return _Target(self, y, context, len(self.tilts) if stages is None else stages, half)
 
     def sample(
         self,
@@ -250,8 +257,11 @@ class EBMPrior(Prior):
         if context is not None and len(context) != n:
             raise UsageError(f"n = {n} samples need as many rows of context, not {len(context)}.")
         z = self.draw_reference(n, generator) if start is None else start
+        # A GPU waits for launches, not for products; accepting and tracing need exact values.
+        quick = z.device.type == "cpu" and half_is_faster("cpu")
+        half = quick and not self.adjust and trace is None
         return langevin(
-            self.target(self.classes(y, n), context, stages),
+            self.target(self.classes(y, n), context, stages, half),
             z,
             steps=self.steps if steps is None else steps,
             step_size=self.step_size if step_size is None else step_size,
@@ -334,8 +344,15 @@ class _Target:
     """f + log p0 of an `EBMPrior` (or F_y + log p0), with its gradient in closed form."""
 
     def __init__(
-        self, prior: EBMPrior, y: Tensor | None, context: Tensor | None, stages: int
+        self,
+        prior: EBMPrior,
+        y: Tensor | None,
+        context: Tensor | None,
+        stages: int,
+        half: bool = False,
     ) -> None:
+        tilts = cast(list[Energy], list(prior.tilts)[:stages])
+        self.half = [tilt.half_weights() if half else None for tilt in tilts]
         self.prior, self.y, self.context, self.stages = prior, y, context, stages
         self.precision = 0.0 if prior.uniform_reference else float(prior.std) ** -2  # type: ignore[arg-type]
         d, std = prior.latent_dim, float(prior.std)  # type: ignore[arg-type]
@@ -364,7 +381,7 @@ class _Target:
         parts: list[tuple[Tensor | None, Callable[[Tensor], Tensor]]] = []
         for k in range(self.stages):
             tilt: Energy = self.prior.tilts[k]  # type: ignore[assignment]
-            raw, pullback = tilt.value_and_pullback(z, context)
+            raw, pullback = tilt.value_and_pullback(z, context, self.half[k])
             if bound is None:
                 parts.append((None, pullback))
                 logits = logits + raw
