@@ -16,7 +16,7 @@ from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.run.build import build_dataset, build_metrics, build_model, check_recipe
 from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.environment import describe_environment
-from lebm_core.run.evaluation import Evaluation, Metric, Value
+from lebm_core.run.evaluation import Evaluation, Value
 from lebm_core.run.recipe import Recipe, apply, default_preset, dump, load
 from lebm_core.run.report import report_run
 from lebm_core.run.results import Results, collect, write_results
@@ -106,7 +106,7 @@ def run_recipe(
     dataset = build_dataset(recipe, data_dir)
     if resume:
         check_same_data(dataset, folder)
-    metrics = build_metrics(recipe)
+    build_metrics(recipe)  # so that a mistake in their options is found now
     parts = _parts(recipe, dataset, folder, data_dir)
     quiet = say if main else lambda text: None
     try:
@@ -120,11 +120,10 @@ def run_recipe(
             workers.each(train, [(part,) for part in parts], quiet)
             if not main:
                 return Run(folder, recipe, {})
-            measured = list(zip(parts, _metrics_of(parts, metrics), strict=True))
             judge = functools.partial(evaluate_part, cache=folder / "cache")
-            for some in (measured[:1], measured[1:]):  # controls are held against the model
-                _mark(folder, f"evaluating {', '.join(part.name for part, _ in some)}")
-                workers.each(judge, some, quiet)
+            for some in (parts[:1], parts[1:]):  # controls are held against the model
+                _mark(folder, f"evaluating {', '.join(part.name for part in some)}")
+                workers.each(judge, [(part,) for part in some], quiet)
                 report_run(folder)
         report = report_run(folder)
         (folder / INCOMPLETE).unlink(missing_ok=True)
@@ -157,17 +156,6 @@ def _parts(
         if part.trained() is None:
             build_model(part.recipe, part.dataset)
     return parts
-
-
-def _metrics_of(parts: list[Part], metrics: dict[str, Metric]) -> list[dict[str, Metric]]:
-    """The metrics of each part; a control may name others than the model."""
-    first = parts[0].recipe.evaluation
-    same = {**first, "controls": []}
-    chosen = []
-    for part in parts:
-        own = {**part.recipe.evaluation, "controls": []}
-        chosen.append(metrics if own == same else build_metrics(part.recipe))
-    return chosen
 
 
 def _choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bool) -> Path:

@@ -20,7 +20,7 @@ from lebm_core.data import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.learning import Learning
 from lebm_core.model import LatentEBM
-from lebm_core.run.build import build_model
+from lebm_core.run.build import build_metrics, build_model
 from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.evaluation import Evaluation, Metric, MetricResult, evaluate
 from lebm_core.run.recipe import Recipe, dump
@@ -83,7 +83,7 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
 
 def evaluate_part(
     part: Part,
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, Metric] | None = None,
     *,
     cache: Path,
     log: Callable[[str], None],
@@ -94,7 +94,7 @@ def evaluate_part(
 
     Args:
         part: trained.
-        metrics: by registered name.
+        metrics: by registered name; by default those of the part's recipe.
         cache: folder shared by all parts of a run.
         log: takes lines of progress.
         split: "" for test where there is one, else valid, else train.
@@ -104,6 +104,7 @@ def evaluate_part(
     split = split or next(s for s in ("test", "valid", "train") if dataset.length(s))
     if dataset.length(split) == 0:
         raise UsageError(f'The data set has no examples in the split "{split}".')
+    metrics = build_metrics(recipe) if metrics is None else metrics
     model = load_model(folder)
     model.to("cuda" if recipe.training.device != "cpu" and torch.cuda.is_available() else "cpu")
     (folder / "figures").mkdir(exist_ok=True)

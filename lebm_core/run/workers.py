@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
@@ -64,7 +65,8 @@ class Workers:
     ) -> None:
         """Calls work(*arguments, log=...) for each; an error is raised when all have ended."""
         arguments = list(arguments)
-        if self.pool is None or len(arguments) == 1:  # alone, it has all cores
+        # Alone, it has all cores; and what cannot travel to another process is done in this one.
+        if self.pool is None or len(arguments) == 1 or not _travels(arguments):
             for given in arguments:
                 work(*given, log=log)
             return
@@ -74,6 +76,15 @@ class Workers:
             future.cancel()
         for future in (*done, *wait([f for f in waiting if not f.cancelled()]).done):
             future.result()
+
+
+def _travels(arguments: list[tuple[Any, ...]]) -> bool:
+    """Whether a plugin's data set can be pickled."""
+    try:
+        pickle.dumps(arguments)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _begin(threads: int) -> None:
