@@ -103,8 +103,7 @@ def _load(
 
     config = folder / CONFIG
     try:
-        stored = json.loads(config.read_text())
-        parts = stored[KEY] if KEY in stored else stored  # as versions before 0.1 wrote it
+        parts = json.loads(config.read_text())[KEY]
         if parts["format"] != FORMAT:
             raise UsageError(f"{config} has format {parts['format']}; this version reads {FORMAT}.")
         model = LatentEBM(
