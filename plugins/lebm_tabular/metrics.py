@@ -37,7 +37,10 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         real = data.batch(split, torch.arange(n)).x
         samples = evaluation.samples
         norm = log_z(model.prior, method="quadrature", generator=generator)
-        values = _likelihood(model, real[:points], norm, draws, generator, split)
+        observed = getattr(model.decoder, "observed", False)  # then log p(x) costs nothing
+        values = _likelihood(
+            model, data, real if observed else real[:points], norm, draws, generator, split
+        )
         values |= _coverage(data, samples)
         values["mmd"] = Value(
             mmd(samples[:points], real[:points]), n=min(points, n, len(samples)), split=split,
@@ -91,7 +94,13 @@ def mmd(x: Tensor, y: Tensor) -> float:
 
 
 def _likelihood(
-    model: LatentEBM, x: Tensor, norm: Estimate, draws: int, generator: torch.Generator, split: str
+    model: LatentEBM,
+    data: Synthetic,
+    x: Tensor,
+    norm: Estimate,
+    draws: int,
+    generator: torch.Generator,
+    split: str,
 ) -> dict[str, Value]:
     how = "the prior's own, log Z by quadrature"
     if not getattr(model.decoder, "observed", False):
@@ -102,8 +111,17 @@ def _likelihood(
     except UnsupportedEstimate as reason:
         refused = Value(None, n=len(x), split=split, definition=definition, refused=str(reason))
         return {"log_likelihood": refused}
-    error = float(value.std()) / len(x) ** 0.5
-    return {"log_likelihood": Value(float(value.mean()), error, len(x), split, definition)}
+    behind, n = data.log_prob(x.cpu()).double() - value, len(x)
+    return {
+        "log_likelihood": Value(
+            float(value.mean()), float(value.std()) / n**0.5, n, split, definition
+        ),
+        "below_truth": Value(
+            float(behind.mean()), float(behind.std()) / n**0.5, n, split,
+            "how far log p(x) is below the true log-density of the same points, nats, paired; an "
+            "estimate of KL(truth || model)",
+        ),
+    }  # fmt: skip
 
 
 def _coverage(data: Synthetic, x: Tensor) -> dict[str, Value]:
