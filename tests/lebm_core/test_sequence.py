@@ -146,6 +146,9 @@ def test_encoder_sees_each_sequence_up_to_its_own_end() -> None:
             assert torch.allclose(encoder(X[i : i + 1, :length]).mean[0], together[i], atol=1e-6)
         backwards = encoder(X[:1].flip(1)).mean  # and it is not a bag of words
         assert not torch.allclose(backwards[0], together[0], atol=1e-3)
+        encoder.output.weight[:, :8] = 0  # the right-to-left direction alone sees the first word
+        first = encoder(torch.cat([X[:1, :1] + 1, X[:1, 1:]], dim=1)).mean
+        assert not torch.allclose(first, encoder(X[:1]).mean, atol=1e-4)
 
 
 @pytest.mark.parametrize("half", [False, True])
