@@ -7,9 +7,7 @@ symbol-vector coupling", ICML 2021, arXiv 2108.11556 (the coupled prior, eq. 2-4
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +20,7 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.options import PriorOptions
 from lebm_core.precision import half_is_faster
 from lebm_core.randomness import standard_normal, uniform
+from lebm_core.tilt_target import TiltTarget, pick
 
 __all__ = ["CoupledPrior", "EBMPrior", "GaussianPrior", "Prior", "build_prior"]
 
@@ -221,7 +220,7 @@ class EBMPrior(Prior):
         logits = self.all_logits(z, context)
         if y is None:
             return logits.logsumexp(-1)
-        return _pick(logits, y)
+        return pick(logits, y)
 
     def target(
         self,
@@ -238,7 +237,7 @@ class EBMPrior(Prior):
             stages: only the first so many stages; None for all.
             half: take the gradient in bfloat16, of the weights as they are now.
         """
-        return _Target(self, y, context, len(self.tilts) if stages is None else stages, half)
+        return TiltTarget(self, y, context, len(self.tilts) if stages is None else stages, half)
 
     def sample(
         self,
@@ -338,75 +337,6 @@ class CoupledPrior(EBMPrior):
             last = self.n_classes - 1
             raise UsageError(f"Class ids run from 0 to {last}, not {ids.tolist()[0]}.")
         return ids
-
-
-class _Target:
-    """f + log p0 of an `EBMPrior` (or F_y + log p0), with its gradient in closed form."""
-
-    def __init__(
-        self,
-        prior: EBMPrior,
-        y: Tensor | None,
-        context: Tensor | None,
-        stages: int,
-        half: bool = False,
-    ) -> None:
-        tilts = cast(list[Energy], list(prior.tilts)[:stages])
-        self.half = [tilt.half_weights() if half else None for tilt in tilts]
-        self.prior, self.y, self.context, self.stages = prior, y, context, stages
-        self.precision = 0.0 if prior.uniform_reference else float(prior.std) ** -2  # type: ignore[arg-type]
-        d, std = prior.latent_dim, float(prior.std)  # type: ignore[arg-type]
-        self.constant = (
-            -d * math.log(2 * std)
-            if prior.uniform_reference
-            else -0.5 * d * math.log(2 * math.pi * std**2)
-        )
-
-    def given(self, z: Tensor) -> Tensor | None:
-        """The context of each z; z may hold k codes for each row of it, row by row."""
-        if self.context is None or len(self.context) == len(z):
-            return self.context
-        return self.context.repeat_interleave(len(z) // len(self.context), 0)
-
-    def __call__(self, z: Tensor) -> Tensor:
-        context = self.given(z)
-        stages = (self.prior.stage_logits(k, z, context) for k in range(self.stages))
-        logits = sum(stages, z.new_zeros(1))
-        f = logits.logsumexp(-1) if self.y is None else _pick(logits, self.y)
-        return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
-
-    def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        bound, context = self.prior.bound, self.given(z)
-        logits = z.new_zeros(1)
-        parts: list[tuple[Tensor | None, Callable[[Tensor], Tensor]]] = []
-        for k in range(self.stages):
-            tilt: Energy = self.prior.tilts[k]  # type: ignore[assignment]
-            raw, pullback = tilt.value_and_pullback(z, context, self.half[k])
-            if bound is None:
-                parts.append((None, pullback))
-                logits = logits + raw
-            else:
-                squashed = torch.tanh(raw / bound)
-                parts.append((1 - squashed.square(), pullback))
-                logits = logits + bound * squashed
-        if self.y is not None:
-            f = _pick(logits, self.y)
-            one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
-            weight = torch.where(self.y[:, None] < 0, logits.softmax(-1), one)
-        elif logits.shape[-1] == 1:
-            f, weight = logits.squeeze(-1), torch.ones_like(logits)
-        else:
-            f, weight = logits.logsumexp(-1), logits.softmax(-1)
-        gradient = z * -self.precision
-        for slope, pullback in parts:
-            gradient += pullback(weight if slope is None else weight * slope)
-        return f - 0.5 * self.precision * z.square().sum(-1) + self.constant, gradient
-
-
-def _pick(logits: Tensor, y: Tensor) -> Tensor:
-    """F_y(z), or logsumexp F(z) where y is -1 (unknown)."""
-    chosen = logits.gather(-1, y.clamp(min=0)[:, None]).squeeze(-1)
-    return torch.where(y < 0, logits.logsumexp(-1), chosen)
 
 
 def _check_sizes(latent_dim: int, std: float) -> None:
