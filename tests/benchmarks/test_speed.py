@@ -16,11 +16,10 @@ from speed import posterior_step, prior_chain  # noqa: E402
 pytestmark = pytest.mark.benchmark
 
 
-@pytest.mark.parametrize(("batch", "least"), [(100, 0.9), (500, 1.05), (2_000, 1.25)])
-def test_a_prior_chain_is_faster_the_larger_its_batch(batch: int, least: float) -> None:
-    """The aim is 1.5 throughout; docs/results/speed.md says where it stands and why."""
+@pytest.mark.parametrize("batch", [100, 500])
+def test_a_prior_chain_is_half_as_fast_again(batch: int) -> None:
     found = prior_chain("cpu", batch)
-    assert found.ratio > least
+    assert found.ratio > 1.5
     assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
 
 
