@@ -80,6 +80,12 @@ def value_and_gradient(log_prob: LogDensity, z: Tensor) -> tuple[Tensor, Tensor]
     return value.detach(), gradient
 
 
+def gradient_of(log_prob: LogDensity, z: Tensor) -> Tensor:
+    """The gradient alone, (B, d): some log-densities have it for less than with the value."""
+    alone: Callable[[Tensor], Tensor] | None = getattr(log_prob, "gradient", None)
+    return value_and_gradient(log_prob, z)[1] if alone is None else alone(z)
+
+
 def langevin(
     log_prob: LogDensity,
     z: Tensor,
@@ -124,18 +130,21 @@ def langevin(
     z = z.detach()
     half, spread = 0.5 * step_size**2, step_size * noise
     largest: list[Tensor] = []
-    need_reverse = adjust or trace is not None
+    need_values = adjust or trace is not None
     known: tuple[Tensor, Tensor] | None = None
     for step in range(steps):
-        value, gradient = known or value_and_gradient(log_prob, z)
-        known = None
+        if need_values:
+            value, gradient = known or value_and_gradient(log_prob, z)
+            known = None
+        else:
+            gradient = gradient_of(log_prob, z)
         forward = torch.add(z, gradient, alpha=half)
         proposal = forward
         if noise:
             proposal = forward.add(normal_like(z, generator), alpha=spread)
         if fold is not None:
             proposal = fold(proposal)
-        if need_reverse:
+        if need_values:
             known = value_and_gradient(log_prob, proposal)
             accept = _acceptance(z, value, forward, proposal, *known, half, step_size)
             if trace is not None:
@@ -149,7 +158,7 @@ def langevin(
             proposal = torch.where(taken[:, None], proposal, z)
         z = proposal
         if z.numel():
-            largest.append(z.abs().amax())
+            largest.append(torch.linalg.vector_norm(z, torch.inf))
         if len(largest) == CHECK_EVERY or (largest and step == steps - 1):
             _check(largest, step + 1 - len(largest), steps, limit, step_size, name)
             largest.clear()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TiltTarget", "pick"]
 
+Slope = tuple[Tensor, Callable[[Tensor], Tensor]]
+
 
 class TiltTarget:
     """f + log p0 of an `EBMPrior` (or F_y + log p0), with its gradient in closed form."""
@@ -26,10 +28,10 @@ class TiltTarget:
         y: Tensor | None,
         context: Tensor | None,
         stages: int,
-        half: bool = False,
+        half_rows: int = 0,
     ) -> None:
-        tilts = cast(list[Energy], list(prior.tilts)[:stages])
-        self.half = [tilt.half_weights() if half else None for tilt in tilts]
+        self.tilts = cast(list[Energy], list(prior.tilts)[:stages])
+        self.layers = [tilt.affine(half_rows) for tilt in self.tilts]
         self.prior, self.y, self.context, self.stages = prior, y, context, stages
         self.precision = 0.0 if prior.uniform_reference else float(prior.std) ** -2  # type: ignore[arg-type]
         d, std = prior.latent_dim, float(prior.std)  # type: ignore[arg-type]
@@ -53,31 +55,42 @@ class TiltTarget:
         return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        bounded, slopes = self._stages(z)
+        logits = torch.stack(bounded).sum(0) if bounded else z.new_zeros(len(z), 1)
+        f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
+        value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
+        return value, self._gradient(z, bounded, slopes)
+
+    def gradient(self, z: Tensor) -> Tensor:
+        """The gradient alone, (B, d): what an untraced chain needs."""
+        return self._gradient(z, *self._stages(z))
+
+    def _stages(self, z: Tensor) -> tuple[list[Tensor], list[Slope]]:
+        """The logits of each stage; and their derivatives by its raw output, with the way to z."""
         bound, context = self.prior.bound, self.given(z)
-        logits = z.new_zeros(1)
-        parts: list[tuple[Tensor | None, Callable[[Tensor], Tensor]]] = []
-        for k in range(self.stages):
-            tilt: Energy = self.prior.tilts[k]  # type: ignore[assignment]
-            raw, pullback = tilt.value_and_pullback(z, context, self.half[k])
-            if bound is None:
-                parts.append((None, pullback))
-                logits = logits + raw
-            else:
-                squashed = torch.tanh(raw / bound)
-                parts.append((1 - squashed.square(), pullback))
-                logits = logits + bound * squashed
-        if self.y is not None:
-            f = pick(logits, self.y)
-            one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
-            weight = torch.where(self.y[:, None] < 0, logits.softmax(-1), one)
-        elif logits.shape[-1] == 1:
-            f, weight = logits.squeeze(-1), torch.ones_like(logits)
-        else:
-            f, weight = logits.logsumexp(-1), logits.softmax(-1)
+        bounded, slopes = [], []
+        for tilt, layers in zip(self.tilts, self.layers, strict=True):
+            logits, pullback = tilt.value_and_pullback(z, context, layers)
+            slope = torch.ones_like(logits)
+            if bound is not None:
+                squashed = torch.tanh(logits / bound)
+                logits, slope = squashed * bound, slope - squashed.square()
+            bounded.append(logits)
+            slopes.append((slope, pullback))
+        return bounded, slopes
+
+    def _gradient(self, z: Tensor, bounded: list[Tensor], slopes: list[Slope]) -> Tensor:
+        weight: Tensor | None = None  # df/dF; of a single logit it is 1
+        if bounded and bounded[0].shape[-1] > 1:
+            logits = torch.stack(bounded).sum(0)
+            weight = logits.softmax(-1)
+            if self.y is not None:
+                one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
+                weight = torch.where(self.y[:, None] < 0, weight, one)
         gradient = z * -self.precision
-        for slope, pullback in parts:
-            gradient += pullback(weight if slope is None else weight * slope)
-        return f - 0.5 * self.precision * z.square().sum(-1) + self.constant, gradient
+        for slope, pullback in slopes:
+            gradient += pullback(slope if weight is None else weight * slope)
+        return gradient
 
 
 def pick(logits: Tensor, y: Tensor) -> Tensor:
