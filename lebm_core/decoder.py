@@ -6,11 +6,14 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
+
+if TYPE_CHECKING:
+    from lebm_core.data import Dataset
 
 __all__ = ["Component", "Decoder", "Encoder", "device_of", "frozen", "gaussian_code"]
 
@@ -80,6 +83,9 @@ class Decoder(Component):
             return self(z, given).log_prob(many)  # type: ignore[no-any-return]
 
         return log_prob
+
+    def initialise(self, dataset: Dataset) -> None:
+        """Sets weights from statistics of the training split before a training; here: none."""
 
 
 class Encoder(Component):

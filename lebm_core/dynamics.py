@@ -129,7 +129,7 @@ def langevin(
         raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
     z = z.detach()
     half, spread = 0.5 * step_size**2, step_size * noise
-    largest: list[Tensor] = []
+    recent: list[Tensor] = []
     need_values = adjust or trace is not None
     known: tuple[Tensor, Tensor] | None = None
     for step in range(steps):
@@ -157,11 +157,10 @@ def langevin(
             )
             proposal = torch.where(taken[:, None], proposal, z)
         z = proposal
-        if z.numel():
-            largest.append(torch.linalg.vector_norm(z, torch.inf))
-        if len(largest) == CHECK_EVERY or (largest and step == steps - 1):
-            _check(largest, step + 1 - len(largest), steps, limit, step_size, name)
-            largest.clear()
+        recent.append(z)
+        if len(recent) == CHECK_EVERY or step == steps - 1:
+            _check(recent, step + 1, steps, limit, step_size, name)
+            recent.clear()
     if trace is not None and (steps in trace.keep):
         trace.states[steps] = z.detach().cpu()
     return z
@@ -202,17 +201,17 @@ def _record(
 
 
 def _check(
-    largest: list[Tensor], first: int, steps: int, limit: float, step_size: float, name: str
+    recent: list[Tensor], step: int, steps: int, limit: float, step_size: float, name: str
 ) -> None:
-    sizes = torch.stack(largest)
-    bad = (~(sizes <= limit)).nonzero()
-    if len(bad) == 0:
+    """Looks at the last of the states up to `step`; where it is bad, finds the first that was."""
+    if not recent[-1].numel() or bool(recent[-1].abs().amax() <= limit):
         return
-    at = int(bad[0])
-    size = float(sizes[at])
+    sizes = [float(z.abs().amax()) for z in recent]
+    at = next(i for i, size in enumerate(sizes) if not size <= limit)
+    size = sizes[at]
     what = "became NaN" if size != size else f"reached a coordinate of {size:.3g}"
     raise DivergenceError(
-        f"The {name} {what} at step {first + at + 1} of {steps} (step_size {step_size:g}): "
-        "use a smaller step_size or fewer steps, bound the tilt (prior.bound = 10), or clip the "
-        "gradients of the part that grew."
+        f"The {name} {what} at step {step - len(recent) + at + 1} of {steps} "
+        f"(step_size {step_size:g}): use a smaller step_size or fewer steps, bound the tilt "
+        "(prior.bound = 10), or clip the gradients of the part that grew."
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from lebm_core.data import Dataset
 from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
@@ -92,6 +93,18 @@ class SequenceDecoder(Decoder):
     def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
         """p(x | z), batch shape (B,)."""
         return SequenceDistribution(self, z)
+
+    @torch.no_grad()
+    def initialise(self, dataset: Dataset) -> None:
+        """Starts the output's bias at the log frequencies of the training split's tokens.
+
+        The first epoch is then not spent on learning which words are common.
+        """
+        counts = torch.full((self.vocab_size,), 0.5)  # what never occurs is not impossible
+        for batch in dataset.batches("train", 1024):
+            tokens = batch.x[batch.x != self.pad]
+            counts += torch.bincount(tokens.cpu(), minlength=self.vocab_size)
+        self.output.bias.copy_((counts / counts.sum()).log())
 
     def use_half(self) -> bool:
         """bfloat16 only while gradients are taken: reported figures come from float32."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TiltTarget", "pick"]
 
-Slope = tuple[Tensor, Callable[[Tensor], Tensor]]
+Stage = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
 class TiltTarget:
@@ -55,40 +55,42 @@ class TiltTarget:
         return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        bounded, slopes = self._stages(z)
-        logits = torch.stack(bounded).sum(0) if bounded else z.new_zeros(len(z), 1)
+        stages = self._stages(z)
+        logits = self._logits(stages, z)
         f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
         value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
-        return value, self._gradient(z, bounded, slopes)
+        return value, self._gradient(z, stages)
 
     def gradient(self, z: Tensor) -> Tensor:
         """The gradient alone, (B, d): what an untraced chain needs."""
-        return self._gradient(z, *self._stages(z))
+        return self._gradient(z, self._stages(z))
 
-    def _stages(self, z: Tensor) -> tuple[list[Tensor], list[Slope]]:
-        """The logits of each stage; and their derivatives by its raw output, with the way to z."""
+    def _stages(self, z: Tensor) -> list[Stage]:
+        """Of each stage the logits, tanh(F/C) where they are bounded, and the way back to z."""
         bound, context = self.prior.bound, self.given(z)
-        bounded, slopes = [], []
+        stages = []
         for tilt, layers in zip(self.tilts, self.layers, strict=True):
-            logits, pullback = tilt.value_and_pullback(z, context, layers)
-            slope = torch.ones_like(logits)
-            if bound is not None:
-                squashed = torch.tanh(logits / bound)
-                logits, slope = squashed * bound, slope - squashed.square()
-            bounded.append(logits)
-            slopes.append((slope, pullback))
-        return bounded, slopes
+            raw, pullback = tilt.value_and_pullback(z, context, layers)
+            stages.append((raw if bound is None else raw.div_(bound).tanh_(), pullback))
+        return stages
 
-    def _gradient(self, z: Tensor, bounded: list[Tensor], slopes: list[Slope]) -> Tensor:
+    def _logits(self, stages: list[Stage], z: Tensor) -> Tensor:
+        if not stages:
+            return z.new_zeros(len(z), 1)
+        total = torch.stack([values for values, _ in stages]).sum(0)
+        return total if self.prior.bound is None else self.prior.bound * total
+
+    def _gradient(self, z: Tensor, stages: list[Stage]) -> Tensor:
         weight: Tensor | None = None  # df/dF; of a single logit it is 1
-        if bounded and bounded[0].shape[-1] > 1:
-            logits = torch.stack(bounded).sum(0)
+        if stages and stages[0][0].shape[-1] > 1:
+            logits = self._logits(stages, z)
             weight = logits.softmax(-1)
             if self.y is not None:
                 one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
                 weight = torch.where(self.y[:, None] < 0, weight, one)
         gradient = z * -self.precision
-        for slope, pullback in slopes:
+        for values, pullback in stages:
+            slope = torch.ones_like(values) if self.prior.bound is None else 1 - values.square()
             gradient += pullback(slope if weight is None else weight * slope)
         return gradient
 

@@ -44,6 +44,7 @@ def build_model(recipe: Recipe, dataset: Dataset) -> LatentEBM:
     torch.manual_seed(recipe.seed)
     d = recipe.prior.latent_dim
     decoder = _component("decoders", recipe.decoder, d, dataset.sizes)
+    decoder.initialise(dataset)
     encoder = None
     if recipe.encoder["name"] and d:  # without z there is nothing to encode
         encoder = _component("encoders", recipe.encoder, d, dataset.sizes)

@@ -150,6 +150,8 @@ def fit(
     with torch.random.fork_rng():  # the run's own random state is left as it was
         torch.manual_seed(options.seed)
         model = LanguageModel(vocab_size, options).to(device).train()
+        counts = torch.cat(list(train)).bincount(minlength=vocab_size) + 0.5
+        model.bias.data.copy_((counts / counts.sum()).log())  # the common words need no learning
         adam = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
         total = options.epochs * math.ceil(len(train) / options.batch_size)
         schedule = torch.optim.lr_scheduler.LambdaLR(
