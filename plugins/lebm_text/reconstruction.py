@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from lebm_core.errors import MissingExtra
+from lebm_core.inference import Amortized
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.metrics import Figure, subset, text_of
 
@@ -44,7 +45,8 @@ class Reconstruction:
             originals += data.sentences(x)
             returned += data.sentences(model.reconstruct(x, generator=evaluation.generator))
         figure = bleu(returned, originals, seed=evaluation.seed)
-        code = "the mean of q(z|x)" if model.encoder is not None else "one posterior chain"
+        alone = isinstance(model.inference, Amortized)
+        code = "the mean of q(z|x)" if alone else f"one draw of {type(model.inference).__name__}"
         extra = {"decoding": "greedy", "code": code, "tokenize": "none"}
         exact = sum(a == b for a, b in zip(returned, originals, strict=True)) / len(originals)
         return {

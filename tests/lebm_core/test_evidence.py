@@ -110,27 +110,28 @@ def test_standard_error_of_log_weights_is_that_of_repetitions() -> None:
 
 
 def test_the_published_estimator_is_off_and_ours_is_right_on_the_same_toy() -> None:
-    """Section 0.5: 32 dimensions, the exact posterior as proposal, 100 draws.
+    """x = z + 0.3 eps in 32 dimensions, the exact posterior as proposal, 100 draws.
 
     The published estimator uses q(z|x) draws for numerator and Z alike; the prior's mass is then
-    never estimated, and log p(x) is over-stated by tens of nats. Ours is exact here.
+    never estimated, and log p(x) is over-stated by 32 nats. Ours is exact here.
     """
     from lebm_text.likelihood import self_normalised
 
     torch.manual_seed(0)
     d = 32
-    decoder = Linear(torch.eye(d) * 1.5, 1.0)
+    decoder, n = Linear(torch.eye(d), 0.3), 200
     model = LatentEBM(GaussianPrior(d), decoder, Exact(decoder))
-    x = decoder.marginal().sample((50,))
+    x = decoder.marginal().sample((n,))
     truth = decoder.marginal().log_prob(x)
     ours = model.log_prob(x, n_samples=100, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(ours.value.float(), truth, atol=1e-3)
     q = model.need_encoder("this test")(x)
     z = q.sample((100,))
     likelihood = torch.stack([decoder(each).log_prob(x) for each in z])
-    weights = model.prior.log_prob(z.flatten(0, 1)).view(100, 50) - q.log_prob(z)
-    published = self_normalised(likelihood, weights).float()
-    assert float((published - truth).mean()) > 10
+    weights = model.prior.log_prob(z.flatten(0, 1)).view(100, n) - q.log_prob(z)
+    excess = (self_normalised(likelihood, weights).float() - truth).detach()
+    tolerance = 0.5 + 4.5 * float(excess.std()) / n**0.5  # "32" is rounded to whole nats
+    assert abs(float(excess.mean()) - 32) < tolerance
 
 
 def test_the_model_without_z_is_exact() -> None:

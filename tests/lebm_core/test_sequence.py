@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lebm_core import SequenceDecoder, SequenceEncoder
+from lebm_core import Batch, Dataset, SequenceDecoder, SequenceEncoder
 from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
 from lebm_core.vocabulary_loss import token_nll
@@ -169,6 +171,29 @@ def test_vocabulary_loss_is_cross_entropy(half: bool) -> None:
         assert float((a - c).norm() / c.norm()) < tolerance
     with torch.no_grad():
         assert torch.allclose(token_nll(h, w, b, y, half=half), found.detach())
+
+
+def test_the_output_starts_at_the_frequencies_of_the_training_tokens() -> None:
+    class Ids(Dataset):
+        def length(self, split: str) -> int:
+            return 3
+
+        def batch(self, split: str, index: Tensor) -> Batch:
+            return Batch(torch.tensor([[5, 5, 2], [6, 2, 0], [5, 2, 0]])[index])
+
+        def write(self, x: object, path: Path) -> Path:
+            return path
+
+        def save(self, folder: Path) -> None: ...
+
+        @classmethod
+        def load(cls, folder: Path) -> Ids:
+            return cls()
+
+    decoder = SequenceDecoder(2, 8, embed_dim=4, hidden=4)
+    decoder.initialise(Ids())
+    counts = torch.tensor([0, 0, 3, 0, 0, 3, 1, 0]) + 0.5  # the padding is no token
+    assert torch.allclose(decoder.output.bias.softmax(0), counts / counts.sum())
 
 
 def test_errors_name_the_choice() -> None:
