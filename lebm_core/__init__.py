@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names once more, where type checkers look
+    from lebm_core.coupled_prior import CoupledPrior as CoupledPrior
     from lebm_core.data import Batch as Batch
     from lebm_core.data import Dataset as Dataset
     from lebm_core.decoder import (
@@ -28,9 +29,8 @@ if TYPE_CHECKING:  # the same names once more, where type checkers look
     from lebm_core.diagnostics import energy_profile as energy_profile
     from lebm_core.dynamics import Chain as Chain
     from lebm_core.dynamics import langevin as langevin
+    from lebm_core.ebm_prior import EBMPrior as EBMPrior
     from lebm_core.energy import Energy as Energy
-    from lebm_core.evidence import Estimate as Estimate
-    from lebm_core.evidence import log_z as log_z
     from lebm_core.hookspecs import hookimpl as hookimpl
     from lebm_core.inference import (
         Amortized as Amortized,
@@ -48,12 +48,8 @@ if TYPE_CHECKING:  # the same names once more, where type checkers look
     from lebm_core.mixture import MixturePrior as MixturePrior
     from lebm_core.model import LatentEBM as LatentEBM
     from lebm_core.options import LearningOptions as LearningOptions
-    from lebm_core.prior import (
-        CoupledPrior as CoupledPrior,
-    )
-    from lebm_core.prior import (
-        EBMPrior as EBMPrior,
-    )
+    from lebm_core.partition import Estimate as Estimate
+    from lebm_core.partition import log_z as log_z
     from lebm_core.prior import (
         GaussianPrior as GaussianPrior,
     )
@@ -76,13 +72,13 @@ _HOME = {
     "AmortizedRefined": "inference",
     "Batch": "data",
     "Chain": "dynamics",
-    "CoupledPrior": "prior",
+    "CoupledPrior": "coupled_prior",
     "Dataset": "data",
     "Decoder": "decoder",
-    "EBMPrior": "prior",
+    "EBMPrior": "ebm_prior",
     "Encoder": "decoder",
     "Energy": "energy",
-    "Estimate": "evidence",
+    "Estimate": "partition",
     "Evaluation": "run.evaluation",
     "GaussianPrior": "prior",
     "LatentEBM": "model",
@@ -100,7 +96,7 @@ _HOME = {
     "gaussian_code": "decoder",
     "hookimpl": "hookspecs",
     "langevin": "dynamics",
-    "log_z": "evidence",
+    "log_z": "partition",
     "run_recipe": "run.run",
 }
 

@@ -137,8 +137,10 @@ def _describe(part: Component, kind: str) -> dict[str, Any]:
 
 def _rebuild(described: dict[str, Any], kind: str) -> Any:
     if kind == "priors":
+        from lebm_core.coupled_prior import CoupledPrior
+        from lebm_core.ebm_prior import EBMPrior
         from lebm_core.mixture import MixturePrior
-        from lebm_core.prior import CoupledPrior, EBMPrior, GaussianPrior
+        from lebm_core.prior import GaussianPrior
 
         classes = {c.__name__: c for c in (CoupledPrior, EBMPrior, GaussianPrior, MixturePrior)}
         return classes[described["name"]](**described["options"])

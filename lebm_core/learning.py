@@ -12,10 +12,10 @@ from lebm_core.data import Batch, Dataset
 from lebm_core.decoder import frozen
 from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
 from lebm_core.diagnostics import DriftGuard, step_size_warning
+from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.mixture import MixturePrior
 from lebm_core.options import LearningOptions
-from lebm_core.prior import EBMPrior
 from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
 
 if TYPE_CHECKING:

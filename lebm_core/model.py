@@ -12,9 +12,10 @@ from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder, device_of, frozen
 from lebm_core.dynamics import langevin
 from lebm_core.errors import UsageError
-from lebm_core.evidence import Estimate, log_evidence
+from lebm_core.evidence import log_evidence
 from lebm_core.hub import HubModel
 from lebm_core.inference import Amortized, Inference, ShortRun
+from lebm_core.partition import Estimate
 from lebm_core.prior import Prior
 from lebm_core.randomness import draw
 

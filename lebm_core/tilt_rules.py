@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from lebm_core.decoder import frozen
+from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.inference import Pool
 from lebm_core.options import LearningOptions
-from lebm_core.prior import EBMPrior, Prior
+from lebm_core.prior import Prior
 from lebm_core.randomness import randint, uniform
 
 __all__ = ["DensityRatio", "PersistentChains", "ShortRunChains", "TiltLoss"]

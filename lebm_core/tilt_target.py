@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lebm_core.energy import Energy
 
 if TYPE_CHECKING:
-    from lebm_core.prior import EBMPrior
+    from lebm_core.ebm_prior import EBMPrior
 
 __all__ = ["TiltTarget", "pick"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
+from lebm_core.coupled_prior import build_prior
 from lebm_core.data import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.inference import build_inference
 from lebm_core.learning import Learning
 from lebm_core.model import LatentEBM
 from lebm_core.options import PriorOptions
-from lebm_core.prior import build_prior
 from lebm_core.registry import registry
 from lebm_core.run.datasets import DataFiles
 from lebm_core.run.evaluation import Metric

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lebm_core import EBMPrior, LatentEBM, log_z
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.evidence import Estimate
+from lebm_core.partition import Estimate
 from lebm_core.run.evaluation import Evaluation, Metric, Value
 from lebm_tabular.synthetic import Synthetic
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lebm_core import LatentEBM
-from lebm_core.evidence import log_z
 from lebm_core.learning import aggregate_codes
+from lebm_core.partition import log_z
 
 if TYPE_CHECKING:
     from lebm_tabular.synthetic import Synthetic

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lebm_core.data import Batch
 from lebm_core.errors import UnsupportedEstimate
-from lebm_core.evidence import Estimate, checked_log_z
+from lebm_core.partition import Estimate, checked_log_z
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.datasets import TextDataset
 from lebm_text.metrics import Figure, perplexity, subset, text_of

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from lebm_core import CoupledPrior, EBMPrior, GaussianPrior
 from lebm_core.dynamics import Chain, Total, langevin, value_and_gradient
 from lebm_core.errors import DivergenceError, UsageError
-from lebm_core.prior import CoupledPrior, EBMPrior, GaussianPrior
 
 PRECISION = torch.tensor([[2.0, 0.6], [0.6, 1.0]])
 

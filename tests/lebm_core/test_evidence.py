@@ -11,9 +11,9 @@ from toys import Exact, Linear
 
 from lebm_core import EBMPrior, GaussianPrior, LatentEBM, ShortRun, log_z
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.evidence import checked_log_z, from_log_weights
 from lebm_core.learning import Learning
 from lebm_core.options import LearningOptions
+from lebm_core.partition import checked_log_z, from_log_weights
 
 
 def tilted(seed: int = 0, scale: float = 0.6) -> EBMPrior:

@@ -335,10 +335,10 @@ def test_without_a_gpu_the_default_preset_is_cpu(path, monkeypatch):
 
 
 def test_the_choices_are_those_that_the_code_knows():
+    from lebm_core.coupled_prior import build_prior
     from lebm_core.energy import ACTIVATIONS
     from lebm_core.inference import build_inference
     from lebm_core.learning import DECODER_RULES, TILT_RULES
-    from lebm_core.prior import build_prior
     from lebm_core.run.schema import leaf_types
 
     prior, learning = leaf_types(PriorOptions), leaf_types(LearningOptions)

@@ -9,12 +9,12 @@ import sys
 import pytest
 import torch
 
+from lebm_core import EBMPrior, GaussianPrior
 from lebm_core.errors import DivergenceError, Interrupted, UsageError
 from lebm_core.inference import Amortized, Persistent, ShortRun
 from lebm_core.learning import Learning
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
-from lebm_core.prior import EBMPrior, GaussianPrior
 from lebm_core.run.optimizers import part_optimizers, rate_factor
 from lebm_core.run.options import TrainingOptions
 from lebm_core.run.tracking import read_metrics

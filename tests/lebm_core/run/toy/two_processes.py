@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from lebm_toy import ToyData, ToyDecoder, ToyEncoder
 
+from lebm_core import EBMPrior
 from lebm_core.learning import Learning
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
-from lebm_core.prior import EBMPrior
 from lebm_core.run.options import TrainingOptions
 from lebm_core.run.training import train
 
