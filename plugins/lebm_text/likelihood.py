@@ -27,6 +27,7 @@ POINTS = (
     "An autoencoder's encoder gives points: it is no proposal for importance sampling, and the "
     "decoder was trained on those points alone."
 )
+LEAST_ESS = 2.0  # effective codes a sentence (the median) below which no likelihood is given
 TOKENS = 8000  # decoded at once: their logits over 10,000 words take 320 MB
 NLL = "-log p(x) in nats a sentence, its end included"
 
@@ -138,11 +139,29 @@ class Likelihood:
             "monte_carlo_error": monte_carlo,
             "nll_per_token": float(nll.sum() / tokens.sum()),
         }
+        refused = None
         if not exact:
-            extra["median_ess"] = float(torch.cat(ess).median())
+            extra["median_ess"] = median = float(torch.cat(ess).median())
+            if median < LEAST_ESS:
+                refused = (
+                    f"Half of the sentences rest on fewer than {median:.2g} effective codes of "
+                    f"{self.n_samples}: the proposal misses the posterior. More "
+                    "evaluation.likelihood_samples, or a better encoder, are needed."
+                )
+        bound = {}
+        if model.encoder is not None and model.latent_dim:
+            bound["bound"] = _mean(
+                found["bound"],
+                split,
+                "Variational upper bound on the NLL a sentence, log Z included; 1 draw of z.",
+                {},
+            )
         n = len(rows)
+        if refused is not None:
+            none = Value(None, n=n, split=split, definition=NLL, refused=refused, extra=extra)
+            return {"nll": none, "perplexity": none, **bound}
         ppl = perplexity(nll, tokens)
-        values = {
+        return {
             "nll": _mean(nll, split, f"{NLL}, {how}; the error is over sentences.", extra),
             "perplexity": Value(
                 ppl.value,
@@ -152,16 +171,9 @@ class Likelihood:
                 f"exp of the nats per token, ends included; {how}.",
                 extra=extra,
             ),
+            **bound,
+            **_paired(evaluation, nll, rows),
         }
-        if model.encoder is not None and model.latent_dim:
-            values["bound"] = _mean(
-                found["bound"],
-                split,
-                "Variational upper bound on the NLL a sentence, log Z included; 1 draw of z.",
-                {},
-            )
-        values |= _paired(evaluation, nll, rows)
-        return values
 
     def _published(self, evaluation: Evaluation, data: TextDataset, rows: Tensor) -> Value:
         nll = torch.zeros(len(rows), dtype=torch.float64)

@@ -101,6 +101,17 @@ def test_a_likelihood_without_support_is_refused_with_the_reason(data, evaluatio
     assert all(v.value is None and "points" in str(v.refused) for v in values.values())
 
 
+def test_a_proposal_that_misses_the_posterior_is_refused(data, evaluation):
+    model = model_of(data, EBMPrior(4, hidden=(16,)))
+    with torch.no_grad():  # a proposal 20 times wider than the prior
+        model.encoder.output.weight.zero_()
+        model.encoder.output.bias.copy_(torch.tensor([0.0] * 4 + [3.0] * 4))
+    options = {"likelihood_samples": 50, "published_sentences": 0, "log_z_samples": 5000}
+    values = likelihood.build(**options)(evaluation(model))
+    assert values["nll"].value is None and "effective codes" in values["nll"].refused
+    assert values["perplexity"].refused and values["bound"].value is not None
+
+
 def test_perplexity_rows(data, evaluation):
     metric = perplexity.build(**EVALUATOR)
     values = metric(evaluation(model_of(data, EBMPrior(4, hidden=(16,), steps=3))))

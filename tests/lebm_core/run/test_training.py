@@ -258,3 +258,31 @@ def test_two_processes_stay_equal_and_resume(toy_environment, tmp_path):
     assert (tmp_path / "out" / "checkpoints" / "step-00000005" / "state-1.safetensors").is_file()
     again = launch(toy_environment, tmp_path, 8, "--resume")
     assert again[0]["weights"] == again[1]["weights"] != first["weights"]
+
+
+def test_tensorboard_gets_the_same_figures(make, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    make("run", tensorboard=True)
+    (events,) = (tmp_path / "run").rglob("events.out.tfevents.*")
+    found = accumulator.EventAccumulator(str(events)).Reload().Scalars("loss/prior")
+    expected = {r["step"]: r["loss/prior"] for r in read_metrics(tmp_path / "run")}
+    assert {e.step: e.value for e in found} == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_terminal_shows_a_bar_and_a_file_plain_lines(monkeypatch, capsys):
+    from lebm_core.run import tracking
+
+    told = []
+    monkeypatch.delenv(tracking.PLAIN, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    bar = tracking.Progress("model", 4, 1, told.append)
+    bar.advance()
+    bar.report({"loss/prior": 0.25, "kl": 3.0})
+    bar.close()
+    shown = capsys.readouterr().err
+    assert "2/4" in shown and "loss/prior 0.25" in shown and "kl" not in shown and not told
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    lines = tracking.Progress("model", 2, 1, told.append)
+    lines.advance()
+    lines.report({"loss/prior": 0.25})
+    assert told == ["model: step 2/2, 0 s left  loss/prior 0.25"]
