@@ -100,7 +100,12 @@ class RecurrentNet(nn.Module):
             embedded = embedded.repeat_interleave(k, 0)
         inputs = torch.cat([embedded, z[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
         first_state = self.first_state(z)
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=half):
+        # cuDNN gives no gradient in evaluation mode, which is the mode of every chain.
+        fused = self.rnn.training or not torch.is_grad_enabled()
+        with (
+            torch.backends.cudnn.flags(enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32),
+            torch.autocast(z.device.type, torch.bfloat16, enabled=half),
+        ):
             out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
         return out.to(z.dtype)  # type: ignore[no-any-return]
 

@@ -126,7 +126,7 @@ class SequenceDecoder(Decoder):
         prepared: Any = self.net.prepare(embedded, self.use_half())
 
         def log_prob(z: Tensor) -> Tensor:
-            k = len(z) // n
+            k = len(z) // n if n else 1
             half = self.use_half()
             h = self.dropout(self.net.run(prepared, embedded, z, half))  # (n k, T, width)
             if k == 1:
@@ -307,7 +307,7 @@ def _check(
         raise UsageError(
             f'Unknown cell "{cell}": accepted are {", ".join(cells)}.' + did_you_mean(cell, cells)
         )
-    if not 0 <= max(pad, bos, eos) < vocab_size:
+    if min(pad, bos, eos) < 0 or max(pad, bos, eos) >= vocab_size:
         raise UsageError(
-            f"The special ids {pad}, {bos}, {eos} exceed a vocabulary of {vocab_size}."
+            f"The special ids {pad}, {bos}, {eos} are not all in a vocabulary of {vocab_size}."
         )

@@ -52,18 +52,24 @@ class TiltTarget:
         stages = (self.prior.stage_logits(k, z, context) for k in range(self.stages))
         logits = sum(stages, z.new_zeros(1))
         f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
-        return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
+        return self._value(f, z)
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         stages = self._stages(z)
         logits = self._logits(stages, z)
         f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
-        value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
-        return value, self._gradient(z, stages)
+        return self._value(f, z), self._gradient(z, stages)
 
     def gradient(self, z: Tensor) -> Tensor:
         """The gradient alone, (B, d): what an untraced chain needs."""
         return self._gradient(z, self._stages(z))
+
+    def _value(self, f: Tensor, z: Tensor) -> Tensor:
+        """f + log p0(z), -inf outside the box of a uniform p0."""
+        value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
+        if not self.prior.uniform_reference:
+            return value
+        return value.masked_fill((z.abs() > self.prior.std).any(-1), -torch.inf)
 
     def _stages(self, z: Tensor) -> list[Stage]:
         """Of each stage the logits, tanh(F/C) where they are bounded, and the way back to z."""

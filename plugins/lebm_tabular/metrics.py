@@ -41,7 +41,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         values = _likelihood(
             model, data, real if observed else real[:points], norm, draws, generator, split
         )
-        values |= _coverage(data, samples)
+        values |= _coverage(data, samples, "samples")
         values["mmd"] = Value(
             mmd(samples[:points], real[:points]), n=min(points, n, len(samples)), split=split,
             definition="squared maximum mean discrepancy of samples to test points, unbiased, "
@@ -55,7 +55,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
                 float(truth.mean()), float(truth.std() / n**0.5), n, split,
                 "log-density of test points under the density they were drawn from, nats",
             )  # fmt: skip
-            values |= {f"real/{k}": v for k, v in _coverage(data, real).items()}
+            values |= {f"real/{k}": v for k, v in _coverage(data, real, split).items()}
         return values
 
     return metric
@@ -104,7 +104,8 @@ def _likelihood(
 ) -> dict[str, Value]:
     how = "the prior's own, log Z by quadrature"
     if not getattr(model.decoder, "observed", False):
-        how = f"importance sampling with {draws} draws of the posterior, log Z by quadrature"
+        proposal = "q(z|x)" if model.encoder else "a Gaussian fitted to posterior chains"
+        how = f"importance sampling with {draws} draws of {proposal}, log Z by quadrature"
     definition = f"log p(x) of test points, nats: {how}"
     try:
         value = log_likelihood(model, x, norm, draws, generator)
@@ -124,19 +125,20 @@ def _likelihood(
     }  # fmt: skip
 
 
-def _coverage(data: Synthetic, x: Tensor) -> dict[str, Value]:
+def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
     mode, distance = data.distance(x)
     near = distance < 3
-    share = torch.bincount(mode[near], minlength=data.modes) / len(x)
+    share = torch.bincount(mode[near], minlength=data.modes) / max(1, int(near.sum()))
     inside, n = float(near.float().mean()), len(x)
     return {
         "within_3sd": Value(
-            inside, (inside * (1 - inside) / n) ** 0.5, n, "samples",
-            "share of samples within 3 standard deviations of a mode; .989 for the truth",
+            inside, (inside * (1 - inside) / n) ** 0.5, n, split,
+            "share of points within 3 standard deviations of a mode; .989 for the truth",
         ),
         "smallest_mode": Value(
-            float(share.min()) * data.modes, None, n, "samples",
-            "share of samples at the rarest mode, relative to its true share; 1 for the truth",
+            float(share.min()) * data.modes, None, n, split,
+            "share of the rarest mode among points within 3 standard deviations of one, relative "
+            "to its true share; the least of several shares, so a little below 1 for the truth too",
         ),
     }  # fmt: skip
 
