@@ -35,6 +35,7 @@ class TiltTarget:
         self.prior, self.y, self.context, self.stages = prior, y, context, stages
         self.precision = 0.0 if prior.uniform_reference else float(prior.std) ** -2  # type: ignore[arg-type]
         d, std = prior.latent_dim, float(prior.std)  # type: ignore[arg-type]
+        self.width = std
         self.constant = (
             -d * math.log(2 * std)
             if prior.uniform_reference
@@ -69,7 +70,8 @@ class TiltTarget:
         value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
         if not self.prior.uniform_reference:
             return value
-        return value.masked_fill((z.abs() > self.prior.std).any(-1), -torch.inf)
+        outside = (z.abs() > self.width).any(-1)
+        return value.masked_fill(outside, -torch.inf)
 
     def _stages(self, z: Tensor) -> list[Stage]:
         """Of each stage the logits, tanh(F/C) where they are bounded, and the way back to z."""

@@ -105,7 +105,8 @@ def sample_run(
         n: how many.
         y: class id, for a coupled prior.
         seed: of the draw.
-        out: the file, with or without its suffix; by default samples-N-SEED in the folder.
+        out: the file, with or without its suffix; by default samples-N-SEED in the folder;
+            where it is a folder, that file in it.
 
     Returns:
         The file written.
@@ -120,7 +121,10 @@ def sample_run(
     model = load_model(folder)
     dataset = load_dataset(folder)
     x = draw_samples(model, dataset, n, seed=seed, y=y)
-    target = Path(out) if out is not None else folder / f"samples-{n}-{seed}"
+    name = f"samples-{n}-{seed}" + (f"-y{y}" if y is not None else "")
+    target = Path(out) if out is not None else folder / name
+    if target.is_dir():
+        target = target / name
     target.parent.mkdir(parents=True, exist_ok=True)
     known = {"", ".txt", ".csv", ".npz", ".png", ".smi"}  # the data set adds its own
     return dataset.write(x, target.with_suffix("") if target.suffix in known else target)
