@@ -110,6 +110,7 @@ def run_recipe(
     if not named and recipe.preset:
         say(f"{recipe.name}: preset {recipe.preset}.")
     _check_resumable(recipe, folder, resume)
+    check_recipe(recipe)
     dataset = build_dataset(recipe, data_dir)
     if resume:
         check_same_data(dataset, folder)

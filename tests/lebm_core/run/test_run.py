@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.learning import Learning
+from lebm_core.run.lock import locked
 from lebm_core.run.report import markdown_table, report_run
 from lebm_core.run.run import evaluate_run, run_recipe, sample_run
 from lebm_core.run.tracking import read_metrics
@@ -110,6 +111,10 @@ def test_the_same_seed_gives_the_same_run(toy, tmp_path):
         {"overrides": ["encoder.name="]},
         {"overrides": ["control.f0.training.lr_prior=-1"]},
         {"overrides": ["data.name=nothing"]},
+        {"overrides": ["data.batch_size=0"]},
+        {"overrides": ["seed=99999999999999999999"]},
+        {"overrides": ["control.fo.training.epochs=2", "evaluation.controls=[f0]"]},
+        {"overrides": ["control.model.training.epochs=2", "evaluation.controls=[model]"]},
         {"preset": "papre"},
         {"data_dir": "/nowhere"},
         {"resume": True},
@@ -124,6 +129,19 @@ def test_a_mistake_writes_nothing(toy, tmp_path, mistake):
 def test_a_folder_in_use_is_not_overwritten(run, toy):
     with pytest.raises(UsageError, match="--resume"):
         run_recipe(toy, "", out=run.folder, log=silent)
+
+
+def test_one_process_at_a_time(toy, tmp_path):
+    folder = tmp_path / "run"
+    with locked(folder), pytest.raises(UsageError, match="Another process is at work"):
+        run_recipe(toy, "", out=folder, log=silent)
+    assert not folder.joinpath("INCOMPLETE").exists() and not folder.joinpath(".lock").exists()
+    run_recipe(toy, "", ["evaluation.controls=[]"], out=folder, log=silent)
+
+
+def test_a_control_may_have_metrics_of_its_own(toy, tmp_path):
+    run = run_recipe(toy, "", ["control.f0.evaluation.metrics=[]"], out=tmp_path / "r", log=silent)
+    assert json.loads((run.folder / "metrics.json").read_text())["complete"]
 
 
 def test_a_kill_before_the_first_file_blocks_nothing(toy, tmp_path):
@@ -221,3 +239,17 @@ def test_kill_and_interrupt_at_random_moments(toy, toy_environment, tmp_path):
     assert process.returncode == 0, said
     assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".step-*"))
     assert_same(whole, cut)
+
+
+def test_an_interrupt_of_the_parent_reaches_each_worker_once(toy, toy_environment, tmp_path):
+    out = tmp_path / "run"
+    process = command(toy_environment, toy, out, "training.epochs=100000", "--jobs")
+    wait_for_checkpoint(process, out)
+    wait_for_checkpoint(process, out / "controls" / "f0")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said and "--resume goes on" in said
+    for part in (out, out / "controls" / "f0"):
+        assert any((part / "checkpoints").glob("step-*"))
+    assert "interrupted" in (out / "INCOMPLETE").read_text()
