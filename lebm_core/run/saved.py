@@ -92,6 +92,10 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
         UsageError: naming what is missing.
     """
     if not (folder / file).exists():
+        if file == "model" and (folder / "recipe.toml").exists():
+            raise UsageError(
+                f'"{folder}" has no trained model yet: its command with --resume goes on.'
+            )
         raise UsageError(f'"{folder}" is not a run folder: {file} is missing.')
 
 
@@ -145,7 +149,7 @@ def evaluate_run(
         log: takes lines of progress.
 
     Returns:
-        Values by metric; they are kept in evaluation-SPLIT/ of the folder.
+        Values by metric; they and their pictures are kept in evaluation-SPLIT/ of the folder.
 
     Raises:
         UsageError: where the folder holds no trained model, or the data are not those of the run.
@@ -185,6 +189,13 @@ def check_same_data(dataset: Dataset, folder: Path) -> None:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
+    kept = described.get("summary", {}).get("sha256") or {}
+    for file, checksum in (dataset.summary.get("sha256") or {}).items():
+        if kept.get(file, checksum) != checksum:
+            raise UsageError(
+                f"The data found now are not those of the run: {file} has changed since. Give the "
+                "same files (--data-dir), or start a new run."
+            )
     now = {
         "sizes": json.loads(json.dumps(dataset.sizes, default=str)),
         "counts": {split: dataset.length(split) for split in ("train", "valid", "test")},

@@ -16,6 +16,7 @@ from lebm_core.learning import Learning
 from lebm_core.run.lock import locked
 from lebm_core.run.report import markdown_table, report_run
 from lebm_core.run.run import evaluate_run, run_recipe, sample_run
+from lebm_core.run.saved import check_same_data
 from lebm_core.run.tracking import read_metrics
 
 
@@ -72,12 +73,28 @@ def test_sample_and_evaluate_a_run(run, tmp_path):
     assert first == tmp_path / "x.csv" and first.read_text() == second.read_text()
     assert len(first.read_text().splitlines()) == 7
     assert sample_run(run.folder / "controls" / "f0", 2).is_file()
+    pictures = {p: p.stat().st_mtime_ns for p in (run.folder / "figures").iterdir()}
     values = evaluate_run(run.folder, "train", log=silent)
+    assert pictures == {p: p.stat().st_mtime_ns for p in (run.folder / "figures").iterdir()}
+    assert len(list((run.folder / "evaluation-train" / "figures").iterdir())) == len(pictures)
     assert values["mean"].n == 20
     with pytest.raises(UsageError, match="no examples"):
         evaluate_run(run.folder, "valid", log=silent)
     with pytest.raises(UsageError, match="not a run folder"):
         sample_run(tmp_path, 3)
+
+
+def test_data_that_have_changed_since_are_refused(run):
+    described = json.loads((run.folder / "data.json").read_text())
+    described["summary"]["sha256"] = {"x.csv": "then"}
+    (run.folder / "data.json").write_text(json.dumps(described))
+    import lebm_toy
+
+    data = lebm_toy.ToyData(64, 0)
+    check_same_data(data, run.folder)
+    data.summary["sha256"] = {"x.csv": "now"}
+    with pytest.raises(UsageError, match="x.csv has changed"):
+        check_same_data(data, run.folder)
 
 
 def test_what_is_complete_is_not_done_again(toy, tmp_path):
