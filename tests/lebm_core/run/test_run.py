@@ -202,10 +202,17 @@ def test_a_divergence_leaves_the_run_marked(toy, tmp_path, monkeypatch):
 LONG = ["training.epochs=60", "training.checkpoint_every=3"]
 
 
+def hear_interrupts():
+    """What a background job of a shell starts is deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(environment, toy, out, *more):
     folder = Path(environment["PYTHONPATH"].split(":")[0])
     words = [sys.executable, str(folder / "run_toy.py"), str(toy), str(out), *LONG, *more]
-    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        words, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    )
 
 
 def wait_for_checkpoint(process, out, patience=60.0):
@@ -264,7 +271,10 @@ def test_an_interrupt_of_the_parent_reaches_each_worker_once(toy, toy_environmen
     wait_for_checkpoint(process, out)
     wait_for_checkpoint(process, out / "controls" / "f0")
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130, said
     assert "Traceback" not in said and "--resume goes on" in said
     for part in (out, out / "controls" / "f0"):
