@@ -87,7 +87,7 @@ class RecurrentNet(nn.Module):
 
     def run(self, prepared: Tensor | None, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
         """The states after each input, (B k, T, H)."""
-        k = len(z) // len(embedded)
+        k = len(z) // max(1, len(embedded))
         if prepared is not None and torch.is_grad_enabled():
             if k > 1:
                 prepared = prepared.repeat_interleave(k, 1)
@@ -164,7 +164,7 @@ class CausalTransformer(nn.Module):
 
     def run(self, prepared: Tensor, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
         """The top states at each input, (B k, T, E)."""
-        k = len(z) // len(prepared)
+        k = len(z) // max(1, len(prepared))
         inputs = prepared.repeat_interleave(k, 0) if k > 1 else prepared
         if self.from_z is not None:
             code = self.from_z(z)[:, None]
