@@ -81,10 +81,10 @@ def value_and_gradient(log_prob: LogDensity, z: Tensor) -> tuple[Tensor, Tensor]
     return value.detach(), gradient
 
 
-def gradient_of(log_prob: LogDensity, z: Tensor) -> Tensor:
-    """The gradient alone, (B, d): some log-densities have it for less than with the value."""
+def gradient_of(log_prob: LogDensity) -> Callable[[Tensor], Tensor]:
+    """z -> the gradient alone, (B, d): some log-densities have it for less than with the value."""
     alone: Callable[[Tensor], Tensor] | None = getattr(log_prob, "gradient", None)
-    return value_and_gradient(log_prob, z)[1] if alone is None else alone(z)
+    return alone or (lambda z: value_and_gradient(log_prob, z)[1])
 
 
 def langevin(
@@ -133,13 +133,14 @@ def langevin(
     half, spread = 0.5 * step_size**2, step_size * noise
     recent: list[Tensor] = []
     need_values = adjust or trace is not None
+    gradient_at = gradient_of(log_prob)
     known: tuple[Tensor, Tensor] | None = None
     for step in range(steps):
         if need_values:
             value, gradient = known or value_and_gradient(log_prob, z)
             known = None
         else:
-            gradient = gradient_of(log_prob, z)
+            gradient = gradient_at(z)
         forward = torch.add(z, gradient, alpha=half)
         proposal = forward
         if noise:
