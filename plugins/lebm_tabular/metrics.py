@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lebm_core import EBMPrior, LatentEBM, log_z
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.partition import Estimate
+from lebm_core.partition import Estimate, checked_log_z
 from lebm_core.run.evaluation import Evaluation, Metric, Value
 from lebm_tabular.synthetic import Synthetic
 
@@ -36,10 +36,10 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         n = data.length(split)
         real = data.batch(split, torch.arange(n)).x
         samples = evaluation.samples
-        norm = log_z(model.prior, method="quadrature", generator=generator)
+        norm, how = _norm(model, generator)
         observed = getattr(model.decoder, "observed", False)  # then log p(x) costs nothing
         values = _likelihood(
-            model, data, real if observed else real[:points], norm, draws, generator, split
+            model, data, real if observed else real[:points], norm, how, draws, generator, split
         )
         values |= _coverage(data, samples, "samples")
         values["mmd"] = Value(
@@ -48,7 +48,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
             "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
             "0 for the truth",
         )  # fmt: skip
-        values |= _normalisers(model, norm, generator)
+        values |= _normalisers(model, norm, how, generator)
         if evaluation.name == "model":
             truth = data.log_prob(real)
             values["real/log_likelihood"] = Value(
@@ -59,6 +59,16 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         return values
 
     return metric
+
+
+def _norm(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
+    """log Z and how it was found; None where its estimates disagree, and then the reason."""
+    if model.latent_dim <= 2:
+        return log_z(model.prior, method="quadrature", generator=generator), "quadrature"
+    try:
+        return checked_log_z(model.prior, generator=generator)[0], "importance"
+    except UnsupportedEstimate as reason:
+        return None, str(reason)
 
 
 def log_likelihood(
@@ -97,16 +107,21 @@ def _likelihood(
     model: LatentEBM,
     data: Synthetic,
     x: Tensor,
-    norm: Estimate,
+    norm: Estimate | None,
+    by: str,
     draws: int,
     generator: torch.Generator,
     split: str,
 ) -> dict[str, Value]:
-    how = "the prior's own, log Z by quadrature"
+    how = "the prior's own"
     if not getattr(model.decoder, "observed", False):
         proposal = "q(z|x)" if model.encoder else "a Gaussian fitted to posterior chains"
-        how = f"importance sampling with {draws} draws of {proposal}, log Z by quadrature"
+        how = f"importance sampling with {draws} draws of {proposal}"
     definition = f"log p(x) of test points, nats: {how}"
+    if norm is None:
+        refused = Value(None, n=len(x), split=split, definition=definition, refused=by)
+        return {"log_likelihood": refused}
+    definition += f", log Z by {by}"
     try:
         value = log_likelihood(model, x, norm, draws, generator)
     except UnsupportedEstimate as reason:
@@ -144,15 +159,15 @@ def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
 
 
 def _normalisers(
-    model: LatentEBM, norm: Estimate, generator: torch.Generator
+    model: LatentEBM, norm: Estimate | None, by: str, generator: torch.Generator
 ) -> dict[str, Value]:
     if not isinstance(model.prior, EBMPrior):
         return {}
-    values = {
-        "log_z": Value(
-            float(norm), float(norm.standard_error), norm.n_samples, "", "log Z by quadrature, nats"
+    values = {}
+    if norm is not None:
+        values["log_z"] = Value(
+            float(norm), float(norm.standard_error), norm.n_samples, "", f"log Z by {by}, nats"
         )
-    }
     for method, n in (("importance", 20_000), ("ais", 1_000)):
         found = log_z(
             model.prior, method=method, n_samples=n, step_size=0.15, generator=generator
