@@ -66,9 +66,9 @@ class CoupledPrior(EBMPrior):
         if y is None:
             return None
         ids = torch.as_tensor(y, device=device_of(self)).expand(n)
-        if int(ids.min()) < 0 or int(ids.max()) >= self.n_classes:
-            last = self.n_classes - 1
-            raise UsageError(f"Class ids run from 0 to {last}, not {ids.tolist()[0]}.")
+        wrong = ids[(ids < 0) | (ids >= self.n_classes)]
+        if len(wrong):
+            raise UsageError(f"Class ids run from 0 to {self.n_classes - 1}, not {int(wrong[0])}.")
         return ids
 
 

@@ -75,7 +75,7 @@ class Decoder(Component):
         n = len(x)
 
         def log_prob(z: Tensor) -> Tensor:
-            k = len(z) // n
+            k = len(z) // n if n else 1
             if k == 1:
                 return self(z, context).log_prob(x)  # type: ignore[no-any-return]
             many = x.repeat_interleave(k, 0)

@@ -74,6 +74,8 @@ def energy_profile(
             prior.draw_reference(n, generator),
             steps=steps,
             step_size=own if step_size is None else step_size,
+            noise=getattr(prior, "noise", 1.0),
+            adjust=getattr(prior, "adjust", False),
             generator=generator,
             trace=chain,
             fold=prior.fold,

@@ -42,7 +42,8 @@ class Chain:
         log_prob: log p at the start of the step, in nats.
         gradient_norm: norm of its gradient there.
         displacement: distance moved by the step.
-        acceptance: probability with which Metropolis-Hastings accepts the proposal.
+        acceptance: probability with which Metropolis-Hastings accepts the proposal; NaN where
+            the noise is not 1, for then it is not defined.
         keep: steps after which z itself is kept in `states`.
         states: step -> z (B, d).
     """
@@ -80,10 +81,10 @@ def value_and_gradient(log_prob: LogDensity, z: Tensor) -> tuple[Tensor, Tensor]
     return value.detach(), gradient
 
 
-def gradient_of(log_prob: LogDensity, z: Tensor) -> Tensor:
-    """The gradient alone, (B, d): some log-densities have it for less than with the value."""
+def gradient_of(log_prob: LogDensity) -> Callable[[Tensor], Tensor]:
+    """z -> the gradient alone, (B, d): some log-densities have it for less than with the value."""
     alone: Callable[[Tensor], Tensor] | None = getattr(log_prob, "gradient", None)
-    return value_and_gradient(log_prob, z)[1] if alone is None else alone(z)
+    return alone or (lambda z: value_and_gradient(log_prob, z)[1])
 
 
 def langevin(
@@ -112,7 +113,8 @@ def langevin(
             then exact at any step size (Roberts and Tweedie 1996).
         generator: source of the noise.
         trace: filled in at every step when given.
-        fold: applied after each step; maps z back into a bounded support.
+        fold: maps z back into a bounded support after each step; an adjusted chain does without,
+            for it rejects where log p is -inf.
         limit: a coordinate beyond it counts as diverged.
         name: the part that a `DivergenceError` speaks of.
 
@@ -131,24 +133,24 @@ def langevin(
     half, spread = 0.5 * step_size**2, step_size * noise
     recent: list[Tensor] = []
     need_values = adjust or trace is not None
+    gradient_at = gradient_of(log_prob)
     known: tuple[Tensor, Tensor] | None = None
     for step in range(steps):
         if need_values:
             value, gradient = known or value_and_gradient(log_prob, z)
             known = None
         else:
-            gradient = gradient_of(log_prob, z)
+            gradient = gradient_at(z)
         forward = torch.add(z, gradient, alpha=half)
         proposal = forward
         if noise:
             proposal = forward.add(normal_like(z, generator), alpha=spread)
-        if fold is not None:
+        if fold is not None and not adjust:
             proposal = fold(proposal)
         if need_values:
             known = value_and_gradient(log_prob, proposal)
             accept = _acceptance(z, value, forward, proposal, *known, half, step_size)
-            if trace is not None:
-                _record(trace, step, z, value, gradient, proposal, accept)
+            before = value, gradient
         if adjust and known is not None:
             taken = uniform((len(z),), z, generator) < accept
             known = (
@@ -156,6 +158,10 @@ def langevin(
                 torch.where(taken[:, None], known[1], gradient),
             )
             proposal = torch.where(taken[:, None], proposal, z)
+        if trace is not None:
+            if noise != 1.0:
+                accept = torch.full_like(accept, torch.nan)
+            _record(trace, step, z, *before, proposal, accept)
         z = proposal
         recent.append(z)
         if len(recent) == CHECK_EVERY or step == steps - 1:

@@ -100,10 +100,7 @@ class EBMPrior(Prior):
     ) -> Tensor:
         """F(z), (B, C): the sum over stages, or over the first `stages` of them."""
         if self.context_dim and context is None:
-            raise UsageError(
-                f"This prior is conditioned on a context of {self.context_dim} features: pass "
-                "context=(B, c)."
-            )
+            raise UsageError(self._needs_context())
         logits = self.stage_logits(0, z, context)
         for stage in range(1, len(self.tilts) if stages is None else stages):
             logits = logits + self.stage_logits(stage, z, context)
@@ -133,6 +130,8 @@ class EBMPrior(Prior):
             half_rows: for batches of so many rows, take the gradient in bfloat16 where that is
                 faster, of the weights as they are now; 0 for float32.
         """
+        if self.context_dim and context is None:
+            raise UsageError(self._needs_context())
         used = len(self.tilts) if stages is None else stages
         return TiltTarget(self, y, context, used, half_rows)
 
@@ -167,6 +166,12 @@ class EBMPrior(Prior):
             trace=trace,
             fold=self.fold,
             name="prior chain",
+        )
+
+    def _needs_context(self) -> str:
+        return (
+            f"This prior is conditioned on a context of {self.context_dim} features: pass "
+            "context=(B, c)."
         )
 
     def fold(self, z: Tensor) -> Tensor:

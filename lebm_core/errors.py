@@ -54,6 +54,11 @@ class MissingExtra(UsageError):
         )
         self.package = package
         self.extra = extra
+        self.needed_by = needed_by
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
+        """Errors come back from workers pickled; by default only the message would."""
+        return type(self), (self.package, self.extra, self.needed_by)
 
 
 class RunError(LebmError):

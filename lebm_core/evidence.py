@@ -74,7 +74,8 @@ def log_evidence(
             model.prior.draw_reference(n, generator)
         ).double()
         return Estimate(value, torch.zeros_like(value), None, "exact", 1)
-    target = posterior_target(model, batch)
+    with torch.set_grad_enabled(method == "ais"):  # its chains will ask for gradients
+        target = posterior_target(model, batch)
     proposal = _proposal(model, batch, generator)
     with fork(generator):
         z = proposal.sample((n_samples,))  # (n_samples, B, d)
@@ -109,7 +110,10 @@ def _proposal(
         return model.encoder(batch.x, batch.context)  # type: ignore[no-any-return]
     draws = torch.stack([model.inference(model, batch, generator=generator) for _ in range(chains)])
     mean = draws.mean(0)
-    centred = draws - mean
+    centred, d = draws - mean, model.latent_dim
     covariance = torch.einsum("nbi,nbj->bij", centred, centred) / (chains - 1)
+    # Few chains in many dimensions say little of correlations, and would make it singular.
+    kept = max(0.0, 1 - d / chains)
+    covariance = kept * covariance + (1 - kept) * torch.diag_embed(covariance.diagonal(0, 1, 2))
     ridge = 1e-3 * torch.eye(model.latent_dim, device=mean.device)
     return MultivariateNormal(mean, 1.44 * covariance + ridge, validate_args=False)

@@ -73,11 +73,13 @@ class Pool:
         known = z if self.codes is None else torch.cat([z, self.codes.to(z.device)])
         self.codes = known[: self.size]
 
-    def draw(self, n: int, generator: torch.Generator | None) -> Tensor | None:
-        """n codes, with replacement, (n, d); None while the pool is empty."""
+    def draw(
+        self, n: int, device: torch.device, generator: torch.Generator | None
+    ) -> Tensor | None:
+        """n codes, with replacement, (n, d) on `device`; None while the pool is empty."""
         if self.codes is None:
             return None
-        return self.codes[randint(len(self.codes), n, self.codes, generator)]
+        return self.codes[randint(len(self.codes), n, self.codes, generator)].to(device)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {} if self.codes is None else {"codes": self.codes}
@@ -100,7 +102,10 @@ class _Chains:
         generator: torch.Generator | None,
         trace: Chain | None,
     ) -> Tensor:
-        with frozen(model.decoder, model.prior, evaluating=True):
+        if z.shape[1] == 0:
+            return z
+        # The likelihood hoists what z does not touch only where gradients are to be taken.
+        with torch.enable_grad(), frozen(model.decoder, model.prior, evaluating=True):
             return langevin(
                 posterior_target(model, batch),
                 z,
@@ -150,7 +155,7 @@ class ShortRun(_Chains):
         trace: Chain | None = None,
     ) -> Tensor:
         n = len(batch.x)
-        start = self.pool.draw(n, generator) if self.pool is not None else None
+        start = None if self.pool is None else self.pool.draw(n, model.device, generator)
         if start is None:
             start = model.prior.draw_reference(n, generator)
         z = self.run(model, batch, start, generator, trace)

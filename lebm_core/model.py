@@ -102,6 +102,8 @@ class LatentEBM(nn.Module, HubModel):
         """
         if n < 1:
             raise UsageError(f"The number of samples must be at least 1, not {n}.")
+        if isinstance(y, Tensor) and y.ndim:
+            y = y.expand(n)
         parts = []
         for first in range(0, n, batch_size):
             rows = slice(first, min(first + batch_size, n))

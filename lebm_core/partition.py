@@ -55,7 +55,8 @@ def from_log_weights(log_weights: Tensor, method: str) -> Estimate:
     total = w.logsumexp(0)
     ess = (2 * total - (2 * w).logsumexp(0)).exp()
     relative_variance = (n / ess - 1).clamp(min=0) / max(n - 1, 1)
-    return Estimate(total - math.log(n), relative_variance.sqrt(), ess, method, n)
+    error = relative_variance.sqrt() if n > 1 else torch.full_like(total, torch.inf)
+    return Estimate(total - math.log(n), error, ess, method, n)
 
 
 @torch.no_grad()
@@ -190,12 +191,12 @@ def checked_log_z(
         f" and {float(second):.2f} by AIS ({_ess(second)})"
     )
     for each in pair:
-        if each.ess is not None and float(each.ess) < LEAST_ESS:
+        if each.ess is not None and not float(each.ess) >= LEAST_ESS:  # nor NaN
             raise UnsupportedEstimate(
                 f"No likelihood is given: {said}; fewer than {LEAST_ESS:g} effective draws carry "
                 "no figure. Bound the tilt or learn it by density ratio."
             )
-    if abs(float(first) - float(second)) > AGREEMENT:
+    if not abs(float(first) - float(second)) <= AGREEMENT:
         raise UnsupportedEstimate(
             f"No likelihood is given: {said}; the two disagree by more than {AGREEMENT:g}. More "
             "draws (n_samples) narrow their errors."

@@ -55,7 +55,8 @@ def fork(generator: torch.Generator | None) -> AbstractContextManager[None]:
 @contextmanager
 def _forked(generator: torch.Generator) -> Iterator[None]:
     seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
-    devices = [generator.device] if generator.device.type == "cuda" else []
+    # Seeding the global state reaches the GPU as well, where there is one in use.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield

@@ -87,7 +87,7 @@ class RecurrentNet(nn.Module):
 
     def run(self, prepared: Tensor | None, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
         """The states after each input, (B k, T, H)."""
-        k = len(z) // len(embedded)
+        k = len(z) // max(1, len(embedded))
         if prepared is not None and torch.is_grad_enabled():
             if k > 1:
                 prepared = prepared.repeat_interleave(k, 1)
@@ -100,7 +100,12 @@ class RecurrentNet(nn.Module):
             embedded = embedded.repeat_interleave(k, 0)
         inputs = torch.cat([embedded, z[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
         first_state = self.first_state(z)
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=half):
+        # cuDNN gives no gradient in evaluation mode, which is the mode of every chain.
+        fused = self.rnn.training or not torch.is_grad_enabled()
+        with (
+            torch.backends.cudnn.flags(enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32),
+            torch.autocast(z.device.type, torch.bfloat16, enabled=half),
+        ):
             out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
         return out.to(z.dtype)  # type: ignore[no-any-return]
 
@@ -159,7 +164,7 @@ class CausalTransformer(nn.Module):
 
     def run(self, prepared: Tensor, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
         """The top states at each input, (B k, T, E)."""
-        k = len(z) // len(prepared)
+        k = len(z) // max(1, len(prepared))
         inputs = prepared.repeat_interleave(k, 0) if k > 1 else prepared
         if self.from_z is not None:
             code = self.from_z(z)[:, None]

@@ -24,6 +24,7 @@ from lebm_core.vocabulary_loss import token_nll
 __all__ = ["SequenceDecoder", "SequenceDistribution", "SequenceEncoder"]
 
 CELLS = ("lstm", "gru", "transformer")
+LONGEST = 60  # drawn by a decoder that was told no other length
 
 
 class SequenceDecoder(Decoder):
@@ -40,7 +41,7 @@ class SequenceDecoder(Decoder):
         dropout: of the embeddings and of the outputs, in training; one mask for all steps.
         word_dropout: share of input tokens that training hides.
         tied: the output layer is the embedding, behind a map from H to E.
-        max_length: longest sequence that `sample` draws.
+        max_length: longest sequence that `sample` draws; None for that of the data, or 60.
         pad: id of the padding.
         bos: id that starts the input.
         eos: id that ends a sequence.
@@ -62,7 +63,7 @@ class SequenceDecoder(Decoder):
         dropout: float = 0.2,
         word_dropout: float = 0.0,
         tied: bool = True,
-        max_length: int = 60,
+        max_length: int | None = None,
         pad: int = 0,
         bos: int = 1,
         eos: int = 2,
@@ -71,7 +72,8 @@ class SequenceDecoder(Decoder):
         super().__init__()
         _check(cell, vocab_size, pad, bos, eos)
         self.latent_dim, self.vocab_size, self.cell = latent_dim, vocab_size, cell
-        self.max_length, self.pad, self.bos, self.eos = max_length, pad, bos, eos
+        self.max_length = LONGEST if max_length is None else max_length
+        self.pad, self.bos, self.eos = pad, bos, eos
         self.allow_half, self.word_dropout = half, word_dropout
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5 if tied else 0.1)
@@ -126,7 +128,7 @@ class SequenceDecoder(Decoder):
         prepared: Any = self.net.prepare(embedded, self.use_half())
 
         def log_prob(z: Tensor) -> Tensor:
-            k = len(z) // n
+            k = len(z) // n if n else 1
             half = self.use_half()
             h = self.dropout(self.net.run(prepared, embedded, z, half))  # (n k, T, width)
             if k == 1:
@@ -307,7 +309,7 @@ def _check(
         raise UsageError(
             f'Unknown cell "{cell}": accepted are {", ".join(cells)}.' + did_you_mean(cell, cells)
         )
-    if not 0 <= max(pad, bos, eos) < vocab_size:
+    if min(pad, bos, eos) < 0 or max(pad, bos, eos) >= vocab_size:
         raise UsageError(
-            f"The special ids {pad}, {bos}, {eos} exceed a vocabulary of {vocab_size}."
+            f"The special ids {pad}, {bos}, {eos} are not all in a vocabulary of {vocab_size}."
         )

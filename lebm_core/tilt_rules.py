@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from lebm_core.decoder import frozen
+from lebm_core.decoder import device_of, frozen
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.inference import Pool
 from lebm_core.options import LearningOptions
 from lebm_core.prior import Prior
-from lebm_core.randomness import randint, uniform
+from lebm_core.randomness import uniform
 
 __all__ = ["DensityRatio", "PersistentChains", "ShortRunChains", "TiltLoss"]
 
@@ -62,7 +62,9 @@ class ShortRunChains:
         with frozen(prior):
             if not isinstance(prior, EBMPrior):
                 return prior.sample(n, generator=generator)
-            start = self.pool.draw(n, generator) if self.options.chain_init == "data" else None
+            device, start = device_of(prior), None
+            if self.options.chain_init == "data":
+                start = self.pool.draw(n, device, generator)
             return prior.sample(n, context=context, generator=generator, start=start)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -96,7 +98,7 @@ class PersistentChains:
             if self.chains is None:
                 self.chains = prior.draw_reference(o.persistent_chains, generator)
             chains = self.chains.to(codes.device, copy=True)
-            rows = randint(len(chains), n, codes, generator)
+            rows = uniform((len(chains),), codes, generator).argsort()[:n]  # each at most once
             start = chains[rows]
             fresh = uniform((n, 1), start, generator) < o.restart
             start = torch.where(fresh, prior.draw_reference(n, generator), start)
@@ -149,7 +151,9 @@ class DensityRatio:
         if not isinstance(prior, EBMPrior):
             zero = codes.new_zeros(())
             return TiltLoss(zero, {})
-        stage = min(int(progress * len(prior.tilts)), len(prior.tilts) - 1)
+        begun = self.options.tilt_start
+        share = (progress - begun) / (1 - begun) if begun < 1 else 1.0
+        stage = min(max(0, int(share * len(prior.tilts))), len(prior.tilts) - 1)
         with frozen(prior):
             n = k * len(codes)
             if stage == 0:

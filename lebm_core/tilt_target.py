@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from lebm_core.energy import Energy
+from lebm_core.energy import Energy, Pullback
 
 if TYPE_CHECKING:
     from lebm_core.ebm_prior import EBMPrior
 
 __all__ = ["TiltTarget", "pick"]
 
-Stage = tuple[Tensor, Callable[[Tensor], Tensor]]
+Stage = tuple[Tensor, Pullback]
 
 
 class TiltTarget:
@@ -35,6 +34,7 @@ class TiltTarget:
         self.prior, self.y, self.context, self.stages = prior, y, context, stages
         self.precision = 0.0 if prior.uniform_reference else float(prior.std) ** -2  # type: ignore[arg-type]
         d, std = prior.latent_dim, float(prior.std)  # type: ignore[arg-type]
+        self.width, self.bound = std, prior.bound
         self.constant = (
             -d * math.log(2 * std)
             if prior.uniform_reference
@@ -52,22 +52,29 @@ class TiltTarget:
         stages = (self.prior.stage_logits(k, z, context) for k in range(self.stages))
         logits = sum(stages, z.new_zeros(1))
         f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
-        return f - 0.5 * self.precision * z.square().sum(-1) + self.constant
+        return self._value(f, z)
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         stages = self._stages(z)
         logits = self._logits(stages, z)
         f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
-        value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
-        return value, self._gradient(z, stages)
+        return self._value(f, z), self._gradient(z, stages)
 
     def gradient(self, z: Tensor) -> Tensor:
         """The gradient alone, (B, d): what an untraced chain needs."""
         return self._gradient(z, self._stages(z))
 
+    def _value(self, f: Tensor, z: Tensor) -> Tensor:
+        """f + log p0(z), -inf outside the box of a uniform p0."""
+        value = f - 0.5 * self.precision * z.square().sum(-1) + self.constant
+        if not self.prior.uniform_reference:
+            return value
+        outside = (z.abs() > self.width).any(-1)
+        return value.masked_fill(outside, -torch.inf)
+
     def _stages(self, z: Tensor) -> list[Stage]:
         """Of each stage the logits, tanh(F/C) where they are bounded, and the way back to z."""
-        bound, context = self.prior.bound, self.given(z)
+        bound, context = self.bound, self.given(z)
         stages = []
         for tilt, layers in zip(self.tilts, self.layers, strict=True):
             raw, pullback = tilt.value_and_pullback(z, context, layers)
@@ -78,7 +85,7 @@ class TiltTarget:
         if not stages:
             return z.new_zeros(len(z), 1)
         total = torch.stack([values for values, _ in stages]).sum(0)
-        return total if self.prior.bound is None else self.prior.bound * total
+        return total if self.bound is None else self.bound * total
 
     def _gradient(self, z: Tensor, stages: list[Stage]) -> Tensor:
         weight: Tensor | None = None  # df/dF; of a single logit it is 1
@@ -88,10 +95,13 @@ class TiltTarget:
             if self.y is not None:
                 one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
                 weight = torch.where(self.y[:, None] < 0, weight, one)
-        gradient = z * -self.precision
+        if not stages:
+            return z * -self.precision
+        gradient, scale = z, -self.precision
         for values, pullback in stages:
-            slope = torch.ones_like(values) if self.prior.bound is None else 1 - values.square()
-            gradient += pullback(slope if weight is None else weight * slope)
+            slope = torch.ones_like(values) if self.bound is None else 1 - values.square()
+            gradient = pullback(slope if weight is None else weight * slope, gradient, scale)
+            scale = 1.0
         return gradient
 
 

@@ -6,13 +6,14 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
 from lebm_core.coupled_prior import build_prior
 from lebm_core.data import Dataset
-from lebm_core.errors import UsageError
+from lebm_core.errors import MissingExtra, UsageError
 from lebm_core.inference import build_inference
 from lebm_core.learning import Learning
 from lebm_core.model import LatentEBM
@@ -69,6 +70,14 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
         UsageError: naming the keys that contradict each other.
     """
     check_options(recipe.training)
+    if not -(2**62) < recipe.seed < 2**62:
+        raise UsageError(f"seed = {recipe.seed} is out of range: take one of fewer digits.")
+    if int(recipe.data.get("batch_size", 1)) < 1:
+        raise UsageError(
+            f"data.batch_size must be at least 1, not {recipe.data['batch_size']}."
+        )
+    if recipe.training.tensorboard and find_spec("tensorboard") is None:
+        raise MissingExtra("tensorboard", "tensorboard", needed_by="training.tensorboard")
     Learning(recipe.learning)
     place = f" (control {where})" if where else ""
     if not recipe.encoder["name"] and recipe.prior.latent_dim:

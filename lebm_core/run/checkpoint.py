@@ -89,8 +89,9 @@ def save_checkpoint(
             for old in _steps(folder)[:-KEPT]:
                 shutil.rmtree(old)
         barrier()
-    except OSError as error:
-        raise RunError(f"The checkpoint {final} cannot be written: {error.strerror}.") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"The checkpoint {final} cannot be written: {reason}.") from error
     return final
 
 

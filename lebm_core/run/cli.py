@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +97,8 @@ def recipe(
         write = catalogue.markdown if markdown else catalogue.plain
         typer.echo(write(catalogue.catalogue()))
         return
+    if markdown:
+        raise UsageError(f"--markdown writes the table of all recipes: leave {name} out.")
     if "=" in name:
         raise UsageError(
             f'"{name}" stands where the recipe\'s name is expected: lebm recipe NAME {name}.'
@@ -207,7 +210,8 @@ def new(
 
     folder = write_skeleton(name, out)
     recipe_name = f"{name.replace('_', '-')}-demo"
-    typer.echo(f"{folder} is written: pip install -e {folder} && lebm recipe {recipe_name}")
+    quoted = shlex.quote(str(folder))
+    typer.echo(f"{folder} is written: pip install -e {quoted} && lebm recipe {recipe_name}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

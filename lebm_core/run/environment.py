@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe_environment", "machine"]
+__all__ = ["describe_environment", "machine", "without_home"]
 
 PACKAGES = (
     "lebm", "torch", "numpy", "accelerate", "safetensors", "scikit-learn", "transformers",
@@ -86,3 +86,12 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def without_home(text: str) -> str:
+    """The text with ~ for the user's home; as it is where there is none, or it is the root."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # neither $HOME nor an entry for the user
+        return text
+    return text if home in ("", os.sep) else text.replace(home + os.sep, "~" + os.sep)

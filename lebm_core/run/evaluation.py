@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -153,8 +154,10 @@ def _plain(value: Value) -> Value:
     """The same with Python's own numbers, which JSON knows."""
 
     def number(x: Any) -> float | None:
-        return None if x is None else float(x)
+        return None if x is None or not math.isfinite(x) else float(x)
 
+    if value.value is not None and not math.isfinite(value.value):
+        value = dataclasses.replace(value, refused=value.refused or "it is not finite")
     extra = {k: v.item() if hasattr(v, "item") else v for k, v in value.extra.items()}
     return dataclasses.replace(
         value,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lebm_core.run.environment import machine
+from lebm_core.run.environment import machine, without_home
 from lebm_core.run.results import ROW_TITLES, Collected, conditions
 
 __all__ = ["page"]
@@ -187,6 +187,6 @@ def _text_file(title: str, path: Path, lines: int | None = None, opened: bool = 
         return ""
     with path.open(encoding="utf-8", errors="replace") as file:
         text = "".join(line for number, line in enumerate(file) if lines is None or number < lines)
-    text = text.replace(str(Path.home()), "~")
+    text = without_home(text)
     start = "<details open>" if opened else "<details>"
     return f"{start}<summary>{_e(title)}</summary><pre>{_e(text)}</pre></details>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from lebm_core.run.options import TrainingOptions
 from lebm_core.run.schema import help_texts
 from lebm_core.run.tables import component_help, metric_schema
 from lebm_core.run.toml import emit_table, quoted
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # of a control: it is a folder's and a row's
+ROWS = ("model", "real", "aggregate")  # rows of the results that are no control's
 
 __all__ = ["Recipe", "apply", "default_preset", "dump", "load", "metric_options", "options"]
 
@@ -157,6 +161,11 @@ def _build(layers: list[Layer]) -> Recipe:
             name, _, option = rest.partition(".")
             if not name or (not option and value != {}):
                 raise UsageError(f"{layer.where(key)}: a control is a table, [control.NAME].")
+            if not NAME.fullmatch(name) or name in ROWS:
+                raise UsageError(
+                    f'{layer.where(key)}: a control cannot be called "{name}"; accepted are '
+                    f"letters, digits, _ and -, and none of {', '.join(ROWS)}."
+                )
             places[name] = layer
             controls.setdefault(name, {}).update({option: value} if option else {})
         plain.append(layer._replace(values=values))
@@ -171,8 +180,19 @@ def _build(layers: list[Layer]) -> Recipe:
                 f'evaluation.controls names "{name}", which is no control of this recipe.'
                 f"{did_you_mean(name, controls)} Known: {', '.join(controls) or 'none'}."
             )
+    for name in controls:
+        if name not in chosen and places[name] is not layers[0] and not _defined(layers[0], name):
+            raise UsageError(
+                f'{places[name].where(f"control.{name}")}: there is no control "{name}" in '
+                f"evaluation.controls.{did_you_mean(name, chosen)} Known: "
+                f"{', '.join(chosen) or 'none'}."
+            )
     merged["evaluation"]["controls"] = list(chosen)
     return Recipe(**merged, controls={name: controls[name] for name in chosen})
+
+
+def _defined(layer: Layer, control: str) -> bool:
+    return any(key.startswith(f"control.{control}") for key in layer.values)
 
 
 def _layer(recipe: Recipe) -> Layer:

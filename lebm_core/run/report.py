@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.errors import UsageError
+from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.environment import machine
 from lebm_core.run.evaluation import Value
 from lebm_core.run.figures import training_curves
@@ -46,7 +47,7 @@ def report_run(folder: str | Path) -> Path:
             figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
     text = page(folder, results, environment, figures, results_table(results, format_value))
     target = folder / "report.html"
-    target.write_text(text, encoding="utf-8")
+    write_atomically(target, text)
     return target
 
 

@@ -67,7 +67,8 @@ def collect(folder: Path, recipe: Recipe) -> Collected:
         else:
             found.complete = False
         values: dict[str, Value] = {}
-        for metric in [*recipe.evaluation.get("metrics", []), "figures"]:
+        own = recipe.controls.get(row, {}).get("evaluation.metrics")
+        for metric in [*(recipe.evaluation.get("metrics", []) if own is None else own), "figures"]:
             result = MetricResult.read(part / "evaluation" / f"{metric}.json")
             if result is None:
                 found.complete = False

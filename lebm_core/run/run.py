@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import json
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.run.build import build_dataset, build_metrics, build_model, check_recipe
 from lebm_core.run.checkpoint import write_atomically
-from lebm_core.run.environment import describe_environment
+from lebm_core.run.environment import describe_environment, without_home
 from lebm_core.run.evaluation import Evaluation, Value
+from lebm_core.run.layers import flatten
+from lebm_core.run.lock import LOCK, locked
 from lebm_core.run.recipe import Recipe, apply, default_preset, dump, load
 from lebm_core.run.report import report_run
 from lebm_core.run.results import Results, collect, write_results
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "Run", "Value", "evaluate_run", "run_recipe", "sample_run"]
 
 INCOMPLETE = "INCOMPLETE"
-BEGINNINGS = (INCOMPLETE, f".{INCOMPLETE}.part", ".recipe.toml.part")
+BEGINNINGS = (INCOMPLETE, f".{INCOMPLETE}.part", ".recipe.toml.part", LOCK)
 
 
 @dataclass
@@ -62,7 +66,7 @@ def run_recipe(
     seed: int | None = None,
     resume: bool = False,
     log: Callable[[str], None] | None = None,
-    jobs: int | None = None,
+    jobs: int | None = 1,
 ) -> Run:
     """Runs a recipe from data to report.
 
@@ -80,7 +84,9 @@ def run_recipe(
             with its own recipe where no preset, override or seed is given.
         log: takes lines of progress; by default they go to standard error.
         jobs: parts (the model, its controls) worked on at once, each in a process of its own with
-            an equal share of the cores; by default as many as there are cores, and 1 on a GPU.
+            an equal share of the cores; None for as many as there are cores, and 1 on a GPU. Above
+            1, a script needs the guard `if __name__ == "__main__":`, as all of Python's processes
+            do.
 
     Raises:
         UsageError: for a mistake in what was asked; nothing is written then.
@@ -88,12 +94,11 @@ def run_recipe(
         Interrupted: after SIGINT, with all that was done kept.
     """
     say = log or to_stderr
+    named = preset is not None
     overrides = list(overrides) + ([] if seed is None else [f"seed={seed}"])
     plain = preset is None and not overrides
     if preset is None:
         preset = default_preset(name)
-        if preset:
-            say(f"{Path(name).stem}: preset {preset}.")
     recipe = load(name, preset, overrides)
     main = int(os.environ.get("RANK", "0")) == 0
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and out is None:
@@ -102,14 +107,17 @@ def run_recipe(
     if resume and plain:  # nothing but the name was given: the run knows the rest
         begun = load(folder / "recipe.toml")
         recipe = begun if begun.name == recipe.name else recipe
+    if not named and recipe.preset:
+        say(f"{recipe.name}: preset {recipe.preset}.")
     _check_resumable(recipe, folder, resume)
+    check_recipe(recipe)
     dataset = build_dataset(recipe, data_dir)
     if resume:
         check_same_data(dataset, folder)
     build_metrics(recipe)  # so that a mistake in their options is found now
     parts = _parts(recipe, dataset, folder, data_dir)
     quiet = say if main else lambda text: None
-    try:
+    with locked(folder) if main else contextlib.nullcontext(), _ended(folder, main):
         if main:
             _begin(folder, recipe, _command(name, recipe.preset, overrides, data_dir), resume)
         began = time.monotonic()
@@ -128,16 +136,23 @@ def run_recipe(
         report = report_run(folder)
         (folder / INCOMPLETE).unlink(missing_ok=True)
         say(f"Done in {time.monotonic() - began:.0f} s: {report}")
+    return Run(folder, recipe, collect(folder, recipe).rows)
+
+
+@contextlib.contextmanager
+def _ended(folder: Path, main: bool) -> Iterator[None]:
+    """Whatever ends a run early is one of our errors, and the folder says so."""
+    try:
+        yield
     except KeyboardInterrupt as error:
+        _mark_if_possible(folder, "interrupted", main)
         done = f"Interrupted; {folder} keeps what was done: --resume goes on."
         raise Interrupted(done) from error
     except LebmError as error:
-        if main and folder.is_dir():
-            _mark(folder, f"stopped: {error}")
+        _mark_if_possible(folder, f"stopped: {error}", main)
         raise
     except OSError as error:
         raise RunError(f"The run in {folder} stopped: {error}.") from error
-    return Run(folder, recipe, collect(folder, recipe).rows)
 
 
 def _parts(
@@ -174,7 +189,8 @@ def _choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: b
             )
         return folder
     name = "-".join(filter(None, (recipe.name, recipe.preset)))
-    taken = [p for p in Path("runs").glob(f"{name}*") if p.name == name or _numbered(p.name, name)]
+    runs = Path("runs").iterdir() if Path("runs").is_dir() else ()
+    taken = [p for p in runs if p.name == name or _numbered(p.name, name)]
     if resume:
         known = [p for p in taken if (p / "recipe.toml").is_file()]
         if not known:
@@ -193,14 +209,14 @@ def _check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
     """A run is continued by the recipe it was begun with."""
     if not resume:
         return
-    known = dump(load(folder / "recipe.toml")).splitlines()  # as written now: comments may change
-    now = dump(recipe).splitlines()
-    if known != now:
-        changed = [line for line in now if line not in known] or known
-        raise UsageError(
-            f"--resume: the recipe differs from that of {folder}, first in "
-            f'"{changed[0].partition("#")[0].strip()}": repeat the command that began it.'
-        )
+    known = flatten(dataclasses.asdict(load(folder / "recipe.toml")))
+    now = flatten(dataclasses.asdict(recipe))
+    for key in [*now, *known]:
+        if now.get(key) != known.get(key):
+            raise UsageError(
+                f"--resume: the recipe differs from that of {folder}, first in {key} = "
+                f"{now.get(key)}, then {known.get(key)}: repeat the command that began it."
+            )
 
 
 def _begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:
@@ -223,6 +239,13 @@ def _mark(folder: Path, state: str) -> None:
     write_atomically(folder / INCOMPLETE, text)
 
 
+def _mark_if_possible(folder: Path, state: str, main: bool) -> None:
+    """The same, in the wake of an error that a full disk must not hide."""
+    if main and folder.is_dir():
+        with contextlib.suppress(OSError):
+            _mark(folder, state)
+
+
 def _command(
     name: str | Path, preset: str, overrides: list[str], data_dir: str | Path | None
 ) -> str:
@@ -230,4 +253,4 @@ def _command(
     shown = Path(name).name if os.sep in str(name) else str(name)
     words = ["lebm", "recipe", shown, *(["--preset", preset] if preset else []), *overrides]
     words += ["--data-dir", "DATA"] if data_dir is not None else []
-    return shlex.join(words).replace(str(Path.home()), "~")
+    return without_home(shlex.join(words))

@@ -92,6 +92,10 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
         UsageError: naming what is missing.
     """
     if not (folder / file).exists():
+        if file == "model" and (folder / "recipe.toml").exists():
+            raise UsageError(
+                f'"{folder}" has no trained model yet: its command with --resume goes on.'
+            )
         raise UsageError(f'"{folder}" is not a run folder: {file} is missing.')
 
 
@@ -105,7 +109,8 @@ def sample_run(
         n: how many.
         y: class id, for a coupled prior.
         seed: of the draw.
-        out: the file, with or without its suffix; by default samples-N-SEED in the folder.
+        out: the file, with or without its suffix; by default samples-N-SEED in the folder;
+            where it is a folder, that file in it.
 
     Returns:
         The file written.
@@ -120,7 +125,10 @@ def sample_run(
     model = load_model(folder)
     dataset = load_dataset(folder)
     x = draw_samples(model, dataset, n, seed=seed, y=y)
-    target = Path(out) if out is not None else folder / f"samples-{n}-{seed}"
+    name = f"samples-{n}-{seed}" + (f"-y{y}" if y is not None else "")
+    target = Path(out) if out is not None else folder / name
+    if target.is_dir():
+        target = target / name
     target.parent.mkdir(parents=True, exist_ok=True)
     known = {"", ".txt", ".csv", ".npz", ".png", ".smi"}  # the data set adds its own
     return dataset.write(x, target.with_suffix("") if target.suffix in known else target)
@@ -141,7 +149,7 @@ def evaluate_run(
         log: takes lines of progress.
 
     Returns:
-        Values by metric; they are kept in evaluation-SPLIT/ of the folder.
+        Values by metric; they and their pictures are kept in evaluation-SPLIT/ of the folder.
 
     Raises:
         UsageError: where the folder holds no trained model, or the data are not those of the run.
@@ -181,6 +189,13 @@ def check_same_data(dataset: Dataset, folder: Path) -> None:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
+    kept = described.get("summary", {}).get("sha256") or {}
+    for file, checksum in (dataset.summary.get("sha256") or {}).items():
+        if kept.get(file, checksum) != checksum:
+            raise UsageError(
+                f"The data found now are not those of the run: {file} has changed since. Give the "
+                "same files (--data-dir), or start a new run."
+            )
     now = {
         "sizes": json.loads(json.dumps(dataset.sizes, default=str)),
         "counts": {split: dataset.length(split) for split in ("train", "valid", "test")},

@@ -43,9 +43,10 @@ def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path
         UsageError: the name is not fit or is taken, or the folder exists.
         RunError: the folder cannot be written.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", name) or keyword.iskeyword(name):
         raise UsageError(
-            f'"{name}" is no name for a plugin: lower-case letters, digits and _, a letter first.'
+            f'"{name}" is no name for a plugin: lower-case letters, digits and _, a letter '
+            "first and no _ last."
         )
     package = f"lebm_{name}"
     taken = [plugin.name for plugin in discover().plugins()]

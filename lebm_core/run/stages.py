@@ -107,7 +107,8 @@ def evaluate_part(
     metrics = build_metrics(recipe) if metrics is None else metrics
     model = load_model(folder)
     model.to("cuda" if recipe.training.device != "cpu" and torch.cuda.is_available() else "cpu")
-    (folder / "figures").mkdir(exist_ok=True)
+    place = folder if out == "evaluation" else folder / out  # the run's own pictures stay
+    (place / "figures").mkdir(parents=True, exist_ok=True)
     cache.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, Any] = {}
 
@@ -122,7 +123,7 @@ def evaluate_part(
         _write_samples(dataset, samples(), folder)
 
     def draw_pictures(evaluation: Evaluation) -> dict[str, Any]:
-        evaluation.figures += dataset.figures(model, folder / "figures", evaluation.generator)
+        evaluation.figures += dataset.figures(model, place / "figures", evaluation.generator)
         return {}
 
     results = {}
@@ -130,7 +131,7 @@ def evaluate_part(
         torch.manual_seed(stream(recipe.seed, name))
         generator = torch.Generator(model.device).manual_seed(stream(recipe.seed, name))
         evaluation = Evaluation(
-            model, dataset, split, generator, recipe.seed, cache, folder, recipe, log, part.name,
+            model, dataset, split, generator, recipe.seed, cache, place, recipe, log, part.name,
             samples,
         )  # fmt: skip
         results[name] = evaluate(metric, name, evaluation, folder / out / f"{name}.json")

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from lebm_core.run.checkpoint import write_atomically
+
 __all__ = ["PLAIN", "Means", "MetricsFile", "Progress", "read_metrics", "scalars", "to_stderr"]
 
 METRICS_FILE = "metrics.jsonl"
@@ -38,7 +40,7 @@ class MetricsFile:
     def __init__(self, folder: Path, step: int) -> None:
         path = folder / METRICS_FILE
         kept = [line for line in read_metrics(folder) if step and line["step"] <= step]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, record: Mapping[str, Any]) -> None:

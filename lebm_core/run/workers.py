@@ -9,9 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from contextlib import suppress
 from typing import Any, Self
 
 import torch
@@ -56,9 +58,18 @@ class Workers:
             self.pool = ProcessPoolExecutor(self.jobs, context, _begin, (self.threads,))
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self.pool is not None:  # after an interrupt each worker saves before it ends
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self.pool is None:
+            return
+        # After an interrupt each worker saves before it ends; a second one ends it at once.
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            _pass_on()
+        try:
             self.pool.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            _pass_on()
+            self.pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
     def each(
         self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], log: Any
@@ -70,7 +81,13 @@ class Workers:
             for given in arguments:
                 work(*given, log=log)
             return
-        futures = [self.pool.submit(work, *given, log=to_stderr) for given in arguments]
+        # Workers are born deaf to SIGINT: on a terminal it would reach them beside the parent.
+        hearing = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
+        try:
+            futures = [self.pool.submit(_hearing, work, given) for given in arguments]
+        finally:
+            if hearing is not None:
+                signal.signal(signal.SIGINT, hearing)
         done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
         for future in waiting:
             future.cancel()
@@ -87,7 +104,31 @@ def _travels(arguments: list[tuple[Any, ...]]) -> bool:
     return True
 
 
+def _hearing(work: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    """In a worker: does the work, and can be interrupted while it does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        work(*given, log=to_stderr)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _pass_on() -> None:
+    """An interrupt of this process, for its workers."""
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGINT)
+
+
 def _begin(threads: int) -> None:
+    if hasattr(os, "setpgrp"):  # a terminal's Ctrl-C is for the parent, which passes it on
+        os.setpgrp()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ[PLAIN] = "1"
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()

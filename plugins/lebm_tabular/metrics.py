@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lebm_core import EBMPrior, LatentEBM, log_z
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.partition import Estimate
+from lebm_core.partition import Estimate, checked_log_z
 from lebm_core.run.evaluation import Evaluation, Metric, Value
 from lebm_tabular.synthetic import Synthetic
 
@@ -36,29 +36,39 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         n = data.length(split)
         real = data.batch(split, torch.arange(n)).x
         samples = evaluation.samples
-        norm = log_z(model.prior, method="quadrature", generator=generator)
+        norm, how = _norm(model, generator)
         observed = getattr(model.decoder, "observed", False)  # then log p(x) costs nothing
         values = _likelihood(
-            model, data, real if observed else real[:points], norm, draws, generator, split
+            model, data, real if observed else real[:points], norm, how, draws, generator, split
         )
-        values |= _coverage(data, samples)
+        values |= _coverage(data, samples, "samples")
         values["mmd"] = Value(
             mmd(samples[:points], real[:points]), n=min(points, n, len(samples)), split=split,
             definition="squared maximum mean discrepancy of samples to test points, unbiased, "
             "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
             "0 for the truth",
         )  # fmt: skip
-        values |= _normalisers(model, norm, generator)
+        values |= _normalisers(model, norm, how, generator)
         if evaluation.name == "model":
             truth = data.log_prob(real)
             values["real/log_likelihood"] = Value(
                 float(truth.mean()), float(truth.std() / n**0.5), n, split,
                 "log-density of test points under the density they were drawn from, nats",
             )  # fmt: skip
-            values |= {f"real/{k}": v for k, v in _coverage(data, real).items()}
+            values |= {f"real/{k}": v for k, v in _coverage(data, real, split).items()}
         return values
 
     return metric
+
+
+def _norm(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
+    """log Z and how it was found; None where its estimates disagree, and then the reason."""
+    if model.latent_dim <= 2:
+        return log_z(model.prior, method="quadrature", generator=generator), "quadrature"
+    try:
+        return checked_log_z(model.prior, generator=generator)[0], "importance"
+    except UnsupportedEstimate as reason:
+        return None, str(reason)
 
 
 def log_likelihood(
@@ -97,15 +107,21 @@ def _likelihood(
     model: LatentEBM,
     data: Synthetic,
     x: Tensor,
-    norm: Estimate,
+    norm: Estimate | None,
+    by: str,
     draws: int,
     generator: torch.Generator,
     split: str,
 ) -> dict[str, Value]:
-    how = "the prior's own, log Z by quadrature"
+    how = "the prior's own"
     if not getattr(model.decoder, "observed", False):
-        how = f"importance sampling with {draws} draws of the posterior, log Z by quadrature"
+        proposal = "q(z|x)" if model.encoder else "a Gaussian fitted to posterior chains"
+        how = f"importance sampling with {draws} draws of {proposal}"
     definition = f"log p(x) of test points, nats: {how}"
+    if norm is None:
+        refused = Value(None, n=len(x), split=split, definition=definition, refused=by)
+        return {"log_likelihood": refused}
+    definition += f", log Z by {by}"
     try:
         value = log_likelihood(model, x, norm, draws, generator)
     except UnsupportedEstimate as reason:
@@ -124,33 +140,34 @@ def _likelihood(
     }  # fmt: skip
 
 
-def _coverage(data: Synthetic, x: Tensor) -> dict[str, Value]:
+def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
     mode, distance = data.distance(x)
     near = distance < 3
-    share = torch.bincount(mode[near], minlength=data.modes) / len(x)
+    share = torch.bincount(mode[near], minlength=data.modes) / max(1, int(near.sum()))
     inside, n = float(near.float().mean()), len(x)
     return {
         "within_3sd": Value(
-            inside, (inside * (1 - inside) / n) ** 0.5, n, "samples",
-            "share of samples within 3 standard deviations of a mode; .989 for the truth",
+            inside, (inside * (1 - inside) / n) ** 0.5, n, split,
+            "share of points within 3 standard deviations of a mode; .989 for the truth",
         ),
         "smallest_mode": Value(
-            float(share.min()) * data.modes, None, n, "samples",
-            "share of samples at the rarest mode, relative to its true share; 1 for the truth",
+            float(share.min()) * data.modes, None, n, split,
+            "share of the rarest mode among points within 3 standard deviations of one, relative "
+            "to its true share; the least of several shares, so a little below 1 for the truth too",
         ),
     }  # fmt: skip
 
 
 def _normalisers(
-    model: LatentEBM, norm: Estimate, generator: torch.Generator
+    model: LatentEBM, norm: Estimate | None, by: str, generator: torch.Generator
 ) -> dict[str, Value]:
     if not isinstance(model.prior, EBMPrior):
         return {}
-    values = {
-        "log_z": Value(
-            float(norm), float(norm.standard_error), norm.n_samples, "", "log Z by quadrature, nats"
+    values = {}
+    if norm is not None:
+        values["log_z"] = Value(
+            float(norm), float(norm.standard_error), norm.n_samples, "", f"log Z by {by}, nats"
         )
-    }
     for method, n in (("importance", 20_000), ("ais", 1_000)):
         found = log_z(
             model.prior, method=method, n_samples=n, step_size=0.15, generator=generator

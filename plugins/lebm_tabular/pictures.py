@@ -30,17 +30,23 @@ def densities(
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     axes = figure.subplots(1, 4)
     _density(axes[0], "data: true density p(x)", 2.6, lambda x: data.log_prob(x).exp())
-    norm = float(log_z(model.prior, method="quadrature"))
-
-    def prior(z: Tensor) -> Tensor:
-        return (model.prior.log_prob(z.to(model.device)) - norm).exp().cpu()
-
-    _density(axes[1], "prior density p(z)", reach, prior)
-    for axis, points, title, limit in (
+    shown = [
         (axes[2], codes, "posterior codes z ~ q(z|x)", reach),
         (axes[3], drawn, "samples x of the model", 2.6),
-    ):
-        axis.scatter(*points.T, s=1, alpha=0.4, color="#1f4e79", linewidths=0)
+    ]
+    if model.latent_dim == 2:
+        norm = float(log_z(model.prior, method="quadrature"))
+
+        def prior(z: Tensor) -> Tensor:
+            return (model.prior.log_prob(z.to(model.device)) - norm).exp().cpu()
+
+        _density(axes[1], "prior density p(z)", reach, prior)
+    else:  # the first two coordinates stand for all
+        z = model.prior.sample(n, generator=generator).cpu()
+        shown.insert(0, (axes[1], z, "prior z, two coordinates", reach))
+    for axis, points, title, limit in shown:
+        plane = torch.nn.functional.pad(points, (0, 1))[:, :2]  # a line of codes is one too
+        axis.scatter(*plane.T, s=1, alpha=0.4, color="#1f4e79", linewidths=0)
         axis.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     path = folder / "densities.png"
     figure.savefig(path, dpi=110)

@@ -88,7 +88,10 @@ class ChainPictures:
             f"Mean energy of {n} chains from p0 to the prior; the sentences at steps "
             f"{', '.join(map(str, self.steps))} are in chain.md.",
         )
-        drop = profile.energy[0] - profile.energy[-1] if profile.energy else 0.0
+        prior, end = evaluation.model.prior, profile.states[self.steps[-1]]
+        with torch.no_grad():
+            last = float(prior.energy(end.to(evaluation.model.device)).mean())
+        drop = profile.energy[0] - last if profile.energy else 0.0
         return Value(drop, None, n, "samples", text, extra={"steps": self.steps[-1]})
 
     def _reconstructions(self, evaluation: Evaluation, data: TextDataset) -> list[list[str]]:

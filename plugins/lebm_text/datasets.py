@@ -102,11 +102,13 @@ class TextDataset(Dataset):
             return []
         if generator is None:
             return list(lengths.argsort(stable=True).split(batch_size))
-        rows = torch.randperm(len(lengths), generator=generator)
+        device = generator.device  # a generator draws on its own device only
+        rows = torch.randperm(len(lengths), generator=generator, device=device).cpu()
         batches: list[Tensor] = []
         for window in rows.split(batch_size * WINDOW):
             batches += window[lengths[window].argsort(stable=True)].split(batch_size)
-        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+        order = torch.randperm(len(batches), generator=generator, device=device)
+        return [batches[i] for i in order.tolist()]
 
     def sentences(self, x: Tensor) -> list[str]:
         """The text of each row of x (B, T)."""

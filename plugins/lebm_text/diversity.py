@@ -80,7 +80,8 @@ class Diversity:
             f"BLEU-4 of each of {n} sentences with all others as references, pooled, 0 to 100.",
             extra=dict(extra),
         )
-        values["unique"] = share(len(set(sentences)) / n, f"Different sentences among {n}.")
+        distinct_share, text = len(set(sentences)) / n, f"Different sentences among {n}."
+        values["unique"] = Value(distinct_share, None, n, split, text, extra=dict(extra))
         seen = sum(s in known for s in sentences) / n
         values["in_train"] = share(seen, "Share of sentences that stand in the training text.")
         return values

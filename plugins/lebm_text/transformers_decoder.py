@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lebm_core.decoder import Decoder
 from lebm_core.errors import MissingExtra, UsageError
 from lebm_core.precision import half_is_faster
-from lebm_core.sequence import SequenceDistribution
+from lebm_core.sequence import LONGEST, SequenceDistribution
 from lebm_core.vocabulary_loss import token_nll
 from lebm_text.vocabulary import SPECIAL
 
@@ -43,7 +43,7 @@ class TransformersDecoder(Decoder):
         heads: attention heads, from scratch only
         dropout: in training, from scratch only
         prefix: positions that z fills
-        max_length: longest sequence that is drawn.
+        max_length: longest sequence that is drawn; by default that of the data, or 60
         half: bfloat16 in gradients where that is faster
         config: a configuration of transformers as a table; a saved model holds its own here
 
@@ -64,7 +64,7 @@ class TransformersDecoder(Decoder):
         heads: int = 4,
         dropout: float = 0.1,
         prefix: int = 1,
-        max_length: int = 60,
+        max_length: int | None = None,
         pad: int = 0,
         bos: int = 1,
         eos: int = 2,
@@ -76,13 +76,14 @@ class TransformersDecoder(Decoder):
             raise UsageError(f"decoder.prefix must be at least 1, not {prefix}.")
         if not config and not pretrained and width % heads:
             raise UsageError(f"decoder.width = {width} is not a multiple of heads = {heads}.")
-        self.latent_dim, self.vocab_size, self.max_length = latent_dim, vocab_size, max_length
+        self.latent_dim, self.vocab_size = latent_dim, vocab_size
+        self.max_length = LONGEST if max_length is None else max_length
         self.pad, self.bos, self.eos, self.allow_half = pad, bos, eos, half
         self.prefix = prefix if latent_dim else 0
         gpt2 = {
             "model_type": "gpt2",
             "vocab_size": vocab_size - len(SPECIAL),
-            "n_positions": max_length + self.prefix,
+            "n_positions": self.max_length + self.prefix,
             "n_embd": width,
             "n_layer": layers,
             "n_head": heads,

@@ -42,7 +42,7 @@ def plain_prior_chain(prior: EBMPrior, z: Tensor, steps: int, s: float) -> Tenso
     """As published: autograd through the energy network at every step."""
     for _ in range(steps):
         z = z.detach().requires_grad_(True)
-        energy = -prior.log_tilt(z)
+        energy = -prior.all_logits(z)  # one logit: no logsumexp, as there
         (gradient,) = torch.autograd.grad(energy.sum(), z)
         z = z - 0.5 * s * s * (gradient + z) + s * torch.randn_like(z)
     return z.detach()
@@ -65,7 +65,7 @@ def plain_posterior_chain(
     """As published: autograd through decoder and energy at every step."""
     for _ in range(steps):
         z = z.detach().requires_grad_(True)
-        log_p = plain_log_likelihood(decoder, x, z) + prior.log_tilt(z)
+        log_p = plain_log_likelihood(decoder, x, z) + prior.all_logits(z).squeeze(-1)
         (gradient,) = torch.autograd.grad(log_p.sum(), z)
         z = z + 0.5 * s * s * (gradient - z) + s * torch.randn_like(z)
     return z.detach()

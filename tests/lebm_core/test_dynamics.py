@@ -138,3 +138,40 @@ def test_small_steps_raise_the_log_density_on_average() -> None:
     z = 3 * torch.randn(200, 4)
     moved = langevin(prior.target(), z, steps=5, step_size=0.05, noise=0.0)
     assert bool((prior.log_prob(moved) > prior.log_prob(z)).float().mean() > 0.99)
+
+
+@pytest.mark.parametrize("step_size", [0.2, 0.8])
+def test_adjusted_chain_is_exact_in_the_box_of_a_uniform_reference(step_size: float) -> None:
+    prior = EBMPrior(1, hidden=(), bound=None, reference="uniform", steps=300, adjust=True)
+    prior.step_size = step_size
+    torch.nn.init.constant_(prior.tilts[0].layers[0].weight, 4.0)
+    n = 4000
+    z = prior.sample(n, generator=torch.Generator().manual_seed(0)).squeeze(1)
+    mean, variance = 1 / math.tanh(4) - 1 / 4, 1 / 16 - 1 / math.sinh(4) ** 2
+    assert float(z.abs().max()) <= 1
+    assert abs(float(z.mean()) - mean) < 4.5 * (variance / n) ** 0.5
+
+
+def test_a_rejected_step_moves_nothing_and_acceptance_needs_noise_one() -> None:
+    def narrow(z: Tensor) -> Tensor:
+        return -0.5 * (z / 1e-3).square().sum(-1)
+
+    trace = Chain()
+    start = torch.zeros(50, 2)
+    end = langevin(narrow, start, steps=1, step_size=1.0, adjust=True, trace=trace)
+    moved = (end - start).norm(dim=-1)
+    assert torch.equal(trace.displacement[0], moved) and float(moved.max()) == 0
+    trace = Chain()
+    langevin(narrow, start, steps=1, step_size=1e-4, noise=0.5, trace=trace)
+    assert bool(trace.acceptance[0].isnan().all())
+
+
+def test_the_gradient_alone_is_that_of_value_and_gradient() -> None:
+    prior = CoupledPrior(3, 4, hidden=(8,), stages=2)
+    for p in prior.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    z = torch.randn(6, 3)
+    target = prior.target(torch.tensor([0, 1, 2, 3, -1, 0]))
+    kept = z.clone()
+    assert torch.equal(target.gradient(z), target.value_and_gradient(z)[1])  # type: ignore[attr-defined]
+    assert torch.equal(z, kept)

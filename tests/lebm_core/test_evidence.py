@@ -154,3 +154,39 @@ def _batch(x: Tensor):  # noqa: ANN202
     from lebm_core import Batch
 
     return Batch(x)
+
+
+@pytest.mark.parametrize("method", ["importance", "ais"])
+def test_log_p_under_a_uniform_reference_counts_its_box_alone(method: str) -> None:
+    decoder = Linear(torch.eye(1), 0.3)
+    prior = EBMPrior(1, hidden=(), bound=None, reference="uniform")
+    torch.nn.init.zeros_(prior.tilts[0].layers[0].weight)
+    torch.nn.init.zeros_(prior.tilts[0].layers[0].bias)
+    model = LatentEBM(prior, decoder, Exact(decoder, 1.5))
+    x = torch.tensor([[1.0], [1.5], [0.0]])
+    normal = torch.distributions.Normal(0.0, 0.3)
+    truth = (0.5 * (normal.cdf(1 - x) - normal.cdf(-1 - x))).log().squeeze(1)
+    found = model.log_prob(
+        x, method=method, n_samples=4000, generator=torch.Generator().manual_seed(0)
+    )
+    assert bool(((found.value.float() - truth).abs() < 4.5 * found.standard_error + 1e-3).all())
+
+
+def test_log_p_without_an_encoder_holds_in_more_dimensions_than_chains() -> None:
+    torch.manual_seed(0)
+    d = 80  # the proposal's moments come from 64 chains
+    decoder = Linear(torch.eye(d), 0.3)
+    model = LatentEBM(GaussianPrior(d), decoder, None, ShortRun(steps=40, step_size=0.2))
+    x = decoder.marginal().sample((3,))
+    found = model.log_prob(x, n_samples=4000, generator=torch.Generator().manual_seed(0))
+    error = (found.value.float() - decoder.marginal().log_prob(x)).detach().abs()
+    assert float(error.max()) < 1.5  # a singular covariance of these chains is off by 90
+    assert float(found.ess.min()) > 2
+
+
+def test_no_figure_rests_on_nan_or_on_one_draw() -> None:
+    prior = EBMPrior(2, hidden=(4,))
+    torch.nn.init.constant_(prior.tilts[0].layers[0].bias, torch.nan)
+    with pytest.raises(UnsupportedEstimate):
+        checked_log_z(prior, n_samples=1000, temperatures=2)
+    assert float(from_log_weights(torch.zeros(1), "importance").standard_error) == math.inf

@@ -118,3 +118,10 @@ def test_recipes_build_each_kind_and_name_the_nearest() -> None:
         CoupledPrior(2, 1)
     with pytest.raises(UsageError, match='Did you mean "gelu"'):
         EBMPrior(2, activation="geluu")
+
+
+def test_mistakes_name_the_value() -> None:
+    with pytest.raises(UsageError, match="not 9"):
+        CoupledPrior(2, 3).sample(2, y=torch.tensor([0, 9]))
+    with pytest.raises(UsageError, match="context=\\(B, c\\)"):
+        EBMPrior(2, context_dim=3).sample(4)

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lebm_core import Batch, Dataset, SequenceDecoder, SequenceEncoder
+from lebm_core import (
+    Batch,
+    Dataset,
+    GaussianPrior,
+    LatentEBM,
+    SequenceDecoder,
+    SequenceEncoder,
+)
 from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
 from lebm_core.vocabulary_loss import token_nll
@@ -201,3 +208,14 @@ def test_errors_name_the_choice() -> None:
         SequenceDecoder(2, 10, cell="ltsm")
     with pytest.raises(UsageError, match="vocabulary of 2"):
         SequenceDecoder(2, 2)
+
+
+def test_an_empty_batch_and_a_model_without_z() -> None:
+    model = decoder("lstm")
+    assert model.likelihood(X[:0])(torch.zeros(0, 3)).shape == (0,)
+    plain = SequenceDecoder(0, 12, cell="transformer", embed_dim=8, hidden=16).eval()
+    whole = LatentEBM(GaussianPrior(0), plain)
+    assert whole.posterior(X).shape == (3, 0)
+    assert whole.score(X).total.shape == (3,)
+    with pytest.raises(UsageError, match="-5"):
+        SequenceDecoder(2, 10, pad=-5)

@@ -13,8 +13,10 @@ from safetensors.torch import load_file
 
 from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.learning import Learning
+from lebm_core.run.lock import locked
 from lebm_core.run.report import markdown_table, report_run
 from lebm_core.run.run import evaluate_run, run_recipe, sample_run
+from lebm_core.run.saved import check_same_data
 from lebm_core.run.tracking import read_metrics
 
 
@@ -72,11 +74,26 @@ def test_sample_and_evaluate_a_run(run, tmp_path):
     assert len(first.read_text().splitlines()) == 7
     assert sample_run(run.folder / "controls" / "f0", 2).is_file()
     values = evaluate_run(run.folder, "train", log=silent)
+    assert (run.folder / "figures" / "toy.png").read_bytes() == b"test"
+    assert (run.folder / "evaluation-train" / "figures" / "toy.png").read_bytes() == b"train"
     assert values["mean"].n == 20
     with pytest.raises(UsageError, match="no examples"):
         evaluate_run(run.folder, "valid", log=silent)
     with pytest.raises(UsageError, match="not a run folder"):
         sample_run(tmp_path, 3)
+
+
+def test_data_that_have_changed_since_are_refused(run):
+    described = json.loads((run.folder / "data.json").read_text())
+    described["summary"]["sha256"] = {"x.csv": "then"}
+    (run.folder / "data.json").write_text(json.dumps(described))
+    import lebm_toy
+
+    data = lebm_toy.ToyData(64, 0)
+    check_same_data(data, run.folder)
+    data.summary["sha256"] = {"x.csv": "now"}
+    with pytest.raises(UsageError, match="x.csv has changed"):
+        check_same_data(data, run.folder)
 
 
 def test_what_is_complete_is_not_done_again(toy, tmp_path):
@@ -110,6 +127,10 @@ def test_the_same_seed_gives_the_same_run(toy, tmp_path):
         {"overrides": ["encoder.name="]},
         {"overrides": ["control.f0.training.lr_prior=-1"]},
         {"overrides": ["data.name=nothing"]},
+        {"overrides": ["data.batch_size=0"]},
+        {"overrides": ["seed=99999999999999999999"]},
+        {"overrides": ["control.fo.training.epochs=2", "evaluation.controls=[f0]"]},
+        {"overrides": ["control.model.training.epochs=2", "evaluation.controls=[model]"]},
         {"preset": "papre"},
         {"data_dir": "/nowhere"},
         {"resume": True},
@@ -124,6 +145,19 @@ def test_a_mistake_writes_nothing(toy, tmp_path, mistake):
 def test_a_folder_in_use_is_not_overwritten(run, toy):
     with pytest.raises(UsageError, match="--resume"):
         run_recipe(toy, "", out=run.folder, log=silent)
+
+
+def test_one_process_at_a_time(toy, tmp_path):
+    folder = tmp_path / "run"
+    with locked(folder), pytest.raises(UsageError, match="Another process is at work"):
+        run_recipe(toy, "", out=folder, log=silent)
+    assert not folder.joinpath("INCOMPLETE").exists() and not folder.joinpath(".lock").exists()
+    run_recipe(toy, "", ["evaluation.controls=[]"], out=folder, log=silent)
+
+
+def test_a_control_may_have_metrics_of_its_own(toy, tmp_path):
+    run = run_recipe(toy, "", ["control.f0.evaluation.metrics=[]"], out=tmp_path / "r", log=silent)
+    assert json.loads((run.folder / "metrics.json").read_text())["complete"]
 
 
 def test_a_kill_before_the_first_file_blocks_nothing(toy, tmp_path):
@@ -167,10 +201,17 @@ def test_a_divergence_leaves_the_run_marked(toy, tmp_path, monkeypatch):
 LONG = ["training.epochs=60", "training.checkpoint_every=3"]
 
 
+def hear_interrupts():
+    """What a background job of a shell starts is deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(environment, toy, out, *more):
     folder = Path(environment["PYTHONPATH"].split(":")[0])
     words = [sys.executable, str(folder / "run_toy.py"), str(toy), str(out), *LONG, *more]
-    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        words, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    )
 
 
 def wait_for_checkpoint(process, out, patience=60.0):
@@ -221,3 +262,20 @@ def test_kill_and_interrupt_at_random_moments(toy, toy_environment, tmp_path):
     assert process.returncode == 0, said
     assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".step-*"))
     assert_same(whole, cut)
+
+
+def test_an_interrupt_of_the_parent_reaches_each_worker_once(toy, toy_environment, tmp_path):
+    out = tmp_path / "run"
+    process = command(toy_environment, toy, out, "training.epochs=100000", "--jobs")
+    wait_for_checkpoint(process, out)
+    wait_for_checkpoint(process, out / "controls" / "f0")
+    process.send_signal(signal.SIGINT)
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said and "--resume goes on" in said
+    for part in (out, out / "controls" / "f0"):
+        assert any((part / "checkpoints").glob("step-*"))
+    assert "interrupted" in (out / "INCOMPLETE").read_text()

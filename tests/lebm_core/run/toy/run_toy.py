@@ -1,4 +1,4 @@
-"""Runs the toy recipe as a command would: run_toy.py RECIPE OUT [--resume] [key=value ...]"""
+"""Runs the toy recipe as a command would: RECIPE OUT [--resume] [--jobs] [key=value ...]"""
 
 import importlib.metadata
 import sys
@@ -14,10 +14,10 @@ if __name__ == "__main__":
     from lebm_core.run.run import run_recipe
 
     recipe, out, *rest = sys.argv[1:]
-    resume = "--resume" in rest
+    resume, jobs = "--resume" in rest, 2 if "--jobs" in rest else 1
     try:
         run_recipe(
-            recipe, "", [word for word in rest if "=" in word], out=out, resume=resume
+            recipe, "", [w for w in rest if "=" in w], out=out, resume=resume, jobs=jobs
         )
     except LebmError as error:
         print(error, file=sys.stderr)
