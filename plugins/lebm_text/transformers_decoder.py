@@ -18,16 +18,6 @@ from lebm_text.vocabulary import SPECIAL
 __all__ = ["TransformersDecoder"]
 
 
-class _Cache:
-    """What `SequenceDistribution` asks of a net's state."""
-
-    @staticmethod
-    def select(state: Any, rows: Tensor) -> Any:
-        """The keys and values of the given sequences alone."""
-        state.batch_select_indices(rows)
-        return state
-
-
 class TransformersDecoder(Decoder):
     """p(x | z) by a causal language model that reads a linear map of z before the sentence.
 
@@ -51,8 +41,6 @@ class TransformersDecoder(Decoder):
         MissingExtra: where `transformers` is not installed.
         UsageError: for a model that cannot be read, or has fewer tokens than the data.
     """
-
-    net = _Cache()
 
     def __init__(
         self,
@@ -112,7 +100,7 @@ class TransformersDecoder(Decoder):
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
         """p(x | z), batch shape (B,)."""
-        return SequenceDistribution(self, z)  # type: ignore[arg-type]
+        return SequenceDistribution(self, z)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """z -> log p(x|z), (n k, d) -> (n k,), sequence by sequence; embeddings are hoisted.
@@ -162,6 +150,11 @@ class TransformersDecoder(Decoder):
             inputs = self._with_prefix(inputs, z)
         h, state = self._run(inputs, state, cache=True)
         return nn.functional.linear(h[:, -1], self._output(), self.bias), state
+
+    def select(self, state: Any, rows: Tensor) -> Any:
+        """The keys and values of the given sequences alone."""
+        state.batch_select_indices(rows)
+        return state
 
     def _with_prefix(self, inputs: Tensor, z: Tensor) -> Tensor:
         if self.from_z is None:

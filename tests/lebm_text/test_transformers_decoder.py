@@ -62,7 +62,7 @@ def test_the_cache_of_some_sequences_is_that_of_running_them_alone():
             _, state = decoder.next_logits(token, state, z)
         return state
 
-    state = decoder.net.select(after(x, z), rows)
+    state = decoder.select(after(x, z), rows)
     together, _ = decoder.next_logits(x[rows, -1], state, z[rows])
     alone, _ = decoder.next_logits(x[rows, -1], after(x[rows], z[rows]), z[rows])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
