@@ -39,6 +39,7 @@ def lebm_register_datasets(register: Register) -> None:
     register("images.celeba", "lebm_images.sources:celeba")
     register("images.eurosat", "lebm_images.sources:eurosat")
     register("images.folder", "lebm_images.sources:folder")
+    register("images.mnist-anomaly", "lebm_images.anomaly:mnist_anomaly")
 
 
 @hookimpl
@@ -46,3 +47,4 @@ def lebm_register_metrics(register: Register) -> None:
     """Reconstruction, Frechet distance, manifold, chains, anomaly detection."""
     register("images.reconstruction", "lebm_images.reconstruction:build")
     register("images.frechet", "lebm_images.frechet:build")
+    register("images.anomaly", "lebm_images.anomaly:build")
