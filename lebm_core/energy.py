@@ -156,7 +156,9 @@ class Energy(nn.Module):
         def pullback(gradient: Tensor, base: Tensor, share: float = 1.0) -> Tensor:
             g, weight = gradient.to(last.weight.dtype), last.weight
             for layer, x in zip(inner[::-1], before[::-1], strict=True):
-                g = backward_(torch.mm(g, weight).to(x.dtype), x)
+                # One logit makes an outer product, which a matrix product is slow at.
+                g = g * weight if len(weight) == 1 else torch.mm(g, weight)
+                g = backward_(g.to(x.dtype), x)
                 weight = layer.weight
             if context is None and g.dtype == base.dtype:
                 return torch.addmm(base, g, weight, beta=share)

@@ -1,4 +1,4 @@
-"""The synthetic recipes: whole models at their last iterate, and codes of more than two dimensions."""
+"""The synthetic recipes: whole models at their last iterate, and codes of three dimensions."""
 
 from __future__ import annotations
 
