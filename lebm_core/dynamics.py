@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.errors import DivergenceError, UsageError
-from lebm_core.randomness import normal_like, uniform
+from lebm_core.randomness import normal_like, standard_normal, uniform
 
 __all__ = ["Chain", "ClosedForm", "LogDensity", "Total", "langevin", "value_and_gradient"]
 
@@ -25,7 +25,10 @@ CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes 
 
 @runtime_checkable
 class ClosedForm(Protocol):
-    """A log-density that knows its gradient without autograd."""
+    """A log-density that knows its gradient without autograd.
+
+    It may also have `gradient(z)`, the gradient alone where that is cheaper.
+    """
 
     def __call__(self, z: Tensor) -> Tensor:
         """log p(z), (B, d) -> (B,), differentiable."""
@@ -81,12 +84,6 @@ def value_and_gradient(log_prob: LogDensity, z: Tensor) -> tuple[Tensor, Tensor]
     return value.detach(), gradient
 
 
-def gradient_of(log_prob: LogDensity) -> Callable[[Tensor], Tensor]:
-    """z -> the gradient alone, (B, d): some log-densities have it for less than with the value."""
-    alone: Callable[[Tensor], Tensor] | None = getattr(log_prob, "gradient", None)
-    return alone or (lambda z: value_and_gradient(log_prob, z)[1])
-
-
 def langevin(
     log_prob: LogDensity,
     z: Tensor,
@@ -130,45 +127,67 @@ def langevin(
     if adjust and noise != 1.0:
         raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
     z = z.detach()
+    watch = _Watch(steps, step_size, limit, name)
+    if not adjust and trace is None:
+        alone: Callable[[Tensor], Tensor] | None = getattr(log_prob, "gradient", None)
+        if alone is None:
+            gradient_of = lambda z: value_and_gradient(log_prob, z)[1]  # noqa: E731
+            return _without_values(gradient_of, z, step_size, noise, generator, fold, watch)
+        with torch.inference_mode():  # a closed form needs no graph, nor torch's account of one
+            z = _without_values(alone, z, step_size, noise, generator, fold, watch)
+        return z.clone()  # which may enter a graph again
     half, spread = 0.5 * step_size**2, step_size * noise
-    recent: list[Tensor] = []
-    need_values = adjust or trace is not None
-    gradient_at = gradient_of(log_prob)
-    known: tuple[Tensor, Tensor] | None = None
+    value, gradient = value_and_gradient(log_prob, z) if steps else (z, z)
     for step in range(steps):
-        if need_values:
-            value, gradient = known or value_and_gradient(log_prob, z)
-            known = None
-        else:
-            gradient = gradient_at(z)
         forward = torch.add(z, gradient, alpha=half)
         proposal = forward
         if noise:
             proposal = forward.add(normal_like(z, generator), alpha=spread)
         if fold is not None and not adjust:
             proposal = fold(proposal)
-        if need_values:
-            known = value_and_gradient(log_prob, proposal)
-            accept = _acceptance(z, value, forward, proposal, *known, half, step_size)
-            before = value, gradient
-        if adjust and known is not None:
+        new_value, new_gradient = value_and_gradient(log_prob, proposal)
+        accept = _acceptance(
+            z, value, forward, proposal, new_value, new_gradient, half, step_size
+        )
+        if adjust:
             taken = uniform((len(z),), z, generator) < accept
-            known = (
-                torch.where(taken, known[0], value),
-                torch.where(taken[:, None], known[1], gradient),
-            )
+            new_value = torch.where(taken, new_value, value)
+            new_gradient = torch.where(taken[:, None], new_gradient, gradient)
             proposal = torch.where(taken[:, None], proposal, z)
         if trace is not None:
             if noise != 1.0:
                 accept = torch.full_like(accept, torch.nan)
-            _record(trace, step, z, *before, proposal, accept)
-        z = proposal
-        recent.append(z)
-        if len(recent) == CHECK_EVERY or step == steps - 1:
-            _check(recent, step + 1, steps, limit, step_size, name)
-            recent.clear()
+            _record(trace, step, z, value, gradient, proposal, accept)
+        z, value, gradient = proposal, new_value, new_gradient
+        watch(step, z)
     if trace is not None and (steps in trace.keep):
         trace.states[steps] = z.detach().cpu()
+    return z
+
+
+def _without_values(
+    gradient: Callable[[Tensor], Tensor],
+    z: Tensor,
+    step_size: float,
+    noise: float,
+    generator: torch.Generator | None,
+    fold: Callable[[Tensor], Tensor] | None,
+    watch: _Watch,
+) -> Tensor:
+    """The chain where nobody asks for log p: no step is rejected, and there is no trace."""
+    half, spread = 0.5 * step_size**2, step_size * noise
+    push: list[Tensor] = []
+    for step in range(watch.steps):
+        if noise and not push:  # for several steps at once: one large draw is the quicker
+            ahead = min(CHECK_EVERY, watch.steps - step)
+            drawn = standard_normal((ahead, *z.shape), z, generator).mul_(spread)
+            push = list(drawn.unbind(0))
+        z = torch.add(z, gradient(z), alpha=half)
+        if noise:
+            z.add_(push.pop(0))
+        if fold is not None:
+            z = fold(z)
+        watch(step, z)
     return z
 
 
@@ -206,18 +225,28 @@ def _record(
         trace.states[step] = z.cpu()
 
 
-def _check(
-    recent: list[Tensor], step: int, steps: int, limit: float, step_size: float, name: str
-) -> None:
-    """Looks at the last of the states up to `step`; where it is bad, finds the first that was."""
-    if not recent[-1].numel() or bool(recent[-1].abs().amax() <= limit):
-        return
-    sizes = [float(z.abs().amax()) for z in recent]
-    at = next(i for i, size in enumerate(sizes) if not size <= limit)
-    size = sizes[at]
-    what = "became NaN" if size != size else f"reached a coordinate of {size:.3g}"
-    raise DivergenceError(
-        f"The {name} {what} at step {step - len(recent) + at + 1} of {steps} "
-        f"(step_size {step_size:g}): use a smaller step_size or fewer steps, bound the tilt "
-        "(prior.bound = 10), or clip the gradients of the part that grew."
-    )
+class _Watch:
+    """Looks at every tenth state of a chain; where it is bad, finds the first that was."""
+
+    def __init__(self, steps: int, step_size: float, limit: float, name: str) -> None:
+        self.steps, self.step_size, self.limit, self.name = steps, step_size, limit, name
+        self.recent: list[Tensor] = []
+
+    def __call__(self, step: int, z: Tensor) -> None:
+        self.recent.append(z)
+        if len(self.recent) < CHECK_EVERY and step < self.steps - 1:
+            return
+        if z.numel() and not bool(z.abs().amax() <= self.limit):
+            raise self._diverged(step)
+        self.recent.clear()
+
+    def _diverged(self, step: int) -> DivergenceError:
+        sizes = [float(z.abs().amax()) for z in self.recent]
+        at = next(i for i, size in enumerate(sizes) if not size <= self.limit)
+        size = sizes[at]
+        what = "became NaN" if size != size else f"reached a coordinate of {size:.3g}"
+        return DivergenceError(
+            f"The {self.name} {what} at step {step + 2 - len(self.recent) + at} of {self.steps} "
+            f"(step_size {self.step_size:g}): use a smaller step_size or fewer steps, bound the "
+            "tilt (prior.bound = 10), or clip the gradients of the part that grew."
+        )

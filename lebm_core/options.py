@@ -122,6 +122,9 @@ class LearningOptions:
         "where short-run prior chains start: reference, or data (posterior codes)",
         ("reference", "data"),
     )
+    chain_steps: int = _opt(
+        0, "steps of the prior chains that the tilt learns from; 0 for prior.steps"
+    )
     code_pool: int = _opt(
         1024, "recent codes that the density ratio learns from beside the batch's own"
     )

@@ -24,7 +24,8 @@ def standard_normal(
 ) -> Tensor:
     """Standard normal draws of `shape`, with the device and dtype of `like`."""
     home = _home(like, generator)
-    return torch.randn(*shape, generator=generator, device=home, dtype=like.dtype).to(like.device)
+    drawn = torch.randn(shape, generator=generator, device=home, dtype=like.dtype)
+    return drawn if home == like.device else drawn.to(like.device)
 
 
 def normal_like(z: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -39,6 +39,7 @@ class ShortRunChains:
             raise UsageError(
                 f'Unknown learning.chain_init "{options.chain_init}": accepted are reference, data.'
             )
+        _check_steps(options)
         self.options = options
         self.pool = Pool()
 
@@ -65,7 +66,8 @@ class ShortRunChains:
             device, start = device_of(prior), None
             if self.options.chain_init == "data":
                 start = self.pool.draw(n, device, generator)
-            return prior.sample(n, context=context, generator=generator, start=start)
+            steps = self.options.chain_steps or None
+            return prior.sample(n, context=context, generator=generator, start=start, steps=steps)
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.pool.state_dict()
@@ -78,6 +80,7 @@ class PersistentChains:
     """Chains that go on across updates, a share of them restarted from p0 (Tieleman 2008)."""
 
     def __init__(self, options: LearningOptions) -> None:
+        _check_steps(options)
         self.options = options
         self.chains: Tensor | None = None
 
@@ -103,7 +106,8 @@ class PersistentChains:
             fresh = uniform((n, 1), start, generator) < o.restart
             start = torch.where(fresh, prior.draw_reference(n, generator), start)
             if isinstance(prior, EBMPrior):
-                drawn = prior.sample(n, generator=generator, start=start)
+                steps = o.chain_steps or None
+                drawn = prior.sample(n, generator=generator, start=start, steps=steps)
             else:
                 drawn = prior.sample(n, generator=generator)
         chains[rows] = drawn
@@ -175,6 +179,11 @@ class DensityRatio:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.pool.load_state_dict(state)
+
+
+def _check_steps(options: LearningOptions) -> None:
+    if options.chain_steps < 0:
+        raise UsageError(f"learning.chain_steps must be at least 0, not {options.chain_steps}.")
 
 
 def _gain(prior: EBMPrior, stage: int, z: Tensor, context: Tensor | None) -> Tensor:

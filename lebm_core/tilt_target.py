@@ -35,6 +35,7 @@ class TiltTarget:
         self.precision = 0.0 if prior.uniform_reference else float(prior.std) ** -2  # type: ignore[arg-type]
         d, std = prior.latent_dim, float(prior.std)  # type: ignore[arg-type]
         self.width, self.bound = std, prior.bound
+        self.one = cast(Tensor, prior.std).new_ones(1)
         self.constant = (
             -d * math.log(2 * std)
             if prior.uniform_reference
@@ -74,11 +75,12 @@ class TiltTarget:
 
     def _stages(self, z: Tensor) -> list[Stage]:
         """Of each stage the logits, tanh(F/C) where they are bounded, and the way back to z."""
-        bound, context = self.bound, self.given(z)
+        context = self.given(z)
+        scale = 1.0 if self.bound is None else 1 / self.bound
         stages = []
         for tilt, layers in zip(self.tilts, self.layers, strict=True):
-            raw, pullback = tilt.value_and_pullback(z, context, layers)
-            stages.append((raw if bound is None else raw.div_(bound).tanh_(), pullback))
+            values, pullback = tilt.value_and_pullback(z, context, layers, scale)
+            stages.append((values if self.bound is None else values.tanh_(), pullback))
         return stages
 
     def _logits(self, stages: list[Stage], z: Tensor) -> Tensor:
@@ -97,11 +99,14 @@ class TiltTarget:
                 weight = torch.where(self.y[:, None] < 0, weight, one)
         if not stages:
             return z * -self.precision
-        gradient, scale = z, -self.precision
+        if weight is None:
+            weight = self.one
+        gradient, share = z, -self.precision
         for values, pullback in stages:
-            slope = torch.ones_like(values) if self.bound is None else 1 - values.square()
-            gradient = pullback(slope if weight is None else weight * slope, gradient, scale)
-            scale = 1.0
+            slope = weight.expand_as(values)
+            if self.bound is not None:
+                slope = torch.ops.aten.tanh_backward(weight, values)  # weight (1 - tanh^2)
+            gradient, share = pullback(slope, gradient, share), 1.0
         return gradient
 
 

@@ -31,7 +31,7 @@ def densities(
     axes = figure.subplots(1, 4)
     _density(axes[0], "data: true density p(x)", 2.6, lambda x: data.log_prob(x).exp())
     shown = [
-        (axes[2], codes, "posterior codes z ~ q(z|x)", reach),
+        (axes[2], codes, "posterior codes of the data", reach),
         (axes[3], drawn, "samples x of the model", 2.6),
     ]
     if model.latent_dim == 2:

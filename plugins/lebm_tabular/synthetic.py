@@ -122,48 +122,59 @@ class Pinwheel(Synthetic):
         c, s = angle.cos(), angle.sin()
         return self.scale * torch.stack([c * r - s * t, s * r + c * t], dim=1)
 
-    def _roots(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(r, t) of every arm and every bracket, each (B, 5, GRID - 1), and which are roots."""
+    def _roots(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of every root the row of x, its arm, r and t, each (R,)."""
         x = x.double() / self.scale
-        rho, phi = x.norm(dim=1)[:, None, None], torch.atan2(x[:, 1], x[:, 0])[:, None, None]
-        arms = (torch.arange(5) * (2 * math.pi / 5))[:, None]
+        rho, phi = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0])
+        arms = torch.arange(self.modes) * (2 * math.pi / self.modes)
         grid = torch.linspace(-math.pi, math.pi, self.GRID, dtype=torch.float64)
 
-        def miss(a: Tensor) -> Tensor:
+        def miss(a: Tensor, rho: Tensor, turned: Tensor) -> Tensor:
             """The angle that is left over, in (-pi, pi]."""
-            turn = arms + self.rate * (rho * a.cos()).exp() + a - phi
-            return torch.atan2(turn.sin(), turn.cos())
+            turn = turned + self.rate * (rho * a.cos()).exp() + a
+            return torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
 
-        value = miss(grid)
+        value = miss(grid, rho[:, None, None], arms[:, None] - phi[:, None, None])
         low, high = value[..., :-1], value[..., 1:]
         crossed = (low * high <= 0) & ((high - low).abs() < 2)  # not where the angle wraps
-        a = grid[:-1] + (grid[1] - grid[0]) * low.abs() / (low.abs() + high.abs()).clamp(min=1e-300)
+        row, arm, k = crossed.nonzero(as_tuple=True)
+        low, high, rho, turned = low[crossed], high[crossed], rho[row], arms[arm] - phi[row]
+        a = grid[k] + (grid[1] - grid[0]) * low.abs() / (low.abs() + high.abs()).clamp(min=1e-300)
         for _ in range(3):  # Newton
             slope = 1 - self.rate * rho * a.sin() * (rho * a.cos()).exp()
-            step = torch.where(crossed, miss(a) / slope, torch.zeros_like(a))
-            a = a - step.clamp(-0.03, 0.03)
-        return rho * a.cos(), rho * a.sin(), crossed
+            a = a - (miss(a, rho, turned) / slope).clamp(-0.03, 0.03)
+        return row, arm, rho * a.cos(), rho * a.sin()
 
     def log_prob(self, x: Tensor) -> Tensor:
         parts = []
+        constant = math.log(
+            2 * math.pi * self.radial * self.tangential * self.modes * self.scale**2
+        )
         for some in x.split(500):
-            r, t, found = self._roots(some)
-            square = ((r - 1) / self.radial) ** 2 + (t / self.tangential) ** 2
+            row, _, r, t = self._roots(some)
             jacobian = (1 - self.rate * r.exp() * t).abs()
-            each = (-0.5 * square - jacobian.log()).masked_fill(~found, -torch.inf)
-            constant = math.log(2 * math.pi * self.radial * self.tangential * 5 * self.scale**2)
-            parts.append(each.flatten(1).logsumexp(-1) - constant)
+            each = -0.5 * self._square(r, t) - jacobian.log()
+            none = each.new_full((len(some),), -torch.inf)
+            most = none.scatter_reduce(0, row, each, "amax")
+            total = torch.zeros_like(none).index_add(0, row, (each - most[row]).exp())
+            parts.append(most + total.log() - constant)
         return torch.cat(parts).to(x.dtype)
 
     def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
         modes, distances = [], []
         for some in x.split(500):
-            r, t, found = self._roots(some)
-            square = ((r - 1) / self.radial) ** 2 + (t / self.tangential) ** 2
-            best = square.masked_fill(~found, torch.inf).amin(-1)
+            row, arm, r, t = self._roots(some)
+            square = self._square(r, t)
+            best = square.new_full((len(some) * self.modes,), torch.inf)
+            best = best.scatter_reduce(0, row * self.modes + arm, square, "amin")
+            best = best.view(-1, self.modes)
             modes.append(best.argmin(1))
             distances.append(best.amin(1).sqrt())
         return torch.cat(modes), torch.cat(distances).to(x.dtype)
+
+    def _square(self, r: Tensor, t: Tensor) -> Tensor:
+        """The squared number of standard deviations from the arm's middle."""
+        return ((r - 1) / self.radial) ** 2 + (t / self.tangential) ** 2
 
 
 def _sizes(train: int, valid: int, test: int) -> dict[str, int]:

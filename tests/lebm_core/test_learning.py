@@ -35,15 +35,18 @@ def linear_tilt(slope: torch.Tensor, **options: object) -> EBMPrior:
     return prior
 
 
+@pytest.mark.parametrize(("steps", "chain_steps"), [(80, 0), (1, 80)])
 @pytest.mark.parametrize("rule", ["short-run", "persistent"])
-def test_gradient_of_the_tilt_is_posterior_minus_prior_statistics(rule: str) -> None:
+def test_gradient_of_the_tilt_is_posterior_minus_prior_statistics(
+    rule: str, steps: int, chain_steps: int
+) -> None:
     """Algorithm 1: d/dw log p = E_codes z - E_prior z, and E_prior z = slope exactly."""
     slope = torch.tensor([0.7, -0.4, 0.0])
-    prior = linear_tilt(slope, steps=80, step_size=0.5)
+    prior = linear_tilt(slope, steps=steps, step_size=0.5)
     generator = torch.Generator().manual_seed(0)
     n = 20_000
     codes = torch.randn(n, D, generator=generator) + torch.tensor([0.0, 1.0, 2.0])
-    options = LearningOptions(persistent_chains=n, restart=0.0)
+    options = LearningOptions(persistent_chains=n, restart=0.0, chain_steps=chain_steps)
     make = {"short-run": ShortRunChains, "persistent": PersistentChains}[rule]
     found = make(options)(prior, codes, None, 0.0, generator)
     found.loss.backward()
