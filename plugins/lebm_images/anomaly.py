@@ -1,8 +1,8 @@
-"""MNIST with one digit held out, and images.anomaly: how well the model tells it from the others.
+"""MNIST with one digit held out, and images.anomaly: how well a model tells it from the others.
 
-Source of the protocol: the public code of Yu et al., NeurIPS 2023, arXiv 2306.03323, as in Zenati et
-al. 2018, arXiv 1802.06222: all 70,000 images, 80 % of the normal ones to train on; the test set is
-the other 20 % and every image of the held-out digit.
+Source of the protocol: the public code of Yu et al., NeurIPS 2023, arXiv 2306.03323, as in Zenati
+et al. 2018, arXiv 1802.06222: all 70,000 images, 80 % of the normal ones to train on; the test set
+is the other 20 % and every image of the held-out digit.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def build(
         data, split = images_of(evaluation, "images.anomaly"), evaluation.split
         if tuple(data.classes) != KINDS or data.labels[split].sum() == 0:
             raise UsageError(
-                "The metric images.anomaly needs data with the classes normal and held out, such as "
-                "data.name=images.mnist-anomaly, and some of both in the split."
+                "The metric images.anomaly needs data with the classes normal and held out, such "
+                "as data.name=images.mnist-anomaly, and some of both in the split."
             )
         scores = _scores(evaluation, data, anomaly_batch, anomaly_draws)
         y = data.labels[split].numpy()

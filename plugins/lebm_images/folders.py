@@ -1,4 +1,4 @@
-"""A folder of image files as a data set: read as batches ask for them, bad files named and left out."""
+"""A folder of image files as a data set: read batch by batch, bad files named and left out."""
 
 from __future__ import annotations
 
@@ -67,8 +67,14 @@ def folder_dataset(
     """
     if channels not in (1, 3):
         raise UsageError(f"data.channels must be 1 or 3, not {channels}.")
+
+    def pixels_of(some: Sequence[Path]) -> FilePixels:
+        if box is None:
+            return FilePixels(some, channels, side)
+        return BoxPixels(some, channels, side, box)
+
     files = image_files(folder)
-    make = FilePixels(files, channels, side) if box is None else BoxPixels(files, channels, side, box)
+    make = pixels_of(files)
     good, bad = [], []
     for file in files:
         try:
@@ -98,13 +104,7 @@ def folder_dataset(
         number = {name: i for i, name in enumerate(names)}
         y = torch.tensor([number[f.relative_to(folder).parts[0]] for f in good])
         labels = {split: y[torch.tensor(r)] for split, r in rows.items()}
-    pixels: dict[str, Pixels] = {}
-    for split, r in rows.items():
-        some = [good[i] for i in r]
-        pixels[split] = (
-            FilePixels(some, channels, side) if box is None
-            else BoxPixels(some, channels, side, box)
-        )  # fmt: skip
+    pixels: dict[str, Pixels] = {s: pixels_of([good[i] for i in r]) for s, r in rows.items()}
     summary = {
         "source": folder.name, "counts": {s: len(r) for s, r in rows.items()}, "left out": len(bad),
     }  # fmt: skip

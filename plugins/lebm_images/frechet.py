@@ -72,7 +72,8 @@ def build(
     options = ClassifierOptions(width=feature_width, epochs=feature_epochs)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data, model, split = images_of(evaluation, "images.frechet"), evaluation.model, evaluation.split
+        data = images_of(evaluation, "images.frechet")
+        model, split = evaluation.model, evaluation.split
         net, accuracy = classifier(data, options, evaluation.cache, model.device, evaluation.log)
         real = features_of(net, _real(data, split, frechet_reference))
         samples: Tensor = evaluation.samples

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
@@ -56,12 +56,12 @@ def side_of(layers: list[Layer]) -> int:
     return side
 
 
-class _Image(Independent):
+class _Image(Independent[Distribution]):
     """p(x | z) over pixels: draws take a generator, and may leave the pixel noise out."""
 
     def sample(
         self,
-        sample_shape: Any = torch.Size(),
+        sample_shape: Any = (),
         *,
         generator: torch.Generator | None = None,
         noise: bool = True,
@@ -82,24 +82,31 @@ class GaussianImage(_Image):
         super().__init__(Normal(mean, sigma, validate_args=False), 3, validate_args=False)
 
     def noisy(self, generator: torch.Generator | None) -> Tensor:
-        return self.mean + self.base_dist.stddev * normal_like(self.mean, generator)
+        noise: Tensor = self.base_dist.stddev * normal_like(self.mean, generator)
+        return self.mean + noise
 
 
-class BernoulliImage(_Image):
-    """Each pixel is 1 with the probability (x + 1) / 2 and else -1; grey levels count as shares."""
-
-    def __init__(self, logits: Tensor) -> None:
-        super().__init__(Bernoulli(logits=logits, validate_args=False), 3, validate_args=False)
+class _Ink(Bernoulli):
+    """1 with a probability and else -1; grey levels between them count as shares."""
 
     @property
     def mean(self) -> Tensor:
-        return 2 * self.base_dist.probs - 1
+        mean: Tensor = 2 * self.probs - 1
+        return mean
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return super().log_prob((value + 1) / 2)
+        found: Tensor = super().log_prob((value + 1) / 2)  # type: ignore[no-untyped-call]
+        return found
+
+
+class BernoulliImage(_Image):
+    """Each pixel is 1 with the probability (x + 1) / 2 and else -1."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__(_Ink(logits=logits, validate_args=False), 3, validate_args=False)
 
     def noisy(self, generator: torch.Generator | None) -> Tensor:
-        p = self.base_dist.probs
+        p: Tensor = self.base_dist.probs
         return 2 * (uniform(tuple(p.shape), p, generator) < p).to(p.dtype) - 1
 
 
@@ -200,7 +207,7 @@ class ConvEncoder(Encoder):
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.output = nn.Linear(before * side * side, 2 * latent_dim)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         device = x.device.type
         half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
         with torch.autocast(device, torch.bfloat16, enabled=half):

@@ -15,7 +15,8 @@ import numpy as np
 from lebm_core.errors import MissingExtra, UsageError
 
 __all__ = [
-    "FilePixels", "check_array", "cifar_binary", "idx", "image_files", "npz", "open_image", "unpack",
+    "FilePixels", "check_array", "cifar_binary", "fitted", "idx", "image_files", "npz",
+    "open_image", "unpack",
 ]  # fmt: skip
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]

@@ -33,7 +33,8 @@ def build(
     """
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data, model, split = images_of(evaluation, "images.reconstruction"), evaluation.model, evaluation.split
+        data = images_of(evaluation, "images.reconstruction")
+        model, split = evaluation.model, evaluation.split
         errors = []
         limit = reconstruction_images or None
         for batch in data.batches(split, reconstruction_batch, limit=limit):

@@ -46,8 +46,8 @@ def digits(*, files: DataFiles, seed: int, valid: int = 200, test: int = 500) ->
             f"data.valid = {valid} and data.test = {test} must be at least 1 and leave something "
             f"of {len(images)} images to train on."
         )
-    cuts = {"test": order[:test], "valid": order[test : test + valid], "train": order[test + valid :]}
-    splits = {s: (images[rows], found.target[rows]) for s, rows in cuts.items()}
+    cuts = zip(("test", "valid", "train"), np.split(order, [test, test + valid]), strict=True)
+    splits = {s: (images[rows], found.target[rows]) for s, rows in cuts}
     return _dataset(splits, "scikit-learn's digits", DIGITS)
 
 
@@ -263,7 +263,9 @@ def _idx_pair(path: Path, prefix: str) -> Split:
     images = idx(path.with_name(f"{prefix}-images-idx3-ubyte{ending}"))
     labels = idx(path.with_name(f"{prefix}-labels-idx1-ubyte{ending}"))
     if len(images) != len(labels):
-        raise UsageError(f"{path.parent} has {len(images)} {prefix} images but {len(labels)} labels.")
+        raise UsageError(
+            f"{path.parent} has {len(images)} {prefix} images but {len(labels)} labels."
+        )
     return images[..., None], labels
 
 
