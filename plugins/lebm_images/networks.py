@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.distributions import Bernoulli, Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
@@ -56,7 +56,7 @@ def side_of(layers: list[Layer]) -> int:
     return side
 
 
-class _Image(Independent[Distribution]):
+class _Image(Independent[Any]):
     """p(x | z) over pixels: draws take a generator, and may leave the pixel noise out."""
 
     def sample(
