@@ -38,26 +38,18 @@ class Pullback(Protocol):
 
 class _Activation(NamedTuple):
     value: Callable[[Tensor], Tensor]
-    backward_: Callable[[Tensor, Tensor], Tensor]  # (gradient, input) -> gradient, in its place
-
-
-def _tanh_backward_(gradient: Tensor, x: Tensor) -> Tensor:
-    return gradient.mul_(1 - x.tanh().square_())
+    backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, input) -> gradient of the input
 
 
 _ops = torch.ops.aten
 ACTIVATIONS = {
-    "gelu": _Activation(
-        nn.functional.gelu, lambda g, x: _ops.gelu_backward.grad_input(g, x, grad_input=g)
-    ),
-    "silu": _Activation(
-        nn.functional.silu, lambda g, x: _ops.silu_backward.grad_input(g, x, grad_input=g)
-    ),
+    "gelu": _Activation(nn.functional.gelu, _ops.gelu_backward),
+    "silu": _Activation(nn.functional.silu, _ops.silu_backward),
     "leaky_relu": _Activation(
         lambda x: nn.functional.leaky_relu(x, LEAK),
-        lambda g, x: _ops.leaky_relu_backward.grad_input(g, x, LEAK, False, grad_input=g),
+        lambda g, x: _ops.leaky_relu_backward(g, x, LEAK, False),
     ),
-    "tanh": _Activation(torch.tanh, _tanh_backward_),
+    "tanh": _Activation(torch.tanh, lambda g, x: _ops.tanh_backward(g, x.tanh())),
 }
 
 
@@ -125,9 +117,12 @@ class Energy(nn.Module):
                 found.append(Affine(w, w.T.contiguous(), b))
             else:
                 found.append(Affine(w, w.T, b))
+        last = found[-1]
         if len(found) > 1:  # the gradient enters the layer below in that layer's precision
-            found[-1] = found[-1]._replace(weight=found[-1].weight.to(found[-2].bias.dtype))
-        return found
+            last = last._replace(weight=last.weight.to(found[-2].bias.dtype))
+        if half_rows and len(last.bias) == 1:  # a row for each z, which no step need make again
+            last = last._replace(weight=last.weight.expand(half_rows, -1).contiguous())
+        return [*found[:-1], last]
 
     def value_and_pullback(
         self,
@@ -142,7 +137,7 @@ class Energy(nn.Module):
         0.3 %, far below a chain's own discretisation. In small batches the number of operations
         is the cost, hence products that scale and add.
         """
-        act, backward_ = ACTIVATIONS[self.activation]
+        act, backward = ACTIVATIONS[self.activation]
         *inner, last = self.affine() if layers is None else layers
         h = z.detach() if context is None else torch.cat([z, context], dim=-1).detach()
         before: list[Tensor] = []
@@ -152,17 +147,17 @@ class Energy(nn.Module):
             h = act(x)
         h = h.to(last.bias.dtype)
         logits = torch.addmm(last.bias, h, last.transposed, beta=scale, alpha=scale).to(z.dtype)
+        alone = last.bias.shape[0] == 1  # the gradient of one logit, and dL/dF a factor in the end
 
         def pullback(gradient: Tensor, base: Tensor, share: float = 1.0) -> Tensor:
-            g, weight = gradient.to(last.weight.dtype), last.weight
+            if alone:
+                rows = logits.shape[0]
+                g = last.weight if last.weight.shape[0] == rows else last.weight.expand(rows, -1)
+            else:
+                g = torch.mm(gradient.to(last.weight.dtype), last.weight)
             for layer, x in zip(inner[::-1], before[::-1], strict=True):
-                # One logit makes an outer product, which a matrix product is slow at.
-                g = g * weight if len(weight) == 1 else torch.mm(g, weight)
-                g = backward_(g.to(x.dtype), x)
-                weight = layer.weight
-            if context is None and g.dtype == base.dtype:
-                return torch.addmm(base, g, weight, beta=share)
-            back = torch.mm(g, weight)[:, : self.latent_dim].to(base.dtype)
-            return torch.add(back, base, alpha=share)
+                g = torch.mm(backward(g.to(x.dtype), x), layer.weight)
+            back = (g if context is None else g[:, : self.latent_dim]).to(base.dtype)
+            return torch.add(back * gradient if alone else back, base, alpha=share)
 
         return logits, pullback

@@ -44,7 +44,7 @@ class TiltTarget:
 
     def given(self, z: Tensor) -> Tensor | None:
         """The context of each z; z may hold k codes for each row of it, row by row."""
-        if self.context is None or len(self.context) == len(z):
+        if self.context is None or self.context.shape[0] == z.shape[0]:
             return self.context
         return self.context.repeat_interleave(len(z) // len(self.context), 0)
 
@@ -103,8 +103,9 @@ class TiltTarget:
             weight = self.one
         gradient, share = z, -self.precision
         for values, pullback in stages:
-            slope = weight.expand_as(values)
-            if self.bound is not None:
+            if self.bound is None:
+                slope = weight.expand_as(values)
+            else:
                 slope = torch.ops.aten.tanh_backward(weight, values)  # weight (1 - tanh^2)
             gradient, share = pullback(slope, gradient, share), 1.0
         return gradient

@@ -21,7 +21,7 @@ __all__ = ["densities"]
 
 
 def densities(
-    data: Synthetic, model: LatentEBM, folder: Path, generator: torch.Generator, n: int = 3_000
+    data: Synthetic, model: LatentEBM, folder: Path, generator: torch.Generator, n: int = 2_000
 ) -> Iterable[tuple[Path, str]]:
     """One picture of four panels: the true density, prior, posterior codes, model samples."""
     codes = aggregate_codes(model, data, n, generator).detach().cpu()
