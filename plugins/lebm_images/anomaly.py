@@ -1,0 +1,159 @@
+"""MNIST with one digit held out, and images.anomaly: how well a model tells it from the others.
+
+Source of the protocol: the public code of Yu et al., NeurIPS 2023, arXiv 2306.03323, as in Zenati
+et al. 2018, arXiv 1802.06222: all 70,000 images, 80 % of the normal ones to train on; the test set
+is the other 20 % and every image of the held-out digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+from torch import Tensor
+
+from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.partition import checked_log_z
+from lebm_core.run.datasets import DataFiles
+from lebm_core.run.evaluation import Evaluation, Value
+from lebm_images.dataset import ArrayPixels, ImageDataset
+from lebm_images.reconstruction import images_of
+from lebm_images.sources import mnist
+
+__all__ = ["build", "mnist_anomaly"]
+
+NORMAL_SHARE = 0.8  # of the normal images, to train on
+KINDS = ("normal", "held out")
+
+
+def mnist_anomaly(
+    *, files: DataFiles, seed: int, held_out: int = 1, valid: int = 2000, split_seed: int = 42
+) -> ImageDataset:
+    """MNIST, all 70,000 images, with one digit that training never sees.
+
+    Args:
+        files: where MNIST is looked for.
+        seed: not used: the split has a seed of its own, so that seeds differ in the model alone.
+        held_out: the digit, 0 to 9
+        valid: normal training images kept to choose by
+        split_seed: of the shuffle of the normal images
+    """
+    if held_out not in range(10):
+        raise UsageError(f"data.held_out must be a digit from 0 to 9, not {held_out}.")
+    whole = mnist(files=files, seed=0, valid=1)
+    images, labels = [], []
+    for split in ("train", "valid", "test"):
+        images.append(whole.pixels[split].take(range(whole.length(split))))
+        labels.append(whole.labels[split].numpy())
+    x, y = np.concatenate(images), np.concatenate(labels)
+    normal = np.flatnonzero(y != held_out)
+    normal = normal[np.random.default_rng(split_seed).permutation(len(normal))]
+    cut = int(NORMAL_SHARE * len(normal))
+    if not 1 <= valid < cut:
+        raise UsageError(f"data.valid must be from 1 to {cut - 1}, not {valid}.")
+    rows = {
+        "train": normal[: cut - valid],
+        "valid": normal[cut - valid : cut],
+        "test": np.concatenate([normal[cut:], np.flatnonzero(y == held_out)]),
+    }
+    return ImageDataset(
+        {split: ArrayPixels(x[r]) for split, r in rows.items()},
+        1,
+        28,
+        {
+            "source": f"MNIST without {held_out}",
+            "counts": {split: len(r) for split, r in rows.items()},
+            "held out in test": int((y == held_out).sum()),
+        },
+        {split: torch.from_numpy((y[r] == held_out).astype(np.int64)) for split, r in rows.items()},
+        KINDS,
+    )
+
+
+def build(
+    *, anomaly_batch: int = 250, anomaly_draws: int = 20
+) -> Callable[[Evaluation], Mapping[str, Value]]:
+    """The metric images.anomaly, for data whose test split has the classes normal and held out.
+
+    Args:
+        anomaly_batch: images at once
+        anomaly_draws: importance samples for -log p(x); 0 leaves that score out
+    """
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        data, split = images_of(evaluation, "images.anomaly"), evaluation.split
+        if tuple(data.classes) != KINDS or data.labels[split].sum() == 0:
+            raise UsageError(
+                "The metric images.anomaly needs data with the classes normal and held out, such "
+                "as data.name=images.mnist-anomaly, and some of both in the split."
+            )
+        scores = _scores(evaluation, data, anomaly_batch, anomaly_draws)
+        y = data.labels[split].numpy()
+        prevalence = float(y.mean())
+        said = {"prevalence": round(prevalence, 4), "anomalies": int(y.sum())}
+        values: dict[str, Value] = {}
+        for name, (score, text) in scores.items():
+            end = "" if name == "joint" else f"_{name}"
+            precision, area = average_precision_score(y, score), roc_auc_score(y, score)
+            values[f"auprc{end}"] = Value(
+                float(precision), _spread(y, score), len(y), split,
+                f"Average precision, the held-out digit as positive; its chance level is the "
+                f"prevalence {prevalence:.3f}. Score: {text}. The error is by bootstrap.",
+                extra=said,
+            )  # fmt: skip
+            values[f"auroc{end}"] = Value(
+                float(area), None, len(y), split,
+                f"Area under the ROC curve; chance is .5. Score: {text}.", extra=said,
+            )  # fmt: skip
+        return values
+
+    return metric
+
+
+def _scores(
+    evaluation: Evaluation, data: ImageDataset, batch_size: int, draws: int
+) -> dict[str, tuple[Tensor, str]]:
+    """Each score of the test images, (N,), higher for stranger, and what it is."""
+    model, split, generator = evaluation.model, evaluation.split, evaluation.generator
+    parts: dict[str, list[Tensor]] = {}
+    norm = None
+    if draws and model.encoder is not None:
+        try:
+            norm = checked_log_z(model.prior, generator=generator)[0]
+        except UnsupportedEstimate as reason:
+            evaluation.log(f"-log p(x) is left out: {reason}")
+    for batch in data.batches(split, batch_size):
+        x = batch.x.to(model.device)
+        found = model.score(x, generator=generator)
+        prior = found.tilt + found.reference
+        some = {
+            "joint": found.total, "reconstruction": found.reconstruction, "prior": prior,
+            "tilt": found.tilt, "reference": found.reference,
+        }  # fmt: skip
+        if norm is not None:
+            estimate = model.log_prob(x, n_samples=draws, log_z=norm, generator=generator)
+            some["evidence"] = -estimate.value
+        for name, value in some.items():
+            parts.setdefault(name, []).append(value.double().cpu())
+    texts = {
+        "joint": "-log p(x, z) at a draw of z from the posterior",
+        "reconstruction": "-log p(x|z), a part of it",
+        "prior": "-log p(z), a part of it",
+        "tilt": "-f(z), a part of it",
+        "reference": "-log p0(z), a part of it",
+        "evidence": f"-log p(x) by {draws} importance samples",
+    }
+    return {name: (torch.cat(value), texts[name]) for name, value in parts.items()}
+
+
+def _spread(y: np.ndarray, score: Tensor, repetitions: int = 50) -> float:
+    """The standard deviation of the average precision over bootstrap samples of the test set."""
+    rng = np.random.default_rng(0)
+    values = score.numpy()
+    found = []
+    for _ in range(repetitions):
+        rows = rng.integers(len(y), size=len(y))
+        found.append(average_precision_score(y[rows], values[rows]))
+    return float(np.std(found))

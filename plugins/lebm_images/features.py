@@ -1,0 +1,133 @@
+"""The feature module of the distances: a small classifier of the training split, or Inception."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lebm_core.errors import UsageError
+from lebm_core.run.checkpoint import write_atomically
+from lebm_images.dataset import ImageDataset
+
+__all__ = ["Classifier", "ClassifierOptions", "classifier", "features_of"]
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """Sizes and training; part of the key under which it is cached."""
+
+    width: int = 32
+    features: int = 64
+    epochs: int = 3
+    batch_size: int = 128
+    lr: float = 2e-3
+    seed: int = 0
+
+
+class Classifier(nn.Module):
+    """Two convolutions and a layer of features, from which the classes are read.
+
+    Args:
+        channels: of the images.
+        side: of the images.
+        classes: number of classes.
+        options: sizes.
+    """
+
+    def __init__(self, channels: int, side: int, classes: int, options: ClassifierOptions) -> None:
+        super().__init__()
+        w = options.width
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, w, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(w, 2 * w, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Linear(2 * w * (side // 4) ** 2, options.features), nn.ReLU(),
+        )  # fmt: skip
+        self.head = nn.Linear(options.features, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, F) for x (B, C, H, W) in [-1, 1]."""
+        found: Tensor = self.body(x)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, classes)."""
+        found: Tensor = self.head(self.body(x))
+        return found
+
+
+def classifier(
+    data: ImageDataset,
+    options: ClassifierOptions,
+    cache: Path,
+    device: torch.device,
+    log: Callable[[str], None],
+) -> tuple[Classifier, float]:
+    """A classifier of the training split, from the cache or trained, and its accuracy on "valid".
+
+    Raises:
+        UsageError: where the data set has no classes.
+    """
+    if not data.classes:
+        raise UsageError(
+            "The Frechet distance needs classes to train its features on: give folders of classes, "
+            "or standard Inception weights by evaluation.inception=FILE."
+        )
+    sizes = data.sizes
+    torch_state = torch.random.get_rng_state()
+    torch.manual_seed(options.seed)
+    model = Classifier(sizes["channels"], sizes["side"], len(data.classes), options).to(device)
+    key = json.dumps([asdict(options), sizes, data.summary], sort_keys=True, default=str)
+    folder = cache / "classifier" / blake2b(key.encode(), digest_size=8).hexdigest()
+    try:
+        if (folder / "facts.json").is_file():
+            model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
+            accuracy = float(json.loads((folder / "facts.json").read_text())["accuracy"])
+            return model.eval(), accuracy
+        log("trains the classifier whose features the distances use")
+        accuracy = _train(model, data, options, device)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(model.state_dict(), folder / "model.safetensors")
+        write_atomically(folder / "facts.json", json.dumps({"accuracy": accuracy, "key": key}))
+        return model.eval(), accuracy
+    finally:
+        torch.random.set_rng_state(torch_state)
+
+
+def _train(
+    model: Classifier, data: ImageDataset, options: ClassifierOptions, device: torch.device
+) -> float:
+    steps = options.epochs * max(1, -(-data.length("train") // options.batch_size))
+    adam = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=1e-4, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, options.lr, total_steps=steps + 1)
+    generator = torch.Generator().manual_seed(options.seed)
+    model.train()
+    for _ in range(options.epochs):
+        for batch in data.batches("train", options.batch_size, generator=generator):
+            adam.zero_grad()
+            assert batch.y is not None
+            F.cross_entropy(model(batch.x.to(device)), batch.y.to(device)).backward()
+            adam.step()
+            schedule.step()
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for batch in data.batches("valid", 500):
+            assert batch.y is not None
+            right += int((model(batch.x.to(device)).argmax(1).cpu() == batch.y).sum())
+            total += len(batch.y)
+    return right / max(1, total)
+
+
+@torch.no_grad()
+def features_of(model: Classifier, batches: Iterator[Tensor]) -> Tensor:
+    """The features of all images, (N, F) in float64 on the CPU."""
+    device = next(model.parameters()).device
+    return torch.cat([model.features(x.to(device)).double().cpu() for x in batches])

@@ -1,0 +1,237 @@
+"""Deconvolution decoders and a convolutional encoder of images x (B, C, H, W) in [-1, 1].
+
+Sources of the layer sizes: Pang et al., NeurIPS 2020, arXiv 2006.08205, and its public code (SVHN,
+CelebA 128); Yu et al., NeurIPS 2023, arXiv 2306.03323 (CIFAR-10, CelebA 64).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent, Normal
+
+from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.precision import half_is_faster
+from lebm_core.randomness import normal_like, uniform
+
+__all__ = ["ARCHITECTURES", "ConvEncoder", "DeconvDecoder"]
+
+LEAK = 0.2
+
+
+class Layer(NamedTuple):
+    """One transposed convolution: output channels, kernel, stride, padding."""
+
+    channels: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+def _double(*channels: int) -> list[Layer]:
+    """Layers that double the side."""
+    return [Layer(c, 4, 2, 1) for c in channels]
+
+
+# The last layer's channels, 0 here, are the image's.
+ARCHITECTURES: dict[str, list[Layer]] = {
+    "digits": [Layer(64, 2, 1, 0), *_double(32, 0)],  # 8 x 8
+    "mnist": [Layer(128, 7, 1, 0), *_double(64, 0)],  # 28 x 28
+    "svhn": [Layer(512, 4, 1, 0), *_double(256, 128, 0)],  # 32 x 32
+    "cifar10": [Layer(1024, 8, 1, 0), *_double(512, 256), Layer(0, 3, 1, 1)],  # 32 x 32
+    "celeba64": [Layer(1024, 4, 1, 0), *_double(512, 256, 128, 0)],  # 64 x 64
+    "celeba128": [Layer(2048, 4, 1, 0), *_double(1024, 512, 256, 128, 0)],  # 128 x 128
+}
+BY_SIDE = {8: "digits", 28: "mnist", 32: "svhn", 64: "celeba64", 128: "celeba128"}
+
+
+def side_of(layers: list[Layer]) -> int:
+    """The side of the image that the layers make of one pixel."""
+    side = 1
+    for layer in layers:
+        side = (side - 1) * layer.stride - 2 * layer.padding + layer.kernel
+    return side
+
+
+class _Image(Independent[Any]):
+    """p(x | z) over pixels: draws take a generator, and may leave the pixel noise out."""
+
+    def sample(
+        self,
+        sample_shape: Any = (),
+        *,
+        generator: torch.Generator | None = None,
+        noise: bool = True,
+    ) -> Tensor:
+        """A draw, or with noise=False the mean, as published grids and distances use."""
+        if not noise:
+            return self.mean
+        return self.noisy(generator)
+
+    def noisy(self, generator: torch.Generator | None) -> Tensor:
+        raise NotImplementedError
+
+
+class GaussianImage(_Image):
+    """N(mean, sigma^2) at each pixel."""
+
+    def __init__(self, mean: Tensor, sigma: Tensor | float) -> None:
+        super().__init__(Normal(mean, sigma, validate_args=False), 3, validate_args=False)
+
+    def noisy(self, generator: torch.Generator | None) -> Tensor:
+        noise: Tensor = self.base_dist.stddev * normal_like(self.mean, generator)
+        return self.mean + noise
+
+
+class _Ink(Bernoulli):
+    """1 with a probability and else -1; grey levels between them count as shares."""
+
+    @property
+    def mean(self) -> Tensor:
+        mean: Tensor = 2 * self.probs - 1
+        return mean
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        found: Tensor = super().log_prob((value + 1) / 2)  # type: ignore[no-untyped-call]
+        return found
+
+
+class BernoulliImage(_Image):
+    """Each pixel is 1 with the probability (x + 1) / 2 and else -1."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__(_Ink(logits=logits, validate_args=False), 3, validate_args=False)
+
+    def noisy(self, generator: torch.Generator | None) -> Tensor:
+        p: Tensor = self.base_dist.probs
+        return 2 * (uniform(tuple(p.shape), p, generator) < p).to(p.dtype) - 1
+
+
+class DeconvDecoder(Decoder):
+    """p(x | z) by transposed convolutions, LeakyReLU between, tanh at the end of a Gaussian's.
+
+    Args:
+        latent_dim: d.
+        channels: of the image.
+        side: of the image, in pixels.
+        architecture: one of `ARCHITECTURES`; empty for the one of that side.
+        width: multiplies the channels of all inner layers.
+        likelihood: "gaussian" or "bernoulli".
+        sigma: standard deviation of a pixel in [-1, 1], Gaussian only.
+        learn_sigma: learn it, one number for all pixels.
+        half: bfloat16 in gradients where that is faster; figures without a gradient are float32.
+
+    Raises:
+        UsageError: for an unknown architecture, or one that makes another side.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        channels: int,
+        side: int,
+        architecture: str = "",
+        width: float = 1.0,
+        likelihood: str = "gaussian",
+        sigma: float = 0.3,
+        learn_sigma: bool = False,
+        half: bool = True,
+    ) -> None:
+        super().__init__()
+        if likelihood not in ("gaussian", "bernoulli"):
+            raise UsageError(
+                f'Unknown decoder.likelihood "{likelihood}": accepted are gaussian, bernoulli.'
+                + did_you_mean(likelihood, ("gaussian", "bernoulli"))
+            )
+        if not sigma > 0:
+            raise UsageError(f"decoder.sigma must be positive, not {sigma}.")
+        layers = _layers(architecture, side)
+        self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
+        modules: list[nn.Module] = []
+        before = latent_dim
+        for i, layer in enumerate(layers):
+            last = i == len(layers) - 1
+            after = channels if last else max(1, round(width * layer.channels))
+            modules.append(
+                nn.ConvTranspose2d(before, after, layer.kernel, layer.stride, layer.padding)
+            )
+            if not last:
+                modules.append(nn.LeakyReLU(LEAK))
+            before = after
+        if likelihood == "gaussian":
+            modules.append(nn.Tanh())
+        self.net = nn.Sequential(*modules)
+        for module in self.net:
+            if isinstance(module, nn.ConvTranspose2d):
+                nn.init.xavier_normal_(module.weight)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        log_sigma = torch.tensor(float(sigma)).log()
+        self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> GaussianImage | BernoulliImage:
+        """p(x | z), batch shape (B,), event shape (C, H, W)."""
+        device = z.device.type
+        half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            out = self.net(z[:, :, None, None]).float()
+        if self.likelihood_kind == "bernoulli":
+            return BernoulliImage(out)
+        return GaussianImage(out, self.log_sigma.exp())
+
+
+class ConvEncoder(Encoder):
+    """q(z | x): convolutions that halve the side until it is at most 4, then a linear layer.
+
+    Args:
+        latent_dim: d.
+        channels: of the image.
+        side: of the image, in pixels.
+        width: channels of the first convolution; each further one doubles them.
+        half: bfloat16 in gradients where that is faster.
+    """
+
+    def __init__(
+        self, latent_dim: int, channels: int, side: int, width: int = 64, half: bool = True
+    ) -> None:
+        super().__init__()
+        self.latent_dim, self.allow_half = latent_dim, half
+        modules: list[nn.Module] = []
+        before, after = channels, width
+        while side > 4:
+            modules += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(LEAK)]
+            before, after, side = after, 2 * after, side // 2
+        self.net = nn.Sequential(*modules, nn.Flatten())
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.output = nn.Linear(before * side * side, 2 * latent_dim)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
+        device = x.device.type
+        half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            h = self.net(x.contiguous(memory_format=torch.channels_last))
+        return gaussian_code(self.output(h.float()))
+
+
+def _layers(architecture: str, side: int) -> list[Layer]:
+    if not architecture:
+        if side not in BY_SIDE:
+            raise UsageError(
+                f"No architecture makes images of {side} x {side}: accepted sides are "
+                f"{', '.join(map(str, BY_SIDE))}; set data.side to one of them."
+            )
+        architecture = BY_SIDE[side]
+    if architecture not in ARCHITECTURES:
+        raise UsageError(
+            f'Unknown decoder.architecture "{architecture}": accepted are '
+            f"{', '.join(ARCHITECTURES)}." + did_you_mean(architecture, list(ARCHITECTURES))
+        )
+    layers = ARCHITECTURES[architecture]
+    if side_of(layers) != side:
+        raise UsageError(
+            f'decoder.architecture = "{architecture}" makes images of side {side_of(layers)}; '
+            f"the data has {side}."
+        )
+    return layers

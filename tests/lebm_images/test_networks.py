@@ -1,0 +1,108 @@
+"""The published generators, likelihoods of images, the encoder."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.distributions import Normal
+
+from lebm_core.errors import UsageError
+from lebm_images.networks import ConvEncoder, DeconvDecoder
+
+
+@pytest.mark.parametrize(
+    ("architecture", "latent_dim", "side", "channels"),
+    [
+        ("svhn", 100, 32, [512, 256, 128]),
+        ("cifar10", 128, 32, [1024, 512, 256]),
+        ("celeba64", 100, 64, [1024, 512, 256, 128]),
+        ("celeba128", 100, 128, [2048, 1024, 512, 256, 128]),
+    ],
+)
+def test_the_published_generators_have_their_published_layers(
+    architecture: str, latent_dim: int, side: int, channels: list[int]
+) -> None:
+    with torch.device("meta"):
+        decoder = DeconvDecoder(latent_dim, 3, side, architecture)
+    layers = [m for m in decoder.net if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert [m.in_channels for m in layers] == [latent_dim, *channels]
+    assert [m.out_channels for m in layers] == [*channels, 3]
+    millions = sum(p.numel() for p in decoder.net.parameters()) / 1e6
+    published = {"svhn": 3.45, "cifar10": 18.9, "celeba64": 12.7, "celeba128": 47.8}
+    assert millions == pytest.approx(published[architecture], rel=0.005)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (28, 1), (32, 3), (64, 3)])
+def test_an_image_of_each_side(side: int, channels: int) -> None:
+    decoder = DeconvDecoder(4, channels, side, width=0.05)
+    p = decoder(torch.randn(3, 4))
+    assert p.mean.shape == (3, channels, side, side)
+    assert p.log_prob(p.mean).shape == (3,)
+    assert float(p.mean.detach().abs().max()) <= 1
+    q = ConvEncoder(4, channels, side, width=4)(p.mean)
+    assert q.mean.shape == (3, 4)
+    assert q.log_prob(torch.zeros(3, 4)).shape == (3,)
+
+
+def test_a_gaussian_image_is_a_normal_at_each_pixel() -> None:
+    torch.manual_seed(0)
+    decoder = DeconvDecoder(4, 1, 8, sigma=0.2)
+    z, x = torch.randn(5, 4), torch.rand(5, 1, 8, 8) * 2 - 1
+    with torch.no_grad():
+        p = decoder(z)
+        plain = Normal(p.mean, 0.2).log_prob(x).sum((1, 2, 3))
+        torch.testing.assert_close(p.log_prob(x), plain)
+        assert torch.equal(p.sample(noise=False), p.mean)
+        drawn = decoder(z[:1].expand(2000, -1)).sample(generator=torch.Generator().manual_seed(1))
+    spread = (drawn - p.mean[:1]).std()  # of 128,000 pixels: its error is .2 / 500
+    assert abs(float(spread) - 0.2) < 4.5 * 0.2 / (2 * drawn.numel()) ** 0.5
+
+
+def test_a_bernoulli_image_counts_grey_as_a_share() -> None:
+    decoder = DeconvDecoder(4, 1, 8, likelihood="bernoulli")
+    p = decoder(torch.randn(2, 4))
+    on = (p.mean + 1) / 2
+    x = torch.zeros(2, 1, 8, 8)  # half on
+    expected = (0.5 * on.log() + 0.5 * (1 - on).log()).sum((1, 2, 3))
+    torch.testing.assert_close(p.log_prob(x), expected, rtol=1e-4, atol=1e-3)
+    assert set(p.sample(generator=torch.Generator()).unique().tolist()) <= {-1.0, 1.0}
+
+
+def test_sigma_is_learned_only_where_asked() -> None:
+    assert not DeconvDecoder(4, 1, 8).log_sigma.requires_grad
+    decoder = DeconvDecoder(4, 1, 8, learn_sigma=True)
+    decoder(torch.randn(2, 4)).log_prob(torch.zeros(2, 1, 8, 8)).sum().backward()
+    assert float(decoder.log_sigma.grad.abs()) > 0
+
+
+def test_bfloat16_leaves_the_gradient_nearly_as_it_is() -> None:
+    """Steps of a chain see it; figures are taken without a gradient, in float32."""
+    torch.manual_seed(0)
+    decoder = DeconvDecoder(16, 1, 28)
+    z, x = torch.randn(20, 16), torch.rand(20, 1, 28, 28) * 2 - 1
+    gradients, values = [], []
+    for half in (True, False):
+        decoder.allow_half = half
+        at = z.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(decoder(at).log_prob(x).sum(), at)
+        gradients.append(gradient)
+        with torch.no_grad():
+            values.append(decoder(z).log_prob(x))
+    assert torch.equal(values[0], values[1])
+    # Rounding at three layers, 2^-9 each: some per cent of the norm, in no one direction.
+    a, b = gradients
+    assert float((a - b).norm() / b.norm()) < 0.08
+    assert float((a.norm() / b.norm() - 1).abs()) < 0.02
+
+
+def test_mistakes_are_said_in_one_sentence() -> None:
+    with pytest.raises(UsageError, match='"svnh".*svhn'):
+        DeconvDecoder(4, 3, 32, "svnh")
+    with pytest.raises(UsageError, match="makes images of side 64; the data has 32"):
+        DeconvDecoder(4, 3, 32, "celeba64")
+    with pytest.raises(UsageError, match="No architecture makes images of 33 x 33"):
+        DeconvDecoder(4, 3, 33)
+    with pytest.raises(UsageError, match="poisson"):
+        DeconvDecoder(4, 3, 32, likelihood="poisson")
+    with pytest.raises(UsageError, match="sigma must be positive, not 0"):
+        DeconvDecoder(4, 3, 32, sigma=0)

@@ -1,0 +1,70 @@
+"""The recipes of images, run whole on the digits that need no download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lebm_core import run_recipe
+from lebm_core.errors import UsageError
+from lebm_core.run.build import check_recipe
+from lebm_core.run.datasets import DataFiles
+from lebm_core.run.recipe import apply, load
+from lebm_images.sources import digits
+
+
+@pytest.mark.parametrize("name", ["image-digits", "image-mnist", "anomaly-mnist"])
+@pytest.mark.parametrize("preset", ["cpu", "smoke"])
+def test_every_preset_and_control_resolves(name: str, preset: str) -> None:
+    recipe = load(name, preset)
+    check_recipe(recipe)
+    for control, overrides in recipe.controls.items():
+        check_recipe(apply(recipe, overrides), control)
+    f0 = apply(recipe, recipe.controls["f0"])
+    assert f0.prior.kind == "gaussian" and f0.decoder == recipe.decoder
+
+
+def test_digits_from_data_to_report(tmp_path: Path) -> None:
+    few = ["evaluation.controls=[short_run,rae]", "training.max_steps=10"]
+    run = run_recipe("image-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+    row = run.results["model"]
+    assert row["mse"].value is not None and row["mse"].value > 0
+    assert row["frechet_distance"].value is not None
+    assert 0 <= row["precision"].value <= 1
+    assert set(run.results) >= {"model", "short_run", "rae", "aggregate", "real"}
+    figures = {p.name for p in (tmp_path / "run" / "figures").iterdir()}
+    assert figures >= {"samples.png", "reconstructions.png", "interpolation.png", "chain.png"}
+    drawn = np.load(tmp_path / "run" / "samples.npz")["x"]
+    assert drawn.dtype == np.uint8 and drawn.shape[1:] == (8, 8, 1)
+
+
+def test_a_metric_of_images_refuses_other_data(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"images\.frechet needs a data set of images"):
+        few = [
+            "evaluation.metrics=[images.frechet]", "evaluation.controls=[]",
+            "training.max_steps=2",
+        ]  # fmt: skip
+        run_recipe("synthetic-8gaussians", "smoke", few, out=tmp_path, log=lambda line: None)
+
+
+def test_an_image_is_completed_from_its_upper_half(tmp_path: Path) -> None:
+    """What is seen is matched better than what is not, and the rest is no constant."""
+    few = [
+        "evaluation.controls=[]", "evaluation.metrics=[]", "training.epochs=8", "decoder.width=1",
+    ]  # fmt: skip
+    run = run_recipe("image-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+    data = digits(files=DataFiles(tmp_path), seed=0)  # the split of the recipe, whose seed is 0
+    x = data.batch("test", torch.arange(50)).x
+    mask = torch.zeros_like(x, dtype=torch.bool)
+    mask[:, :, :4] = True
+    model, generator = run.model(), torch.Generator().manual_seed(0)
+    done = model.complete(x, mask, generator=generator)
+    assert done.shape == x.shape
+    assert torch.equal(done[mask], x[mask])
+    mean = data.batch("train", torch.arange(500)).x.mean(0)
+    hidden = ~mask
+    error = (done - x)[hidden].square().mean()
+    assert float(error) < 1.5 * float((mean.expand_as(x) - x)[hidden].square().mean())

@@ -1,0 +1,196 @@
+"""Data sets of images: formats, splits, and what is said about bad files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lebm_core.errors import UsageError
+from lebm_core.run.datasets import DataFiles
+from lebm_images import readers, sources
+from lebm_images.anomaly import mnist_anomaly
+from lebm_images.dataset import ImageDataset, to_uint8, to_unit
+
+
+def files(folder: Path) -> DataFiles:
+    return DataFiles(folder)
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    return head + array.astype(np.uint8).tobytes()
+
+
+def test_every_byte_survives_the_way_to_the_batch_and_back() -> None:
+    x = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1)
+    there = to_unit(x)
+    assert there.shape == (1, 1, 16, 16)
+    assert float(there.min()) == -1 and float(there.max()) == 1
+    assert np.array_equal(to_uint8(there), x.numpy())
+
+
+def test_digits_are_split_once_and_for_all_by_the_seed(tmp_path: Path) -> None:
+    data = sources.digits(files=files(tmp_path), seed=0)
+    assert [data.length(s) for s in ("train", "valid", "test")] == [1097, 200, 500]
+    again = sources.digits(files=files(tmp_path), seed=0)
+    index = torch.arange(20)
+    assert torch.equal(data.batch("test", index).x, again.batch("test", index).x)
+    other = sources.digits(files=files(tmp_path), seed=1)
+    assert not torch.equal(data.batch("test", index).x, other.batch("test", index).x)
+    with pytest.raises(UsageError, match="1797 images"):
+        sources.digits(files=files(tmp_path), seed=0, test=2000)
+
+
+@pytest.mark.parametrize("form", ["npz", "idx", "gzipped idx"])
+def test_mnist_in_each_of_its_forms(tmp_path: Path, form: str) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 256, (30, 28, 28), dtype=np.uint8),
+        "y_train": rng.integers(0, 10, 30),
+        "x_test": rng.integers(0, 256, (7, 28, 28), dtype=np.uint8),
+        "y_test": rng.integers(0, 10, 7),
+    }
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    if form == "npz":
+        np.savez(folder / "mnist.npz", **arrays)
+    else:
+        for split, name in (("train", "train"), ("test", "t10k")):
+            for key, kind in (("x", "images-idx3"), ("y", "labels-idx1")):
+                raw = idx_bytes(arrays[f"{key}_{split}"])
+                ending = ".gz" if form.startswith("gz") else ""
+                file = folder / f"{name}-{kind}-ubyte{ending}"
+                file.write_bytes(gzip.compress(raw) if ending else raw)
+    data = sources.mnist(files=files(tmp_path), seed=0, valid=5)
+    assert [data.length(s) for s in ("train", "valid", "test")] == [25, 5, 7]
+    batch = data.batch("test", torch.arange(7))
+    assert np.array_equal(to_uint8(batch.x)[..., 0], arrays["x_test"])
+    assert batch.y is not None and batch.y.tolist() == arrays["y_test"].tolist()
+    few = sources.mnist(files=files(tmp_path), seed=0, valid=5, train_images=10)
+    assert few.length("train") == 10
+
+
+def test_cifar_binary_batches(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    images = rng.integers(0, 256, (6, 4, 3, 32, 32), dtype=np.uint8)
+    for i, name in enumerate([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]):
+        records = [bytes([k % 10]) + images[i, k].tobytes() for k in range(4)]
+        (folder / f"{name}.bin").write_bytes(b"".join(records))
+    data = sources.cifar10(files=files(tmp_path), seed=0, valid=2)
+    assert [data.length(s) for s in ("train", "valid", "test")] == [18, 2, 4]
+    shown = to_uint8(data.batch("test", torch.arange(4)).x)
+    assert np.array_equal(shown, images[5].transpose(0, 2, 3, 1))
+    (folder / "test_batch.bin").write_bytes(b"12345")
+    with pytest.raises(UsageError, match="test_batch.bin has 5 bytes"):
+        sources.cifar10(files=files(tmp_path), seed=0, valid=2)
+
+
+def test_a_folder_of_classes_skips_what_is_no_image_and_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for kind in ("cat", "dog"):
+        (tmp_path / "pets" / kind).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 256, (40, 50 + i, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / kind / f"{i}.png")
+    (tmp_path / "pets" / "cat" / "broken.png").write_bytes(b"not an image")
+    with pytest.warns(UserWarning, match=r"1 of 21 files are left out: .*broken.png"):
+        data = sources.folder(files=files(tmp_path), seed=0, source=str(tmp_path / "pets"), side=32)
+    assert data.classes == ["cat", "dog"]
+    assert sum(data.length(s) for s in ("train", "valid", "test")) == 20
+    batch = data.batch("train", torch.arange(3))
+    assert batch.x.shape == (3, 3, 32, 32)
+    with pytest.raises(UsageError, match="holds no image"):
+        (tmp_path / "empty").mkdir()
+        sources.folder(files=files(tmp_path), seed=0, source=str(tmp_path / "empty"))
+    with pytest.raises(UsageError, match="There is no folder"):
+        sources.folder(files=files(tmp_path), seed=0, source=str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match=r"data\.source=FOLDER"):
+        sources.folder(files=files(tmp_path), seed=0)
+
+
+def test_an_npz_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.linspace(0, 1, 20 * 64, dtype=np.float32).reshape(20, 8, 8))
+    data = sources.folder(files=files(tmp_path), seed=0, source=str(path))
+    assert data.sizes["side"] == 8 and data.sizes["channels"] == 1
+    for bad, message in (
+        (np.zeros((20, 8, 9), np.uint8), r"shape \(20, 8, 9, 1\)"),
+        (np.full((20, 8, 8), 7.0), "floats from 7 to 7"),
+        (np.full((20, 8, 8), np.nan), "image 0 has a pixel that is not a number"),
+        (np.zeros((20, 8, 8), np.int64), "int64"),
+    ):
+        np.savez(path, x=bad)
+        with pytest.raises(UsageError, match=message):
+            sources.folder(files=files(tmp_path), seed=0, source=str(path))
+    np.savez(path, z=np.zeros(3))
+    with pytest.raises(UsageError, match='no array "x": it holds z'):
+        sources.folder(files=files(tmp_path), seed=0, source=str(path))
+    path.write_bytes(b"PK nonsense")
+    with pytest.raises(UsageError, match=r"mine\.npz is not a \.npz file"):
+        sources.folder(files=files(tmp_path), seed=0, source=str(path))
+
+
+def test_damaged_idx_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x-ubyte"
+    path.write_bytes(idx_bytes(np.zeros((3, 2, 2)))[:-1])
+    with pytest.raises(UsageError, match="cut short: 11 bytes of 12"):
+        readers.idx(path)
+    path.write_bytes(b"GIF89a")
+    with pytest.raises(UsageError, match="idx format"):
+        readers.idx(path)
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros((3, 2, 2))))[:-9])
+    with pytest.raises(UsageError, match="x-ubyte cannot be read"):
+        readers.idx(path)
+
+
+def test_sizes_survive_a_save(tmp_path: Path) -> None:
+    data = sources.digits(files=files(tmp_path), seed=0)
+    data.save(tmp_path / "data")
+    again = ImageDataset.load(tmp_path / "data")
+    assert again.sizes == data.sizes and again.classes == data.classes
+    assert again.length("train") == 0
+
+
+def real(name: str) -> DataFiles:
+    folder = Path(os.environ.get("LEBM_DATA", "")) / name
+    if not os.environ.get("LEBM_DATA") or not folder.is_dir():
+        pytest.skip(f"LEBM_DATA names no folder with {name}")
+    return files(folder.parent)
+
+
+def test_the_real_mnist() -> None:
+    data = sources.mnist(files=real("mnist"), seed=0)
+    assert [data.length(s) for s in ("train", "valid", "test")] == [55_000, 5_000, 10_000]
+    assert torch.bincount(data.labels["test"]).tolist() == [
+        980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009,
+    ]  # fmt: skip
+
+
+def test_the_published_anomaly_split() -> None:
+    data = mnist_anomaly(files=real("mnist"), seed=0, held_out=1)
+    ones, normal = 7_877, 70_000 - 7_877
+    cut = int(0.8 * normal)
+    assert data.length("train") + data.length("valid") == cut
+    assert data.length("test") == normal - cut + ones
+    assert int(data.labels["test"].sum()) == ones
+    assert int(data.labels["train"].sum()) == int(data.labels["valid"].sum()) == 0
+    with pytest.raises(UsageError, match="from 0 to 9, not 10"):
+        mnist_anomaly(files=real("mnist"), seed=0, held_out=10)
+
+
+@pytest.mark.parametrize(("name", "side"), [("cifar10", 32), ("eurosat", 64)])
+def test_real_colours(name: str, side: int) -> None:
+    folder = {"cifar10": "cifar10_jpeg", "eurosat": "eurosat"}[name]
+    data = getattr(sources, name)(files=real(folder), seed=0)
+    assert data.sizes == {"channels": 3, "side": side, "n_classes": 10}
+    x = data.batch("test", torch.arange(50)).x
+    assert x.shape == (50, 3, side, side)
+    assert float(x.std()) > 0.2  # pictures, not noise round one value
