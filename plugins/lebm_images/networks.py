@@ -72,7 +72,7 @@ class _Image(Independent[Any]):
         return self.noisy(generator)
 
     def noisy(self, generator: torch.Generator | None) -> Tensor:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no noisy.")
 
 
 class GaussianImage(_Image):
