@@ -152,7 +152,9 @@ class Energy(nn.Module):
         def pullback(gradient: Tensor, base: Tensor, share: float = 1.0) -> Tensor:
             if alone:
                 rows = logits.shape[0]
-                g = last.weight if last.weight.shape[0] == rows else last.weight.expand(rows, -1)
+                g = last.weight
+                if g.shape[0] != rows:
+                    g = g[:1].expand(rows, -1)
             else:
                 g = torch.mm(gradient.to(last.weight.dtype), last.weight)
             for layer, x in zip(inner[::-1], before[::-1], strict=True):
