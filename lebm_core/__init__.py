@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # the same names once more, where type checkers look
     from lebm_core.run.evaluation import Value as Value
     from lebm_core.run.run import Run as Run
     from lebm_core.run.run import run_recipe as run_recipe
+    from lebm_core.second_stage import SecondStagePrior as SecondStagePrior
     from lebm_core.sequence import (
         SequenceDecoder as SequenceDecoder,
     )
@@ -88,6 +89,7 @@ _HOME = {
     "Persistent": "inference",
     "Prior": "prior",
     "Run": "run.run",
+    "SecondStagePrior": "second_stage",
     "SequenceDecoder": "sequence",
     "SequenceEncoder": "sequence",
     "ShortRun": "inference",

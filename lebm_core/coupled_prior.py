@@ -79,11 +79,14 @@ def build_prior(options: PriorOptions) -> Prior:
         UsageError: for an unknown kind.
     """
     from lebm_core.mixture import MixturePrior
+    from lebm_core.second_stage import SecondStagePrior
 
     if options.latent_dim == 0 or options.kind == "gaussian":
         return GaussianPrior(options.latent_dim, options.reference_std)
     if options.kind == "mixture":
         return MixturePrior(options.latent_dim, options.components)
+    if options.kind == "second-stage":
+        return SecondStagePrior(options.latent_dim, options.hidden)
     common = dict(
         hidden=list(options.hidden),
         activation=options.activation,
@@ -101,7 +104,7 @@ def build_prior(options: PriorOptions) -> Prior:
         return EBMPrior(options.latent_dim, **common)  # type: ignore[arg-type]
     if options.kind == "coupled":
         return CoupledPrior(options.latent_dim, options.n_classes, **common)  # type: ignore[arg-type]
-    kinds = ("gaussian", "ebm", "coupled", "mixture")
+    kinds = ("gaussian", "ebm", "coupled", "mixture", "second-stage")
     raise UsageError(
         f'Unknown prior.kind "{options.kind}": accepted are {", ".join(kinds)}.'
         + did_you_mean(options.kind, kinds)

@@ -20,6 +20,7 @@ from lebm_core.randomness import normal_like, standard_normal, uniform
 __all__ = ["Chain", "ClosedForm", "LogDensity", "Total", "langevin", "value_and_gradient"]
 
 LogDensity = Callable[[Tensor], Tensor]
+Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
 CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes a GPU wait
 
 
@@ -27,7 +28,9 @@ CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes 
 class ClosedForm(Protocol):
     """A log-density that knows its gradient without autograd.
 
-    It may also have `gradient(z)`, the gradient alone where that is cheaper.
+    It may also have `gradient(z)`, the gradient alone where that is cheaper, and beside it
+    `leap(half, rows)`: a whole step (z, push) -> z + half * gradient(z) + push for `rows` states,
+    or None.
     """
 
     def __call__(self, z: Tensor) -> Tensor:
@@ -129,12 +132,15 @@ def langevin(
     z = z.detach()
     watch = _Watch(steps, step_size, limit, name)
     if not adjust and trace is None:
-        alone: Callable[[Tensor], Tensor] | None = getattr(log_prob, "gradient", None)
-        if alone is None:
+        if not isinstance(log_prob, ClosedForm) or not hasattr(log_prob, "gradient"):
             gradient_of = lambda z: value_and_gradient(log_prob, z)[1]  # noqa: E731
-            return _without_values(gradient_of, z, step_size, noise, generator, fold, watch)
+            step_of = _step(gradient_of, 0.5 * step_size**2)
+            return _without_values(step_of, z, step_size * noise, generator, fold, watch)
         with torch.inference_mode():  # a closed form needs no graph, nor torch's account of one
-            z = _without_values(alone, z, step_size, noise, generator, fold, watch)
+            half = 0.5 * step_size**2
+            leap = log_prob.leap(half, len(z)) if hasattr(log_prob, "leap") else None
+            step_of = _step(log_prob.gradient, half) if leap is None else leap
+            z = _without_values(step_of, z, step_size * noise, generator, fold, watch)
         return z.clone()  # which may enter a graph again
     half, spread = 0.5 * step_size**2, step_size * noise
     value, gradient = value_and_gradient(log_prob, z) if steps else (z, z)
@@ -165,26 +171,30 @@ def langevin(
     return z
 
 
+def _step(gradient: Callable[[Tensor], Tensor], half: float) -> Step:
+    def step(z: Tensor, push: Tensor | None) -> Tensor:
+        moved = torch.add(z, gradient(z), alpha=half)
+        return moved if push is None else moved.add_(push)
+
+    return step
+
+
 def _without_values(
-    gradient: Callable[[Tensor], Tensor],
+    step_of: Step,
     z: Tensor,
-    step_size: float,
-    noise: float,
+    spread: float,
     generator: torch.Generator | None,
     fold: Callable[[Tensor], Tensor] | None,
     watch: _Watch,
 ) -> Tensor:
     """The chain where nobody asks for log p: no step is rejected, and there is no trace."""
-    half, spread = 0.5 * step_size**2, step_size * noise
-    push: list[Tensor] = []
+    pushes: list[Tensor] = []
     for step in range(watch.steps):
-        if noise and not push:  # for several steps at once: one large draw is the quicker
+        if spread and not pushes:  # for several steps at once: one large draw is the quicker
             ahead = min(CHECK_EVERY, watch.steps - step)
             drawn = standard_normal((ahead, *z.shape), z, generator).mul_(spread)
-            push = list(drawn.unbind(0))
-        z = torch.add(z, gradient(z), alpha=half)
-        if noise:
-            z.add_(push.pop(0))
+            pushes = list(drawn.unbind(0))
+        z = step_of(z, pushes.pop(0) if pushes else None)
         if fold is not None:
             z = fold(z)
         watch(step, z)

@@ -112,7 +112,7 @@ class Energy(nn.Module):
         found = []
         for layer in cast(list[nn.Linear], list(self.layers)):
             w, b = layer.weight.detach(), layer.bias.detach()
-            if half_rows * w.numel() >= HALF_PAYS:
+            if len(b) > 1 and half_rows * w.numel() >= HALF_PAYS:
                 w, b = w.to(torch.bfloat16), b.to(torch.bfloat16)
                 found.append(Affine(w, w.T.contiguous(), b))
             else:
@@ -120,8 +120,6 @@ class Energy(nn.Module):
         last = found[-1]
         if len(found) > 1:  # the gradient enters the layer below in that layer's precision
             last = last._replace(weight=last.weight.to(found[-2].bias.dtype))
-        if half_rows and len(last.bias) == 1:  # a row for each z, which no step need make again
-            last = last._replace(weight=last.weight.expand(half_rows, -1).contiguous())
         return [*found[:-1], last]
 
     def value_and_pullback(
@@ -151,10 +149,7 @@ class Energy(nn.Module):
 
         def pullback(gradient: Tensor, base: Tensor, share: float = 1.0) -> Tensor:
             if alone:
-                rows = logits.shape[0]
-                g = last.weight
-                if g.shape[0] != rows:
-                    g = g[:1].expand(rows, -1)
+                g = last.weight.expand(logits.shape[0], -1)
             else:
                 g = torch.mm(gradient.to(last.weight.dtype), last.weight)
             for layer, x in zip(inner[::-1], before[::-1], strict=True):

@@ -141,8 +141,10 @@ def _rebuild(described: dict[str, Any], kind: str) -> Any:
         from lebm_core.ebm_prior import EBMPrior
         from lebm_core.mixture import MixturePrior
         from lebm_core.prior import GaussianPrior
+        from lebm_core.second_stage import SecondStagePrior
 
-        classes = {c.__name__: c for c in (CoupledPrior, EBMPrior, GaussianPrior, MixturePrior)}
+        known = (CoupledPrior, EBMPrior, GaussianPrior, MixturePrior, SecondStagePrior)
+        classes = {c.__name__: c for c in known}
         return classes[described["name"]](**described["options"])
     if described["name"] is None:
         part = kind.removesuffix("s")

@@ -14,7 +14,6 @@ from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
 from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.mixture import MixturePrior
 from lebm_core.options import LearningOptions
 from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
 
@@ -153,9 +152,11 @@ class Learning:
     def finish(
         self, model: LatentEBM, dataset: Dataset, generator: torch.Generator | None = None
     ) -> None:
-        """Fits what is fitted after training: the mixture prior of the RAE control."""
-        if isinstance(model.prior, MixturePrior) and model.latent_dim:
-            model.prior.fit(aggregate_codes(model, dataset, 10_000, generator, mean=True))
+        """Fits what is fitted after training: the priors of the RAE and two-stage VAE controls."""
+        wanted = model.prior.fitted_to
+        if wanted and model.latent_dim:
+            mean = wanted == "means"
+            model.prior.fit(aggregate_codes(model, dataset, 10_000, generator, mean=mean))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Chains and counters, for a checkpoint."""

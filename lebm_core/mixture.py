@@ -34,6 +34,7 @@ class MixturePrior(Prior):
     """
 
     normalised = True
+    fitted_to = "means"
 
     def __init__(self, latent_dim: int, components: int = 10) -> None:
         super().__init__()

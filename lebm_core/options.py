@@ -34,8 +34,8 @@ class PriorOptions:
 
     kind: str = _opt(
         "ebm",
-        "gaussian (f = 0), ebm, coupled (class logits), mixture (fitted to codes)",
-        ("gaussian", "ebm", "coupled", "mixture"),
+        "gaussian (f = 0), ebm, coupled (class logits), mixture or second-stage (fitted to codes)",
+        ("gaussian", "ebm", "coupled", "mixture", "second-stage"),
     )
     latent_dim: int = _opt(32, "dimension of z; 0 is the plain model without z")
     hidden: list[int] = _opt([200, 200], "widths of the hidden layers of f")

@@ -26,6 +26,8 @@ class Prior(Component):
         normalised: whether `log_prob` integrates to one as it stands (log Z = 0).
         n_classes: number of classes C of a coupled prior, else 0.
         context_dim: features of the context, 0 for none.
+        fitted_to: what of q(z|x) over the training data it is fitted to after training, "means" or
+            "draws"; "" for a prior that is not.
     """
 
     latent_dim: int
@@ -33,6 +35,7 @@ class Prior(Component):
     n_classes = 0
     context_dim = 0
     uniform_reference = False
+    fitted_to = ""
 
     @property
     def reference(self) -> Distribution:
@@ -65,6 +68,10 @@ class Prior(Component):
     ) -> Tensor:
         """n draws of z, (n, d)."""
         raise TypeError(f"{type(self).__name__} defines no sample.")
+
+    def fit(self, codes: Tensor, seed: int = 0) -> None:
+        """Fits the prior to codes (N, d), where `fitted_to` asks for some."""
+        raise TypeError(f"{type(self).__name__} is not fitted to codes.")
 
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n draws from p0, (n, d)."""

@@ -1,4 +1,4 @@
-"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; and text files read with care."""
+"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; text files and hub ids."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import MissingExtra, UsageError, did_you_mean
 from lebm_core.run.catalogue import without_download
 
-__all__ = ["DataFiles", "cache_dir", "open_text"]
+__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_text"]
+
+HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
 def cache_dir() -> Path:
@@ -112,3 +115,41 @@ def open_text(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         raise UsageError(f'The file "{path}" cannot be read: {error.strerror}.') from None
     if blank:
         raise UsageError(f"{path}: the file is empty.")
+
+
+def hub_splits(source: str, config: str, extra: str) -> dict[str, Any]:
+    """The splits that the `datasets` library has for an id of the hub or a local folder.
+
+    Those that `HUB_NAMES` lists are called "valid" and "test".
+
+    Args:
+        source: the id or the folder.
+        config: the configuration, empty where there is but one.
+        extra: the extra of lebm that brings the library.
+
+    Raises:
+        MissingExtra: where `datasets` is not installed.
+        UsageError: where `source` cannot be read, or has no training split.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtra("datasets", extra) from error
+    try:
+        if (Path(source) / "dataset_dict.json").is_file():
+            splits = dict(datasets.load_from_disk(source))
+        else:
+            splits = dict(datasets.load_dataset(source, config or None))
+    except Exception as error:  # the library raises many kinds; none of them is a bug of lebm
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(
+            f'data.source = "{source}" could not be read by datasets: {reason}'
+        ) from error
+    if "train" not in splits:
+        raise UsageError(f'"{source}" has no split "train"; it has {", ".join(splits)}.')
+    found = {"train": splits["train"]}
+    for split, names in HUB_NAMES.items():
+        there = next((name for name in names if name in splits), None)
+        if there is not None:
+            found[split] = splits[there]
+    return found

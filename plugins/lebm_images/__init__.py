@@ -39,6 +39,7 @@ def lebm_register_datasets(register: Register) -> None:
     register("images.celeba", "lebm_images.sources:celeba")
     register("images.eurosat", "lebm_images.sources:eurosat")
     register("images.folder", "lebm_images.sources:folder")
+    register("images.hub", "lebm_images.hub:hub")
     register("images.mnist-anomaly", "lebm_images.anomaly:mnist_anomaly")
 
 

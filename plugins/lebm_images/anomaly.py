@@ -2,7 +2,9 @@
 
 Source of the protocol: the public code of Yu et al., NeurIPS 2023, arXiv 2306.03323, as in Zenati
 et al. 2018, arXiv 1802.06222: all 70,000 images, 80 % of the normal ones to train on; the test set
-is the other 20 % and every image of the held-out digit.
+is the other 20 % and every image of the held-out digit. The typicality score follows Morningstar
+et al., "Density of states estimation for out-of-distribution detection", AISTATS 2021, arXiv
+2006.09273.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neighbors import KernelDensity
 from torch import Tensor
 
 from lebm_core.errors import UnsupportedEstimate, UsageError
@@ -22,10 +25,20 @@ from lebm_images.dataset import ArrayPixels, ImageDataset
 from lebm_images.reconstruction import images_of
 from lebm_images.sources import mnist
 
-__all__ = ["build", "mnist_anomaly"]
+__all__ = ["build", "mnist_anomaly", "typicality"]
 
 NORMAL_SHARE = 0.8  # of the normal images, to train on
 KINDS = ("normal", "held out")
+STATISTICS = ("reconstruction", "tilt", "reference")
+TEXTS = {
+    "joint": "-log p(x, z) at a draw of z from the posterior",
+    "reconstruction": "-log p(x|z), a part of it",
+    "prior": "-log p(z), a part of it",
+    "tilt": "-f(z), a part of it",
+    "reference": "-log p0(z), a part of it",
+    "evidence": "-log p(x) by {draws} importance samples",
+    "typicality": "-log density of the three parts of -log p(x, z) among normal validation images",
+}
 
 
 def mnist_anomaly(
@@ -89,13 +102,17 @@ def build(
                 "The metric images.anomaly needs data with the classes normal and held out, such "
                 "as data.name=images.mnist-anomaly, and some of both in the split."
             )
-        scores = _scores(evaluation, data, anomaly_batch, anomaly_draws)
+        scores = _parts(evaluation, data, split, anomaly_batch, anomaly_draws)
+        if data.length("valid"):
+            normal = _parts(evaluation, data, "valid", anomaly_batch, 0)
+            scores["typicality"] = typicality(normal, scores)
         y = data.labels[split].numpy()
         prevalence = float(y.mean())
         said = {"prevalence": round(prevalence, 4), "anomalies": int(y.sum())}
         values: dict[str, Value] = {}
-        for name, (score, text) in scores.items():
+        for name, score in scores.items():
             end = "" if name == "joint" else f"_{name}"
+            text = TEXTS[name].format(draws=anomaly_draws)
             precision, area = average_precision_score(y, score), roc_auc_score(y, score)
             values[f"auprc{end}"] = Value(
                 float(precision), _spread(y, score), len(y), split,
@@ -112,11 +129,34 @@ def build(
     return metric
 
 
-def _scores(
-    evaluation: Evaluation, data: ImageDataset, batch_size: int, draws: int
-) -> dict[str, tuple[Tensor, str]]:
-    """Each score of the test images, (N,), higher for stranger, and what it is."""
-    model, split, generator = evaluation.model, evaluation.split, evaluation.generator
+def typicality(normal: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> Tensor:
+    """-log of how often normal images have such parts of -log p(x, z), (N,) (Morningstar 2021).
+
+    Each of `STATISTICS` has a kernel density estimate, by Scott's rule, of its values on normal
+    images; the score is the sum of their negative logarithms. It uses no anomaly, and an image
+    that is explained too well is as strange as one that is explained too badly.
+
+    Args:
+        normal: the parts of normal images that were not trained on, each (M,).
+        seen: the parts of the images to score, each (N,).
+    """
+    total = torch.zeros(len(seen[STATISTICS[0]]), dtype=torch.float64)
+    for name in STATISTICS:
+        values, spread = normal[name].double(), float(normal[name].double().std())
+        if not spread > 0:  # f = 0 has no tilt
+            continue
+        density = KernelDensity(bandwidth="scott")
+        density.fit((values / spread)[:, None].numpy())
+        found = density.score_samples((seen[name].double() / spread)[:, None].numpy())
+        total -= torch.from_numpy(found)
+    return total
+
+
+def _parts(
+    evaluation: Evaluation, data: ImageDataset, split: str, batch_size: int, draws: int
+) -> dict[str, Tensor]:
+    """Each score of the images of `split`, (N,), higher for stranger; see `TEXTS`."""
+    model, generator = evaluation.model, evaluation.generator
     parts: dict[str, list[Tensor]] = {}
     norm = None
     if draws and model.encoder is not None:
@@ -127,25 +167,16 @@ def _scores(
     for batch in data.batches(split, batch_size):
         x = batch.x.to(model.device)
         found = model.score(x, generator=generator)
-        prior = found.tilt + found.reference
         some = {
-            "joint": found.total, "reconstruction": found.reconstruction, "prior": prior,
-            "tilt": found.tilt, "reference": found.reference,
+            "joint": found.total, "reconstruction": found.reconstruction,
+            "prior": found.tilt + found.reference, "tilt": found.tilt, "reference": found.reference,
         }  # fmt: skip
         if norm is not None:
             estimate = model.log_prob(x, n_samples=draws, log_z=norm, generator=generator)
             some["evidence"] = -estimate.value
         for name, value in some.items():
             parts.setdefault(name, []).append(value.double().cpu())
-    texts = {
-        "joint": "-log p(x, z) at a draw of z from the posterior",
-        "reconstruction": "-log p(x|z), a part of it",
-        "prior": "-log p(z), a part of it",
-        "tilt": "-f(z), a part of it",
-        "reference": "-log p0(z), a part of it",
-        "evidence": f"-log p(x) by {draws} importance samples",
-    }
-    return {name: (torch.cat(value), texts[name]) for name, value in parts.items()}
+    return {name: torch.cat(values) for name, values in parts.items()}
 
 
 def _spread(y: np.ndarray, score: Tensor, repetitions: int = 50) -> float:

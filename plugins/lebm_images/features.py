@@ -1,23 +1,37 @@
-"""The feature module of the distances: a small classifier of the training split, or Inception."""
+"""The feature module of the distances: a small classifier of the training split.
+
+Where the images have no classes it tells four rotations apart (Gidaris et al., ICLR 2018, arXiv
+1803.07728).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lebm_core.errors import UsageError
+from lebm_core.data import Batch
 from lebm_core.run.checkpoint import write_atomically
 from lebm_images.dataset import ImageDataset
 
-__all__ = ["Classifier", "ClassifierOptions", "classifier", "features_of"]
+__all__ = ["Classifier", "ClassifierOptions", "Features", "classifier", "features_of"]
+
+ROTATIONS = 4
+
+
+class Features(Protocol):
+    """A network that distances are measured in."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, F) for x (B, C, H, W) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +86,13 @@ def classifier(
 ) -> tuple[Classifier, float]:
     """A classifier of the training split, from the cache or trained, and its accuracy on "valid".
 
-    Raises:
-        UsageError: where the data set has no classes.
+    Its classes are the data set's, or four rotations where that has none.
     """
-    if not data.classes:
-        raise UsageError(
-            "The Frechet distance needs classes to train its features on: give folders of classes, "
-            "or standard Inception weights by evaluation.inception=FILE."
-        )
     sizes = data.sizes
     torch_state = torch.random.get_rng_state()
     torch.manual_seed(options.seed)
-    model = Classifier(sizes["channels"], sizes["side"], len(data.classes), options).to(device)
+    classes = len(data.classes) or ROTATIONS
+    model = Classifier(sizes["channels"], sizes["side"], classes, options).to(device)
     key = json.dumps([asdict(options), sizes, data.summary], sort_keys=True, default=str)
     folder = cache / "classifier" / blake2b(key.encode(), digest_size=8).hexdigest()
     try:
@@ -112,22 +121,29 @@ def _train(
     for _ in range(options.epochs):
         for batch in data.batches("train", options.batch_size, generator=generator):
             adam.zero_grad()
-            assert batch.y is not None
-            F.cross_entropy(model(batch.x.to(device)), batch.y.to(device)).backward()
+            x, y = (part.to(device) for part in _task(batch))
+            F.cross_entropy(model(x), y, ignore_index=-1).backward()
             adam.step()
             schedule.step()
     model.eval()
     right = total = 0
     with torch.no_grad():
         for batch in data.batches("valid", 500):
-            assert batch.y is not None
-            right += int((model(batch.x.to(device)).argmax(1).cpu() == batch.y).sum())
-            total += len(batch.y)
+            x, y = _task(batch)
+            right += int((model(x.to(device)).argmax(1).cpu() == y).sum())
+            total += int((y >= 0).sum())
     return right / max(1, total)
 
 
+def _task(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Images and what is to be told of them: their classes, or by how much they are turned."""
+    if batch.y is not None:
+        return batch.x, batch.y
+    turned = [torch.rot90(batch.x, k, (2, 3)) for k in range(ROTATIONS)]
+    return torch.cat(turned), torch.arange(ROTATIONS).repeat_interleave(len(batch.x))
+
+
 @torch.no_grad()
-def features_of(model: Classifier, batches: Iterator[Tensor]) -> Tensor:
+def features_of(net: Features, batches: Iterable[Tensor], device: torch.device) -> Tensor:
     """The features of all images, (N, F) in float64 on the CPU."""
-    device = next(model.parameters()).device
-    return torch.cat([model.features(x.to(device)).double().cpu() for x in batches])
+    return torch.cat([net.features(x.to(device)).double().cpu() for x in batches])

@@ -6,21 +6,25 @@ Sources: Heusel et al., NeurIPS 2017, arXiv 1706.08500 (the distance); Kynkaanni
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lebm_core.learning import aggregate_codes
-from lebm_core.model import LatentEBM
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ImageDataset, to_uint8, to_unit
-from lebm_images.features import Classifier, ClassifierOptions, classifier, features_of
+from lebm_images.features import ClassifierOptions, Features, classifier, features_of
+from lebm_images.inception import STANDARD, Inception
 from lebm_images.pictures import neighbours
 from lebm_images.reconstruction import images_of
 
 __all__ = ["build", "frechet_distance", "manifold"]
+
+BATCH = 500
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -59,6 +63,7 @@ def build(
     feature_width: int = 32,
     feature_epochs: int = 3,
     neighbour_samples: int = 10,
+    inception: str = "",
 ) -> Callable[[Evaluation], Mapping[str, Value]]:
     """The metric images.frechet; the samples are those of `evaluation.samples`.
 
@@ -68,30 +73,27 @@ def build(
         feature_width: width of the classifier whose features are compared
         feature_epochs: epochs of its training
         neighbour_samples: samples shown beside their nearest training image; 0 for none
+        inception: file of Inception v3 weights whose features are used instead; empty for none
     """
     options = ClassifierOptions(width=feature_width, epochs=feature_epochs)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data = images_of(evaluation, "images.frechet")
         model, split = evaluation.model, evaluation.split
-        net, accuracy = classifier(data, options, evaluation.cache, model.device, evaluation.log)
-        real = features_of(net, _real(data, split, frechet_reference))
+        if inception:
+            ruler = _inception(Path(inception), model.device)
+        else:
+            ruler = _classifier(evaluation, data, options)
+        real = ruler.of(_real(data, split, frechet_reference))
         samples: Tensor = evaluation.samples
-        drawn = features_of(net, iter(samples.split(500)))
-        said: dict[str, Any] = {
-            "features": f"{real.shape[1]} of a classifier of the training split, "
-            f"{accuracy:.3f} accurate on the validation split",
-            "reference": f"{len(real)} images of {split}",
-        }
-        definition = (
-            "Frechet distance of the features of samples, the means of p(x|z), to those of real "
-            "images; not FID, whose features are Inception's."
-        )
+        drawn = ruler.of(samples.split(BATCH))
+        said = ruler.said | {"reference": f"{len(real)} images of {split}"}
         values = {
-            "frechet_distance": Value(
-                frechet_distance(drawn, real), None, len(drawn), "samples", definition, extra=said
+            ruler.name: Value(
+                frechet_distance(drawn, real), None, len(drawn), "samples", ruler.definition,
+                extra=said,
             )
-        }
+        }  # fmt: skip
         if manifold_images:
             n = min(manifold_images, len(real), len(drawn))
             precision, recall = manifold(real[:n], drawn[:n])
@@ -105,39 +107,83 @@ def build(
                 f"Share of real images within a sample's {ball}.", extra=said,
             )  # fmt: skip
         if evaluation.name == "model":
-            values |= _ceiling(evaluation, data, model, net, real, len(drawn), definition, said)
+            values |= _ceiling(evaluation, data, ruler, real, len(drawn), said)
         if neighbour_samples:
-            _show_neighbours(evaluation, data, net, samples[:neighbour_samples])
+            _show_neighbours(evaluation, data, ruler, samples[:neighbour_samples])
         return values
 
     return metric
 
 
+@dataclass
+class _Ruler:
+    """What distances are measured in, and what is said about it."""
+
+    net: Features
+    device: torch.device
+    name: str  # of the distance
+    definition: str
+    said: dict[str, Any]
+
+    def of(self, batches: Iterable[Tensor]) -> Tensor:
+        """The features of images, (N, F)."""
+        return features_of(self.net, batches, self.device)
+
+
+def _classifier(evaluation: Evaluation, data: ImageDataset, options: ClassifierOptions) -> _Ruler:
+    device = evaluation.model.device
+    net, accuracy = classifier(data, options, evaluation.cache, device, evaluation.log)
+    task = "classes" if data.classes else "four rotations"
+    said = {
+        "features": f"{options.features} of a classifier of the training split, {accuracy:.3f} "
+        f"accurate on the {task} of the validation split"
+    }
+    definition = (
+        "Frechet distance of the features of samples, the means of p(x|z), to those of real "
+        "images; not FID, whose features are Inception's."
+    )
+    return _Ruler(net, device, "frechet_distance", definition, said)
+
+
+def _inception(weights: Path, device: torch.device) -> _Ruler:
+    net = Inception(weights).to(device)
+    definition = (
+        "Frechet distance of the 2,048 Inception v3 features of samples, the means of p(x|z), to "
+        "those of real images, resized as in TensorFlow"
+    )
+    if net.standard:
+        said = {"features": f"Inception v3, the standard weights {STANDARD}"}
+        return _Ruler(net, device, "fid", definition + ".", said)
+    said = {"features": f"Inception v3, weights of {weights.name}"}
+    definition += "; not FID, for the weights are not the standard ones."
+    return _Ruler(net, device, "frechet_distance", definition, said)
+
+
 def _real(data: ImageDataset, split: str, limit: int) -> Iterator[Tensor]:
-    for batch in data.batches(split, 500, limit=limit or None):
+    for batch in data.batches(split, BATCH, limit=limit or None):
         yield batch.x
 
 
 def _ceiling(
     evaluation: Evaluation,
     data: ImageDataset,
-    model: LatentEBM,
-    net: Classifier,
+    ruler: _Ruler,
     real: Tensor,
     n: int,
-    definition: str,
     said: dict[str, Any],
 ) -> dict[str, Value]:
     """The rows that no prior can better: decoded posterior codes, and the training split itself."""
+    model = evaluation.model
     z = aggregate_codes(model, data, n, evaluation.generator)
-    decoded = features_of(net, (model.decode_mode(part) for part in z.split(500)))
+    decoded = ruler.of(model.decode_mode(part) for part in z.split(BATCH))
     codes = said | {"z": "posterior codes of training images"}
-    train = features_of(net, _real(data, "train", n))
+    train = ruler.of(_real(data, "train", n))
     return {
-        "aggregate/frechet_distance": Value(
-            frechet_distance(decoded, real), None, len(decoded), "train", definition, extra=codes
+        f"aggregate/{ruler.name}": Value(
+            frechet_distance(decoded, real), None, len(decoded), "train", ruler.definition,
+            extra=codes,
         ),
-        "real/frechet_distance": Value(
+        f"real/{ruler.name}": Value(
             frechet_distance(train, real), None, len(train), "train",
             "The same of training images.", extra=said,
         ),
@@ -145,14 +191,14 @@ def _ceiling(
 
 
 def _show_neighbours(
-    evaluation: Evaluation, data: ImageDataset, net: Classifier, samples: Tensor
+    evaluation: Evaluation, data: ImageDataset, ruler: _Ruler, samples: Tensor
 ) -> None:
-    wanted = features_of(net, iter([samples]))
+    wanted = ruler.of([samples])
     best = torch.full((len(samples),), torch.inf, dtype=torch.float64)
     rows = torch.zeros(len(samples), dtype=torch.long)
-    for batch in data.batches("train", 1000):
+    for batch in data.batches("train", BATCH):
         assert batch.rows is not None
-        distance, at = torch.cdist(wanted, features_of(net, iter([batch.x]))).min(1)
+        distance, at = torch.cdist(wanted, ruler.of([batch.x])).min(1)
         nearer = distance < best
         best[nearer], rows[nearer] = distance[nearer], batch.rows[at[nearer]]
     nearest = data.batch("train", rows).x

@@ -1,11 +1,14 @@
 """Deconvolution decoders and a convolutional encoder of images x (B, C, H, W) in [-1, 1].
 
 Sources of the layer sizes: Pang et al., NeurIPS 2020, arXiv 2006.08205, and its public code (SVHN,
-CelebA 128); Yu et al., NeurIPS 2023, arXiv 2306.03323 (CIFAR-10, CelebA 64).
+CelebA 128); Yu et al., NeurIPS 2023, arXiv 2306.03323 (CIFAR-10, CelebA 64, their anomaly
+detection's net of 28 x 28).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -40,6 +43,7 @@ def _double(*channels: int) -> list[Layer]:
 ARCHITECTURES: dict[str, list[Layer]] = {
     "digits": [Layer(64, 2, 1, 0), *_double(32, 0)],  # 8 x 8
     "mnist": [Layer(128, 7, 1, 0), *_double(64, 0)],  # 28 x 28
+    "damc28": [Layer(1024, 7, 1, 0), *_double(512, 256), Layer(0, 3, 1, 1)],  # 28 x 28
     "svhn": [Layer(512, 4, 1, 0), *_double(256, 128, 0)],  # 32 x 32
     "cifar10": [Layer(1024, 8, 1, 0), *_double(512, 256), Layer(0, 3, 1, 1)],  # 32 x 32
     "celeba64": [Layer(1024, 4, 1, 0), *_double(512, 256, 128, 0)],  # 64 x 64
@@ -173,13 +177,39 @@ class DeconvDecoder(Decoder):
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> GaussianImage | BernoulliImage:
         """p(x | z), batch shape (B,), event shape (C, H, W)."""
-        device = z.device.type
-        half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
-        with torch.autocast(device, torch.bfloat16, enabled=half):
-            out = self.net(z[:, :, None, None]).float()
+        out = self._output(z)
         if self.likelihood_kind == "bernoulli":
             return BernoulliImage(out)
         return GaussianImage(out, self.log_sigma.exp())
+
+    def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        if self.likelihood_kind == "bernoulli":
+            return super().likelihood(x, context)
+        n, pixels = len(x), x[:1].numel()
+        x = x.contiguous(memory_format=torch.channels_last)
+
+        def log_prob(z: Tensor) -> Tensor:
+            seen = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
+            error = (self._output(z) - seen).square().sum((1, 2, 3))
+            constant = pixels * (self.log_sigma + 0.5 * math.log(2 * math.pi))
+            return -0.5 * error * (-2 * self.log_sigma).exp() - constant
+
+        return log_prob
+
+    def _output(self, z: Tensor) -> Tensor:
+        """The mean, or the logits of a Bernoulli, (B, C, H, W)."""
+        device = z.device.type
+        half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
+        first, *rest = self.net
+        assert isinstance(first, nn.ConvTranspose2d) and first.bias is not None
+        kernel = first.weight.permute(0, 2, 3, 1)  # (d, K, K, C); of one pixel it is a product
+        side, channels = kernel.shape[1], kernel.shape[3]
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            h = torch.addmm(first.bias.repeat(side * side), z, kernel.flatten(1))
+            h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
+            for layer in rest:
+                h = layer(h)
+            return h.float()
 
 
 class ConvEncoder(Encoder):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lebm_core.dynamics import Chain
 from lebm_core.ebm_prior import EBMPrior
+from lebm_core.errors import DivergenceError, UnsupportedEstimate
 from lebm_core.model import LatentEBM
 from lebm_images.dataset import to_uint8
 
@@ -66,7 +67,7 @@ def neighbours(samples: Tensor, nearest: Tensor, file: Path) -> tuple[Path, str]
 def pictures(
     data: ImageDataset, model: LatentEBM, folder: Path, generator: torch.Generator
 ) -> Iterator[tuple[Path, str]]:
-    """Samples, reconstructions, an interpolation, and a long prior chain."""
+    """Samples, reconstructions, an interpolation, completions, and a long prior chain."""
     shape = 8, 8
     x = model.sample(shape[0] * shape[1], generator=generator, noise=False).cpu()
     rows = [("samples" if i == 0 else "", part) for i, part in enumerate(x.split(shape[1]))]
@@ -83,8 +84,23 @@ def pictures(
         grid([("interpolation", line)], folder / "interpolation.png"),
         "On the line between the codes of two images.",
     )
+    try:
+        yield _completion(model, real, folder / "completion.png", generator)
+    except (UnsupportedEstimate, DivergenceError):
+        pass  # a prior has no density, or one too narrow for the chain's step
     if isinstance(model.prior, EBMPrior) and not model.prior.context_dim:
         yield _long_chain(model, folder / "chain.png", generator)
+
+
+def _completion(
+    model: LatentEBM, real: Tensor, file: Path, generator: torch.Generator
+) -> tuple[Path, str]:
+    mask = torch.zeros_like(real, dtype=torch.bool)
+    mask[:, :, : real.shape[2] // 2] = True
+    done = model.complete(real, mask, generator=generator).cpu()
+    seen = torch.where(mask, real, torch.zeros_like(real)).cpu()
+    grid([("seen", seen), ("completed", done), ("original", real.cpu())], file)
+    return file, "Lower halves drawn from p(z | the upper half)."
 
 
 def _long_chain(

@@ -15,8 +15,8 @@ import numpy as np
 from lebm_core.errors import MissingExtra, UsageError
 
 __all__ = [
-    "FilePixels", "check_array", "cifar_binary", "fitted", "idx", "image_files", "npz",
-    "open_image", "unpack",
+    "FilePixels", "as_pixels", "check_array", "cifar_binary", "fitted", "form", "idx",
+    "image_files", "npz", "open_image", "unpack",
 ]  # fmt: skip
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
@@ -30,24 +30,39 @@ def open_image(file: Path | io.BytesIO, channels: int, where: str = "") -> Image
         UsageError: naming the file that is no image, or has 16 bits a channel.
         MissingExtra: where Pillow is not installed.
     """
+    name = where or str(file)
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
-        raise MissingExtra("images", needed_by="reading image files") from error
-    name = where or str(file)
+        raise MissingExtra("pillow", "images", "reading image files") from error
     try:
         with Image.open(file) as image:
-            if image.mode.startswith("I") or image.mode == "F":
-                raise UsageError(
-                    f"{name} has more than 8 bits a channel (mode {image.mode}): convert it to 8 "
-                    "bits, for how to scale it is not ours to guess."
-                )
-            plain = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            return as_pixels(image, channels, name)
     except UnidentifiedImageError:
         raise UsageError(f"{name} is not an image that can be read.") from None
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error}.") from None
+
+
+def as_pixels(image: Any, channels: int, name: str) -> Images:
+    """A Pillow image as uint8 (H, W, channels), see `open_image`."""
+    if not hasattr(image, "convert"):
+        raise UsageError(f"{name} is not an image.")
+    if image.mode.startswith("I") or image.mode == "F":
+        raise UsageError(
+            f"{name} has more than 8 bits a channel (mode {image.mode}): convert it to 8 bits, for "
+            "how to scale it is not ours to guess."
+        )
+    plain = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return plain[..., None] if plain.ndim == 2 else plain
+
+
+def form(file: Path) -> tuple[tuple[int, int], bool]:
+    """Width and height of an image file, and whether it is grey, from its head alone."""
+    from PIL import Image
+
+    with Image.open(file) as image:
+        return image.size, image.mode in ("1", "L", "LA")
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from lebm_core.errors import MissingExtra, UsageError
 from lebm_core.run.datasets import DataFiles
 from lebm_images.dataset import ArrayPixels, ImageDataset, Pixels
-from lebm_images.folders import folder_dataset
+from lebm_images.folders import folder_dataset, npz_dataset
 from lebm_images.readers import Images, check_array, cifar_binary, idx, npz, unpack
 
 __all__ = ["celeba", "cifar10", "digits", "eurosat", "folder", "mnist", "svhn"]
@@ -160,12 +160,12 @@ def celeba(
             "its JPEG files. lebm recipe image-digits needs no download."
         )
     box = (25, 45, 153, 173) if side == 128 else None
-    return folder_dataset(Path(source), 3, side, valid, test, seed, box)
+    return folder_dataset(Path(source), 3, side, valid, test, seed, box=box)
 
 
 def folder(
     *, files: DataFiles, seed: int, source: str = "", channels: int = 3, side: int = 64,
-    valid: float = 0.1, test: float = 0.1,
+    valid: float = 0.1, test: float = 0.1, labels: str = "",
 ) -> ImageDataset:  # fmt: skip
     """Any folder of PNG, JPEG or WebP files, or an .npz with x (and y); folders name the classes.
 
@@ -177,42 +177,14 @@ def folder(
         side: to which the centre square of each image is scaled
         valid: share of the images to choose by
         test: share of the images to judge by
+        labels: a text file with a line "NAME,CLASS" for each image; empty where folders name them
     """
     if not source:
         raise UsageError("The data set images.folder needs data.source=FOLDER or FILE.npz.")
     path = Path(source)
     if path.suffix == ".npz":
-        return _npz_dataset(path, valid, test, seed)
-    return folder_dataset(path, channels, side, valid, test, seed, None)
-
-
-def _npz_dataset(path: Path, valid: float, test: float, seed: int) -> ImageDataset:
-    found = npz(path)
-    if "x" not in found:
-        held = ", ".join(found) or "nothing"
-        raise UsageError(f'{path} has no array "x": it holds {held}.')
-    x = check_array(found["x"], f'{path}, "x"')
-    y = found.get("y")
-    if y is not None and len(y) != len(x):
-        raise UsageError(f"{path} has {len(x)} images but {len(y)} labels.")
-    rows = _cut(len(x), valid, test, seed)
-    names = [] if y is None else [str(c) for c in range(int(y.max()) + 1)]
-    labels = np.full(len(x), -1) if y is None else y
-    return _dataset({s: (x[r], labels[r]) for s, r in rows.items()}, path.name, names)
-
-
-def _cut(n: int, valid: float, test: float, seed: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Row numbers of the three splits; `valid` and `test` are shares."""
-    if not (0 < valid and 0 < test and valid + test < 1):
-        raise UsageError(
-            f"data.valid = {valid:g} and data.test = {test:g} must be positive and leave something "
-            "to train on."
-        )
-    order = np.random.default_rng(seed).permutation(n)
-    a, b = max(1, round(n * test)), max(1, round(n * valid))
-    if a + b >= n:
-        raise UsageError(f"{n} images are too few for a train, a valid and a test split.")
-    return {"test": order[:a], "valid": order[a : a + b], "train": order[a + b :]}
+        return npz_dataset(path, valid, test, seed)
+    return folder_dataset(path, channels, side, valid, test, seed, labels=labels)
 
 
 def _held_out(
@@ -273,7 +245,7 @@ def _mat(path: Path) -> Split:
     try:
         from scipy.io import loadmat
     except ImportError as error:  # scikit-learn brings it
-        raise MissingExtra("images", needed_by="reading .mat files") from error
+        raise MissingExtra("scipy", needed_by="reading .mat files") from error
     try:
         found = loadmat(path)
         x, y = found["X"], found["y"].ravel() % 10  # a nought is labelled 10

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from lebm_core.errors import MissingExtra, UsageError, did_you_mean
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.run.datasets import hub_splits
 from lebm_text.corpus import Corpus, check_length, split_by_hash
 
 __all__ = ["hub_corpus"]
-
-NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
 def hub_corpus(
@@ -29,14 +27,11 @@ def hub_corpus(
         MissingExtra: where `datasets` is not installed.
         UsageError: where `source` cannot be read, has no training split or no such column.
     """
-    splits = _load(source, config)
-    if "train" not in splits:
-        raise UsageError(f'"{source}" has no split "train"; it has {", ".join(splits)}.')
-    text = {"train": _column(splits["train"], field, max_line, rule, f"{source}, train")}
-    for split, names in NAMES.items():
-        for name in names:
-            if name in splits and split not in text:
-                text[split] = _column(splits[name], field, max_line, rule, f"{source}, {name}")
+    splits = hub_splits(source, config, "text")
+    text = {
+        split: _column(rows, field, max_line, rule, f"{source}, {split}")
+        for split, rows in splits.items()
+    }
     if "valid" in text and "test" in text:
         return Corpus(text["train"], text["valid"], text["test"], source)
     cut = split_by_hash(text["train"], valid_share, test_share, source)
@@ -45,22 +40,6 @@ def hub_corpus(
     if "valid" in text:
         return Corpus(cut.train + cut.valid, text["valid"], cut.test, source, cut.facts)
     return cut
-
-
-def _load(source: str, config: str) -> dict[str, Any]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtra("datasets", "text") from error
-    try:
-        if (Path(source) / "dataset_dict.json").is_file():
-            return dict(datasets.load_from_disk(source))
-        return dict(datasets.load_dataset(source, config or None))
-    except Exception as error:  # the library raises many kinds; none of them is a bug of lebm
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(
-            f'data.source = "{source}" could not be read by datasets: {reason}'
-        ) from error
 
 
 def _column(

@@ -9,6 +9,7 @@ repetitions, so that what else the machine does counts little. Prints a Markdown
 from __future__ import annotations
 
 import argparse
+import copy
 import platform
 import resource
 import time
@@ -18,9 +19,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lebm_core import EBMPrior, SequenceDecoder, langevin
+from lebm_core import (
+    Batch,
+    EBMPrior,
+    LatentEBM,
+    Learning,
+    LearningOptions,
+    SequenceDecoder,
+    ShortRun,
+    langevin,
+)
 from lebm_core.decoder import frozen
 from lebm_core.dynamics import Total
+from lebm_images.networks import DeconvDecoder
 
 
 class Comparison(NamedTuple):
@@ -141,6 +152,61 @@ def posterior_step(
     return Comparison(name, *per_step, float(f[0].mean()), float(f[1].mean()), error)
 
 
+def plain_image_chains(
+    net: torch.nn.Module, prior: EBMPrior, x: Tensor, posterior_steps: int
+) -> tuple[Tensor, Tensor]:
+    """As published: the ends of the prior and the posterior chains for the images x."""
+    z_prior = plain_prior_chain(prior, torch.randn(len(x), prior.latent_dim).to(x), 60, 0.4)
+    z, s = torch.randn(len(x), prior.latent_dim).to(x), 0.1
+    for _ in range(posterior_steps):
+        z = z.detach().requires_grad_(True)
+        error = (net(z[:, :, None, None]) - x).square().sum() / (2 * 0.3**2)
+        (g,) = torch.autograd.grad(error, z)
+        (e,) = torch.autograd.grad(-prior.all_logits(z).sum(), z)
+        z = z - 0.5 * s * s * (g + e + z) + s * torch.randn_like(z)
+    return z_prior, z.detach()
+
+
+def image_iteration(device: str, batch: int = 100, repetitions: int = 3) -> Comparison:
+    """A training iteration with the SVHN network: 60 prior and 20 posterior steps, both updates.
+
+    The learning rates are 0, so that both see the same weights each time.
+    """
+    torch.manual_seed(0)
+    prior = EBMPrior(100, steps=60, step_size=0.4, bound=None).to(device)
+    decoder = DeconvDecoder(100, 3, 32, "svhn").to(device)
+    net = copy.deepcopy(decoder.net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model = LatentEBM(prior, decoder, None, ShortRun(20, 0.1))
+    learning = Learning(LearningOptions(decoder="mcmc", tilt="short-run"))
+    with torch.no_grad():
+        x = net(torch.randn(batch, 100, 1, 1, device=device)).contiguous()
+        x = (x + 0.3 * torch.randn_like(x)).clamp(-1, 1)
+    adam = torch.optim.Adam([*net.parameters(), *prior.parameters()], lr=0.0)
+    ours_adam = torch.optim.Adam(model.parameters(), lr=0.0)
+
+    def plain() -> None:
+        z_prior, z = plain_image_chains(net, prior, x, 20)
+        adam.zero_grad()
+        error = (net(z[:, :, None, None]) - x).square().sum() / batch
+        (error + prior.all_logits(z_prior).mean() - prior.all_logits(z).mean()).backward()
+        adam.step()
+
+    def ours() -> None:
+        losses = learning(model, Batch(x)).losses
+        ours_adam.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        ours_adam.step()
+
+    times = least(repetitions, plain, ours)
+    ends = [plain_image_chains(net, prior, x, 20)[1], model.posterior(Batch(x).x)]
+    with torch.no_grad():
+        target = [decoder.likelihood(x)(z) + prior.log_prob(z) for z in ends]
+    difference = target[0] - target[1]  # the same images: paired
+    error = float(difference.std() / batch**0.5)
+    name = f"training iteration, SVHN network, batch {batch}"
+    return Comparison(name, *times, float(target[0].mean()), float(target[1].mean()), error)
+
+
 def peak_megabytes() -> float:
     """The most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -154,6 +220,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     rows = [prior_chain(given.device, n) for n in (100, 500, 2_000)]
     rows += [posterior_step(given.device, cell) for cell in ("lstm", "gru")]
+    rows.append(image_iteration(given.device))
     where = (
         torch.cuda.get_device_name() if given.device == "cuda"
         else f"{platform.machine()} CPU, {given.threads} threads"

@@ -11,7 +11,7 @@ import pytest
 from lebm_core.precision import half_is_faster
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speed import posterior_step, prior_chain  # noqa: E402
+from speed import image_iteration, posterior_step, prior_chain  # noqa: E402
 
 pytestmark = pytest.mark.benchmark
 
@@ -28,6 +28,13 @@ def test_a_prior_chain_beats_the_plain_loop(batch: int, ratio: float) -> None:
 def test_a_posterior_step_is_twice_as_fast() -> None:
     found = posterior_step("cpu")
     assert found.ratio > 2.0
+    assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
+
+
+@pytest.mark.skipif(not half_is_faster("cpu"), reason="this CPU has no bfloat16 instructions")
+def test_a_training_iteration_of_images_is_faster() -> None:
+    found = image_iteration("cpu")
+    assert found.ratio > 2.5
     assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lebm_core import CoupledPrior, EBMPrior, GaussianPrior
 from lebm_core.dynamics import Chain, Total, langevin, value_and_gradient
+from lebm_core.energy import ACTIVATIONS
 from lebm_core.errors import DivergenceError, UsageError
 
 PRECISION = torch.tensor([[2.0, 0.6], [0.6, 1.0]])
@@ -103,6 +104,47 @@ def test_gradients_in_bfloat16_are_the_same_within_its_rounding(classes: int, ro
     assert prior.target(half_rows=100).layers[0][1].weight.dtype == torch.bfloat16
     # two roundings of 2^-9 at each of three products; errors of the 200 terms average out
     assert float((quick - exact).norm() / exact.norm()) < 0.01
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("bound", [None, 3.0])
+@pytest.mark.parametrize("reference", ["gaussian", "uniform"])
+@pytest.mark.parametrize("hidden", [(16,), (16, 24, 8)])
+def test_a_leap_is_a_step_along_the_gradient(
+    activation: str, bound: float | None, reference: str, hidden: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    prior = EBMPrior(4, hidden, activation, 1.5, bound=bound, reference=reference)
+    z, push, half = torch.randn(7, 4), torch.randn(7, 4), 0.3
+    target = prior.target()
+    before = z.clone()
+    leap = target.leap(half, len(z))
+    assert leap is not None
+    _, gradient = value_and_gradient(lambda z: prior.log_tilt(z), z)  # by autograd
+    gradient = gradient if reference == "uniform" else gradient - z / 1.5**2
+    for _ in range(2):  # the second finds the first's buffers
+        assert torch.allclose(leap(z, push), z + half * gradient + push, atol=1e-5)
+        assert torch.allclose(leap(z, None), z + half * gradient, atol=1e-5)
+    assert torch.equal(z, before)
+
+
+def test_a_leap_in_bfloat16_is_near_enough() -> None:
+    torch.manual_seed(0)
+    prior = EBMPrior(8)
+    for p in prior.parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    z = torch.randn(100, 8)
+    gradient = prior.target().gradient(z)
+    leap = prior.target(half_rows=100).leap(1.0, 100)
+    assert leap is not None and leap.top.dtype == torch.bfloat16
+    assert float((leap(z, None) - z - gradient).norm() / gradient.norm()) < 0.01
+
+
+def test_only_one_logit_without_context_leaps() -> None:
+    assert CoupledPrior(2, 3, (8,)).target().leap(0.1, 5) is None
+    assert EBMPrior(2, (8,), stages=2).target().leap(0.1, 5) is None
+    context = torch.zeros(5, 1)
+    assert EBMPrior(2, (8,), context_dim=1).target(context=context).leap(0.1, 5) is None
 
 
 def test_total_adds_values_and_gradients() -> None:

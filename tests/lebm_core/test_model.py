@@ -16,6 +16,7 @@ from lebm_core import (
     GaussianPrior,
     LatentEBM,
     MixturePrior,
+    SecondStagePrior,
     ShortRun,
 )
 from lebm_core.errors import UsageError
@@ -34,7 +35,13 @@ def small(prior: object = None, inference: object = None) -> LatentEBM:
 
 @pytest.mark.parametrize(
     "prior",
-    [GaussianPrior(2), EBMPrior(2, (8,), stages=2), CoupledPrior(2, 3, (8,)), MixturePrior(2, 4)],
+    [
+        GaussianPrior(2),
+        EBMPrior(2, (8,), stages=2),
+        CoupledPrior(2, 3, (8,)),
+        MixturePrior(2, 4),
+        SecondStagePrior(2, (8,)),
+    ],
 )
 def test_saved_models_come_back_as_they_were(prior: object, tmp_path: Path) -> None:
     model = small(prior, AmortizedRefined(3, 0.05))

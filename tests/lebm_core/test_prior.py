@@ -109,7 +109,7 @@ def test_the_mixture_is_normalised_and_samples_itself() -> None:
 
 
 def test_recipes_build_each_kind_and_name_the_nearest() -> None:
-    for kind in ("gaussian", "ebm", "coupled", "mixture"):
+    for kind in ("gaussian", "ebm", "coupled", "mixture", "second-stage"):
         prior = build_prior(PriorOptions(kind=kind, latent_dim=3, n_classes=2, components=2))
         assert prior.latent_dim == 3
     with pytest.raises(UsageError, match='Did you mean "gaussian"'):

@@ -13,6 +13,7 @@ from lebm_images.networks import ConvEncoder, DeconvDecoder
 @pytest.mark.parametrize(
     ("architecture", "latent_dim", "side", "channels"),
     [
+        ("damc28", 8, 28, [1024, 512, 256]),
         ("svhn", 100, 32, [512, 256, 128]),
         ("cifar10", 128, 32, [1024, 512, 256]),
         ("celeba64", 100, 64, [1024, 512, 256, 128]),
@@ -23,12 +24,13 @@ def test_the_published_generators_have_their_published_layers(
     architecture: str, latent_dim: int, side: int, channels: list[int]
 ) -> None:
     with torch.device("meta"):
-        decoder = DeconvDecoder(latent_dim, 3, side, architecture)
+        colours = 1 if side == 28 else 3
+        decoder = DeconvDecoder(latent_dim, colours, side, architecture)
     layers = [m for m in decoder.net if isinstance(m, torch.nn.ConvTranspose2d)]
     assert [m.in_channels for m in layers] == [latent_dim, *channels]
-    assert [m.out_channels for m in layers] == [*channels, 3]
+    assert [m.out_channels for m in layers] == [*channels, colours]
     millions = sum(p.numel() for p in decoder.net.parameters()) / 1e6
-    published = {"svhn": 3.45, "cifar10": 18.9, "celeba64": 12.7, "celeba128": 47.8}
+    published = {"damc28": 10.9, "svhn": 3.45, "cifar10": 18.9, "celeba64": 12.7, "celeba128": 47.8}
     assert millions == pytest.approx(published[architecture], rel=0.005)
 
 
@@ -42,6 +44,28 @@ def test_an_image_of_each_side(side: int, channels: int) -> None:
     q = ConvEncoder(4, channels, side, width=4)(p.mean)
     assert q.mean.shape == (3, 4)
     assert q.log_prob(torch.zeros(3, 4)).shape == (3,)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_the_chain_sees_the_likelihood_of_the_distribution(likelihood: str) -> None:
+    """Value and gradient; and the first layer, a product, is the transposed convolution."""
+    torch.manual_seed(0)
+    decoder = DeconvDecoder(4, 3, 32, width=0.02, likelihood=likelihood, half=False)
+    x = torch.rand(5, 3, 32, 32) * 2 - 1
+    z = torch.randn(10, 4, requires_grad=True)  # two codes for each image
+    found = decoder.likelihood(x)(z)
+    plain = decoder.net(z[:, :, None, None])
+    p = Normal(plain, 0.3) if likelihood == "gaussian" else None
+    many = x.repeat_interleave(2, 0)
+    expected = decoder(z).log_prob(many) if p is None else p.log_prob(many).sum((1, 2, 3))
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(decoder(z).log_prob(many), expected)
+    for one, other in zip(
+        torch.autograd.grad(found.sum(), (z, decoder.net[0].weight), retain_graph=True),
+        torch.autograd.grad(expected.sum(), (z, decoder.net[0].weight)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
 
 
 def test_a_gaussian_image_is_a_normal_at_each_pixel() -> None:

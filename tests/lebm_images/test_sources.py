@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from lebm_core.errors import UsageError
 from lebm_core.run.datasets import DataFiles
@@ -91,51 +90,6 @@ def test_cifar_binary_batches(tmp_path: Path) -> None:
     (folder / "test_batch.bin").write_bytes(b"12345")
     with pytest.raises(UsageError, match="test_batch.bin has 5 bytes"):
         sources.cifar10(files=files(tmp_path), seed=0, valid=2)
-
-
-def test_a_folder_of_classes_skips_what_is_no_image_and_says_so(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for kind in ("cat", "dog"):
-        (tmp_path / "pets" / kind).mkdir(parents=True)
-        for i in range(10):
-            pixels = rng.integers(0, 256, (40, 50 + i, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "pets" / kind / f"{i}.png")
-    (tmp_path / "pets" / "cat" / "broken.png").write_bytes(b"not an image")
-    with pytest.warns(UserWarning, match=r"1 of 21 files are left out: .*broken.png"):
-        data = sources.folder(files=files(tmp_path), seed=0, source=str(tmp_path / "pets"), side=32)
-    assert data.classes == ["cat", "dog"]
-    assert sum(data.length(s) for s in ("train", "valid", "test")) == 20
-    batch = data.batch("train", torch.arange(3))
-    assert batch.x.shape == (3, 3, 32, 32)
-    with pytest.raises(UsageError, match="holds no image"):
-        (tmp_path / "empty").mkdir()
-        sources.folder(files=files(tmp_path), seed=0, source=str(tmp_path / "empty"))
-    with pytest.raises(UsageError, match="There is no folder"):
-        sources.folder(files=files(tmp_path), seed=0, source=str(tmp_path / "nowhere"))
-    with pytest.raises(UsageError, match=r"data\.source=FOLDER"):
-        sources.folder(files=files(tmp_path), seed=0)
-
-
-def test_an_npz_of_ones_own(tmp_path: Path) -> None:
-    path = tmp_path / "mine.npz"
-    np.savez(path, x=np.linspace(0, 1, 20 * 64, dtype=np.float32).reshape(20, 8, 8))
-    data = sources.folder(files=files(tmp_path), seed=0, source=str(path))
-    assert data.sizes["side"] == 8 and data.sizes["channels"] == 1
-    for bad, message in (
-        (np.zeros((20, 8, 9), np.uint8), r"shape \(20, 8, 9, 1\)"),
-        (np.full((20, 8, 8), 7.0), "floats from 7 to 7"),
-        (np.full((20, 8, 8), np.nan), "image 0 has a pixel that is not a number"),
-        (np.zeros((20, 8, 8), np.int64), "int64"),
-    ):
-        np.savez(path, x=bad)
-        with pytest.raises(UsageError, match=message):
-            sources.folder(files=files(tmp_path), seed=0, source=str(path))
-    np.savez(path, z=np.zeros(3))
-    with pytest.raises(UsageError, match='no array "x": it holds z'):
-        sources.folder(files=files(tmp_path), seed=0, source=str(path))
-    path.write_bytes(b"PK nonsense")
-    with pytest.raises(UsageError, match=r"mine\.npz is not a \.npz file"):
-        sources.folder(files=files(tmp_path), seed=0, source=str(path))
 
 
 def test_damaged_idx_files_are_named(tmp_path: Path) -> None:
