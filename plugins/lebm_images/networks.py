@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal
+from torch.nn.functional import softplus
 
 from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
@@ -23,6 +24,7 @@ from lebm_core.randomness import normal_like, uniform
 __all__ = ["ARCHITECTURES", "ConvEncoder", "DeconvDecoder"]
 
 LEAK = 0.2
+LIKELIHOODS = ("gaussian", "bernoulli", "gaussian-map")
 
 
 class Layer(NamedTuple):
@@ -123,9 +125,10 @@ class DeconvDecoder(Decoder):
         side: of the image, in pixels.
         architecture: one of `ARCHITECTURES`; empty for the one of that side.
         width: multiplies the channels of all inner layers.
-        likelihood: "gaussian" or "bernoulli".
-        sigma: standard deviation of a pixel in [-1, 1], Gaussian only.
-        learn_sigma: learn it, one number for all pixels.
+        likelihood: "gaussian", "bernoulli", or "gaussian-map": a standard deviation for each pixel,
+            read from z.
+        sigma: standard deviation of a pixel in [-1, 1]; the least one of a map.
+        learn_sigma: learn it, one number for all pixels ("gaussian" only).
         half: bfloat16 in gradients where that is faster; figures without a gradient are float32.
 
     Raises:
@@ -145,10 +148,10 @@ class DeconvDecoder(Decoder):
         half: bool = True,
     ) -> None:
         super().__init__()
-        if likelihood not in ("gaussian", "bernoulli"):
+        if likelihood not in LIKELIHOODS:
             raise UsageError(
-                f'Unknown decoder.likelihood "{likelihood}": accepted are gaussian, bernoulli.'
-                + did_you_mean(likelihood, ("gaussian", "bernoulli"))
+                f'Unknown decoder.likelihood "{likelihood}": accepted are {", ".join(LIKELIHOODS)}.'
+                + did_you_mean(likelihood, LIKELIHOODS)
             )
         if not sigma > 0:
             raise UsageError(f"decoder.sigma must be positive, not {sigma}.")
@@ -156,9 +159,10 @@ class DeconvDecoder(Decoder):
         self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
         modules: list[nn.Module] = []
         before = latent_dim
+        outputs = 2 * channels if likelihood == "gaussian-map" else channels
         for i, layer in enumerate(layers):
             last = i == len(layers) - 1
-            after = channels if last else max(1, round(width * layer.channels))
+            after = outputs if last else max(1, round(width * layer.channels))
             modules.append(
                 nn.ConvTranspose2d(before, after, layer.kernel, layer.stride, layer.padding)
             )
@@ -180,7 +184,7 @@ class DeconvDecoder(Decoder):
         out = self._output(z)
         if self.likelihood_kind == "bernoulli":
             return BernoulliImage(out)
-        return GaussianImage(out, self.log_sigma.exp())
+        return GaussianImage(*self._moments(out))
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         if self.likelihood_kind == "bernoulli":
@@ -190,14 +194,25 @@ class DeconvDecoder(Decoder):
 
         def log_prob(z: Tensor) -> Tensor:
             seen = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
-            error = (self._output(z) - seen).square().sum((1, 2, 3))
-            constant = pixels * (self.log_sigma + 0.5 * math.log(2 * math.pi))
-            return -0.5 * error * (-2 * self.log_sigma).exp() - constant
+            mean, sigma = self._moments(self._output(z))
+            constant = 0.5 * pixels * math.log(2 * math.pi)
+            if self.likelihood_kind == "gaussian-map":
+                each = -0.5 * ((mean - seen) / sigma).square() - sigma.log()
+                return each.sum((1, 2, 3)) - constant
+            error = (mean - seen).square().sum((1, 2, 3))
+            return -0.5 * error / sigma.square() - pixels * sigma.log() - constant
 
         return log_prob
 
+    def _moments(self, out: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each pixel, the latter one number unless it is a map."""
+        if self.likelihood_kind == "gaussian":
+            return out, self.log_sigma.exp()
+        mean, spread = out.chunk(2, dim=1)
+        return mean.tanh(), self.log_sigma.exp() + softplus(spread)
+
     def _output(self, z: Tensor) -> Tensor:
-        """The mean, or the logits of a Bernoulli, (B, C, H, W)."""
+        """What the net gives: means, logits, or means and spreads, (B, C or 2C, H, W)."""
         device = z.device.type
         half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
         first, *rest = self.net

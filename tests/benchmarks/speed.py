@@ -167,14 +167,16 @@ def plain_image_chains(
     return z_prior, z.detach()
 
 
-def image_iteration(device: str, batch: int = 100, repetitions: int = 3) -> Comparison:
+def image_iteration(
+    device: str, batch: int = 100, repetitions: int = 3, half: bool = True
+) -> Comparison:
     """A training iteration with the SVHN network: 60 prior and 20 posterior steps, both updates.
 
     The learning rates are 0, so that both see the same weights each time.
     """
     torch.manual_seed(0)
     prior = EBMPrior(100, steps=60, step_size=0.4, bound=None).to(device)
-    decoder = DeconvDecoder(100, 3, 32, "svhn").to(device)
+    decoder = DeconvDecoder(100, 3, 32, "svhn", half=half).to(device)
     net = copy.deepcopy(decoder.net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     model = LatentEBM(prior, decoder, None, ShortRun(20, 0.1))
     learning = Learning(LearningOptions(decoder="mcmc", tilt="short-run"))
@@ -203,7 +205,7 @@ def image_iteration(device: str, batch: int = 100, repetitions: int = 3) -> Comp
         target = [decoder.likelihood(x)(z) + prior.log_prob(z) for z in ends]
     difference = target[0] - target[1]  # the same images: paired
     error = float(difference.std() / batch**0.5)
-    name = f"training iteration, SVHN network, batch {batch}"
+    name = f"training iteration, SVHN network, batch {batch}" + ("" if half else ", float32")
     return Comparison(name, *times, float(target[0].mean()), float(target[1].mean()), error)
 
 
@@ -220,7 +222,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     rows = [prior_chain(given.device, n) for n in (100, 500, 2_000)]
     rows += [posterior_step(given.device, cell) for cell in ("lstm", "gru")]
-    rows.append(image_iteration(given.device))
+    rows += [image_iteration(given.device, half=half) for half in (True, False)]
     where = (
         torch.cuda.get_device_name() if given.device == "cuda"
         else f"{platform.machine()} CPU, {given.threads} threads"

@@ -46,7 +46,7 @@ def test_an_image_of_each_side(side: int, channels: int) -> None:
     assert q.log_prob(torch.zeros(3, 4)).shape == (3,)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "gaussian-map"])
 def test_the_chain_sees_the_likelihood_of_the_distribution(likelihood: str) -> None:
     """Value and gradient; and the first layer, a product, is the transposed convolution."""
     torch.manual_seed(0)
@@ -56,6 +56,8 @@ def test_the_chain_sees_the_likelihood_of_the_distribution(likelihood: str) -> N
     found = decoder.likelihood(x)(z)
     plain = decoder.net(z[:, :, None, None])
     p = Normal(plain, 0.3) if likelihood == "gaussian" else None
+    if likelihood == "gaussian-map":
+        p = Normal(plain[:, :3].tanh(), 0.3 + torch.nn.functional.softplus(plain[:, 3:]))
     many = x.repeat_interleave(2, 0)
     expected = decoder(z).log_prob(many) if p is None else p.log_prob(many).sum((1, 2, 3))
     torch.testing.assert_close(found, expected)
