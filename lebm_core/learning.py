@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.options import LearningOptions
+from lebm_core.tilt_finish import finish_tilt
 from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
 }
 MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
 MOMENT_DECAY = 0.98
+FITTED_CODES, FINISH_CODES = 10_000, 50_000  # codes that a prior is learned from after training
+FINISH_PASSES = 40  # over few examples, so that each has several codes
 STEP_CHECK_EVERY, STEP_CHECK_CODES = 500, 32  # updates between two looks at the curvature
 
 
@@ -63,6 +67,7 @@ class Learning:
         for key, value, known in (
             ("decoder", options.decoder, list(DECODER_RULES)),
             ("tilt", options.tilt, list(TILT_RULES)),
+            ("finish_tilt", options.finish_tilt, list(TILT_RULES)),
         ):
             if value not in known:
                 raise UsageError(
@@ -150,13 +155,28 @@ class Learning:
         return [*self.guard(metrics), *([said] if said else [])]
 
     def finish(
-        self, model: LatentEBM, dataset: Dataset, generator: torch.Generator | None = None
+        self,
+        model: LatentEBM,
+        dataset: Dataset,
+        generator: torch.Generator | None = None,
+        log: Callable[[str], None] = print,
     ) -> None:
-        """Fits what is fitted after training: the priors of the RAE and two-stage VAE controls."""
-        wanted = model.prior.fitted_to
-        if wanted and model.latent_dim:
-            mean = wanted == "means"
-            model.prior.fit(aggregate_codes(model, dataset, 10_000, generator, mean=mean))
+        """What is learned after training, from codes at rest: fitted priors, and the tilt again."""
+        prior, options = model.prior, self.options
+        if not model.latent_dim:
+            return
+        if prior.fitted_to:
+            mean = prior.fitted_to == "means"
+            prior.fit(aggregate_codes(model, dataset, FITTED_CODES, generator, mean=mean))
+        elif options.finish_steps and isinstance(prior, EBMPrior):
+            passes = min(FINISH_PASSES, -(-FINISH_CODES // max(1, dataset.length("train"))))
+            with torch.no_grad():
+                codes = torch.cat([
+                    aggregate_codes(model, dataset, FINISH_CODES, generator) for _ in range(passes)
+                ])  # fmt: skip
+            own = replace(options, code_pool=0, chain_steps=options.finish_chain_steps)
+            rule = TILT_RULES[options.finish_tilt](own)
+            finish_tilt(prior, codes, rule, options, generator, log)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Chains and counters, for a checkpoint."""

@@ -47,7 +47,7 @@ class TrainingResult:
     Attributes:
         steps: optimiser steps.
         epochs: passes over the training split, the last one perhaps not whole.
-        seconds: wall time of the steps, over all resumptions.
+        seconds: wall time of the steps, over all resumptions, and of what is learned after them.
         device: where it ran.
         processes: how many processes shared it.
         warnings: the drift guard's sentences, the first of each kind; metrics.jsonl has all.
@@ -171,7 +171,11 @@ class _Training:
         if self.ema is not None:
             self.model.prior.load_state_dict(self.ema.module.state_dict())
         self.model.eval()
-        self.learning.finish(self.model, self.dataset, self.generator)
+        began = time.monotonic()
+        self.learning.finish(
+            self.model, self.dataset, self.generator, lambda line: self.log(f"{self.name}: {line}")
+        )
+        self.seconds += time.monotonic() - began
         epochs = self.epoch + self.position / max(1, len(self.batches))
         device, processes = str(self.accelerator.device.type), self.accelerator.num_processes
         return TrainingResult(

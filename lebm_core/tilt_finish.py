@@ -1,0 +1,76 @@
+"""The tilt learned once more after training, on codes that no longer move.
+
+While decoder and encoder learn, the tilt runs after codes that change. Once they rest it can be
+learned from the aggregate posterior itself, without a decoder in the loop (the second stage of
+Aneja et al., "A contrastive learning approach for training variational autoencoder priors",
+NeurIPS 2021, arXiv 2010.02917).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lebm_core.ebm_prior import EBMPrior
+from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.options import LearningOptions
+from lebm_core.randomness import randint
+
+__all__ = ["finish_tilt"]
+
+SAYS_EVERY = 1000  # updates
+
+
+def finish_tilt(
+    prior: EBMPrior,
+    codes: Tensor,
+    rule: Callable[..., Any],
+    options: LearningOptions,
+    generator: torch.Generator | None,
+    log: Callable[[str], None],
+) -> None:
+    """Moves the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
+
+    Args:
+        prior: without a context.
+        codes: (N, d) draws of q(z | x) over the training data.
+        rule: one of the tilt's rules, see `lebm_core.tilt_rules`.
+        options: its finish_ keys.
+        generator: source of all randomness.
+        log: takes a line of progress now and then.
+
+    Raises:
+        UsageError: for a prior with a context, or options that are not possible.
+        DivergenceError: where the loss is not finite.
+    """
+    if prior.context_dim:
+        raise UsageError("learning.finish_steps needs a prior without a context: set it to 0.")
+    if not options.finish_lr > 0 or options.finish_batch < 1:
+        raise UsageError(
+            f"learning.finish_lr = {options.finish_lr:g} and learning.finish_batch = "
+            f"{options.finish_batch} must be positive."
+        )
+    steps = options.finish_steps
+    adam = torch.optim.Adam(prior.parameters(), options.finish_lr, betas=(0.9, 0.99))
+    rate = torch.optim.lr_scheduler.LambdaLR(
+        adam, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps))
+    )
+    for step in range(steps):
+        rows = randint(len(codes), options.finish_batch, codes, generator)
+        loss, metrics = rule(prior, codes[rows], None, step / steps, generator)
+        if not math.isfinite(float(loss.detach())):
+            raise DivergenceError(
+                f"The loss of the prior is {float(loss.detach())} at step {step + 1} of learning."
+                "finish_steps: lower learning.finish_lr, or bound the tilt (prior.bound)."
+            )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        rate.step()
+        if (step + 1) % SAYS_EVERY == 0 or step + 1 == steps:
+            said = ", ".join(f"{name} {float(value):.3g}" for name, value in metrics.items())
+            log(f"prior on resting codes: step {step + 1}/{steps}  {said}")

@@ -1,0 +1,98 @@
+"""The tilt learned on codes at rest, against the density they come from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lebm_core import EBMPrior, GaussianPrior, LatentEBM, Learning, LearningOptions
+from lebm_core.errors import UsageError
+from lebm_core.learning import TILT_RULES
+from lebm_core.tilt_finish import finish_tilt
+from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_tabular.synthetic import EightGaussians
+
+CENTRES, SPREAD = torch.tensor([[-1.2, 0.0], [1.2, 0.0]]), 0.4
+
+
+def draw(n: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    which = torch.randint(2, (n,), generator=generator)
+    return CENTRES[which] + SPREAD * torch.randn(n, 2, generator=generator)
+
+
+def log_likelihood(prior: EBMPrior, z: torch.Tensor) -> float:
+    """The mean log p(z), normalised by quadrature."""
+    line = torch.linspace(-6, 6, 301)
+    grid = torch.cartesian_prod(line, line)
+    with torch.no_grad():
+        log_z = prior.log_prob(grid).logsumexp(0) + 2 * (line[1] - line[0]).log()
+        return float(prior.log_prob(z).mean() - log_z)
+
+
+@pytest.mark.parametrize("kind", ["persistent", "density-ratio"])
+def test_it_reaches_the_density_of_the_codes(kind: str) -> None:
+    torch.manual_seed(0)
+    prior = EBMPrior(2, (64, 64), step_size=0.2, steps=100)
+    test = draw(5_000, 1)
+    apart = torch.distributions.Normal(CENTRES[:, None], SPREAD).log_prob(test).sum(-1)
+    truth = float((apart.logsumexp(0) - torch.tensor(2.0).log()).mean())
+    before = log_likelihood(prior, test)
+    options = LearningOptions(
+        finish_steps=400, finish_tilt=kind, finish_lr=3e-3, finish_batch=200,
+        finish_chain_steps=20, persistent_chains=1_000,
+    )  # fmt: skip
+    said: list[str] = []
+    generator = torch.Generator().manual_seed(0)
+    finish_tilt(prior, draw(20_000, 0), TILT_RULES[kind](options), options, generator, said.append)
+    after = log_likelihood(prior, test)
+    assert before < truth - 0.5
+    assert after > truth - 0.1
+    assert len(said) == 1 and "400/400" in said[0]
+
+
+def test_training_ends_with_it_and_moves_nothing_else() -> None:
+    data = EightGaussians({"train": 300}, 0)
+
+    def made() -> LatentEBM:
+        torch.manual_seed(0)
+        return LatentEBM(
+            EBMPrior(2, (8,), steps=5), TabularDecoder(2, 2, (8,)), TabularEncoder(2, 2, (8,))
+        )
+
+    first, second = made(), made()
+    for model in (first, second):
+        learning = Learning(LearningOptions(finish_steps=3, finish_batch=50))
+        learning.finish(model, data, torch.Generator().manual_seed(0), lambda line: None)
+    still = made()
+    for part in ("decoder", "encoder"):
+        for a, b in zip(getattr(first, part).parameters(), getattr(still, part).parameters(),
+                        strict=True):  # fmt: skip
+            assert torch.equal(a, b)
+    moved = [
+        not torch.equal(a, b)
+        for a, b in zip(first.prior.parameters(), still.prior.parameters(), strict=True)
+    ]
+    assert any(moved)
+    for a, b in zip(first.prior.parameters(), second.prior.parameters(), strict=True):
+        assert torch.equal(a, b)  # the generator is all that it depends on
+
+
+def test_a_prior_without_a_tilt_has_nothing_to_finish() -> None:
+    data = EightGaussians({"train": 10}, 0)
+    model = LatentEBM(GaussianPrior(2), TabularDecoder(2, 2, (8,)), TabularEncoder(2, 2, (8,)))
+    Learning(LearningOptions(finish_steps=3)).finish(model, data)
+
+
+def test_mistakes() -> None:
+    def finish(prior: EBMPrior, **options: float) -> None:
+        given = LearningOptions(finish_steps=1, **options)  # type: ignore[arg-type]
+        rule = Learning(given).tilt_rule
+        finish_tilt(prior, torch.zeros(5, 2), rule, given, None, lambda line: None)
+
+    with pytest.raises(UsageError, match="without a context"):
+        finish(EBMPrior(2, (8,), context_dim=1))
+    with pytest.raises(UsageError, match="finish_lr = 0"):
+        finish(EBMPrior(2, (8,)), finish_lr=0.0)
+    with pytest.raises(UsageError, match='Did you mean "persistent"'):
+        Learning(LearningOptions(finish_tilt="persistant"))
