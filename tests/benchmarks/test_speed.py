@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,29 @@ import pytest
 from lebm_core.precision import half_is_faster
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speed import image_iteration, posterior_step, prior_chain  # noqa: E402
+from speed import image_iteration, posterior_step  # noqa: E402
 
 pytestmark = pytest.mark.benchmark
 
 
-# Less than the measured ratios by what those vary from run to run: docs/results/speed.md.
-@pytest.mark.parametrize(("batch", "ratio"), [(100, 1.4), (500, 1.2), (2_000, 1.2)])
-def test_a_prior_chain_beats_the_plain_loop(batch: int, ratio: float) -> None:
-    found = prior_chain("cpu", batch)
-    assert found.ratio > ratio
-    assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
+PRIOR = """
+import json, sys
+from speed import prior_chain
+found = prior_chain("cpu", int(sys.argv[1]))
+print(json.dumps([found.ratio, abs(found.plain_mean - found.ours_mean), found.error]))
+"""
+
+
+# One process in about six is slow for as long as it lives, hence the median of three.
+@pytest.mark.parametrize("batch", [100, 500, 2_000])
+def test_a_prior_chain_beats_the_plain_loop(batch: int) -> None:
+    here, ratios = Path(__file__).parent, []
+    for _ in range(3):
+        command = [sys.executable, "-c", PRIOR, str(batch)]
+        ratio, gap, error = json.loads(subprocess.check_output(command, cwd=here, text=True))
+        assert gap < 4.5 * error
+        ratios.append(ratio)
+    assert sorted(ratios)[1] >= 1.5, ratios
 
 
 @pytest.mark.skipif(not half_is_faster("cpu"), reason="this CPU has no bfloat16 instructions")
