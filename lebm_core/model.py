@@ -152,17 +152,13 @@ class LatentEBM(nn.Module, HubModel):
 
         z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
         """
-        mean = Amortized(mean=True) if isinstance(self.inference, Amortized) else None
-        z = self.posterior(x, inference=mean, context=context, generator=generator)
-        return self.decode_mode(z, context)
+        return self.decode_mode(self._code(x, context, generator), context)
 
     def interpolate(
         self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
     ) -> Any:
         """Decodes `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
-        mean = Amortized(mean=True) if isinstance(self.inference, Amortized) else None
-        z0 = self.posterior(x0, inference=mean, generator=generator)
-        z1 = self.posterior(x1, inference=mean, generator=generator)
+        z0, z1 = self._code(x0, None, generator), self._code(x1, None, generator)
         weight = torch.linspace(0, 1, steps, device=z0.device)[:, None]
         return self.decode_mode((1 - weight) * z0 + weight * z1)
 
@@ -226,13 +222,21 @@ class LatentEBM(nn.Module, HubModel):
     def score(
         self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Score:
-        """The anomaly score -log p(x, z) at a posterior z, with its parts; higher is stranger."""
-        z = self.posterior(x, context=context, generator=generator)
+        """The anomaly score -log p(x, z) with its parts; higher is stranger.
+
+        z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
+        """
+        z = self._code(x, context, generator)
         with frozen(self.decoder, evaluating=True):
             reconstruction = -self.decoder.likelihood(x, context)(z)
         tilt = -self.prior.log_tilt(z, None, context)
         reference = -self.prior.reference.log_prob(z)
         return Score(reconstruction + tilt + reference, reconstruction, tilt, reference)
+
+    def _code(self, x: Any, context: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        """One z for each x: the encoder's mean where it infers alone, else a draw."""
+        mean = Amortized(mean=True) if isinstance(self.inference, Amortized) else None
+        return self.posterior(x, inference=mean, context=context, generator=generator)
 
     def log_prob(
         self,
