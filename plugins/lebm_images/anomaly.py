@@ -20,8 +20,8 @@ from sklearn.neighbors import KernelDensity
 from torch import Tensor
 from torch.special import log_ndtr
 
-from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.partition import checked_log_z
+from lebm_core.errors import UsageError
+from lebm_core.partition import Estimate
 from lebm_core.run.datasets import DataFiles
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ArrayPixels, ImageDataset
@@ -33,6 +33,8 @@ __all__ = ["build", "mnist_anomaly", "tails", "typicality"]
 NORMAL_SHARE = 0.8  # of the normal images, to train on
 KINDS = ("normal", "held out")
 STATISTICS = ("reconstruction", "tilt", "reference")
+# log Z, one number for all images, moves no rank: it is left out, and need not be supported.
+NO_CONSTANT = Estimate(torch.zeros(()), torch.zeros(()), None, "left out", 0)
 TAILS = ("reconstruction", "tilt")
 TEXTS = {
     "joint": "-log p(x, z) at the posterior's z",
@@ -40,7 +42,7 @@ TEXTS = {
     "prior": "-log p(z), a part of it",
     "tilt": "-f(z), a part of it",
     "reference": "-log p0(z), a part of it",
-    "evidence": "-log p(x) by {draws} importance samples",
+    "evidence": "-log p(x), up to log Z, by {draws} importance samples",
     "tails": "-log of the shares of normal validation images with a greater reconstruction and "
     "with a greater tilt, added",
     "typicality": "-log density of the three parts of -log p(x, z) among normal validation images",
@@ -195,12 +197,6 @@ def _parts(
     """Each score of the images of `split`, (N,), higher for stranger; see `TEXTS`."""
     model, generator = evaluation.model, evaluation.generator
     parts: dict[str, list[Tensor]] = {}
-    norm = None
-    if draws and model.encoder is not None:
-        try:
-            norm = checked_log_z(model.prior, generator=generator)[0]
-        except UnsupportedEstimate as reason:
-            evaluation.log(f"-log p(x) is left out: {reason}")
     for batch in data.batches(split, batch_size):
         x = batch.x.to(model.device)
         found = model.score(x, generator=generator)
@@ -208,8 +204,8 @@ def _parts(
             "joint": found.total, "reconstruction": found.reconstruction,
             "prior": found.tilt + found.reference, "tilt": found.tilt, "reference": found.reference,
         }  # fmt: skip
-        if norm is not None:
-            estimate = model.log_prob(x, n_samples=draws, log_z=norm, generator=generator)
+        if draws and model.encoder is not None:
+            estimate = model.log_prob(x, n_samples=draws, log_z=NO_CONSTANT, generator=generator)
             some["evidence"] = -estimate.value
         for name, value in some.items():
             parts.setdefault(name, []).append(value.double().cpu())
