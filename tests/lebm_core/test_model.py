@@ -141,11 +141,18 @@ def test_completion_recovers_what_the_known_coordinates_determine() -> None:
     assert float(error) < 1.5 * 0.1 * 2**0.5
 
 
-def test_the_score_is_the_sum_of_its_parts() -> None:
-    model = small()
+@pytest.mark.parametrize("inference", [None, AmortizedRefined(3)])
+def test_the_score_is_the_sum_of_its_parts(inference: object) -> None:
+    """At the encoder's mean where the encoder infers alone, else at a draw of the posterior."""
+    model = small(inference=inference)
     x = torch.randn(6, 3)
     found = model.score(x, generator=torch.Generator().manual_seed(0))
-    z = model.posterior(x, generator=torch.Generator().manual_seed(0))
+    assert model.encoder is not None
+    z = (
+        model.encoder(x).mean
+        if inference is None
+        else model.posterior(x, generator=torch.Generator().manual_seed(0))
+    )
     expected = -(model.decoder(z).log_prob(x) + model.prior.log_prob(z))
     assert torch.allclose(found.total, expected, atol=1e-4)
     assert torch.allclose(found.total, sum(found[1:]), atol=1e-4)
