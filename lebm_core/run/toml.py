@@ -11,6 +11,7 @@ from typing import Any
 __all__ = ["emit_table", "emit_value", "line_of", "parse_value", "quoted"]
 
 BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+BARE_POINT = re.compile(r"[+-]?(\.\d+|\d+\.)(e[+-]?\d+)?", re.IGNORECASE)  # which TOML has not
 
 
 def emit_value(value: Any) -> str:
@@ -50,17 +51,17 @@ def emit_table(
 
 
 def parse_value(text: str) -> Any:
-    """The value on the right of key=value: TOML, or else the text itself.
+    """The value on the right of key=value: TOML, a number such as .5, or else the text itself.
 
-    >>> parse_value("[200, 200]"), parse_value("1e-4"), parse_value("gaussian")
-    ([200, 200], 0.0001, 'gaussian')
+    >>> parse_value("[200, 200]"), parse_value("1e-4"), parse_value(".5"), parse_value("gaussian")
+    ([200, 200], 0.0001, 0.5, 'gaussian')
     """
     import tomllib
 
     try:
         read = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return text
+        return float(text) if BARE_POINT.fullmatch(text) else text
     value = read.get("value")
     plain = isinstance(value, (bool, int, float, str, list, dict))
     return value if plain and len(read) == 1 else text

@@ -34,6 +34,7 @@ def test_tables_have_headers_comments_and_quoted_keys():
         ("3", 3), ("1e-4", 1e-4), ("true", True), ("[1, 2]", [1, 2]), ('"a b"', "a b"),
         ("a b", "a b"), ("", ""), ("1 # x", 1), ("2020-01-01", "2020-01-01"),
         ("1\nb = 2", "1\nb = 2"), ("[a, b]", "[a, b]"),
+        (".25", 0.25), ("-.5e1", -5.0), ("2.", 2.0), (".", "."), ("a.b", "a.b"), (".txt", ".txt"),
     ],
 )  # fmt: skip
 def test_a_value_is_toml_or_its_own_text(text, value):
