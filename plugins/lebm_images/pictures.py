@@ -87,7 +87,7 @@ def pictures(
     try:
         yield _completion(model, real, folder / "completion.png", generator)
     except (UnsupportedEstimate, DivergenceError):
-        pass  # a prior has no density, or one too narrow for the chain's step
+        pass  # the prior has no density, or one too narrow for the chain's step
     if isinstance(model.prior, EBMPrior) and not model.prior.context_dim:
         yield _long_chain(model, folder / "chain.png", generator)
 

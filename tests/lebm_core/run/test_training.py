@@ -30,6 +30,10 @@ RULES = {
         LearningOptions(decoder="mcmc", tilt="short-run", chain_init="data"),
         lambda: ShortRun(steps=3, init="data"),
     ),
+    "variational, the tilt goes on afterwards": (
+        LearningOptions(finish_steps=4, finish_batch=16, persistent_chains=30),
+        Amortized,
+    ),
 }
 
 
@@ -219,6 +223,24 @@ def test_sigint_saves_and_resumes_exactly(make, monkeypatch, moment):
             make("cut")
     assert caught.value.exit_code == 130
     resumed, *_ = make("cut", resume=True)
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_sigint_while_the_tilt_goes_on_costs_only_that(make, monkeypatch):
+    rule, finish = "variational, the tilt goes on afterwards", Learning.finish
+
+    def interrupt(self, model, *rest):
+        finish(self, model, *rest)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the signal has not arrived")
+
+    whole, *_ = make("whole", rule)
+    with monkeypatch.context() as patch:
+        patch.setattr(Learning, "finish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            make("cut", rule)
+    resumed, _, told, _ = make("cut", rule, resume=True)
+    assert any("goes on from step 18 of 18" in text for text in told)
     assert torch.equal(weights(whole), weights(resumed))
 
 
