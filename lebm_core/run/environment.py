@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe_environment", "machine", "without_home"]
+__all__ = ["cores", "describe_environment", "machine", "without_home"]
 
 PACKAGES = (
     "lebm", "torch", "numpy", "accelerate", "safetensors", "scikit-learn", "transformers",
@@ -32,7 +32,7 @@ def describe_environment() -> dict[str, Any]:
         "system": platform.system(),
         "versions": versions,
         "cpu": _cpu_model(),
-        "cores": _cores(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "gpu": None,
         "commit": _commit(),
@@ -49,7 +49,8 @@ def machine(facts: dict[str, Any]) -> str:
     return f"{facts['gpu']}; {cpu}" if facts.get("gpu") else cpu
 
 
-def _cores() -> int:
+def cores() -> int:
+    """The CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -19,6 +19,7 @@ from typing import Any, Self
 import torch
 
 from lebm_core.errors import UsageError
+from lebm_core.run.environment import cores
 from lebm_core.run.tracking import PLAIN, to_stderr
 
 __all__ = ["Workers"]
@@ -43,13 +44,12 @@ class Workers:
     ) -> None:
         if jobs is not None and jobs < 1:
             raise UsageError(f"--jobs must be at least 1, not {jobs}.")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
         gpu = device != "cpu" and torch.cuda.is_available()
         alone = distributed or gpu or log is not None
-        wanted = (1 if alone else cores or 1) if jobs is None else jobs
+        wanted = (1 if alone else cores()) if jobs is None else jobs
         self.jobs = max(1, min(wanted, most))
-        self.threads = max(1, (cores or 1) // self.jobs)
+        self.threads = max(1, cores() // self.jobs)
         self.pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:

@@ -1,0 +1,142 @@
+"""What RDKit says of one molecule: its canonical SMILES or why it has none, and its properties.
+
+Sources: QED, Bickerton et al. 2012; logP, Wildman and Crippen 1999; SA score, Ertl and
+Schuffenhauer 2009; fragments, the BRICS rules of Degen et al. 2008; scaffolds, Bemis and Murcko
+1996; PAINS, Baell and Holloway 2010; Brenk, Brenk et al. 2008.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from lebm_core.errors import MissingExtra
+
+try:
+    from rdkit import Chem, rdBase
+except ImportError as error:
+    raise MissingExtra("rdkit", "molecules", "Molecules") from error
+
+__all__ = ["BITS", "LONGEST", "PROPERTIES", "Description", "canonical", "describe", "quiet"]
+
+LONGEST = 2_000  # characters; RDKit's time grows faster than the length
+BITS = 1024  # of the Morgan fingerprint of radius 2
+PROPERTIES = ("QED", "logP", "SA", "weight")
+
+
+class Description(NamedTuple):
+    """One molecule as the distribution metrics see it.
+
+    Attributes:
+        properties: QED, logP, SA score and molecular weight (g/mol), as `PROPERTIES`.
+        fragments: canonical SMILES of its BRICS fragments.
+        scaffold: canonical SMILES of its Murcko scaffold, "" for a molecule without a ring.
+        fingerprint: Morgan bits, packed into BITS / 8 bytes.
+        pains, brenk: whether a filter of that catalogue matches.
+    """
+
+    properties: tuple[float, ...]
+    fragments: tuple[str, ...]
+    scaffold: str
+    fingerprint: bytes
+    pains: bool
+    brenk: bool
+
+
+class _Heard(logging.Handler):
+    """Keeps RDKit's complaints instead of showing them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+_heard = _Heard()
+
+
+@functools.cache
+def _listen() -> None:
+    rdBase.LogToPythonLogger()
+    logger = logging.getLogger("rdkit")
+    logger.handlers, logger.propagate = [_heard], False
+
+
+@contextmanager
+def quiet() -> Iterator[list[str]]:
+    """Within it RDKit writes nothing; what it would have written is in the list."""
+    _listen()
+    _heard.said.clear()
+    yield _heard.said
+
+
+def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
+    """The canonical SMILES and "", or None and the reason why it is no molecule.
+
+    Args:
+        smiles: one SMILES; it is parsed and sanitised, and nothing is corrected.
+        stereo: whether stereochemistry and isotopes are kept.
+    """
+    if len(smiles) > LONGEST:
+        return None, f"{len(smiles):,} characters; at most {LONGEST:,} are read"
+    with quiet() as said:
+        molecule = Chem.MolFromSmiles(smiles)
+        if molecule is None:
+            return None, _reason(said)
+        if molecule.GetNumAtoms() == 0:
+            return None, "it has no atom"
+        return Chem.MolToSmiles(molecule, isomericSmiles=stereo), ""
+
+
+def _reason(said: list[str]) -> str:
+    """RDKit's first sentence, without its clock, its marks and the input's repetition."""
+    for line in "\n".join(said).splitlines():
+        text = line.strip()
+        if text.startswith("[") and "] " in text:
+            text = text.split("] ", 1)[1]
+        text = text.removeprefix("SMILES Parse Error: ").split(" for input:")[0].strip()
+        if text and not set(text) <= set("~^ "):
+            return text
+    return "RDKit cannot read it"
+
+
+@functools.cache
+def _tools() -> tuple[Any, Any, Any, Any]:
+    """The fingerprint generator, the two filter catalogues and the SA score."""
+    from rdkit.Chem import rdFingerprintGenerator
+    from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
+    from rdkit.Contrib.SA_Score import sascorer
+
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
+    catalogues = []
+    for name in ("PAINS", "BRENK"):
+        parameters = FilterCatalogParams()
+        parameters.AddCatalog(getattr(FilterCatalogParams.FilterCatalogs, name))
+        catalogues.append(FilterCatalog(parameters))
+    return generator, *catalogues, sascorer.calculateScore
+
+
+def describe(smiles: str) -> Description:
+    """The description of a canonical SMILES that `canonical` gave."""
+    import numpy as np
+    from rdkit.Chem import BRICS, QED, Crippen, Descriptors
+    from rdkit.Chem.Scaffolds import MurckoScaffold
+
+    generator, pains, brenk, sa = _tools()
+    with quiet():
+        molecule = Chem.MolFromSmiles(smiles)
+        properties = (
+            QED.qed(molecule), Crippen.MolLogP(molecule), sa(molecule), Descriptors.MolWt(molecule)
+        )  # fmt: skip
+        fragments = Chem.MolToSmiles(BRICS.BreakBRICSBonds(molecule)).split(".")
+        scaffold = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule))
+        bits = np.packbits(generator.GetFingerprintAsNumPy(molecule)).tobytes()
+        return Description(
+            properties, tuple(fragments), scaffold, bits,
+            bool(pains.HasMatch(molecule)), bool(brenk.HasMatch(molecule)),
+        )  # fmt: skip

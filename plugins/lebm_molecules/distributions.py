@@ -1,0 +1,107 @@
+"""Figures that compare the distributions of two samples of valid molecules."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from lebm_core.run.evaluation import Value
+from lebm_molecules.chemistry import BITS, PROPERTIES, Description, describe
+from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
+from lebm_molecules.work import mapped
+
+__all__ = ["compare"]
+
+UNITS = {"QED": "", "logP": "", "SA": "", "weight": ", in g/mol"}
+NAMES = {
+    "QED": "QED (Bickerton et al. 2012)", "logP": "logP (Wildman and Crippen 1999)",
+    "SA": "the SA score (Ertl and Schuffenhauer 2009)", "weight": "the molecular weight",
+}  # fmt: skip
+FILTERS = {"pains": "PAINS (Baell and Holloway 2010)", "brenk": "Brenk et al. 2008"}
+TANIMOTO = f"Tanimoto similarity, of Morgan fingerprints of radius 2 and {BITS:,} bits"
+
+
+def _describe(chunk: list[str]) -> list[Description]:
+    return [describe(smiles) for smiles in chunk]
+
+
+def compare(
+    pool: ProcessPoolExecutor | None,
+    made: Sequence[str],
+    reference: Sequence[str],
+    name: str,
+    progress: Callable[[str, int], None] | None = None,
+) -> dict[str, Value]:
+    """The figures of two or more generated molecules against two or more reference molecules.
+
+    Args:
+        pool: processes to share the work.
+        made: canonical SMILES of generated molecules.
+        reference: canonical SMILES of the others.
+        name: what the reference is called.
+        progress: is called with "properties" and how many molecules are done.
+    """
+    described: list[Description] = []
+    for each in mapped(pool, _describe, [*made, *reference]):
+        described.append(each)
+        if progress is not None and len(described) % 500 == 0:
+            progress("properties", len(described))
+    a, b = described[: len(made)], described[len(made) :]
+    of = f"{len(a):,} valid samples and {len(b):,} molecules of {name}"
+    extra: dict[str, Any] = {"samples": len(a), name: len(b)}
+    values: dict[str, Value] = {}
+
+    def add(key: str, value: float, definition: str, error: float | None = None, **more: Any) -> None:
+        values[key] = Value(float(value), error, len(a), "samples", definition, extra=extra | more)
+
+    bits = unpack(d.fingerprint for d in a), unpack(d.fingerprint for d in b)
+    add(
+        "internal_diversity", internal_diversity(bits[0]),
+        f"1 - the mean {TANIMOTO}, of two different samples; the reference's own is "
+        f"{internal_diversity(bits[1]):.4f}.",
+    )  # fmt: skip
+    nearest = nearest_similarity(*bits)
+    add(
+        "nearest_similarity", nearest.mean(dtype=np.float64),
+        f"The mean {TANIMOTO}, of a sample to the nearest molecule of {name}; {of}.",
+        float(nearest.std(dtype=np.float64)) / len(nearest) ** 0.5,
+    )  # fmt: skip
+    for key, what, strings in (
+        ("fragment_similarity", "BRICS fragments", [[f for d in s for f in d.fragments] for s in (a, b)]),
+        ("scaffold_similarity", "Murcko scaffolds of molecules with a ring",
+         [[d.scaffold for d in s if d.scaffold] for s in (a, b)]),
+    ):  # fmt: skip
+        add(key, cosine(*strings), f"Cosine of the counts of {what}; {of}.")
+    from scipy.stats import wasserstein_distance
+
+    for i, key in enumerate(PROPERTIES):
+        sides = [np.array([d.properties[i] for d in side]) for side in (a, b)]
+        add(
+            f"wasserstein_{key}", wasserstein_distance(*sides),
+            f"Wasserstein-1 distance of {NAMES[key]}{UNITS[key]}; {of}; means "
+            f"{sides[0].mean():.4g} and {sides[1].mean():.4g}.",
+        )  # fmt: skip
+    for key, catalogue in FILTERS.items():
+        passed = [1 - float(np.mean([getattr(d, key) for d in side])) for side in (a, b)]
+        add(
+            f"{key}_pass", passed[0],
+            f"Share of valid samples that no filter of {catalogue} matches; of {name} it is "
+            f"{passed[1]:.4f}.",
+            (passed[0] * (1 - passed[0]) / len(a)) ** 0.5,
+        )  # fmt: skip
+    if importlib.util.find_spec("fcd") is not None:
+        add(
+            "fcd", _chemnet_distance(made, reference),
+            f"Frechet ChemNet distance (Preuer et al. 2018); {of}: it falls with their number.",
+        )  # fmt: skip
+    return values
+
+
+def _chemnet_distance(made: Sequence[str], reference: Sequence[str]) -> float:
+    import fcd
+
+    return float(fcd.get_fcd(list(made), list(reference)))

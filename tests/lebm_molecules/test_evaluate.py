@@ -1,0 +1,182 @@
+"""lebm molecules evaluate: a list worked by hand, every kind of file, and what a user may get wrong."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lebm_core.errors import UsageError
+from lebm_molecules.cli import app
+from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
+from lebm_molecules.files import read_smiles
+from lebm_molecules.quality import Invalid, evaluate
+
+# Thirteen lines by hand: eleven are not blank and no header, eight are molecules.
+HAND = [
+    "smiles",  # a header
+    "CCO",
+    "OCC",  # ethanol again
+    "",
+    "C(C)O",  # and again
+    "c1ccccc1",
+    "hello",  # nonsense
+    "CN(C)(C)(C)C",  # a nitrogen of five bonds
+    "[Na+].[Cl-]",  # a salt
+    "C[C@H](N)C(=O)O",
+    "C[C@@H](N)C(=O)O",  # its mirror image
+    "[NH4+]",  # charged
+    "C" * 100_000,
+]
+TRAIN = ["C1=CC=CC=C1", "OCC", "CC(N)C(O)=O"]  # benzene and ethanol, and alanine of no hand
+
+
+def lines(smiles: list[str]) -> list[tuple[int, str]]:
+    return [(n, s) for n, s in enumerate(smiles, 1) if s and s != "smiles"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_list_worked_by_hand(processes: int) -> None:
+    bad: list[Invalid] = []
+    found = evaluate(lines(HAND), lines(TRAIN), processes=processes, invalid=bad.append)
+    counts = {name: value.extra for name, value in found.items()}
+    assert counts["validity"] == {"valid": 8, "lines": 11}
+    assert counts["uniqueness"] == {"distinct": 6, "valid": 8}
+    assert counts["novelty"] == {"new": 4, "distinct": 6, "train": 3}  # not ethanol, not benzene
+    assert counts["uniqueness_as_published"] == {"distinct strings": 11, "lines": 11}
+    assert found["novelty"].value == 4 / 6
+    assert [(each.line, each.reason.split()[0]) for each in bad] == [
+        (7, "syntax"), (8, "Explicit"), (13, "100,000"),
+    ]  # fmt: skip
+
+
+def test_without_stereochemistry_the_mirror_images_are_one() -> None:
+    found = evaluate(lines(HAND), lines(TRAIN), stereo=False, processes=1)
+    assert found["uniqueness"].extra == {"distinct": 5, "valid": 8}
+    assert found["novelty"].extra["new"] == 2  # the salt and ammonium
+    assert "dropped" in found["novelty"].definition
+
+
+def test_the_published_ratios_forgive_what_the_corrected_ones_do_not() -> None:
+    made = lines(["CCO", "OCC", "nonsense", "CCN"])
+    found = evaluate(made, lines(["OCC"]), lines(["CCC", "CCN"]), processes=1)
+    assert found["uniqueness"].value == 2 / 3 and found["uniqueness_as_published"].value == 1
+    assert found["novelty"].value == 1 / 2 and found["novelty_as_published"].value == 3 / 4
+
+
+def test_uniqueness_of_the_first_thousand() -> None:
+    chains = ["C" * n for n in range(1, 501)]
+    found = evaluate(lines(chains + chains + ["O"] * 100), processes=1)
+    assert found["uniqueness_1k"].value == 0.5
+    assert "uniqueness_10k" not in found and "novelty" not in found
+    assert found["uniqueness"].value == 501 / 1_100
+
+
+def test_where_nothing_is_valid_the_ratios_are_refused() -> None:
+    found = evaluate(lines(["nonsense"]), lines(["CC"]), processes=1)
+    assert found["validity"].value == 0
+    assert found["uniqueness"].value is None and "no valid" in (found["uniqueness"].refused or "")
+
+
+def test_the_sample_that_is_compared_is_of_the_size_asked_and_from_everywhere() -> None:
+    chains = ["C" * n for n in range(1, 201)]
+    found = evaluate(lines(chains), lines(chains), compared=50, processes=1)
+    assert found["nearest_similarity"].extra == {"samples": 50, "train": 50}
+    weight = found["wasserstein_weight"]
+    assert weight.value == 0  # the same seed takes the same rows of the same list
+    mean = 14.027 * 100.5 + 2.016  # of C_n H_2n+2, n from 1 to 200
+    spread = 14.027 * 200 / 12**0.5 / 50**0.5
+    assert abs(float(weight.definition.rsplit(" ", 1)[1].rstrip(".")) - mean) < 4.5 * spread
+
+
+def test_distances_of_fingerprints_worked_by_hand() -> None:
+    a = unpack([b"\xc0", b"\x80", b"\x00"])  # bits {0, 1}, {0}, {}
+    b = unpack([b"\x80", b"\x30"])  # {0}, {2, 3}
+    np.testing.assert_allclose(nearest_similarity(a, b), [0.5, 1.0, 0.0])
+    assert internal_diversity(a) == pytest.approx(1 - (0.5 + 0 + 0) / 3)
+    assert cosine(["x", "x", "y"], ["x", "z"]) == pytest.approx(2 / (5 * 2) ** 0.5)
+    assert cosine([], ["x"]) == 0
+
+
+@pytest.mark.parametrize("name", ["m.smi", "m.txt", "m.smi.gz", "m.csv", "m.csv.gz", "bare.csv"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_kind_of_file_gives_the_same_lines(tmp_path: Path, name: str, end: str) -> None:
+    body = ["CCO first", "", "c1ccccc1 second", "  CC  "]
+    if name.startswith("m.csv"):
+        body = ["id,SMILES,note", '1,CCO,"a, b"', ",,", "2,c1ccccc1,", "3, CC ,x"]
+    elif name == "bare.csv":
+        body = ["CCO", "", "c1ccccc1", "CC"]
+    text = (end.join(body) + end).encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    first = 2 if name.startswith("m.csv") else 1
+    expected = [(first, "CCO"), (first + 2, "c1ccccc1"), (first + 3, "CC")]
+    assert list(read_smiles(path)) == expected
+
+
+def test_a_header_and_a_byte_order_mark_are_no_molecules(tmp_path: Path) -> None:
+    path = tmp_path / "m.smi"
+    path.write_bytes("\ufeffSMILES name\nCC x\n".encode())
+    assert list(read_smiles(path)) == [(2, "CC")]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "said"),
+    [
+        ("id,smile_string\n1,CC\n", "", 'line 1: there is no column "smiles" among id, smile_string'),
+        ("id,smiles\n1,CC\n", "smies", 'Did you mean "smiles"?'),
+        ("id,smiles\n1,CC\n2\n", "", "line 3, has 1 of 2 columns"),
+        ("", "", "the file is empty"),
+    ],
+)
+def test_a_bad_table_is_one_sentence(tmp_path: Path, text: str, column: str, said: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="m.csv") as caught:
+        list(read_smiles(path, column))
+    assert said in str(caught.value)
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    if isinstance(done.exception, UsageError):
+        return done.exception.exit_code, done.stdout, str(done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_command_prints_figures_counts_and_definitions(tmp_path: Path) -> None:
+    samples, train = tmp_path / "made.smi", tmp_path / "train.smi"
+    samples.write_text("\n".join(HAND))
+    train.write_text("\n".join(TRAIN))
+    bad = tmp_path / "bad.csv"
+    code, out, err = run(samples, "--train", train, "--invalid", bad, "--workers", 1)
+    assert code == 0 and err == ""  # RDKit's own complaints reach nobody
+    assert "validity" in out and "8 valid, 11 lines" in out and "nothing is corrected" in out
+    rows = list(csv.reader(bad.open()))
+    assert rows[0] == ["line", "smiles", "reason"] and [r[0] for r in rows[1:]] == ["7", "8", "13"]
+    code, out, _ = run(samples, "--json", "--workers", 1)
+    assert json.loads(out)["validity"]["value"] == 8 / 11
+
+
+def test_mistakes_of_the_command_are_one_sentence_and_write_nothing(tmp_path: Path) -> None:
+    samples, bad = tmp_path / "made.smi", tmp_path / "bad.csv"
+    samples.write_text("CC\n\xff\n", encoding="latin-1")
+    code, _, said = run(samples, "--invalid", bad, "--workers", 1)
+    assert code == 2 and "made.smi, line 2: byte 0xff" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["made.smi"]
+    code, _, said = run(tmp_path / "mode.smi")
+    assert code == 2 and 'Did you mean "made.smi"?' in said
+    samples.write_text("CC\n")
+    for options, word in ((("--workers", -1), "-1"), (("--compare", -5), "-5"),
+                          (("--invalid", tmp_path / "no" / "x.csv"), "no folder")):  # fmt: skip
+        code, _, said = run(samples, *options)
+        assert code == 2 and word in said
+    samples.write_text("smiles\n\n")
+    code, _, said = run(samples, "--workers", 1)
+    assert code == 2 and "nothing to evaluate" in said
