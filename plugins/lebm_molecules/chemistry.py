@@ -11,19 +11,21 @@ import functools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lebm_core.errors import MissingExtra
 
 try:
-    from rdkit import Chem, rdBase
+    from rdkit import Chem, RDConfig, rdBase
 except ImportError as error:
     raise MissingExtra("rdkit", "molecules", "Molecules") from error
 
-__all__ = ["BITS", "LONGEST", "PROPERTIES", "Description", "canonical", "describe", "quiet"]
+__all__ = ["BITS", "DATA", "LONGEST", "PROPERTIES", "Description", "canonical", "describe", "quiet"]
 
 LONGEST = 2_000  # characters; RDKit's time grows faster than the length
 BITS = 1024  # of the Morgan fingerprint of radius 2
+DATA = Path(RDConfig.RDDataDir)  # what RDKit carries
 PROPERTIES = ("QED", "logP", "SA", "weight")
 
 

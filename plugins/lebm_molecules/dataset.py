@@ -1,0 +1,133 @@
+"""Molecules as a `lebm_core` data set: token ids of SMILES or SELFIES."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from lebm_core.data import SPLITS
+from lebm_core.errors import UsageError
+from lebm_molecules.tokens import MoleculeTokens, check_notation, symbols_of
+from lebm_text.datasets import FILE, TextDataset
+
+__all__ = ["MoleculeDataset", "MoleculeOptions", "prepare"]
+
+EMPTY = "<empty>"  # a sample of no symbol: a blank line would not be counted
+
+
+class MoleculeDataset(TextDataset):
+    """`TextDataset` whose sentences are SMILES, and whose samples are written as .smi."""
+
+    def write(self, x: Tensor, path: Path) -> Path:
+        """Writes one SMILES a line to `path` with the suffix .smi."""
+        file = path.with_name(path.name + ".smi")
+        lines = (smiles or EMPTY for smiles in self.sentences(x))
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return file
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote; the splits are empty."""
+        saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        tokens = MoleculeTokens(saved["tokenizer"]["symbols"], saved["tokenizer"]["notation"])
+        return cls(tokens, {}, saved["summary"], saved["max_length"])
+
+
+@dataclass(frozen=True)
+class MoleculeOptions:
+    """How molecules become numbers; the fields are keys of a recipe's [data] table.
+
+    Attributes:
+        notation: "smiles" or "selfies".
+        randomised: each training molecule is written this many times anew, its atoms in random
+            orders, beside the SMILES given; 0 for that alone (Arus-Pous et al. 2019).
+        max_length: training molecules of more tokens are dropped; 0 for no limit.
+        train_molecules, eval_molecules: only the first so many of a split; 0 for all.
+    """
+
+    notation: str = "smiles"
+    randomised: int = 0
+    max_length: int = 0
+    train_molecules: int = 0
+    eval_molecules: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("randomised", "max_length", "train_molecules", "eval_molecules"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
+
+
+def prepare(
+    splits: dict[str, list[str]], source: str, facts: dict[str, Any], options: MoleculeOptions
+) -> MoleculeDataset:
+    """Encodes SMILES by split, with the symbols of the training split.
+
+    Molecules that the notation or these symbols cannot write are left out and counted.
+
+    Raises:
+        UsageError: for an unknown notation, or where no training molecule is left.
+    """
+    check_notation(options.notation)
+    limit = {"train": options.train_molecules}
+    kept = {s: splits[s][: limit.get(s, options.eval_molecules) or None] for s in SPLITS}
+    left_out: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    rows: dict[str, list[list[str]]] = {split: [] for split in SPLITS}
+    for split in SPLITS:
+        times = options.randomised if split == "train" else 0
+        for smiles in _written(kept[split], times):
+            try:
+                rows[split].append(symbols_of(smiles, options.notation))
+            except UsageError as error:
+                left_out[split][str(error)] += 1
+    long = [row for row in rows["train"] if options.max_length and len(row) > options.max_length]
+    if long:
+        rows["train"] = [row for row in rows["train"] if len(row) <= options.max_length]
+    if not rows["train"]:
+        reason = next(iter(left_out["train"]), "")
+        raise UsageError(
+            f"{source} has no training molecule"
+            + (f" of at most data.max_length = {options.max_length} tokens" if long else "")
+            + (f": {reason}" if reason else ".")
+        )
+    tokens = MoleculeTokens.build(rows["train"], options.notation)
+    ids: dict[str, list[list[int]]] = {split: [] for split in SPLITS}
+    for split in SPLITS:
+        for row in rows[split]:
+            try:
+                ids[split].append(tokens.ids(row))
+            except KeyError as error:
+                left_out[split][f"no training molecule has the symbol {error.args[0]}"] += 1
+    summary = {
+        "source": source,
+        "molecules": {split: len(kept[split]) for split in SPLITS},
+        "notation": options.notation,
+        "symbols": len(tokens),
+        "training strings used": len(ids["train"]),
+        "training strings of more tokens than data.max_length": len(long),
+        **facts,
+    }
+    for split, reasons in left_out.items():
+        if reasons:
+            summary[f"left out of {split}"] = f"{reasons.total()}, the first: {next(iter(reasons))}"
+    return MoleculeDataset(tokens, ids, summary)
+
+
+def _written(molecules: list[str], times: int) -> Iterator[str]:
+    """Each SMILES, and `times` others of it, their atoms in orders that are random and fixed."""
+    yield from molecules
+    if not times:
+        return
+    from lebm_molecules.chemistry import Chem, quiet
+
+    for n, smiles in enumerate(molecules):
+        with quiet():
+            molecule = Chem.MolFromSmiles(smiles)
+            if molecule is None:
+                raise UsageError(f'data.randomised: "{smiles}" is no molecule to RDKit.')
+            yield from Chem.MolToRandomSmilesVect(molecule, times, randomSeed=n + 1)

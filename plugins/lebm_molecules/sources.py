@@ -1,0 +1,148 @@
+"""The registered data sets. The keyword parameters of each are the keys of a recipe's [data]."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.run.datasets import DataFiles, open_text
+from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.files import read_smiles
+from lebm_text.corpus import file_sha256, split_by_hash
+
+__all__ = ["file", "nci", "qm9", "zinc"]
+
+ZINC_SPLITS = ("jtvae", "moflow")
+
+
+def zinc(
+    *,
+    files: DataFiles,
+    seed: int,
+    split: str = "jtvae",
+    notation: str = "smiles",
+    randomised: int = 0,
+    max_length: int = 0,
+    train_molecules: int = 0,
+    eval_molecules: int = 0,
+) -> MoleculeDataset:
+    """ZINC250k, all 249,455 molecules, by a published split.
+
+    Args:
+        split: jtvae (220,010 / 24,445 / 5,000) or moflow (24,887 held out, half of them to choose
+            by)
+    """
+    if split not in ZINC_SPLITS:
+        raise UsageError(
+            f'data.split = "{split}" is not one of {", ".join(ZINC_SPLITS)}.'
+            + did_you_mean(split, ZINC_SPLITS)
+        )
+    how = "One SMILES a line in the original order, and splits.json with the published line numbers."
+    path = files.find("molecules.zinc", ["zinc250k/zinc250k.smi"], how)
+    molecules = [smiles for _, smiles in read_smiles(path)]
+    indices = files.find("molecules.zinc", ["zinc250k/splits.json"], how)
+    try:
+        held = json.loads("".join(line for _, line in open_text(indices)))
+        if split == "jtvae":
+            valid, test = held["jtvae"]["valid"], held["jtvae"]["test"]
+        else:
+            rows = held["moflow_gdss"]["heldout"]
+            valid, test = rows[::2], rows[1::2]
+        taken = {*valid, *test}
+        parts = {
+            "train": [s for i, s in enumerate(molecules) if i not in taken],
+            "valid": [molecules[i] for i in valid],
+            "test": [molecules[i] for i in test],
+        }
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UsageError(f"{indices} does not hold the published line numbers of {path}.") from error
+    facts: dict[str, Any] = {"split": split, "sha256": {path.name: file_sha256(path)}}
+    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
+    return prepare(parts, "ZINC250k", facts, options)
+
+
+def qm9(
+    *,
+    files: DataFiles,
+    seed: int,
+    notation: str = "smiles",
+    randomised: int = 0,
+    max_length: int = 0,
+    train_molecules: int = 0,
+    eval_molecules: int = 0,
+    valid_share: float = 0.05,
+    test_share: float = 0.1,
+) -> MoleculeDataset:
+    """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the SMILES."""
+    path = files.find("molecules.qm9", ["qm9/qm9.smi"], "One SMILES a line.")
+    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
+    return _by_hash(path, "QM9", valid_share, test_share, options)
+
+
+def nci(
+    *,
+    files: DataFiles,
+    seed: int,
+    notation: str = "smiles",
+    randomised: int = 0,
+    max_length: int = 80,
+    train_molecules: int = 0,
+    eval_molecules: int = 0,
+    valid_share: float = 0.1,
+    test_share: float = 0.1,
+) -> MoleculeDataset:
+    """The first 5,000 molecules of the NCI set, which RDKit carries: no download."""
+    from lebm_molecules.chemistry import DATA
+
+    path = DATA / "NCI" / "first_5K.smi"
+    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
+    return _by_hash(path, "NCI, RDKit's own", valid_share, test_share, options)
+
+
+def file(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    notation: str = "smiles",
+    randomised: int = 0,
+    max_length: int = 0,
+    train_molecules: int = 0,
+    eval_molecules: int = 0,
+    valid_share: float = 0.05,
+    test_share: float = 0.05,
+) -> MoleculeDataset:
+    """Any .smi, .txt or .csv of SMILES.
+
+    Args:
+        source: the file
+    """
+    if not source:
+        raise UsageError("data.source is empty: molecules.file needs a file, data.source=my.smi.")
+    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
+    return _by_hash(Path(source).expanduser(), source, valid_share, test_share, options)
+
+
+def _by_hash(
+    path: Path, source: str, valid_share: float, test_share: float, options: MoleculeOptions
+) -> MoleculeDataset:
+    """The molecules of a file; lines that RDKit does not accept are left out and counted."""
+    from lebm_molecules.chemistry import canonical
+
+    good, bad = [], []
+    for number, smiles in read_smiles(path):
+        reason = canonical(smiles)[1]
+        if reason:
+            bad.append(f"line {number}: {reason}")
+        else:
+            good.append(smiles)
+    if not good:
+        raise UsageError(f"{path} holds no molecule; {bad[0] if bad else 'every line is blank'}.")
+    corpus = split_by_hash(good, valid_share, test_share, source)
+    facts: dict[str, Any] = {**corpus.facts, "sha256": {path.name: file_sha256(path)}}
+    if bad:
+        facts["lines that are no molecule"] = f"{len(bad)}, the first: {bad[0]}"
+    parts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
+    return prepare(parts, source, facts, options)
