@@ -1,4 +1,4 @@
-"""Molecules for lebm: an evaluation of generated SMILES.
+"""Molecules for lebm: data sets of SMILES and SELFIES, and an evaluation of generated ones.
 
 Only names and import strings are given here: nothing heavy is imported until it is used.
 """
@@ -9,10 +9,24 @@ from collections.abc import Callable
 
 import pluggy
 
-__all__ = ["lebm_register_commands"]
+__all__ = ["lebm_register_commands", "lebm_register_datasets", "lebm_register_metrics"]
 
-Register = Callable[[str, str, str], None]
+Register = Callable[..., None]
 hookimpl = pluggy.HookimplMarker("lebm")
+
+
+@hookimpl
+def lebm_register_datasets(register: Register) -> None:
+    """ZINC250k, QM9, RDKit's NCI molecules, any file."""
+    for name in ("zinc", "qm9", "nci", "file"):
+        register(f"molecules.{name}", f"lebm_molecules.sources:{name}")
+
+
+@hookimpl
+def lebm_register_metrics(register: Register) -> None:
+    """What a model of molecules is judged by."""
+    register("molecules.quality", "lebm_molecules.metrics:quality")
+    register("molecules.reconstruction", "lebm_molecules.metrics:reconstruction")
 
 
 @hookimpl

@@ -14,14 +14,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lebm_core.errors import MissingExtra
+from lebm_core.errors import MissingExtra, UsageError
 
 try:
     from rdkit import Chem, RDConfig, rdBase
 except ImportError as error:
     raise MissingExtra("rdkit", "molecules", "Molecules") from error
 
-__all__ = ["BITS", "DATA", "LONGEST", "PROPERTIES", "Description", "canonical", "describe", "quiet"]
+__all__ = [
+    "BITS",
+    "DATA",
+    "LONGEST",
+    "PROPERTIES",
+    "Description",
+    "canonical",
+    "describe",
+    "quiet",
+    "rewritten",
+]
 
 LONGEST = 2_000  # characters; RDKit's time grows faster than the length
 BITS = 1024  # of the Morgan fingerprint of radius 2
@@ -105,6 +115,19 @@ def _reason(said: list[str]) -> str:
         if text and not set(text) <= set("~^ "):
             return text
     return "RDKit cannot read it"
+
+
+def rewritten(smiles: str, times: int, seed: int) -> list[str]:
+    """The molecule `times` times, its atoms in random orders.
+
+    Raises:
+        UsageError: where RDKit does not accept it.
+    """
+    with quiet() as said:
+        molecule = Chem.MolFromSmiles(smiles)
+        if molecule is None:
+            raise UsageError(f'"{smiles}" is no molecule: {_reason(said)}.')
+        return list(Chem.MolToRandomSmilesVect(molecule, times, randomSeed=seed))
 
 
 @functools.cache

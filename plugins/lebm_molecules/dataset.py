@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from lebm_core.data import SPLITS
@@ -30,6 +31,19 @@ class MoleculeDataset(TextDataset):
         lines = (smiles or EMPTY for smiles in self.sentences(x))
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return file
+
+    def figures(
+        self, model: Any, folder: Path, generator: torch.Generator
+    ) -> Iterator[tuple[Path, str]]:
+        """Molecules on the line between two of the test split, where the model has a z."""
+        from lebm_molecules.pictures import line
+
+        split = next((s for s in ("test", "valid", "train") if self.length(s) > 1), "")
+        if not split or model.latent_dim == 0:
+            return
+        ends = [self.batch(split, torch.tensor([i])).x.to(model.device) for i in (0, 1)]
+        between = model.interpolate(*ends, 12, generator=generator)
+        yield line(self.sentences(between), folder / "interpolation.png")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -123,11 +137,7 @@ def _written(molecules: list[str], times: int) -> Iterator[str]:
     yield from molecules
     if not times:
         return
-    from lebm_molecules.chemistry import Chem, quiet
+    from lebm_molecules.chemistry import rewritten
 
-    for n, smiles in enumerate(molecules):
-        with quiet():
-            molecule = Chem.MolFromSmiles(smiles)
-            if molecule is None:
-                raise UsageError(f'data.randomised: "{smiles}" is no molecule to RDKit.')
-            yield from Chem.MolToRandomSmilesVect(molecule, times, randomSeed=n + 1)
+    for n, smiles in enumerate(molecules, 1):
+        yield from rewritten(smiles, times, seed=n)

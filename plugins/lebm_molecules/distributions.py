@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from lebm_core.run.evaluation import Value
 from lebm_molecules.chemistry import BITS, PROPERTIES, Description, describe
 from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
-from lebm_molecules.work import mapped
+from lebm_molecules.work import Workers, mapped
 
 __all__ = ["compare"]
 
@@ -30,7 +29,7 @@ def _describe(chunk: list[str]) -> list[Description]:
 
 
 def compare(
-    pool: ProcessPoolExecutor | None,
+    pool: Workers | None,
     made: Sequence[str],
     reference: Sequence[str],
     name: str,
@@ -55,8 +54,8 @@ def compare(
     extra: dict[str, Any] = {"samples": len(a), name: len(b)}
     values: dict[str, Value] = {}
 
-    def add(key: str, value: float, definition: str, error: float | None = None, **more: Any) -> None:
-        values[key] = Value(float(value), error, len(a), "samples", definition, extra=extra | more)
+    def add(key: str, value: float, definition: str, error: float | None = None) -> None:
+        values[key] = Value(float(value), error, len(a), "samples", definition, extra=dict(extra))
 
     bits = unpack(d.fingerprint for d in a), unpack(d.fingerprint for d in b)
     add(
@@ -70,12 +69,13 @@ def compare(
         f"The mean {TANIMOTO}, of a sample to the nearest molecule of {name}; {of}.",
         float(nearest.std(dtype=np.float64)) / len(nearest) ** 0.5,
     )  # fmt: skip
-    for key, what, strings in (
-        ("fragment_similarity", "BRICS fragments", [[f for d in s for f in d.fragments] for s in (a, b)]),
-        ("scaffold_similarity", "Murcko scaffolds of molecules with a ring",
-         [[d.scaffold for d in s if d.scaffold] for s in (a, b)]),
-    ):  # fmt: skip
-        add(key, cosine(*strings), f"Cosine of the counts of {what}; {of}.")
+    fragments = [[f for d in side for f in d.fragments] for side in (a, b)]
+    text = f"Cosine of the counts of BRICS fragments; {of}."
+    add("fragment_similarity", cosine(*fragments), text)
+    add(
+        "scaffold_similarity", cosine(*[[d.scaffold for d in s if d.scaffold] for s in (a, b)]),
+        f"Cosine of the counts of Murcko scaffolds of molecules with a ring; {of}.",
+    )  # fmt: skip
     from scipy.stats import wasserstein_distance
 
     for i, key in enumerate(PROPERTIES):

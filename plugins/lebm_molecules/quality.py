@@ -11,7 +11,6 @@ import hashlib
 import random
 from array import array
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from lebm_core.run.evaluation import Value
 from lebm_molecules.chemistry import canonical
 from lebm_molecules.distributions import compare
 from lebm_molecules.files import Line
-from lebm_molecules.work import mapped, workers
+from lebm_molecules.work import Workers, mapped, workers
 
 __all__ = ["Invalid", "evaluate"]
 
@@ -110,7 +109,7 @@ def _canonical(stereo: bool, chunk: list[Line]) -> list[tuple[int, str, str | No
 
 
 def _read(
-    pool: ProcessPoolExecutor | None,
+    pool: Workers | None,
     name: str,
     lines: Iterable[Line],
     *,

@@ -39,7 +39,7 @@ def zinc(
             f'data.split = "{split}" is not one of {", ".join(ZINC_SPLITS)}.'
             + did_you_mean(split, ZINC_SPLITS)
         )
-    how = "One SMILES a line in the original order, and splits.json with the published line numbers."
+    how = "One SMILES a line in the original order; splits.json has the published line numbers."
     path = files.find("molecules.zinc", ["zinc250k/zinc250k.smi"], how)
     molecules = [smiles for _, smiles in read_smiles(path)]
     indices = files.find("molecules.zinc", ["zinc250k/splits.json"], how)
@@ -56,8 +56,8 @@ def zinc(
             "valid": [molecules[i] for i in valid],
             "test": [molecules[i] for i in test],
         }
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UsageError(f"{indices} does not hold the published line numbers of {path}.") from error
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise UsageError(f"{indices} does not hold the line numbers of {path}.") from None
     facts: dict[str, Any] = {"split": split, "sha256": {path.name: file_sha256(path)}}
     options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
     return prepare(parts, "ZINC250k", facts, options)

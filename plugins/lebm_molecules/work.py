@@ -10,18 +10,25 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from lebm_core.errors import RunError, UsageError
 from lebm_core.run.environment import cores
 
-__all__ = ["mapped", "workers"]
+__all__ = ["Workers", "mapped", "workers"]
 
 CHUNK = 1_000  # molecules
 AHEAD = 3  # chunks for each process that wait: what bounds the memory
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Workers(NamedTuple):
+    """Processes that wait for work, and how many."""
+
+    executor: ProcessPoolExecutor
+    n: int
 
 
 def _ignore_interrupts() -> None:
@@ -36,7 +43,7 @@ def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
 
 
 @contextmanager
-def workers(n: int = 0) -> Iterator[ProcessPoolExecutor | None]:
+def workers(n: int = 0) -> Iterator[Workers | None]:
     """A pool of n processes, as many as there are cores for 0; None for one, which needs none.
 
     Raises:
@@ -51,13 +58,13 @@ def workers(n: int = 0) -> Iterator[ProcessPoolExecutor | None]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(n, mp_context=context, initializer=_ignore_interrupts)
     try:
-        yield pool
+        yield Workers(pool, n)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def mapped(
-    pool: ProcessPoolExecutor | None, function: Callable[[list[T]], list[R]], items: Iterable[T]
+    pool: Workers | None, function: Callable[[list[T]], list[R]], items: Iterable[T]
 ) -> Iterator[R]:
     """What `function` makes of each item, in order; few chunks at a time are held.
 
@@ -74,10 +81,10 @@ def mapped(
             yield from function(chunk)
         return
     waiting: deque[Future[list[R]]] = deque()
-    most = AHEAD * pool._max_workers
+    most = AHEAD * pool.n
     try:
         for chunk in _chunks(items):
-            waiting.append(pool.submit(function, chunk))
+            waiting.append(pool.executor.submit(function, chunk))
             if len(waiting) >= most:
                 yield from waiting.popleft().result()
         while waiting:

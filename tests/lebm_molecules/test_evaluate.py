@@ -1,4 +1,4 @@
-"""lebm molecules evaluate: a list worked by hand, every kind of file, and what a user may get wrong."""
+"""lebm molecules evaluate: a list worked by hand, every kind of file, every mistake."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_header_and_a_byte_order_mark_are_no_molecules(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "column", "said"),
     [
-        ("id,smile_string\n1,CC\n", "", 'line 1: there is no column "smiles" among id, smile_string'),
+        ("id,mol\n1,CC\n", "", 'line 1: there is no column "smiles" among id, mol'),
         ("id,smiles\n1,CC\n", "smies", 'Did you mean "smiles"?'),
         ("id,smiles\n1,CC\n2\n", "", "line 3, has 1 of 2 columns"),
         ("", "", "the file is empty"),

@@ -1,0 +1,96 @@
+"""molecules.quality and molecules.reconstruction: how good a trained model's molecules are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from lebm_core.errors import UsageError
+from lebm_core.inference import Amortized
+from lebm_core.run.evaluation import Evaluation, Value
+from lebm_molecules.chemistry import canonical
+from lebm_molecules.dataset import MoleculeDataset
+from lebm_molecules.files import Line
+from lebm_molecules.pictures import draw, neighbours, properties
+from lebm_molecules.quality import evaluate
+from lebm_text.metrics import subset
+
+__all__ = ["quality", "reconstruction"]
+
+Metric = Callable[[Evaluation], Mapping[str, Value]]
+BATCH = 100
+
+
+def molecules_of(evaluation: Evaluation) -> MoleculeDataset:
+    """The data set, which these metrics need to be one of molecules."""
+    if not isinstance(evaluation.dataset, MoleculeDataset):
+        kind = type(evaluation.dataset).__name__
+        raise UsageError(f"The metrics of molecules need a data set of molecules, not {kind}.")
+    return evaluation.dataset
+
+
+def _smiles(data: MoleculeDataset, rows: list[Tensor]) -> list[Line]:
+    return [(n, data.tokenizer.decode(row.tolist())) for n, row in enumerate(rows, 1)]
+
+
+def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: int = 24) -> Metric:
+    """The metric molecules.quality: the figures of `lebm molecules evaluate`.
+
+    Args:
+        stereo: whether molecules that differ in stereochemistry alone are different
+        compared_molecules: of each side, whose distributions are compared; 0 for all
+        pictured: samples that are drawn; 0 for no picture
+    """
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        data, split = molecules_of(evaluation), evaluation.split
+        made = _smiles(data, list(evaluation.samples))
+        train, real = _smiles(data, data.rows("train")), _smiles(data, data.rows(split))
+        values = evaluate(
+            made, train, real, stereo=stereo, compared=compared_molecules, processes=1,
+        )  # fmt: skip
+        if pictured:
+            good = [smiles for _, smiles in made[: 20 * pictured] if canonical(smiles)[0]]
+            known = [train[i][1] for i in subset(len(train), 5_000, evaluation.seed).tolist()]
+            folder = evaluation.folder / "figures"
+            if good:
+                evaluation.figure(*draw(good[:pictured], folder / "molecules.png"))
+                evaluation.figure(*neighbours(good[:6], known, folder / "neighbours.png"))
+                evaluation.figure(*properties(good, known[:1_000], folder / "properties.png"))
+        return values
+
+    return metric
+
+
+def reconstruction(*, reconstruction_molecules: int = 1_000) -> Metric:
+    """The metric molecules.reconstruction: how many molecules come back from their code.
+
+    Args:
+        reconstruction_molecules: of the split; 0 for all
+    """
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        model, data, split = evaluation.model, molecules_of(evaluation), evaluation.split
+        if model.latent_dim == 0:
+            return {}
+        rows = subset(data.length(split), reconstruction_molecules, evaluation.seed)
+        same = 0
+        for index in rows[data.lengths(split)[rows].argsort(stable=True)].split(BATCH):
+            x = data.batch(split, index).x.to(model.device)
+            back = data.sentences(model.reconstruct(x, generator=evaluation.generator))
+            for before, after in zip(data.sentences(x), back, strict=True):
+                same += canonical(before)[0] == canonical(after)[0]
+        n = len(rows)
+        alone = isinstance(model.inference, Amortized)
+        code = "the mean of q(z|x)" if alone else f"one draw of {type(model.inference).__name__}"
+        share = same / n
+        return {
+            "reconstructed": Value(
+                share, (share * (1 - share) / n) ** 0.5, n, split,
+                f"Share of molecules that greedy decoding of {code} gives back, by canonical "
+                "SMILES.",
+            )
+        }  # fmt: skip
+
+    return metric
