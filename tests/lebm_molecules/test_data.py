@@ -1,0 +1,168 @@
+"""Molecules as tokens and as a data set."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from lebm_core.data import SPLITS
+from lebm_core.errors import UsageError
+from lebm_core.run.datasets import DataFiles
+from lebm_molecules.chemistry import canonical
+from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.sources import file, nci, qm9, zinc
+from lebm_molecules.tokens import MoleculeTokens, symbols_of
+
+FILES = DataFiles()
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [
+        ("CClBr", ["C", "Cl", "Br"]),
+        ("C[C@@H](N)C(=O)[O-]", ["C", "[C@@H]", "(", "N", ")", "C", "(", "=", "O", ")", "[O-]"]),
+        ("C%12CC%12", ["C", "%12", "C", "C", "%12"]),
+        ("F/C=C\\F", ["F", "/", "C", "=", "C", "\\", "F"]),
+        ("[13CH4].[Na+]", ["[13CH4]", ".", "[Na+]"]),
+        ("C%(123)CC%(123)", ["C", "%(123)", "C", "C", "%(123)"]),
+    ],
+)
+def test_symbols_of_smiles(smiles: str, expected: list[str]) -> None:
+    assert symbols_of(smiles, "smiles") == expected
+    assert "".join(expected) == smiles
+
+
+@pytest.mark.parametrize(
+    ("smiles", "where"), [("CC[N", "3"), ("C é", "2"), ("CC!", "3"), ("]", "1")]
+)
+def test_what_is_no_smiles_is_named_with_its_place(smiles: str, where: str) -> None:
+    with pytest.raises(UsageError, match=f"character {where}") as caught:
+        symbols_of(smiles, "smiles")
+    assert smiles in str(caught.value)
+
+
+@pytest.mark.parametrize("notation", ["smiles", "selfies"])
+def test_what_was_encoded_comes_back(notation: str) -> None:
+    molecules = ["CC(=O)Nc1ccc(O)cc1", "C[C@H](N)C(=O)O", "F/C=C/Cl", "[O-][N+](=O)c1ccccc1Br"]
+    tokens = MoleculeTokens.build([symbols_of(s, notation) for s in molecules], notation)
+    again = MoleculeTokens(tokens.to_json()["symbols"], notation)
+    for smiles in molecules:
+        back = again.decode([1, *tokens.encode(smiles), 2, 0, 0])
+        assert canonical(back) == canonical(smiles)
+        assert notation == "selfies" or back == smiles
+    with pytest.raises(UsageError, match=r"\"CI\" has the symbol"):
+        tokens.encode("CI")
+
+
+def test_every_string_of_selfies_is_a_molecule() -> None:
+    rows = [symbols_of(s, "selfies") for s in ("CC(=O)Nc1ccc(O)cc1", "C[N+](C)(C)CC#N")]
+    tokens = MoleculeTokens.build(rows, "selfies")
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        ids = torch.randint(4, len(tokens), (12,), generator=generator).tolist()
+        smiles = tokens.decode(ids)
+        assert smiles == "" or canonical(smiles)[0] is not None
+
+
+def parts(**splits: list[str]) -> dict[str, list[str]]:
+    return {split: splits.get(split, []) for split in SPLITS}
+
+
+def test_symbols_are_of_the_training_split_and_what_has_others_is_counted() -> None:
+    splits = parts(train=["CCO", "CCN"], valid=["OCC", "CCCl"], test=["NCC"])
+    data = prepare(splits, "here", {}, MoleculeOptions())
+    assert data.sizes["vocab_size"] == 4 + 3
+    assert [data.length(s) for s in SPLITS] == [2, 1, 1]
+    reason = "no training molecule has the symbol Cl"
+    assert data.summary["left out of valid"] == f"1, the first: {reason}"
+
+
+def test_training_molecules_are_rewritten_the_same_way_each_time() -> None:
+    splits = parts(train=["CC(=O)Nc1ccc(O)cc1", "CCO"])
+    first, again = (prepare(splits, "here", {}, MoleculeOptions(randomised=3)) for _ in range(2))
+    assert first.length("train") == 8
+    written = first.sentences(first.batch("train", torch.arange(8)).x)
+    assert written == again.sentences(again.batch("train", torch.arange(8)).x)
+    assert len(set(written)) > 4
+    assert {canonical(s)[0] for s in written} == {canonical(s)[0] for s in splits["train"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"notation": "smile"}, 'Did you mean "smiles"?'),
+        ({"max_length": 2}, "at most data.max_length = 2 tokens"),
+    ],
+)
+def test_options_that_are_not_possible(options: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        prepare(parts(train=["CCO"]), "here", {}, MoleculeOptions(**options))  # type: ignore[arg-type]
+    assert said in str(caught.value)
+    with pytest.raises(UsageError, match="randomised = -1"):
+        MoleculeOptions(randomised=-1)
+
+
+def test_samples_are_written_one_a_line_and_an_empty_one_is_no_blank(tmp_path: Path) -> None:
+    data = prepare(parts(train=["CCO", "CC"]), "here", {}, MoleculeOptions())
+    x = torch.tensor([[4, 4, 5, 2], [2, 0, 0, 0]])
+    assert data.write(x, tmp_path / "samples").read_text().splitlines() == ["CCO", "<empty>"]
+    data.save(tmp_path)
+    again = MoleculeDataset.load(tmp_path)
+    assert again.sentences(x) == ["CCO", ""] and again.sizes == data.sizes
+
+
+def test_a_file_keeps_its_molecules_and_counts_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,y\n" + "\n".join(f"{'C' * n},1" for n in range(1, 40)) + "\nCC(,1\n")
+    data = file(files=FILES, seed=0, source=str(path), valid_share=0.1, test_share=0.1)
+    assert sum(data.length(split) for split in SPLITS) == 39
+    assert data.summary["lines that are no molecule"].startswith("1, the first: line 41: ")
+    path.write_text("smiles\nhello\n")
+    with pytest.raises(UsageError, match="holds no molecule; line 2: syntax error"):
+        file(files=FILES, seed=0, source=str(path))
+    with pytest.raises(UsageError, match="data.source is empty"):
+        file(files=FILES, seed=0)
+
+
+def test_nci_needs_no_download() -> None:
+    data = nci(files=FILES, seed=0)
+    assert data.length("train") == 3_940 and data.length("test") == 498
+
+
+def real(name: str) -> DataFiles:
+    folder = os.environ.get("LEBM_DATA")
+    if not folder or not (Path(folder) / name).is_dir():
+        pytest.skip(f"LEBM_DATA has no {name}")
+    return DataFiles(folder)
+
+
+def test_zinc_by_its_published_indices() -> None:
+    files = real("zinc250k")
+    data = zinc(files=files, seed=0)
+    assert [data.length(split) for split in SPLITS] == [220_010, 24_445, 5_000]
+    test = data.sentences(data.batch("test", torch.arange(3)).x)
+    every = (Path(os.environ["LEBM_DATA"]) / "zinc250k" / "zinc250k.smi.gz").read_bytes()
+    assert test == gzip.decompress(every).decode().split()[:3]  # the first 5,000 lines
+    other = zinc(files=files, seed=0, split="moflow")
+    assert [other.length(split) for split in SPLITS] == [224_568, 12_444, 12_443]
+    with pytest.raises(UsageError, match='Did you mean "jtvae"'):
+        zinc(files=files, seed=0, split="jtva")
+
+
+def test_indices_of_another_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "zinc250k").mkdir()
+    (tmp_path / "zinc250k" / "zinc250k.smi").write_text("CC\n")
+    held = {"jtvae": {"valid": [5], "test": [6]}}
+    (tmp_path / "zinc250k" / "splits.json").write_text(json.dumps(held))
+    with pytest.raises(UsageError, match="splits.json does not hold the line numbers"):
+        zinc(files=DataFiles(tmp_path), seed=0)
+
+
+def test_qm9_is_whole() -> None:
+    data = qm9(files=real("qm9"), seed=0, notation="smiles")
+    assert sum(data.length(split) for split in SPLITS) == 133_885
