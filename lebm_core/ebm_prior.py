@@ -75,6 +75,11 @@ class EBMPrior(Prior):
             for k in range(stages)
         )
 
+    def reset(self, generator: torch.Generator | None = None) -> None:
+        """Draws the weights of f anew, in place: the tilt that a new prior starts with."""
+        for tilt in self.tilts:
+            tilt.reset(generator)  # type: ignore[operator]
+
     @property
     def reference(self) -> Distribution:
         std: Tensor = self.std  # type: ignore[assignment]

@@ -90,9 +90,22 @@ class Energy(nn.Module):
         widths = [latent_dim + context_dim, *hidden, outputs]
         pairs = zip(widths, widths[1:], strict=False)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
+        self.zero_output = zero_output
         if zero_output:
-            nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
-            nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+            self._zero_output()
+
+    def reset(self, generator: torch.Generator | None) -> None:
+        """Draws all weights anew, in place, as a new `Energy` has them."""
+        for layer in cast(list[nn.Linear], list(self.layers)):
+            within = layer.in_features**-0.5  # torch's own, which takes no generator
+            nn.init.uniform_(layer.weight, -within, within, generator)
+            nn.init.uniform_(layer.bias, -within, within, generator)
+        if self.zero_output:
+            self._zero_output()
+
+    def _zero_output(self) -> None:
+        for p in self.layers[-1].parameters():
+            nn.init.zeros_(p)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The logits F(z), (B, C)."""

@@ -174,7 +174,9 @@ class Learning:
                 codes = torch.cat([
                     aggregate_codes(model, dataset, FINISH_CODES, generator) for _ in range(passes)
                 ])  # fmt: skip
-            own = replace(options, code_pool=0, chain_steps=options.finish_chain_steps)
+            own = replace(
+                options, code_pool=0, chain_steps=options.finish_chain_steps, tilt_start=0.0
+            )
             rule = TILT_RULES[options.finish_tilt](own)
             finish_tilt(prior, codes, rule, options, generator, log)
 

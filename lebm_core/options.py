@@ -128,18 +128,20 @@ class LearningOptions:
     code_pool: int = _opt(
         1024, "recent codes that the density ratio learns from beside the batch's own"
     )
-    tilt_start: float = _opt(0.0, "share of the training before the tilt starts to learn")
+    tilt_start: float = _opt(
+        0.0, "share of the training before the tilt starts to learn; 1: only finish_steps teach it"
+    )
     persistent_chains: int = _opt(1000, "chains kept, persistent only")
     restart: float = _opt(0.05, "share of persistent chains restarted from p0 at each update")
     finish_steps: int = _opt(
-        0, "updates of the tilt alone after training, on codes that no longer move"
+        0, "updates of a tilt learned anew after training, on codes that no longer move"
     )
     finish_tilt: str = _opt(
         "persistent",
         "how it learns then: density-ratio, short-run, persistent",
         ("density-ratio", "short-run", "persistent"),
     )
-    finish_lr: float = _opt(5e-4, "learning rate then, falling to 0 as a cosine")
+    finish_lr: float = _opt(1e-3, "learning rate then, falling to 0 as a cosine")
     finish_batch: int = _opt(400, "codes of an update then")
     finish_chain_steps: int = _opt(20, "steps of its chains then; 0 for prior.steps")
     drift_limit: float = _opt(

@@ -1,9 +1,11 @@
-"""The tilt learned once more after training, on codes that no longer move.
+"""The tilt learned anew after training, on codes that no longer move.
 
 While decoder and encoder learn, the tilt runs after codes that change. Once they rest it can be
 learned from the aggregate posterior itself, without a decoder in the loop (the second stage of
 Aneja et al., "A contrastive learning approach for training variational autoencoder priors",
-NeurIPS 2021, arXiv 2010.02917).
+NeurIPS 2021, arXiv 2010.02917). It starts from fresh weights: a tilt that tells codes from the
+reference too well stands at its bound, where it is flat, and no chain finds its way from there.
+The tilt of a coupled prior goes on as it is, for it knows the classes, and codes alone do not.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def finish_tilt(
     generator: torch.Generator | None,
     log: Callable[[str], None],
 ) -> None:
-    """Moves the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
+    """Learns the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
 
     Args:
         prior: without a context.
@@ -54,6 +56,8 @@ def finish_tilt(
             f"learning.finish_lr = {options.finish_lr:g} and learning.finish_batch = "
             f"{options.finish_batch} must be positive."
         )
+    if not prior.n_classes:
+        prior.reset(generator)
     steps = options.finish_steps
     adam = torch.optim.Adam(prior.parameters(), options.finish_lr, betas=(0.9, 0.99))
     rate = torch.optim.lr_scheduler.LambdaLR(

@@ -158,12 +158,18 @@ def report(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write the table of a results page.")
     ] = False,
+    seeds: Annotated[
+        bool,
+        typer.Option(
+            "--seeds", help="The same, with means over the runs that differ in their seed alone."
+        ),
+    ] = False,
 ) -> None:
     """Write report.html of each run again; with --markdown, a table of all of them."""
     from lebm_core.run.report import markdown_table, report_run
 
-    if markdown:
-        typer.echo(markdown_table(runs))
+    if markdown or seeds:
+        typer.echo(markdown_table(runs, seeds=seeds))
         return
     for run in runs:
         typer.echo(report_run(run))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from lebm_core.run.figures import training_curves
 from lebm_core.run.page import page
 from lebm_core.run.recipe import load
 from lebm_core.run.results import ROW_TITLES, Collected, collect, conditions, write_results
+from lebm_core.run.seeds import over_seeds
 
 __all__ = ["Table", "Value", "format_value", "markdown_table", "report_run", "results_table"]
 
+SEED = re.compile(r" seed=-?\d+")
 WIDE = 8  # metrics beyond which a table has a row, not a column, for each metric
 
 Table = list[list[str]]
@@ -51,35 +55,50 @@ def report_run(folder: str | Path) -> Path:
     return target
 
 
-def markdown_table(folders: Iterable[str | Path]) -> str:
+def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str:
     """The tables of a results page: figures of each run, then how they were made.
 
     Args:
         folders: runs, in the order of the page.
+        seeds: runs that differ in their seed alone make one table, of means and standard
+            deviations over the seeds.
 
     Raises:
-        UsageError: where a folder is no run, or none is given.
+        UsageError: where a folder is no run, or none is given; with `seeds`, where two runs are
+            the same.
     """
     blocks = []
     made: Table = [["run", "command", "commit", "machine", "training", "evaluation"]]
+    groups: dict[str, list[tuple[Collected, str]]] = {}
     for folder in map(Path, folders):
         results, environment = _read(folder)
-        title = f"**{results.recipe}**" + (f", preset {results.preset}" if results.preset else "")
-        title += f", seed {results.seed}" + ("" if results.complete else " (not complete)")
-        blocks.append(f"{title}\n\n{_markdown(results_table(results, format_value))}")
-        blocks += [_definitions(results)]
+        same = repr(dataclasses.replace(load(folder / "recipe.toml"), seed=0))
+        command = str(environment.get("command", ""))
+        groups.setdefault(same if seeds else str(len(made)), []).append((results, command))
         trained = [f"{row} {_duration(s)}" for row, s in results.seconds.items() if "/" not in row]
         measured = sum(s for row, s in results.seconds.items() if "/" in row)
         made.append(
             [
                 results.recipe,
-                f"`{environment.get('command', '')}`",
+                f"`{command}`",
                 str(environment.get("commit") or "release"),
                 machine(environment),
                 ", ".join(trained),
                 _duration(measured),
             ]
         )
+    for group in groups.values():
+        results, command = group[0]
+        title = f"**{results.recipe}**" + (f", preset {results.preset}" if results.preset else "")
+        if len(group) == 1:
+            title += f", seed {results.seed}"
+        else:
+            results = over_seeds([run for run, _ in group])
+            named = ", ".join(str(run.seed) for run, _ in group)
+            title += f", mean ± standard deviation of seeds {named}: `{SEED.sub('', command)}`"
+        title += "" if results.complete else " (not complete)"
+        blocks.append(f"{title}\n\n{_markdown(results_table(results, format_value))}")
+        blocks += [_definitions(results)]
     if len(made) == 1:
         raise UsageError("Name at least one run folder.")
     return "\n\n".join([*blocks, _markdown(made)]) + "\n"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from lebm_core.partition import Estimate
 from lebm_core.run.datasets import DataFiles
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ArrayPixels, ImageDataset
+from lebm_images.pictures import grid
 from lebm_images.reconstruction import images_of
 from lebm_images.sources import mnist
 
@@ -115,6 +117,7 @@ def build(
             normal = _parts(evaluation, data, "valid", anomaly_batch, 0)
             scores["tails"] = tails(normal, scores)
             scores["typicality"] = typicality(normal, scores)
+        evaluation.figure(*_picture(evaluation, data, scores.get("tails", scores["joint"])))
         y = data.labels[split].numpy()
         prevalence = float(y.mean())
         said = {"prevalence": round(prevalence, 4), "anomalies": int(y.sum())}
@@ -210,6 +213,23 @@ def _parts(
         for name, value in some.items():
             parts.setdefault(name, []).append(value.double().cpu())
     return {name: torch.cat(values) for name, values in parts.items()}
+
+
+def _picture(
+    evaluation: Evaluation, data: ImageDataset, score: Tensor, n: int = 10
+) -> tuple[Path, str]:
+    """The images of either kind that seem least and most strange, and what comes back of them."""
+    rows, model = [], evaluation.model
+    for kind, name in enumerate(KINDS):
+        own = (data.labels[evaluation.split] == kind).nonzero()[:, 0]
+        order = own[score[own].argsort()]
+        for how, picked in (("least", order[:n]), ("most", order[-n:].flip(0))):
+            x = data.batch(evaluation.split, picked).x
+            back = model.reconstruct(x.to(model.device), generator=evaluation.generator).cpu()
+            rows += [(f"{name}, {how} strange", x), ("reconstructed", back)]
+    file = evaluation.folder / "figures" / "anomalies.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return grid(rows, file), "Images by the score of tails: the least and the most strange."
 
 
 def _spread(y: np.ndarray, score: Tensor, repetitions: int = 50) -> float:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal
-from torch.nn.functional import softplus
+from torch.nn.functional import conv_transpose2d, leaky_relu, softplus
 
 from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
@@ -155,7 +155,7 @@ class DeconvDecoder(Decoder):
             )
         if not sigma > 0:
             raise UsageError(f"decoder.sigma must be positive, not {sigma}.")
-        layers = _layers(architecture, side)
+        self.layers = layers = _layers(architecture, side)
         self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
         modules: list[nn.Module] = []
         before = latent_dim
@@ -191,10 +191,12 @@ class DeconvDecoder(Decoder):
             return super().likelihood(x, context)
         n, pixels = len(x), x[:1].numel()
         x = x.contiguous(memory_format=torch.channels_last)
+        frozen = not any(p.requires_grad for p in self.parameters())
+        cast = self._weights(half=True) if frozen and self._half(x) else None  # once a chain
 
         def log_prob(z: Tensor) -> Tensor:
             seen = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
-            mean, sigma = self._moments(self._output(z))
+            mean, sigma = self._moments(self._output(z, cast if self._half(z) else None))
             constant = 0.5 * pixels * math.log(2 * math.pi)
             if self.likelihood_kind == "gaussian-map":
                 each = -0.5 * ((mean - seen) / sigma).square() - sigma.log()
@@ -211,20 +213,32 @@ class DeconvDecoder(Decoder):
         mean, spread = out.chunk(2, dim=1)
         return mean.tanh(), self.log_sigma.exp() + softplus(spread)
 
-    def _output(self, z: Tensor) -> Tensor:
-        """What the net gives: means, logits, or means and spreads, (B, C or 2C, H, W)."""
-        device = z.device.type
-        half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
-        first, *rest = self.net
-        assert isinstance(first, nn.ConvTranspose2d) and first.bias is not None
-        kernel = first.weight.permute(0, 2, 3, 1)  # (d, K, K, C); of one pixel it is a product
+    def _half(self, like: Tensor) -> bool:
+        """Whether the net computes in bfloat16 now."""
+        return self.allow_half and torch.is_grad_enabled() and half_is_faster(like.device.type)
+
+    def _weights(self, half: bool) -> list[tuple[Tensor, Tensor]]:
+        """Kernel and bias of each layer, cast to the type that the net computes in."""
+        parameters = [p.bfloat16() if half else p for p in self.net.parameters()]
+        return list(zip(parameters[::2], parameters[1::2], strict=True))
+
+    def _output(self, z: Tensor, cast: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
+        """What the net gives: means, logits, or means and spreads, (B, C or 2C, H, W).
+
+        Args:
+            z: (B, d).
+            cast: the `_weights`, where a chain has them from its start.
+        """
+        (kernel, bias), *weights = cast or self._weights(self._half(z))
+        kernel = kernel.permute(0, 2, 3, 1)  # (d, K, K, C); of one pixel it is a product
         side, channels = kernel.shape[1], kernel.shape[3]
-        with torch.autocast(device, torch.bfloat16, enabled=half):
-            h = torch.addmm(first.bias.repeat(side * side), z, kernel.flatten(1))
-            h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
-            for layer in rest:
-                h = layer(h)
-            return h.float()
+        h = torch.addmm(bias.repeat(side * side), z.to(kernel.dtype), kernel.flatten(1))
+        h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
+        for (kernel, bias), layer in zip(weights, self.layers[1:], strict=True):
+            h = leaky_relu(h, LEAK)
+            h = conv_transpose2d(h, kernel, bias, layer.stride, layer.padding)
+        h = h.float()
+        return h.tanh() if self.likelihood_kind == "gaussian" else h
 
 
 class ConvEncoder(Encoder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lebm_core import EBMPrior, GaussianPrior, LatentEBM, Learning, LearningOptions
+from lebm_core import CoupledPrior, EBMPrior, GaussianPrior, LatentEBM, Learning, LearningOptions
 from lebm_core.errors import UsageError
 from lebm_core.learning import TILT_RULES
 from lebm_core.tilt_finish import finish_tilt
@@ -76,6 +76,46 @@ def test_training_ends_with_it_and_moves_nothing_else() -> None:
     assert any(moved)
     for a, b in zip(first.prior.parameters(), second.prior.parameters(), strict=True):
         assert torch.equal(a, b)  # the generator is all that it depends on
+
+
+def test_a_tilt_at_its_bound_is_no_hindrance() -> None:
+    """Where f is flat chains do not move, so what was learned before is left behind."""
+    ends = []
+    for height in (0.0, 100.0):
+        torch.manual_seed(int(height))
+        prior = EBMPrior(2, (64, 64), step_size=0.2, steps=100)
+        with torch.no_grad():
+            prior.tilts[0].layers[-1].bias += height
+        options = LearningOptions(finish_steps=30, finish_batch=200, persistent_chains=1_000)
+        rule = TILT_RULES["persistent"](options)
+        generator = torch.Generator().manual_seed(0)
+        finish_tilt(prior, draw(20_000, 0), rule, options, generator, lambda line: None)
+        ends.append(prior.log_tilt(CENTRES).detach())
+    assert torch.equal(*ends)
+
+
+def test_a_coupled_prior_goes_on_from_what_it_knows() -> None:
+    torch.manual_seed(0)
+    prior = CoupledPrior(2, 3, (8,), steps=5)
+    before = [p.clone() for p in prior.parameters()]
+    options = LearningOptions(finish_steps=1, finish_lr=1e-3, finish_batch=50)
+    rule = TILT_RULES["persistent"](options)
+    generator = torch.Generator().manual_seed(1)
+    finish_tilt(prior, draw(100, 0), rule, options, generator, lambda line: None)
+    for was, now in zip(before, prior.parameters(), strict=True):
+        assert float((was - now.detach()).abs().max()) <= 1.01e-3  # one update of Adam
+
+
+def test_later_stages_begin_at_zero_again() -> None:
+    prior = EBMPrior(2, (8,), stages=2)
+    with torch.no_grad():
+        for p in prior.parameters():
+            p.fill_(1.0)
+    prior.reset(torch.Generator().manual_seed(0))
+    z = torch.randn(5, 2)
+    assert bool((prior.stage_logits(1, z) == 0).all())
+    assert float(prior.stage_logits(0, z).detach().abs().max()) > 0
+    assert all(float(p.detach().abs().max()) < 1 for p in prior.parameters())
 
 
 def test_a_prior_without_a_tilt_has_nothing_to_finish() -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 import torch
+from sklearn.metrics import average_precision_score
 from torch.special import log_ndtr
 
-from lebm_images.anomaly import STATISTICS, TAILS, tails, typicality
+from lebm_core import EBMPrior, LatentEBM
+from lebm_core.errors import UsageError
+from lebm_core.run.evaluation import Evaluation
+from lebm_images.anomaly import KINDS, STATISTICS, TAILS, build, tails, typicality
+from lebm_images.dataset import ArrayPixels, ImageDataset
+from lebm_images.networks import ConvEncoder, DeconvDecoder
 
 
 def parts(n: int, shift: dict[str, float], seed: int) -> dict[str, torch.Tensor]:
@@ -68,3 +79,46 @@ def test_tails_of_f_0_are_those_of_the_reconstruction() -> None:
     order = seen["reconstruction"].argsort()
     assert bool((flat[order].diff() >= 0).all())
     assert bool((flat < alone).all())
+
+
+def evaluation_of(tmp_path: Path, classes: tuple[str, ...] = KINDS) -> Evaluation:
+    """8 x 8 images, bright on the left where normal and on the right where held out."""
+    rng = np.random.default_rng(0)
+    sizes = {"train": (40, 0), "valid": (60, 0), "test": (50, 30)}
+    pixels, labels = {}, {}
+    for split, (normal, strange) in sizes.items():
+        kind = np.repeat([0, 1], [normal, strange])
+        x = rng.integers(0, 60, (len(kind), 8, 8, 1), dtype=np.uint8)
+        x[kind == 0, :, :4] += 180
+        x[kind == 1, :, 4:] += 180
+        pixels[split], labels[split] = ArrayPixels(x), torch.from_numpy(kind)
+    torch.manual_seed(0)
+    model = LatentEBM(
+        EBMPrior(3, (8,), steps=3), DeconvDecoder(3, 1, 8, width=0.125), ConvEncoder(3, 1, 8, 4)
+    ).eval()
+    rest: dict[str, Any] = {"recipe": None, "log": print, "cache": tmp_path, "folder": tmp_path}
+    return Evaluation(
+        model, ImageDataset(pixels, 1, 8, {}, labels, classes), "test",
+        torch.Generator().manual_seed(0), 0, **rest,
+    )  # fmt: skip
+
+
+def test_the_metric_gives_every_score_with_its_prevalence(tmp_path: Path) -> None:
+    evaluation = evaluation_of(tmp_path)
+    found = build(anomaly_batch=16, anomaly_draws=3)(evaluation)
+    names = {"", "_reconstruction", "_prior", "_tilt", "_reference", "_evidence", "_tails",
+             "_typicality"}  # fmt: skip
+    assert set(found) == {f"{area}{name}" for area in ("auprc", "auroc") for name in names}
+    data = evaluation.dataset
+    x, y = data.batch("test", torch.arange(80)).x, data.labels["test"].numpy()  # type: ignore[attr-defined]
+    total = evaluation.model.score(x).total
+    assert found["auprc"].value == pytest.approx(average_precision_score(y, total), abs=1e-6)
+    assert found["auprc"].extra == {"prevalence": 0.375, "anomalies": 30}
+    assert [path.name for path, _ in evaluation.figures] == ["anomalies.png"]
+    assert evaluation.figures[0][0].is_file()
+    assert "auprc_evidence" not in build(anomaly_draws=0)(evaluation)
+
+
+def test_data_without_the_two_kinds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs data with the classes normal and held out"):
+        build()(evaluation_of(tmp_path, ("left", "right")))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Normal
 
+from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
 from lebm_images.networks import ConvEncoder, DeconvDecoder
 
@@ -119,6 +120,22 @@ def test_bfloat16_leaves_the_gradient_nearly_as_it_is() -> None:
     a, b = gradients
     assert float((a - b).norm() / b.norm()) < 0.08
     assert float((a.norm() / b.norm() - 1).abs()) < 0.02
+
+
+def test_a_chain_keeps_its_weights_in_bfloat16_and_a_figure_stays_float32() -> None:
+    torch.manual_seed(0)
+    decoder, exact = DeconvDecoder(4, 1, 8), DeconvDecoder(4, 1, 8, half=False)
+    exact.load_state_dict(decoder.state_dict())
+    x, z = torch.rand(3, 1, 8, 8), torch.randn(3, 4)
+    with frozen(decoder):
+        seen = decoder.likelihood(x)
+        seen(z)
+        with torch.no_grad():
+            figure = seen(z)
+    with torch.no_grad():
+        assert torch.equal(figure, exact.likelihood(x)(z))
+    decoder.likelihood(x)(z).sum().backward()  # and training still reaches every weight
+    assert all(p.grad is not None and bool(p.grad.any()) for p in decoder.net.parameters())
 
 
 def test_mistakes_are_said_in_one_sentence() -> None:

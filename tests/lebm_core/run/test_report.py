@@ -4,11 +4,14 @@ import doctest
 
 import pytest
 
+from lebm_core import run_recipe
+from lebm_core.errors import UsageError
 from lebm_core.run import report
 from lebm_core.run.evaluation import MetricResult, Value
 from lebm_core.run.page import page
-from lebm_core.run.report import format_value, results_table
+from lebm_core.run.report import format_value, markdown_table, results_table
 from lebm_core.run.results import Collected
+from lebm_core.run.seeds import over_seeds
 
 
 def test_examples_in_the_text():
@@ -54,6 +57,41 @@ def test_rows_are_models_and_columns_metrics():
     assert [row[0] for row in table[1:]] == ["model", "f0", "real data", "published: their paper"]
     assert table[3] == ["real data", "1", "", ""]
     assert table[4] == ["published: their paper", "", "7.500", ""]
+
+
+def seeded(seed, value, refused=None, **more):
+    values = {"m": Value(value, 0.5, 10, "test", "A figure.", refused), **more}
+    return Collected("r", "cpu", seed, {"model": values}, seconds={"model": 2.0 * seed})
+
+
+def test_over_seeds_are_means_and_deviations():
+    runs = [seeded(1, 1.0), seeded(2, 2.0), seeded(3, 6.0)]
+    found = over_seeds(runs)
+    value = found.rows["model"]["m"]
+    assert value.value == 3.0 and value.standard_error == 7.0**0.5
+    assert (value.n, value.split, value.definition) == (10, "test", "A figure.")
+    assert found.seconds == {"model": 4.0}
+    assert runs[0].rows["model"]["m"].value == 1.0
+
+
+def test_what_one_seed_lacks_is_refused_and_the_same_seed_twice_is_a_mistake():
+    runs = [seeded(1, 1.0, extra=Value(1.0)), seeded(2, None, refused="too few draws")]
+    row = over_seeds(runs).rows["model"]
+    assert row["m"].value is None and row["m"].refused == "in 1 of 2 runs: too few draws"
+    assert row["extra"].refused == "in 1 of 2 runs: it is missing"
+    with pytest.raises(UsageError, match="several have the seed 4"):
+        over_seeds([seeded(4, 1.0), seeded(5, 1.0), seeded(4, 1.0)])
+
+
+def test_runs_that_differ_in_their_seed_alone_make_one_table(toy, tmp_path):
+    for name, seed, more in (("a", 1, []), ("b", 2, []), ("c", 1, ["training.epochs=1"])):
+        run_recipe(toy, "", more, seed=seed, out=tmp_path / name, log=lambda line: None)
+    folders = [tmp_path / name for name in "abc"]
+    apart, together = markdown_table(folders), markdown_table(folders, seeds=True)
+    assert apart.count("**toy**") == 3 and "deviation" not in apart
+    assert together.count("**toy**") == 2
+    assert "**toy**, mean ± standard deviation of seeds 1, 2: `lebm" in together
+    assert together.count("| toy |") == 3  # how each of them was made
 
 
 def test_a_wide_table_is_turned():
