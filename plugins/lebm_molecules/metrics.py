@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from torch import Tensor
 
@@ -14,12 +15,17 @@ from lebm_molecules.dataset import MoleculeDataset
 from lebm_molecules.files import Line
 from lebm_molecules.pictures import draw, neighbours, properties
 from lebm_molecules.quality import evaluate
-from lebm_text.metrics import subset
+from lebm_text.metrics import aggregate_rows, subset
 
 __all__ = ["quality", "reconstruction"]
 
 Metric = Callable[[Evaluation], Mapping[str, Value]]
 BATCH = 100
+# Of training molecules these are 1 or 0, whatever they are compared with.
+RATIOS = (
+    "validity", "uniqueness", "uniqueness_1k", "uniqueness_10k", "novelty",
+    "uniqueness_as_published", "novelty_as_published",
+)  # fmt: skip
 
 
 def molecules_of(evaluation: Evaluation) -> MoleculeDataset:
@@ -47,9 +53,18 @@ def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: i
         data, split = molecules_of(evaluation), evaluation.split
         made = _smiles(data, list(evaluation.samples))
         train, real = _smiles(data, data.rows("train")), _smiles(data, data.rows(split))
-        values = evaluate(
-            made, train, real, stereo=stereo, compared=compared_molecules, processes=1,
+        measured = partial(
+            evaluate, train=train, test=real, stereo=stereo, compared=compared_molecules,
+            processes=1,
         )  # fmt: skip
+        values = measured(made)
+        if evaluation.name == "model":
+            some = subset(len(train), len(made), evaluation.seed).tolist()
+            found = measured([train[i] for i in some])
+            values |= {f"real/{name}": found[name] for name in found if name not in RATIOS}
+            if evaluation.model.latent_dim:
+                found = measured(_smiles(data, aggregate_rows(evaluation, len(made))))
+                values |= {f"aggregate/{name}": value for name, value in found.items()}
         if pictured:
             good = [smiles for _, smiles in made[: 20 * pictured] if canonical(smiles)[0]]
             known = [train[i][1] for i in subset(len(train), 5_000, evaluation.seed).tolist()]

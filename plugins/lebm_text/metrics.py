@@ -13,7 +13,16 @@ from lebm_core.run.evaluation import Evaluation
 from lebm_text.datasets import TextDataset
 from lebm_text.vocabulary import EOS, PAD
 
-__all__ = ["Figure", "length_bins", "matched", "perplexity", "rows_of", "subset", "text_of"]
+__all__ = [
+    "Figure",
+    "aggregate_rows",
+    "length_bins",
+    "matched",
+    "perplexity",
+    "rows_of",
+    "subset",
+    "text_of",
+]
 
 
 class Figure(NamedTuple):
@@ -49,6 +58,20 @@ def rows_of(x: Tensor) -> list[Tensor]:
         row = row[: int(ends[0]) + 1] if len(ends) else row[row != PAD]
         rows.append(row if len(row) else torch.tensor([EOS]))
     return rows
+
+
+@torch.no_grad()
+def aggregate_rows(evaluation: Evaluation, n: int) -> list[Tensor]:
+    """Sentences decoded from z ~ q(z|x) of n training sentences: what no prior can better."""
+    data, model, generator = text_of(evaluation), evaluation.model, evaluation.generator
+    rows = subset(data.length("train"), n, evaluation.seed)
+    order = data.lengths("train")[rows].argsort(stable=True)
+    found = []
+    for at in order.split(256):
+        x = data.batch("train", rows[at]).x.to(model.device)
+        z = model.posterior(x, generator=generator)
+        found += rows_of(model.decode(z, generator=generator))
+    return found
 
 
 def subset(n: int, size: int, seed: int) -> Tensor:

@@ -19,7 +19,14 @@ from lebm_core.model import LatentEBM
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.evaluator import Evaluator
 from lebm_text.language_model import LanguageModelOptions, score
-from lebm_text.metrics import lengths_of, matched, perplexity, rows_of, subset, text_of
+from lebm_text.metrics import (
+    aggregate_rows,
+    lengths_of,
+    matched,
+    perplexity,
+    rows_of,
+    text_of,
+)
 from lebm_text.reverse import MULTINOMIAL, judge_of, reverse_perplexity
 
 __all__ = ["Perplexity", "build"]
@@ -102,7 +109,7 @@ class Perplexity:
             )
             values |= {f"real/{name}": value for name, value in found.items()}
             if model.latent_dim:
-                codes = self._aggregate(evaluation, len(samples))
+                codes = aggregate_rows(evaluation, len(samples))
                 extra = MULTINOMIAL | {"z": "posterior codes of training sentences"}
                 found = self._forward(judge, codes, real_tokens, "train", extra)
                 values |= {f"aggregate/{name}": value for name, value in found.items()}
@@ -180,19 +187,6 @@ class Perplexity:
                 extra=dict(GREEDY),
             ),
         }
-
-    @torch.no_grad()
-    def _aggregate(self, evaluation: Evaluation, n: int) -> list[Tensor]:
-        """Sentences decoded from z ~ q(z|x) of training sentences."""
-        data, model, generator = text_of(evaluation), evaluation.model, evaluation.generator
-        rows = subset(data.length("train"), n, evaluation.seed)
-        order = data.lengths("train")[rows].argsort(stable=True)
-        found = []
-        for at in order.split(256):
-            x = data.batch("train", rows[at]).x.to(model.device)
-            z = model.posterior(x, generator=generator)
-            found += rows_of(model.decode(z, generator=generator))
-        return found
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from lebm_molecules.distances import cosine, internal_diversity, nearest_similar
 from lebm_molecules.files import read_smiles
 from lebm_molecules.quality import Invalid, evaluate
 
-# Thirteen lines by hand: eleven are not blank and no header, eight are molecules.
+# Fourteen lines by hand: twelve are not blank and no header, eight are molecules.
 HAND = [
     "smiles",  # a header
     "CCO",
@@ -27,6 +27,7 @@ HAND = [
     "c1ccccc1",
     "hello",  # nonsense
     "CN(C)(C)(C)C",  # a nitrogen of five bonds
+    "CC(C)(C)(C)C",  # a carbon of five
     "[Na+].[Cl-]",  # a salt
     "C[C@H](N)C(=O)O",
     "C[C@@H](N)C(=O)O",  # its mirror image
@@ -45,13 +46,13 @@ def test_the_list_worked_by_hand(processes: int) -> None:
     bad: list[Invalid] = []
     found = evaluate(lines(HAND), lines(TRAIN), processes=processes, invalid=bad.append)
     counts = {name: value.extra for name, value in found.items()}
-    assert counts["validity"] == {"valid": 8, "lines": 11}
+    assert counts["validity"] == {"valid": 8, "lines": 12}
     assert counts["uniqueness"] == {"distinct": 6, "valid": 8}
     assert counts["novelty"] == {"new": 4, "distinct": 6, "train": 3}  # not ethanol, not benzene
-    assert counts["uniqueness_as_published"] == {"distinct strings": 11, "lines": 11}
+    assert counts["uniqueness_as_published"] == {"distinct strings": 12, "lines": 12}
     assert found["novelty"].value == 4 / 6
     assert [(each.line, each.reason.split()[0]) for each in bad] == [
-        (7, "syntax"), (8, "Explicit"), (13, "100,000"),
+        (7, "syntax"), (8, "Explicit"), (9, "Explicit"), (14, "100,000"),
     ]  # fmt: skip
 
 
@@ -157,11 +158,11 @@ def test_the_command_prints_figures_counts_and_definitions(tmp_path: Path) -> No
     bad = tmp_path / "bad.csv"
     code, out, err = run(samples, "--train", train, "--invalid", bad, "--workers", 1)
     assert code == 0 and err == ""  # RDKit's own complaints reach nobody
-    assert "validity" in out and "8 valid, 11 lines" in out and "nothing is corrected" in out
+    assert "validity" in out and "8 valid, 12 lines" in out and "nothing is corrected" in out
     rows = list(csv.reader(bad.open()))
-    assert rows[0] == ["line", "smiles", "reason"] and [r[0] for r in rows[1:]] == ["7", "8", "13"]
+    assert rows[0] == ["line", "smiles", "reason"] and [r[0] for r in rows[1:]] == ["7", "8", "9", "14"]
     code, out, _ = run(samples, "--json", "--workers", 1)
-    assert json.loads(out)["validity"]["value"] == 8 / 11
+    assert json.loads(out)["validity"]["value"] == 8 / 12
 
 
 def test_mistakes_of_the_command_are_one_sentence_and_write_nothing(tmp_path: Path) -> None:
