@@ -14,7 +14,7 @@ from lebm_molecules.chemistry import canonical
 from lebm_molecules.dataset import MoleculeDataset
 from lebm_molecules.files import Line
 from lebm_molecules.pictures import draw, neighbours, properties
-from lebm_molecules.quality import evaluate
+from lebm_molecules.quality import Molecules, evaluate, summary
 from lebm_text.metrics import aggregate_rows, subset
 
 __all__ = ["quality", "reconstruction"]
@@ -49,13 +49,17 @@ def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: i
         pictured: samples that are drawn; 0 for no picture
     """
 
+    known: dict[tuple[MoleculeDataset, str], Molecules] = {}
+
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = molecules_of(evaluation), evaluation.split
-        made = _smiles(data, list(evaluation.samples))
-        train, real = _smiles(data, data.rows("train")), _smiles(data, data.rows(split))
+        made, train = _smiles(data, list(evaluation.samples)), _smiles(data, data.rows("train"))
+        for part, lines in (("train", train), (split, _smiles(data, data.rows(split)))):
+            if (data, part) not in known:  # the rows of a table share them
+                known[data, part] = summary(lines, stereo=stereo, compared=compared_molecules)
         measured = partial(
-            evaluate, train=train, test=real, stereo=stereo, compared=compared_molecules,
-            processes=1,
+            evaluate, train=known[data, "train"], test=known[data, split], stereo=stereo,
+            compared=compared_molecules, processes=1,
         )  # fmt: skip
         values = measured(made)
         if evaluation.name == "model":
@@ -67,12 +71,12 @@ def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: i
                 values |= {f"aggregate/{name}": value for name, value in found.items()}
         if pictured:
             good = [smiles for _, smiles in made[: 20 * pictured] if canonical(smiles)[0]]
-            known = [train[i][1] for i in subset(len(train), 5_000, evaluation.seed).tolist()]
+            near = [train[i][1] for i in subset(len(train), 5_000, evaluation.seed).tolist()]
             folder = evaluation.folder / "figures"
             if good:
                 evaluation.figure(*draw(good[:pictured], folder / "molecules.png"))
-                evaluation.figure(*neighbours(good[:6], known, folder / "neighbours.png"))
-                evaluation.figure(*properties(good, known[:1_000], folder / "properties.png"))
+                evaluation.figure(*neighbours(good[:6], near, folder / "neighbours.png"))
+                evaluation.figure(*properties(good, near[:1_000], folder / "properties.png"))
         return values
 
     return metric

@@ -22,7 +22,7 @@ from lebm_molecules.distributions import compare
 from lebm_molecules.files import Line
 from lebm_molecules.work import Workers, mapped, workers
 
-__all__ = ["Invalid", "evaluate"]
+__all__ = ["Invalid", "Molecules", "evaluate", "summary"]
 
 FIRST = {"uniqueness_1k": 1_000, "uniqueness_10k": 10_000}
 SEED = 0  # of which molecules the distributions are compared on
@@ -60,8 +60,8 @@ class Molecules:
 
 def evaluate(
     samples: Iterable[Line],
-    train: Iterable[Line] | None = None,
-    test: Iterable[Line] | None = None,
+    train: Iterable[Line] | Molecules | None = None,
+    test: Iterable[Line] | Molecules | None = None,
     *,
     stereo: bool = True,
     compared: int = 10_000,
@@ -75,8 +75,9 @@ def evaluate(
 
     Args:
         samples: generated SMILES with line numbers, as `read_smiles` gives them.
-        train: the molecules that the model was trained on; novelty needs them.
-        test: molecules to compare distributions with; without them those of `train`.
+        train: the molecules that the model was trained on; novelty needs them. Their `summary`,
+            of the same `stereo` and `compared`, will do.
+        test: molecules to compare distributions with, likewise; without them those of `train`.
         stereo: whether molecules that differ in stereochemistry alone are different.
         compared: molecules of each side whose distributions are compared, drawn at random with a
             fixed seed; 0 for all.
@@ -95,13 +96,18 @@ def evaluate(
         made = read("samples", samples, invalid=invalid)
         if not made.lines:
             raise UsageError("There is nothing to evaluate: no line of the samples holds a SMILES.")
-        known = None if train is None else read("train", train)
-        held = None if test is None else read("test", test)
+        known = train if isinstance(train, Molecules) or train is None else read("train", train)
+        held = test if isinstance(test, Molecules) or test is None else read("test", test)
         values = _ratios(made, known, held, STEREO[stereo])
         reference, name = (held, "test") if held is not None else (known, "train")
         if reference is not None and len(made.sample) > 1 and len(reference.sample) > 1:
             values |= compare(pool, made.sample, reference.sample, name, progress)
     return values
+
+
+def summary(lines: Iterable[Line], *, stereo: bool = True, compared: int = 10_000) -> Molecules:
+    """What `evaluate` keeps of a file, for one that is compared with several times."""
+    return _read(None, "", lines, stereo=stereo, compared=compared)
 
 
 def _canonical(stereo: bool, chunk: list[Line]) -> list[tuple[int, str, str | None, str]]:

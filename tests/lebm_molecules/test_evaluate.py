@@ -15,7 +15,7 @@ from lebm_core.errors import UsageError
 from lebm_molecules.cli import app
 from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
 from lebm_molecules.files import read_smiles
-from lebm_molecules.quality import Invalid, evaluate
+from lebm_molecules.quality import Invalid, evaluate, summary
 
 # Fourteen lines by hand: twelve are not blank and no header, eight are molecules.
 HAND = [
@@ -54,6 +54,11 @@ def test_the_list_worked_by_hand(processes: int) -> None:
     assert [(each.line, each.reason.split()[0]) for each in bad] == [
         (7, "syntax"), (8, "Explicit"), (9, "Explicit"), (14, "100,000"),
     ]  # fmt: skip
+
+
+def test_a_summary_stands_for_the_file_it_is_of() -> None:
+    kept = summary(lines(TRAIN))
+    assert evaluate(lines(HAND), kept, kept) == evaluate(lines(HAND), lines(TRAIN), lines(TRAIN))
 
 
 def test_without_stereochemistry_the_mirror_images_are_one() -> None:
@@ -160,7 +165,8 @@ def test_the_command_prints_figures_counts_and_definitions(tmp_path: Path) -> No
     assert code == 0 and err == ""  # RDKit's own complaints reach nobody
     assert "validity" in out and "8 valid, 12 lines" in out and "nothing is corrected" in out
     rows = list(csv.reader(bad.open()))
-    assert rows[0] == ["line", "smiles", "reason"] and [r[0] for r in rows[1:]] == ["7", "8", "9", "14"]
+    assert rows[0] == ["line", "smiles", "reason"]
+    assert [row[0] for row in rows[1:]] == ["7", "8", "9", "14"]
     code, out, _ = run(samples, "--json", "--workers", 1)
     assert json.loads(out)["validity"]["value"] == 8 / 12
 
