@@ -1,0 +1,58 @@
+"""molecules.quality and molecules.reconstruction: the rows of a recipe's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from lebm_core import EBMPrior, LatentEBM, SequenceDecoder, SequenceEncoder
+from lebm_core.run.evaluation import Evaluation
+from lebm_core.run.recipe import load
+from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.metrics import RATIOS, quality, reconstruction
+
+TRAIN = ["CCO", "CCN", "CC(C)O", "c1ccccc1", "CCCC", "OCCO", "NCCN", "CC(=O)O"]
+TEST = ["CCCO", "CCCN", "CC(C)N"]
+
+
+def molecules() -> MoleculeDataset:
+    return prepare({"train": TRAIN, "valid": TEST, "test": TEST}, "here", {}, MoleculeOptions())
+
+
+def evaluation(tmp_path: Path, data: MoleculeDataset, name: str, drawn: list[str]) -> Evaluation:
+    """The samples of the model are the molecules given."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 8, "hidden": 8, "max_length": 12}
+    model = LatentEBM(
+        EBMPrior(2, (4,), steps=2),
+        SequenceDecoder(2, len(data.tokenizer), **sizes),  # type: ignore[arg-type]
+        SequenceEncoder(2, len(data.tokenizer), embed_dim=8, hidden=8),
+    ).eval()
+    rows = [torch.tensor(data.tokenizer.encode(smiles)) for smiles in drawn]
+    x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return Evaluation(
+        model, data, "test", torch.Generator().manual_seed(0), 0, tmp_path, tmp_path,
+        load("molecule-nci"), lambda line: None, name, draw=lambda: x,
+    )  # fmt: skip
+
+
+def test_the_rows_that_no_prior_can_better_stand_beside_the_model(tmp_path: Path) -> None:
+    data, metric = molecules(), quality(compared_molecules=0, pictured=0)
+    drawn = ["OCC", "CCO", "CCCC", "C(C"]  # one molecule twice, and one that is none
+    found = metric(evaluation(tmp_path, data, "model", drawn))
+    assert found["validity"].value == 3 / 4
+    assert found["uniqueness"].value == 2 / 3
+    assert found["novelty"].value == 0
+    assert found["novelty"].extra["train"] == len(TRAIN)
+    assert "real/nearest_similarity" in found and "aggregate/validity" in found
+    assert not any(f"real/{name}" in found for name in RATIOS)
+    control = metric(evaluation(tmp_path, data, "f0", drawn))
+    assert control.keys() == {name for name in found if "/" not in name}
+    assert all(control[name] == found[name] for name in control)
+
+
+def test_an_untrained_model_gives_few_molecules_back(tmp_path: Path) -> None:
+    metric = reconstruction(reconstruction_molecules=2)
+    found = metric(evaluation(tmp_path, molecules(), "model", ["CC"]))
+    assert found["reconstructed"].n == 2 and found["reconstructed"].value == 0
