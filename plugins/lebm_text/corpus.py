@@ -91,7 +91,7 @@ def by_hash(sentences: Iterable[str]) -> list[str]:
 def split_by_hash(
     sentences: Sequence[str], valid_share: float, test_share: float, source: str
 ) -> Corpus:
-    """Cuts sentences into train, valid and test by a hash of the sentence.
+    """Cuts sentences into train, valid and test by a hash of the text.
 
     A sentence that occurs twice stays in one split, and the cut depends on nothing but the text.
 
@@ -118,5 +118,5 @@ def split_by_hash(
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence in sentences:
         splits[home[sentence]].append(sentence)
-    facts = {"splits": f"by a hash of the sentence: valid {valid_share:g}, test {test_share:g}"}
+    facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
     return Corpus(**splits, source=source, facts=facts)
