@@ -20,6 +20,7 @@ from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
 from lebm_core.randomness import normal_like, uniform
+from lebm_images.doubling import doubled
 
 __all__ = ["ARCHITECTURES", "ConvEncoder", "DeconvDecoder"]
 
@@ -36,9 +37,11 @@ class Layer(NamedTuple):
     padding: int
 
 
+DOUBLES = (4, 2, 1)  # kernel, stride and padding that double the side
+
+
 def _double(*channels: int) -> list[Layer]:
-    """Layers that double the side."""
-    return [Layer(c, 4, 2, 1) for c in channels]
+    return [Layer(c, *DOUBLES) for c in channels]
 
 
 # The last layer's channels, 0 here, are the image's.
@@ -234,9 +237,13 @@ class DeconvDecoder(Decoder):
         side, channels = kernel.shape[1], kernel.shape[3]
         h = torch.addmm(bias.repeat(side * side), z.to(kernel.dtype), kernel.flatten(1))
         h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
+        last = self.layers[-1]
         for (kernel, bias), layer in zip(weights, self.layers[1:], strict=True):
-            h = leaky_relu(h, LEAK)
-            h = conv_transpose2d(h, kernel, bias, layer.stride, layer.padding)
+            if cast and layer is last and layer[1:] == DOUBLES and not z.is_cuda:
+                h = doubled(h, LEAK, kernel, bias)
+            else:
+                h = leaky_relu(h, LEAK, inplace=True)
+                h = conv_transpose2d(h, kernel, bias, layer.stride, layer.padding)
         h = h.float()
         return h.tanh() if self.likelihood_kind == "gaussian" else h
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.distributions import Normal
+from torch.nn.functional import conv_transpose2d, leaky_relu
 
 from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
+from lebm_images.doubling import doubled
 from lebm_images.networks import ConvEncoder, DeconvDecoder
 
 
@@ -136,6 +138,36 @@ def test_a_chain_keeps_its_weights_in_bfloat16_and_a_figure_stays_float32() -> N
         assert torch.equal(figure, exact.likelihood(x)(z))
     decoder.likelihood(x)(z).sum().backward()  # and training still reaches every weight
     assert all(p.grad is not None and bool(p.grad.any()) for p in decoder.net.parameters())
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_a_doubling_by_one_product_is_the_transposed_convolution(channels_last: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    h, kernel, bias, weight = (
+        torch.randn(shape, generator=generator)
+        for shape in ((3, 5, 4, 6), (5, 2, 4, 4), (2,), (3, 2, 8, 12))
+    )
+    if channels_last:
+        h = h.contiguous(memory_format=torch.channels_last)
+    h.requires_grad_()
+    plain = conv_transpose2d(leaky_relu(h, 0.2), kernel, bias, 2, 1)
+    ours = doubled(h, 0.2, kernel, bias)
+    # Sums of 80 products of unit variance, in float32.
+    assert float((plain - ours).detach().abs().max()) < 1e-4
+    (a,), (b,) = (torch.autograd.grad((each * weight).sum(), h) for each in (plain, ours))
+    assert float((a - b).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("architecture", ["svhn", "cifar10"])  # their last layers differ
+def test_a_chain_follows_the_gradient_of_the_training(architecture: str) -> None:
+    torch.manual_seed(0)
+    decoder = DeconvDecoder(8, 3, 32, architecture, width=0.1)
+    x, z = torch.rand(4, 3, 32, 32), torch.randn(4, 8, requires_grad=True)
+    (plain,) = torch.autograd.grad(decoder.likelihood(x)(z).sum(), z)
+    with frozen(decoder):
+        (ours,) = torch.autograd.grad(decoder.likelihood(x)(z).sum(), z)
+    # Both round to bfloat16, 2^-9 at each of a few layers, where the machine does.
+    assert float((plain - ours).norm() / plain.norm()) < 0.03
 
 
 def test_mistakes_are_said_in_one_sentence() -> None:
