@@ -96,13 +96,21 @@ def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
     """
     if len(smiles) > LONGEST:
         return None, f"{len(smiles):,} characters; at most {LONGEST:,} are read"
+    for place, character in enumerate(smiles, 1):  # RDKit skips some of these in silence
+        if not "!" <= character <= "~":
+            return None, f"character {place}, U+{ord(character):04X}, is none of SMILES"
     with quiet() as said:
         molecule = Chem.MolFromSmiles(smiles)
         if molecule is None:
             return None, _reason(said)
         if molecule.GetNumAtoms() == 0:
             return None, "it has no atom"
-        return Chem.MolToSmiles(molecule, isomericSmiles=stereo), ""
+        if not stereo:
+            for atom in molecule.GetAtoms():
+                atom.SetIsotope(0)
+            Chem.RemoveStereochemistry(molecule)
+            molecule = Chem.RemoveHs(molecule)  # an isotope's or a double bond's need not stay
+        return Chem.MolToSmiles(molecule), ""
 
 
 def _reason(said: list[str]) -> str:
@@ -111,7 +119,8 @@ def _reason(said: list[str]) -> str:
         text = line.strip()
         if text.startswith("[") and "] " in text:
             text = text.split("] ", 1)[1]
-        text = text.removeprefix("SMILES Parse Error: ").split(" for input:")[0].strip()
+        text = text.removeprefix("SMILES Parse Error: ").split(" for input:")[0]
+        text = text.split(" while parsing:")[0].strip()
         if text and not set(text) <= set("~^ "):
             return text
     return "RDKit cannot read it"
@@ -159,7 +168,9 @@ def describe(smiles: str) -> Description:
             QED.qed(molecule), Crippen.MolLogP(molecule), sa(molecule), Descriptors.MolWt(molecule)
         )  # fmt: skip
         fragments = Chem.MolToSmiles(BRICS.BreakBRICSBonds(molecule)).split(".")
-        scaffold = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule))
+        scaffold = ""
+        if molecule.GetRingInfo().NumRings():  # without a ring RDKit takes long to find none
+            scaffold = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule))
         bits = np.packbits(generator.GetFingerprintAsNumPy(molecule)).tobytes()
         return Description(
             properties, tuple(fragments), scaffold, bits,

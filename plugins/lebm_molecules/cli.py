@@ -50,15 +50,22 @@ def evaluate(
 ) -> None:
     """Validity, uniqueness, novelty, and how near generated molecules are to others."""
     from lebm_core.errors import UsageError
-    from lebm_molecules.files import read_smiles
+    from lebm_molecules.files import is_table, read_smiles
     from lebm_molecules.quality import Invalid
     from lebm_molecules.quality import evaluate as measure
 
-    for path in (samples, train, test):
-        if path is not None and not path.is_file():
-            next(iter(read_smiles(path, column)))  # says what is wrong with it
-    if invalid is not None and not invalid.parent.is_dir():
-        raise UsageError(f'--invalid: there is no folder "{invalid.parent}".')
+    given = [path for path in (samples, train, test) if path is not None]
+    for path in given:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f'"{path}" is a pipe or a device: write it to a file first.')
+        next(read_smiles(path, column), None)  # says what is wrong with its beginning
+    if column and not any(is_table(path) for path in given):
+        raise UsageError(f"--column {column} is for a .csv; none of the files is one.")
+    if invalid is not None:
+        if not invalid.parent.is_dir():
+            raise UsageError(f'--invalid: there is no folder "{invalid.parent}".')
+        if invalid.is_dir() or invalid.resolve() in [path.resolve() for path in given]:
+            raise UsageError(f'--invalid "{invalid}" is a folder, or a file that is to be read.')
     with contextlib.ExitStack() as stack:
         write: Any = None
         if invalid is not None:

@@ -91,17 +91,17 @@ def prepare(
     limit = {"train": options.train_molecules}
     kept = {s: splits[s][: limit.get(s, options.eval_molecules) or None] for s in SPLITS}
     left_out: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    rows: dict[str, list[list[str]]] = {split: [] for split in SPLITS}
+    rows: dict[str, list[tuple[str, list[str]]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         times = options.randomised if split == "train" else 0
         for smiles in _written(kept[split], times):
             try:
-                rows[split].append(symbols_of(smiles, options.notation))
+                rows[split].append((smiles, symbols_of(smiles, options.notation)))
             except UsageError as error:
                 left_out[split][str(error)] += 1
-    long = [row for row in rows["train"] if options.max_length and len(row) > options.max_length]
-    if long:
-        rows["train"] = [row for row in rows["train"] if len(row) <= options.max_length]
+    limit_tokens = options.max_length or max((len(row) for _, row in rows["train"]), default=0)
+    long = [smiles for smiles, row in rows["train"] if len(row) > limit_tokens]
+    rows["train"] = [(smiles, row) for smiles, row in rows["train"] if len(row) <= limit_tokens]
     if not rows["train"]:
         reason = next(iter(left_out["train"]), "")
         raise UsageError(
@@ -109,14 +109,15 @@ def prepare(
             + (f" of at most data.max_length = {options.max_length} tokens" if long else "")
             + (f": {reason}" if reason else ".")
         )
-    tokens = MoleculeTokens.build(rows["train"], options.notation)
+    tokens = MoleculeTokens.build((row for _, row in rows["train"]), options.notation)
     ids: dict[str, list[list[int]]] = {split: [] for split in SPLITS}
     for split in SPLITS:
-        for row in rows[split]:
+        for smiles, row in rows[split]:
             try:
                 ids[split].append(tokens.ids(row))
             except KeyError as error:
-                left_out[split][f"no training molecule has the symbol {error.args[0]}"] += 1
+                reason = f"{smiles} has the symbol {error.args[0]}, which no training molecule has"
+                left_out[split][reason] += 1
     summary = {
         "source": source,
         "molecules": {split: len(kept[split]) for split in SPLITS},

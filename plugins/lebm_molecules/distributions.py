@@ -35,7 +35,7 @@ def compare(
     name: str,
     progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Value]:
-    """The figures of two or more generated molecules against two or more reference molecules.
+    """The figures of generated molecules against reference molecules, or why there are none.
 
     Args:
         pool: processes to share the work.
@@ -44,6 +44,11 @@ def compare(
         name: what the reference is called.
         progress: is called with "properties" and how many molecules are done.
     """
+    for side, count in (("valid samples", len(made)), (f"molecules of {name}", len(reference))):
+        if count < 2:
+            text = "Distances of distributions, for which each side needs two molecules."
+            why = f"There are {count} {side}."
+            return {"distributions": Value(None, None, count, "samples", text, why)}
     described: list[Description] = []
     for each in mapped(pool, _describe, [*made, *reference]):
         described.append(each)
@@ -72,10 +77,13 @@ def compare(
     fragments = [[f for d in side for f in d.fragments] for side in (a, b)]
     text = f"Cosine of the counts of BRICS fragments; {of}."
     add("fragment_similarity", cosine(*fragments), text)
-    add(
-        "scaffold_similarity", cosine(*[[d.scaffold for d in s if d.scaffold] for s in (a, b)]),
-        f"Cosine of the counts of Murcko scaffolds of molecules with a ring; {of}.",
-    )  # fmt: skip
+    scaffolds = [[d.scaffold for d in side if d.scaffold] for side in (a, b)]
+    text = f"Cosine of the counts of Murcko scaffolds of molecules with a ring; {of}."
+    if all(scaffolds):
+        add("scaffold_similarity", cosine(*scaffolds), text)
+    else:
+        why = "One side has no molecule with a ring."
+        values["scaffold_similarity"] = Value(None, None, len(a), "samples", text, why)
     from scipy.stats import wasserstein_distance
 
     for i, key in enumerate(PROPERTIES):

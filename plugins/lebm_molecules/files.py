@@ -4,78 +4,115 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.datasets import open_text
 
-__all__ = ["Line", "read_smiles"]
+__all__ = ["Line", "is_table", "read_smiles"]
 
 Line = tuple[int, str]  # its number in the file, from 1, and the SMILES without blanks around it
 COLUMNS = ("smiles", "canonical_smiles", "smile")  # in any case
-WORDS = {*COLUMNS, "smi", "molecule"}  # a first line with one of these is a header
+WORDS = {*COLUMNS, "smi", "mol", "molecule"}  # a first line with one of these is a header
+TABLES = {".csv", ".tsv"}
+DELIMITERS = ",;\t"
+
+csv.field_size_limit(1 << 30)  # a line of any length is one line, and RDKit's to judge
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name says that the file has columns."""
+    return not TABLES.isdisjoint(suffix.lower() for suffix in path.suffixes)
 
 
 def read_smiles(path: Path, column: str = "") -> Iterator[Line]:
     """The SMILES of a file with their line numbers, one at a time; blank lines are left out.
 
-    A .csv is read by its column "smiles", or the one named `column`; one without such a header is
-    read like any other file, whose lines are a SMILES and perhaps, after white space, a name.
+    A .csv or .tsv is read by its column "smiles", or the one named `column`, its cells parted by
+    commas, semicolons or tabs; a row whose cell is empty gives "". One of a single column needs no
+    header. Any other file has a SMILES a line and perhaps, after white space, a name, unless its
+    first line is the header of a table.
 
     Raises:
         UsageError: naming the file, and the line where there is one.
     """
-    table = ".csv" in path.suffixes
-    lines = open_text(path)
-    first = next(lines, None)
+    lines = _lines(path)
+    first = next((line for line in lines if line[1].strip()), None)
     if first is None:
         raise UsageError(f"{path}: the file is empty.")
-    if table:
-        cells = next(csv.reader([first[1]]), [])
-        found = _column(path, cells, column)
-        if found is not None:
-            yield from _rows(path, lines, found, len(cells))
-            return
-    elif column:
-        raise UsageError(f"--column {column} is for a .csv; {path} is none.")
-    if first[1].strip().partition("\t")[0].split(" ")[0].lower() not in WORDS:
-        yield from _only(first)
-    for line in lines:
-        yield from _only(line)
+    table = is_table(path)
+    cells, delimiter = _header(first[1].lstrip("#"), DELIMITERS if table else ",;")
+    names = [cell.strip().lower() for cell in cells]
+    if table and (len(cells) > 1 or column):
+        yield from _rows(path, lines, _column(path, first[0], cells, column), len(cells), delimiter)
+    elif len(cells) > 1 and not WORDS.isdisjoint(names):
+        yield from _rows(path, lines, _column(path, first[0], cells, ""), len(cells), delimiter)
+    else:
+        word = first[1].lstrip("#").strip().strip('"').split(None, 1)
+        if word[:1] and word[0].lower() in WORDS:
+            lines = lines if not table else _only(path, lines)
+        else:
+            lines = chain([first], lines)
+            lines = lines if not table else _only(path, lines)
+        for number, text in lines:
+            if text.strip():
+                yield number, text if table else text.split(None, 1)[0]
 
 
-def _only(line: Line) -> Iterator[Line]:
-    words = line[1].split(None, 1)
-    if words:
-        yield line[0], words[0]
+def _lines(path: Path) -> Iterator[Line]:
+    """The file's lines; a carriage return within one would hide lines."""
+    for number, text in open_text(path):
+        if "\r" in text:
+            raise UsageError(
+                f"{path}, line {number}, has a carriage return in it: lines end in LF or CRLF."
+            )
+        yield number, text
 
 
-def _column(path: Path, cells: list[str], column: str) -> int | None:
-    """Which column holds the SMILES; None where the file is a bare list of them."""
+def _header(line: str, delimiters: str) -> tuple[list[str], str]:
+    """The cells of the line, and what parts them: what parts it into most."""
+    best = max(delimiters, key=line.count)
+    return next(csv.reader([line], delimiter=best), []), best
+
+
+def _column(path: Path, number: int, cells: list[str], column: str) -> int:
     names = [cell.strip().lower() for cell in cells]
     for name in (column.lower(),) if column else COLUMNS:
         if name in names:
             return names.index(name)
-    if not column and len(cells) == 1:
-        return None
     wanted = f'"{column}"' if column else '"smiles"'
     near = did_you_mean(column or "smiles", cells)
     raise UsageError(
-        f"{path}, line 1: there is no column {wanted} among {', '.join(cells) or 'none'}.{near}"
-        + ("" if column else " Name it by --column.")
+        f"{path}, line {number}: there is no column {wanted} among {', '.join(cells) or 'none'}."
+        f"{near}" + ("" if column else " Name it by --column.")
     )
 
 
-def _rows(path: Path, lines: Iterator[Line], column: int, width: int) -> Iterator[Line]:
-    reader = csv.reader(line for _, line in lines)
+def _rows(
+    path: Path, lines: Iterator[Line], column: int, width: int, delimiter: str = ","
+) -> Iterator[Line]:
+    """One cell of each row that is not blank, with the number of the row's first line."""
+    number = 0
+
+    def text() -> Iterator[str]:
+        nonlocal number
+        for number, line in lines:  # noqa: B007 - the last one read is what an error names
+            yield line + "\n"
+
+    reader = csv.reader(text(), delimiter=delimiter, strict=True)
     try:
         for row in reader:
-            number = reader.line_num + 1
+            start = number - sum(cell.count("\n") for cell in row)
             if not any(cell.strip() for cell in row):
                 continue
-            if len(row) <= column:
-                raise UsageError(f"{path}, line {number}, has {len(row)} of {width} columns.")
-            if row[column].strip():
-                yield number, row[column].strip()
+            if len(row) != width:
+                raise UsageError(f"{path}, line {start}, has {len(row)} of {width} columns.")
+            yield start, row[column].strip()
     except csv.Error as error:
-        raise UsageError(f"{path}, near line {reader.line_num + 1}: {error}.") from None
+        raise UsageError(f"{path}, line {number}: {error}.") from None
+
+
+def _only(path: Path, lines: Iterator[Line]) -> Iterator[Line]:
+    """A table of one column."""
+    return _rows(path, lines, 0, 1)

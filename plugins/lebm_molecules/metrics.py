@@ -94,12 +94,15 @@ def reconstruction(*, reconstruction_molecules: int = 1_000) -> Metric:
         if model.latent_dim == 0:
             return {}
         rows = subset(data.length(split), reconstruction_molecules, evaluation.seed)
+        if not len(rows):
+            return {}
         same = 0
         for index in rows[data.lengths(split)[rows].argsort(stable=True)].split(BATCH):
             x = data.batch(split, index).x.to(model.device)
             back = data.sentences(model.reconstruct(x, generator=evaluation.generator))
             for before, after in zip(data.sentences(x), back, strict=True):
-                same += canonical(before)[0] == canonical(after)[0]
+                form = canonical(after)[0]
+                same += form is not None and form == canonical(before)[0]
         n = len(rows)
         alone = isinstance(model.inference, Amortized)
         code = "the mean of q(z|x)" if alone else f"one draw of {type(model.inference).__name__}"

@@ -65,7 +65,7 @@ def evaluate(
     *,
     stereo: bool = True,
     compared: int = 10_000,
-    processes: int = 0,
+    processes: int = 1,
     invalid: Callable[[Invalid], None] | None = None,
     progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Value]:
@@ -87,7 +87,8 @@ def evaluate(
             molecules of it are done.
 
     Raises:
-        UsageError: where `samples` has no line that is not blank, or an option is not possible.
+        UsageError: where `samples` has no line that is not blank, `train` or `test` has no
+            molecule, or an option is not possible.
     """
     if compared < 0:
         raise UsageError(f"--compare must be 0 (all) or more, not {compared}.")
@@ -98,9 +99,12 @@ def evaluate(
             raise UsageError("There is nothing to evaluate: no line of the samples holds a SMILES.")
         known = train if isinstance(train, Molecules) or train is None else read("train", train)
         held = test if isinstance(test, Molecules) or test is None else read("test", test)
+        for part, of in (("training", known), ("test", held)):
+            if of is not None and not of.valid:
+                raise UsageError(f"The {part} set holds no molecule in its {of.lines:,} lines.")
         values = _ratios(made, known, held, STEREO[stereo])
         reference, name = (held, "test") if held is not None else (known, "train")
-        if reference is not None and len(made.sample) > 1 and len(reference.sample) > 1:
+        if reference is not None:
             values |= compare(pool, made.sample, reference.sample, name, progress)
     return values
 

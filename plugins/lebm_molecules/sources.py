@@ -75,7 +75,7 @@ def qm9(
     valid_share: float = 0.05,
     test_share: float = 0.1,
 ) -> MoleculeDataset:
-    """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the SMILES."""
+    """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the molecule."""
     path = files.find("molecules.qm9", ["qm9/qm9.smi"], "One SMILES a line.")
     options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
     return _by_hash(path, "QM9", valid_share, test_share, options)
@@ -131,16 +131,19 @@ def _by_hash(
     """The molecules of a file; lines that RDKit does not accept are left out and counted."""
     from lebm_molecules.chemistry import canonical
 
-    good, bad = [], []
+    good: list[str] = []
+    forms: list[str] = []  # one molecule in two writings must not be in two splits
+    bad: list[str] = []
     for number, smiles in read_smiles(path):
-        reason = canonical(smiles)[1]
-        if reason:
+        form, reason = canonical(smiles)
+        if form is None:
             bad.append(f"line {number}: {reason}")
         else:
             good.append(smiles)
+            forms.append(form)
     if not good:
         raise UsageError(f"{path} holds no molecule; {bad[0] if bad else 'every line is blank'}.")
-    corpus = split_by_hash(good, valid_share, test_share, source)
+    corpus = split_by_hash(good, valid_share, test_share, source, keys=forms)
     facts: dict[str, Any] = {**corpus.facts, "sha256": {path.name: file_sha256(path)}}
     if bad:
         facts["lines that are no molecule"] = f"{len(bad)}, the first: {bad[0]}"

@@ -17,7 +17,7 @@ from lebm_text.vocabulary import BOS, EOS, PAD, SPECIAL, UNK
 __all__ = ["MoleculeTokens", "check_notation", "symbols_of"]
 
 NOTATIONS = ("smiles", "selfies")
-SMILES = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\d\d|%\(\d+\)|[A-Za-z0-9()=#$:.+\-/\\*~@]")
+SMILES = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\d\d|%\(\d+\)|->|<-|[A-Za-z0-9()=#$:.+\-/\\*~@]")
 
 
 def check_notation(notation: str) -> None:
@@ -39,12 +39,19 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
         UsageError: naming the molecule and what in it cannot be written so.
     """
     if notation == "selfies":
+        from lebm_molecules.chemistry import canonical
+
         selfies = _selfies()
         try:
-            return list(selfies.split_selfies(selfies.encoder(smiles)))
-        except (selfies.EncoderError, ValueError) as error:
-            reason = str(error).strip().splitlines()[-1].strip()
+            written = selfies.encoder(smiles)
+            back = selfies.decoder(written)
+        except (selfies.EncoderError, selfies.DecoderError, ValueError) as error:
+            said = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = next((line for line in said if not line.startswith("SMILES:")), "")
             raise UsageError(f'The molecule "{smiles}" has no SELFIES: {reason}') from None
+        if back != smiles and canonical(back)[0] != canonical(smiles)[0]:
+            raise UsageError(f'The molecule "{smiles}" has no SELFIES: it comes back as {back}')
+        return list(selfies.split_selfies(written))
     found = SMILES.findall(smiles)
     read = 0
     for symbol in found:

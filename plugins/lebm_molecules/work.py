@@ -91,6 +91,6 @@ def mapped(
             yield from waiting.popleft().result()
     except BrokenProcessPool:
         raise RunError(
-            "A process that reads molecules has died, which a shortage of memory does: use fewer "
-            "--workers."
+            "A process that reads molecules has died: memory ran short (use fewer --workers), or a "
+            'script asks for processes outside of if __name__ == "__main__".'
         ) from None

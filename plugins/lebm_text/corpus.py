@@ -89,11 +89,21 @@ def by_hash(sentences: Iterable[str]) -> list[str]:
 
 
 def split_by_hash(
-    sentences: Sequence[str], valid_share: float, test_share: float, source: str
+    sentences: Sequence[str],
+    valid_share: float,
+    test_share: float,
+    source: str,
+    keys: Sequence[str] | None = None,
 ) -> Corpus:
     """Cuts sentences into train, valid and test by a hash of the text.
 
     A sentence that occurs twice stays in one split, and the cut depends on nothing but the text.
+
+    Args:
+        sentences: all of them.
+        valid_share, test_share: shares of the distinct ones.
+        source: what an error calls them.
+        keys: one for each sentence, to hash and to tell sentences apart by; by default itself.
 
     Raises:
         UsageError: for shares outside (0, 1), or too few sentences for three splits.
@@ -103,7 +113,8 @@ def split_by_hash(
             f"data.valid_share = {valid_share:g} and data.test_share = {test_share:g} must be "
             "positive and leave something to train on."
         )
-    distinct = by_hash(sentences)
+    keys = sentences if keys is None else keys
+    distinct = by_hash(keys)
     n_valid = max(1, round(len(distinct) * valid_share))
     n_test = max(1, round(len(distinct) * test_share))
     if len(distinct) < n_valid + n_test + 2:
@@ -116,7 +127,7 @@ def split_by_hash(
         for i, s in enumerate(distinct)
     }
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
-    for sentence in sentences:
-        splits[home[sentence]].append(sentence)
+    for sentence, key in zip(sentences, keys, strict=True):
+        splits[home[key]].append(sentence)
     facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
     return Corpus(**splits, source=source, facts=facts)

@@ -78,7 +78,7 @@ def test_symbols_are_of_the_training_split_and_what_has_others_is_counted() -> N
     data = prepare(splits, "here", {}, MoleculeOptions())
     assert data.sizes["vocab_size"] == 4 + 3
     assert [data.length(s) for s in SPLITS] == [2, 1, 1]
-    reason = "no training molecule has the symbol Cl"
+    reason = "CCCl has the symbol Cl, which no training molecule has"
     assert data.summary["left out of valid"] == f"1, the first: {reason}"
 
 
@@ -131,7 +131,28 @@ def test_a_file_keeps_its_molecules_and_counts_the_rest(tmp_path: Path) -> None:
 
 def test_nci_needs_no_download() -> None:
     data = nci(files=FILES, seed=0)
-    assert data.length("train") == 3_940 and data.length("test") == 498
+    assert [data.length(split) for split in SPLITS] == [3_934, 494, 504]
+
+
+def test_one_molecule_in_several_writings_stays_in_one_split(tmp_path: Path) -> None:
+    written = [w for n in range(3, 40) for w in (f"{'C' * n}O", f"O{'C' * n}", f"C({'C' * n})O")]
+    path = tmp_path / "mine.smi"
+    path.write_text("\n".join(written))
+    data = file(files=FILES, seed=0, source=str(path), valid_share=0.2, test_share=0.2)
+    forms = [
+        {canonical(s)[0] for s in data.sentences(data.batch(split, torch.arange(9)).x)}
+        for split in SPLITS
+    ]
+    assert sum(data.length(split) for split in SPLITS) == len(written)
+    assert forms[0].isdisjoint(forms[2]) and forms[1].isdisjoint(forms[2])
+
+
+def test_what_selfies_would_change_is_refused() -> None:
+    with pytest.raises(UsageError, match="has no SELFIES: it comes back as"):
+        symbols_of("[CH3:1]O", "selfies")
+    with pytest.raises(UsageError, match=r'"\*CC" has no SELFIES: (?!SMILES)'):
+        symbols_of("*CC", "selfies")
+    assert symbols_of("[NH3]->[Pt]", "smiles") == ["[NH3]", "->", "[Pt]"]
 
 
 def real(name: str) -> DataFiles:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lebm_core.errors import UsageError
+from lebm_molecules.chemistry import canonical
 from lebm_molecules.cli import app
 from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
 from lebm_molecules.files import read_smiles
@@ -137,6 +138,9 @@ def test_a_header_and_a_byte_order_mark_are_no_molecules(tmp_path: Path) -> None
         ("id,mol\n1,CC\n", "", 'line 1: there is no column "smiles" among id, mol'),
         ("id,smiles\n1,CC\n", "smies", 'Did you mean "smiles"?'),
         ("id,smiles\n1,CC\n2\n", "", "line 3, has 1 of 2 columns"),
+        ("name,smiles\na, b,CC\n", "", "line 2, has 3 of 2 columns"),
+        ('smiles,name\nCC,"a\nxx,b\nyy,c\n', "", "line 4: unexpected end of data"),
+        ("smiles,a\rCC,1\r", "", "line 1, has a carriage return"),
         ("", "", "the file is empty"),
     ],
 )
@@ -146,6 +150,54 @@ def test_a_bad_table_is_one_sentence(tmp_path: Path, text: str, column: str, sai
     with pytest.raises(UsageError, match="m.csv") as caught:
         list(read_smiles(path, column))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.csv", "id;Smiles\n1;CCO\n2;CC\n"),
+        ("m.csv", '"ID";"Name";"Smiles"\n1;"a; b";"CCO"\n2;x;CC\n'),
+        ("m.csv", '"mol"\n"CCO"\n"CC"\n'),
+        ("M.CSV", "smiles,id\nCCO,1\nCC,2\n"),
+        ("m.tsv", "id\tsmiles\n1\tCCO\n2\tCC\n"),
+        ("m.txt", "smiles,id\nCCO,1\nCC,2\n"),
+        ("m.smi", "#SMILES\tname\nCCO\ta\nCC\n"),
+        ("m.smi", "\nsmiles\nCCO\nCC\n"),
+    ],
+)
+def test_tables_of_every_kind(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert [smiles for _, smiles in read_smiles(tmp_path / name)] == ["CCO", "CC"]
+
+
+def test_a_row_without_its_smiles_counts_and_a_broken_cell_joins_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text('id,smiles\n1,\n2,"C\nC"\n,\n3,CC\n')
+    assert list(read_smiles(path)) == [(2, ""), (3, "C\nC"), (6, "CC")]
+    assert evaluate(read_smiles(path))["validity"].extra == {"valid": 1, "lines": 3}
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C\u00e9", "\u00e9C", "\u0421C", "CC\u200b", "C\x00", "CC (((", "C\nC", ""]
+)
+def test_what_rdkit_would_skip_makes_it_no_molecule(smiles: str) -> None:
+    form, reason = canonical(smiles)
+    assert form is None and reason
+
+
+def test_without_stereochemistry_isotopes_of_hydrogen_are_gone_too() -> None:
+    same = [("[2H]O[2H]", "O"), ("[2H]C", "C"), ("[13CH4]", "C"), ("[H]/N=C/C", "CC=N")]
+    for one, other in same:
+        assert canonical(one, stereo=False) == canonical(other, stereo=False)
+
+
+def test_figures_that_cannot_be_are_refused() -> None:
+    found = evaluate(lines(["CCO"]), lines(TRAIN))
+    assert found["distributions"].refused == "There are 1 valid samples."
+    found = evaluate(lines(["CCO", "CCN"]), lines(["CCO", "CCN"]))
+    assert found["scaffold_similarity"].refused == "One side has no molecule with a ring."
+    with pytest.raises(UsageError, match="The training set holds no molecule in its 1 lines"):
+        evaluate(lines(["CCO"]), lines(["id;smiles"]))
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
@@ -181,9 +233,12 @@ def test_mistakes_of_the_command_are_one_sentence_and_write_nothing(tmp_path: Pa
     assert code == 2 and 'Did you mean "made.smi"?' in said
     samples.write_text("CC\n")
     for options, word in ((("--workers", -1), "-1"), (("--compare", -5), "-5"),
+                          (("--invalid", samples), "to be read"), (("--invalid", tmp_path), "a folder"),
+                          (("--column", "smi"), "for a .csv"),
                           (("--invalid", tmp_path / "no" / "x.csv"), "no folder")):  # fmt: skip
         code, _, said = run(samples, *options)
         assert code == 2 and word in said
+    assert samples.read_text() == "CC\n"
     samples.write_text("smiles\n\n")
     code, _, said = run(samples, "--workers", 1)
     assert code == 2 and "nothing to evaluate" in said
