@@ -233,7 +233,8 @@ def test_mistakes_of_the_command_are_one_sentence_and_write_nothing(tmp_path: Pa
     assert code == 2 and 'Did you mean "made.smi"?' in said
     samples.write_text("CC\n")
     for options, word in ((("--workers", -1), "-1"), (("--compare", -5), "-5"),
-                          (("--invalid", samples), "to be read"), (("--invalid", tmp_path), "a folder"),
+                          (("--invalid", samples), "to be read"),
+                          (("--invalid", tmp_path), "a folder"),
                           (("--column", "smi"), "for a .csv"),
                           (("--invalid", tmp_path / "no" / "x.csv"), "no folder")):  # fmt: skip
         code, _, said = run(samples, *options)
