@@ -141,7 +141,7 @@ class LearningOptions:
         "how it learns then: density-ratio, short-run, persistent",
         ("density-ratio", "short-run", "persistent"),
     )
-    finish_lr: float = _opt(1e-3, "learning rate then, falling to 0 as a cosine")
+    finish_lr: float = _opt(5e-4, "learning rate then, falling to 0 as a cosine")
     finish_batch: int = _opt(400, "codes of an update then")
     finish_chain_steps: int = _opt(20, "steps of its chains then; 0 for prior.steps")
     drift_limit: float = _opt(

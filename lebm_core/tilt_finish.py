@@ -25,17 +25,21 @@ from lebm_core.randomness import randint
 __all__ = ["finish_tilt"]
 
 SAYS_EVERY = 1000  # updates
+LOOKS_EVERY = 100  # updates over which f(posterior) - f(chain) is averaged
 
 
 def finish_tilt(
     prior: EBMPrior,
     codes: Tensor,
-    rule: Callable[..., Any],
+    rule: Any,
     options: LearningOptions,
     generator: torch.Generator | None,
     log: Callable[[str], None],
 ) -> None:
     """Learns the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
+
+    Where f(posterior) - f(chain) comes to exceed `options.drift_limit`, it goes back to where it
+    did not, and on at half the rate.
 
     Args:
         prior: without a context.
@@ -58,12 +62,13 @@ def finish_tilt(
         )
     if not prior.n_classes:
         prior.reset(generator)
-    steps = options.finish_steps
-    adam = torch.optim.Adam(prior.parameters(), options.finish_lr, betas=(0.9, 0.99))
-    rate = torch.optim.lr_scheduler.LambdaLR(
-        adam, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps))
-    )
+    steps, rate = options.finish_steps, options.finish_lr
+    adam = torch.optim.Adam(prior.parameters(), rate, betas=(0.9, 0.99))
+    kept, kept_at = _copied(prior, rule), 0
+    gaps: list[float] = []
     for step in range(steps):
+        for group in adam.param_groups:
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         rows = randint(len(codes), options.finish_batch, codes, generator)
         loss, metrics = rule(prior, codes[rows], None, step / steps, generator)
         if not math.isfinite(float(loss.detach())):
@@ -74,7 +79,31 @@ def finish_tilt(
         adam.zero_grad()
         loss.backward()
         adam.step()
-        rate.step()
-        if (step + 1) % SAYS_EVERY == 0 or step + 1 == steps:
+        done = step + 1
+        if "f_posterior" in metrics and "f_chain" in metrics:
+            gaps.append(float(metrics["f_posterior"]) - float(metrics["f_chain"]))
+        if gaps and (done % LOOKS_EVERY == 0 or done == steps):
+            gap = sum(gaps) / len(gaps)
+            gaps.clear()
+            if gap > options.drift_limit:  # f grows where no chain goes: it would go on so
+                rate /= 2
+                log(
+                    f"prior on resting codes: step {done}/{steps}  f(posterior) - f(chain) = "
+                    f"{gap:.1f} nats: back to step {kept_at}, and on at half the rate"
+                )
+                prior.load_state_dict(kept[0])
+                rule.load_state_dict(kept[1])
+                adam.state.clear()
+            else:
+                kept, kept_at = _copied(prior, rule), done
+        if done % SAYS_EVERY == 0 or done == steps:
             said = ", ".join(f"{name} {float(value):.3g}" for name, value in metrics.items())
-            log(f"prior on resting codes: step {step + 1}/{steps}  {said}")
+            log(f"prior on resting codes: step {done}/{steps}  {said}")
+
+
+def _copied(prior: EBMPrior, rule: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The weights of the tilt and the chains of its rule, as they are now."""
+    return (
+        {name: value.clone() for name, value in prior.state_dict().items()},
+        {name: value.clone() for name, value in rule.state_dict().items()},
+    )

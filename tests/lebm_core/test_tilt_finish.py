@@ -106,6 +106,21 @@ def test_a_coupled_prior_goes_on_from_what_it_knows() -> None:
         assert float((was - now.detach()).abs().max()) <= 1.01e-3  # one update of Adam
 
 
+def test_a_tilt_that_runs_away_goes_back_and_on_at_half_the_rate() -> None:
+    """Modes of spread 0.02 and steps of 0.5: no chain can stay in one."""
+    torch.manual_seed(0)
+    prior = EBMPrior(2, (64, 64), step_size=0.5, steps=20, bound=30.0)
+    codes = CENTRES[torch.randint(2, (5_000,))] + 0.02 * torch.randn(5_000, 2)
+    options = LearningOptions(finish_steps=400, finish_lr=0.02, finish_batch=200)
+    generator, said = torch.Generator().manual_seed(0), list[str]()
+    rule = TILT_RULES["persistent"](options)
+    finish_tilt(prior, codes, rule, options, generator, said.append)
+    assert "back to step" in said[0] and "half the rate" in said[0]
+    with torch.no_grad():
+        gap = prior.log_tilt(codes).mean() - prior.log_tilt(rule.state_dict()["chains"]).mean()
+    assert float(gap) < options.drift_limit + 1
+
+
 def test_later_stages_begin_at_zero_again() -> None:
     prior = EBMPrior(2, (8,), stages=2)
     with torch.no_grad():
