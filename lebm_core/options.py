@@ -134,8 +134,9 @@ class LearningOptions:
     persistent_chains: int = _opt(1000, "chains kept, persistent only")
     restart: float = _opt(0.05, "share of persistent chains restarted from p0 at each update")
     finish_steps: int = _opt(
-        0, "updates of a tilt learned anew after training, on codes that no longer move"
+        0, "updates of the tilt alone after training, on codes that no longer move"
     )
+    finish_anew: bool = _opt(False, "they begin from fresh weights, not from the training's tilt")
     finish_tilt: str = _opt(
         "persistent",
         "how it learns then: density-ratio, short-run, persistent",

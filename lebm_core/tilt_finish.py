@@ -1,11 +1,11 @@
-"""The tilt learned anew after training, on codes that no longer move.
+"""The tilt learned once more after training, on codes that no longer move.
 
 While decoder and encoder learn, the tilt runs after codes that change. Once they rest it can be
 learned from the aggregate posterior itself, without a decoder in the loop (the second stage of
 Aneja et al., "A contrastive learning approach for training variational autoencoder priors",
-NeurIPS 2021, arXiv 2010.02917). It starts from fresh weights: a tilt that tells codes from the
-reference too well stands at its bound, where it is flat, and no chain finds its way from there.
-The tilt of a coupled prior goes on as it is, for it knows the classes, and codes alone do not.
+NeurIPS 2021, arXiv 2010.02917). It goes on from the tilt of the training, or begins from fresh
+weights: a tilt that tells codes from the reference too well stands at its bound, where it is flat,
+and no chain finds its way from there.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def finish_tilt(
 ) -> None:
     """Learns the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
 
-    Where f(posterior) - f(chain) comes to exceed `options.drift_limit`, it goes back to where it
-    did not, and on at half the rate.
+    Where f(posterior) - f(chain) rises above `options.drift_limit`, it goes back to where it was
+    below, and on at half the rate.
 
     Args:
         prior: without a context.
@@ -50,7 +50,8 @@ def finish_tilt(
         log: takes a line of progress now and then.
 
     Raises:
-        UsageError: for a prior with a context, or options that are not possible.
+        UsageError: for a prior with a context, classes that `finish_anew` would forget, or options
+            that are not possible.
         DivergenceError: where the loss is not finite.
     """
     if prior.context_dim:
@@ -60,11 +61,16 @@ def finish_tilt(
             f"learning.finish_lr = {options.finish_lr:g} and learning.finish_batch = "
             f"{options.finish_batch} must be positive."
         )
-    if not prior.n_classes:
+    if options.finish_anew:
+        if prior.n_classes:
+            raise UsageError(
+                "learning.finish_anew would forget the classes of a coupled prior: set it to false."
+            )
         prior.reset(generator)
     steps, rate = options.finish_steps, options.finish_lr
     adam = torch.optim.Adam(prior.parameters(), rate, betas=(0.9, 0.99))
     kept, kept_at = _copied(prior, rule), 0
+    kept_gap = 0.0 if options.finish_anew else math.inf  # what the training left may yet close
     gaps: list[float] = []
     for step in range(steps):
         for group in adam.param_groups:
@@ -85,7 +91,7 @@ def finish_tilt(
         if gaps and (done % LOOKS_EVERY == 0 or done == steps):
             gap = sum(gaps) / len(gaps)
             gaps.clear()
-            if gap > options.drift_limit:  # f grows where no chain goes: it would go on so
+            if gap > max(options.drift_limit, kept_gap):  # f grows where no chain goes
                 rate /= 2
                 log(
                     f"prior on resting codes: step {done}/{steps}  f(posterior) - f(chain) = "
@@ -95,7 +101,7 @@ def finish_tilt(
                 rule.load_state_dict(kept[1])
                 adam.state.clear()
             else:
-                kept, kept_at = _copied(prior, rule), done
+                kept, kept_at, kept_gap = _copied(prior, rule), done, gap
         if done % SAYS_EVERY == 0 or done == steps:
             said = ", ".join(f"{name} {float(value):.3g}" for name, value in metrics.items())
             log(f"prior on resting codes: step {done}/{steps}  {said}")

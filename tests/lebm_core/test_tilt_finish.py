@@ -86,7 +86,9 @@ def test_a_tilt_at_its_bound_is_no_hindrance() -> None:
         prior = EBMPrior(2, (64, 64), step_size=0.2, steps=100)
         with torch.no_grad():
             prior.tilts[0].layers[-1].bias += height
-        options = LearningOptions(finish_steps=30, finish_batch=200, persistent_chains=1_000)
+        options = LearningOptions(
+            finish_steps=30, finish_batch=200, persistent_chains=1_000, finish_anew=True
+        )
         rule = TILT_RULES["persistent"](options)
         generator = torch.Generator().manual_seed(0)
         finish_tilt(prior, draw(20_000, 0), rule, options, generator, lambda line: None)
@@ -111,7 +113,9 @@ def test_a_tilt_that_runs_away_goes_back_and_on_at_half_the_rate() -> None:
     torch.manual_seed(0)
     prior = EBMPrior(2, (64, 64), step_size=0.5, steps=20, bound=30.0)
     codes = CENTRES[torch.randint(2, (5_000,))] + 0.02 * torch.randn(5_000, 2)
-    options = LearningOptions(finish_steps=400, finish_lr=0.02, finish_batch=200)
+    options = LearningOptions(
+        finish_steps=400, finish_lr=0.02, finish_batch=200, finish_anew=True
+    )
     generator, said = torch.Generator().manual_seed(0), list[str]()
     rule = TILT_RULES["persistent"](options)
     finish_tilt(prior, codes, rule, options, generator, said.append)
@@ -149,6 +153,8 @@ def test_mistakes() -> None:
 
     with pytest.raises(UsageError, match="without a context"):
         finish(EBMPrior(2, (8,), context_dim=1))
+    with pytest.raises(UsageError, match="would forget the classes"):
+        finish(CoupledPrior(2, 3, (8,)), finish_anew=True)
     with pytest.raises(UsageError, match="finish_lr = 0"):
         finish(EBMPrior(2, (8,)), finish_lr=0.0)
     with pytest.raises(UsageError, match='Did you mean "persistent"'):
