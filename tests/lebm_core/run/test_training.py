@@ -235,10 +235,15 @@ def test_sigint_while_the_tilt_goes_on_costs_only_that(make, monkeypatch):
         raise AssertionError("the signal has not arrived")
 
     whole, *_ = make("whole", rule)
-    with monkeypatch.context() as patch:
-        patch.setattr(Learning, "finish", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            make("cut", rule)
+    # A shell starts what runs in the background with the signal ignored, these tests too.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Learning, "finish", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                make("cut", rule)
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     resumed, _, told, _ = make("cut", rule, resume=True)
     assert any("goes on from step 18 of 18" in text for text in told)
     assert torch.equal(weights(whole), weights(resumed))
