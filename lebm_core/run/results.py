@@ -15,7 +15,11 @@ from lebm_core.run.recipe import Recipe
 __all__ = ["ROW_TITLES", "Collected", "Results", "collect", "conditions", "write_results"]
 
 Results = dict[str, dict[str, Value]]
-ROW_TITLES = {"real": "real data", "aggregate": "aggregate posterior"}
+ROW_TITLES = {
+    "real": "real data",
+    "aggregate": "aggregate posterior",
+    "reference": "same decoder, f = 0",
+}
 
 
 @dataclass
@@ -23,7 +27,7 @@ class Collected:
     """What `metrics.json` holds.
 
     Attributes:
-        rows: "model", each control, "real", "aggregate" -> metric -> value.
+        rows: "model", each control, those of `ROW_TITLES` -> metric -> value.
         figures: (row, path relative to the run, caption).
         seconds: by part and metric.
         training: steps, epochs, device, parameters and warnings by part.
@@ -57,7 +61,7 @@ def collect(folder: Path, recipe: Recipe) -> Collected:
     found.published = dict(recipe.published)
     found.summary, found.expected = recipe.summary, recipe.expected
     found.complete = True
-    apart: Results = {"real": {}, "aggregate": {}}
+    apart: Results = {row: {} for row in ROW_TITLES}
     for row in ("model", *recipe.controls):
         part = folder if row == "model" else folder / "controls" / row
         training = part / "training.json"

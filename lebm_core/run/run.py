@@ -45,7 +45,7 @@ class Run:
     Attributes:
         folder: the run directory.
         recipe: resolved.
-        results: values by row ("model", each control, "real", "aggregate") and metric.
+        results: values by row ("model", each control, "real", "aggregate", "reference") and metric.
     """
 
     folder: Path

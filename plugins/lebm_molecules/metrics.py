@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import torch
 from torch import Tensor
 
+from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.inference import Amortized
 from lebm_core.run.evaluation import Evaluation, Value
@@ -15,12 +17,12 @@ from lebm_molecules.dataset import MoleculeDataset
 from lebm_molecules.files import Line
 from lebm_molecules.pictures import draw, neighbours, properties
 from lebm_molecules.quality import Molecules, evaluate, summary
-from lebm_text.metrics import aggregate_rows, subset
+from lebm_text.metrics import aggregate_rows, rows_of, subset
 
 __all__ = ["quality", "reconstruction"]
 
 Metric = Callable[[Evaluation], Mapping[str, Value]]
-BATCH = 100
+BATCH, DECODED = 100, 500  # molecules encoded, and codes decoded, at once
 # Of training molecules these are 1 or 0, whatever they are compared with.
 RATIOS = (
     "validity", "uniqueness", "uniqueness_1k", "uniqueness_10k", "novelty",
@@ -38,6 +40,17 @@ def molecules_of(evaluation: Evaluation) -> MoleculeDataset:
 
 def _smiles(data: MoleculeDataset, rows: list[Tensor]) -> list[Line]:
     return [(n, data.tokenizer.decode(row.tolist())) for n, row in enumerate(rows, 1)]
+
+
+@torch.no_grad()
+def _untilted(evaluation: Evaluation, n: int) -> list[Tensor]:
+    """Samples of the model with z ~ p0: what the tilt is to better, with the very same decoder."""
+    model, generator = evaluation.model, evaluation.generator
+    found: list[Tensor] = []
+    for first in range(0, n, DECODED):
+        z = model.prior.draw_reference(min(DECODED, n - first), generator)
+        found += rows_of(model.decode(z, generator=generator))
+    return found
 
 
 def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: int = 24) -> Metric:
@@ -69,6 +82,9 @@ def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: i
             if evaluation.model.latent_dim:
                 found = measured(_smiles(data, aggregate_rows(evaluation, len(made))))
                 values |= {f"aggregate/{name}": value for name, value in found.items()}
+            if isinstance(evaluation.model.prior, EBMPrior):
+                found = measured(_smiles(data, _untilted(evaluation, len(made))))
+                values |= {f"reference/{name}": value for name, value in found.items()}
         if pictured:
             good = [smiles for _, smiles in made[: 20 * pictured] if canonical(smiles)[0]]
             near = [train[i][1] for i in subset(len(train), 5_000, evaluation.seed).tolist()]

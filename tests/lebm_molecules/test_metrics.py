@@ -46,6 +46,7 @@ def test_the_rows_that_no_prior_can_better_stand_beside_the_model(tmp_path: Path
     assert found["novelty"].value == 0
     assert found["novelty"].extra["train"] == len(TRAIN)
     assert "real/nearest_similarity" in found and "aggregate/validity" in found
+    assert "reference/validity" in found
     assert not any(f"real/{name}" in found for name in RATIOS)
     control = metric(evaluation(tmp_path, data, "f0", drawn))
     assert control.keys() == {name for name in found if "/" not in name}
