@@ -147,16 +147,17 @@ def draw_samples(
     split: str = "test",
     y: int | None = None,
 ) -> Any:
-    """n draws of x, on the CPU; a conditioned prior sees the contexts of the first of `split`.
+    """n draws of x, on the CPU; a conditioned model sees the contexts of the first of `split`.
 
     Raises:
-        UsageError: where the prior needs a context and the data set has no example of it.
+        UsageError: where the model needs a context and the data set has no example of it.
     """
     generator = torch.Generator(model.device).manual_seed(stream(seed, "samples"))
     context = None
-    if getattr(model.prior, "context_dim", 0):
+    # With f = 0 the prior asks for none, but the decoder may.
+    if "context_dim" in dataset.sizes or getattr(model.prior, "context_dim", 0):
         if dataset.length(split) == 0:
-            raise UsageError("This prior is conditioned on a context, which no data is here for.")
+            raise UsageError("This model is conditioned on a context, which no data is here for.")
         rows = torch.arange(n) % dataset.length(split)
         context = dataset.batch(split, rows).to(model.device).context
     x = model.sample(n, y=y, context=context, generator=generator, **dataset.sample_options)

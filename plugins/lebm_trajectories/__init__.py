@@ -1,0 +1,48 @@
+"""Trajectories for lebm: where people walk next, given where they walked and who is near.
+
+Only names and import strings are given here: nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pluggy
+
+__all__ = [
+    "lebm_register_datasets",
+    "lebm_register_decoders",
+    "lebm_register_encoders",
+    "lebm_register_metrics",
+]
+
+Register = Callable[[str, str], None]
+hookimpl = pluggy.HookimplMarker("lebm")
+
+
+@hookimpl
+def lebm_register_decoders(register: Register) -> None:
+    """A plan of sub-goals, and the path through them."""
+    register("trajectories", "lebm_trajectories.networks:TrajectoryDecoder")
+
+
+@hookimpl
+def lebm_register_encoders(register: Register) -> None:
+    """Of the future, given the past."""
+    register("trajectories", "lebm_trajectories.networks:TrajectoryEncoder")
+
+
+@hookimpl
+def lebm_register_datasets(register: Register) -> None:
+    """ETH-UCY, Stanford Drone, any recording, and a simulated crowd."""
+    for name in ("eth_ucy", "sdd", "file", "crowd"):
+        register(f"trajectories.{name}", f"lebm_trajectories.sources:{name}")
+
+
+@hookimpl
+def lebm_register_metrics(register: Register) -> None:
+    """How good predicted futures are."""
+    register("trajectories.displacement", "lebm_trajectories.metrics:displacement")
+    register("trajectories.density", "lebm_trajectories.metrics:density")
+    register("trajectories.collisions", "lebm_trajectories.metrics:collisions")
+    register("trajectories.truth", "lebm_trajectories.metrics:truth")

@@ -1,0 +1,122 @@
+"""A simulated crowd at a crossing: who walks there goes left, straight on or right.
+
+Nobody's past tells which way, only how likely each is: who walks fast goes straight on more often.
+The future depends on the last step of the past alone, so that the simulator can draw from the true
+distribution of anyone's future, and a prediction can be held against it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.recordings import Windows
+
+__all__ = ["CrowdDataset", "manoeuvre", "simulate", "turns"]
+
+SPEED, SPREAD = 0.5, 0.12  # metres a step of 0.4 s, over people
+SLOWEST = 0.15
+WANDER = 0.03  # radians a step
+PACE = 0.04  # of the logarithm of the speed, a step
+TURN = 80 * math.pi / 180  # to either side, within the steps TURNING of the future
+TURNING = (2, 7)
+SHARPNESS = 8.0  # of how the odds of straight on rise with the speed
+TOGETHER = 4  # agents in a window, within AREA metres
+AREA = 12.0
+MANOEUVRES = ("right", "straight on", "left")
+
+
+def turns(speed: Tensor) -> Tensor:
+    """The probability of each of `MANOEUVRES` at a speed in metres a step, (..., 3)."""
+    straight = torch.sigmoid(SHARPNESS * (speed - SPEED))
+    left = 0.6 * (1 - straight)
+    return torch.stack([1 - straight - left, straight, left], dim=-1)
+
+
+def _walk(
+    start: Tensor, step: Tensor, turn: Tensor, steps: int, generator: torch.Generator | None
+) -> Tensor:
+    """Positions (N, steps, 2) after `start` (N, 2), whose last step was `step` (N, 2).
+
+    `turn` (N, steps) is added to the direction of each step.
+    """
+    shape = (len(start), steps)
+    direction = torch.atan2(step[:, 1], step[:, 0])[:, None]
+    direction = direction + (turn + WANDER * torch.randn(shape, generator=generator)).cumsum(1)
+    pace = step.norm(dim=-1, keepdim=True).log()
+    pace = (pace + (PACE * torch.randn(shape, generator=generator)).cumsum(1)).exp()
+    move = torch.stack([pace * direction.cos(), pace * direction.sin()], dim=-1)
+    return start[:, None] + move.cumsum(1)
+
+
+def future(
+    start: Tensor, step: Tensor, steps: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """A draw of the true future of each agent, (N, steps, 2).
+
+    Args:
+        start: (N, 2) where it is.
+        step: (N, 2) its last step.
+        steps: how many to walk.
+        generator: source of all randomness.
+    """
+    odds = turns(step.norm(dim=-1))
+    way = torch.multinomial(odds, 1, generator=generator).squeeze(1) - 1
+    first, last = TURNING
+    ramp = torch.zeros(steps)
+    ramp[first:last] = TURN / (last - first)
+    return _walk(start, step, way[:, None] * ramp, steps, generator)
+
+
+def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> Windows:
+    """n trajectories in windows of `TOGETHER` agents."""
+    speed = (SPEED + SPREAD * torch.randn(n, generator=generator)).clamp(min=SLOWEST)
+    angle = 2 * math.pi * torch.rand(n, generator=generator)
+    step = speed[:, None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
+    start = AREA * torch.rand(n, 2, generator=generator)
+    still = torch.zeros(n, options.observed - 1)
+    past = torch.cat(
+        [start[:, None], _walk(start, step, still, options.observed - 1, generator)], dim=1
+    )
+    after = future(past[:, -1], past[:, -1] - past[:, -2], options.predicted, generator)
+    rows = torch.arange(n)
+    scenes = torch.zeros(n, dtype=torch.long)
+    positions = torch.cat([past, after], dim=1)
+    return Windows(positions, rows // TOGETHER, rows, scenes, ["crossing"], Counter())
+
+
+def manoeuvre(last_step: Tensor, futures: Tensor) -> Tensor:
+    """Which of `MANOEUVRES` a future (..., steps, 2) is, by its last step's direction.
+
+    Args:
+        last_step: of the past, (..., 2).
+        futures: positions.
+    """
+    end = futures[..., -1, :] - futures[..., -2, :]
+    cross = last_step[..., 0] * end[..., 1] - last_step[..., 1] * end[..., 0]
+    angle = torch.atan2(cross, (last_step * end).sum(-1))
+    kind: Tensor = 1 + (angle > TURN / 2).long() - (angle < -TURN / 2).long()
+    return kind
+
+
+class CrowdDataset(TrajectoryDataset):
+    """A simulated crowd, of which the truth is known."""
+
+    def truth(
+        self, split: str, rows: Tensor, draws: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Draws of the simulator's own futures of some agents, (n, draws, predicted, 2)."""
+        past = self.windows[split].positions[rows, : self.options.observed]
+        start, step = past[:, -1], past[:, -1] - past[:, -2]
+        many = [each.repeat_interleave(draws, 0) for each in (start, step)]
+        drawn = future(many[0], many[1], self.options.predicted, generator)
+        return drawn.unflatten(0, (len(rows), draws))
+
+    def odds(self, split: str, rows: Tensor) -> Tensor:
+        """The true probability of each of `MANOEUVRES` for some agents, (n, 3)."""
+        past = self.windows[split].positions[rows, : self.options.observed]
+        return turns((past[:, -1] - past[:, -2]).norm(dim=-1))

@@ -1,0 +1,318 @@
+"""Trajectories as a `lebm_core` data set: x is the future, the context is the past and who is near.
+
+Each agent has coordinates of its own: the origin is where it was last seen, the first axis points
+where it was going. x (B, predicted, 2) and the context are in units of `scale`.
+
+The context (B, c) holds the steps of the observed past, 2 (observed - 1) numbers, and for each of
+the nearest neighbours 5: whether there is one, where it is, and the step that it made last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from lebm_core import Batch, Dataset
+from lebm_core.data import SPLITS
+from lebm_core.errors import UsageError
+from lebm_trajectories.recordings import Windows
+
+__all__ = ["NEIGHBOUR", "TrajectoryDataset", "TrajectoryOptions", "prepare"]
+
+NEIGHBOUR = 5  # numbers for each neighbour
+FAR = 10.0  # beyond so many units of scale it does not matter how far
+STEPS_OF_SCALE = 3.0  # the unit of length is what people walk in so many steps
+STILL = 1e-3  # who moves less than this share of a usual step has no direction
+FILE = "trajectories.json"
+
+
+@dataclass(frozen=True)
+class TrajectoryOptions:
+    """How recordings become numbers; the fields are keys of a recipe's [data] table.
+
+    Attributes:
+        observed: steps of the past.
+        predicted: steps of the future.
+        neighbours: nearest agents that the context tells of; 0 for none.
+        heading: turn each agent's coordinates to where it was going.
+        flip: training trajectories also mirrored.
+        reverse: training trajectories also backwards in time.
+        rotations: training trajectories also turned by so many random angles; without `heading`.
+        train_trajectories, eval_trajectories: only so many of a split, at random; 0 for all.
+    """
+
+    observed: int = 8
+    predicted: int = 12
+    neighbours: int = 8
+    heading: bool = True
+    flip: bool = True
+    reverse: bool = False
+    rotations: int = 0
+    train_trajectories: int = 0
+    eval_trajectories: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("observed", 2), ("predicted", 1)):
+            if getattr(self, name) < least:
+                raise UsageError(f"data.{name} = {getattr(self, name)} must be at least {least}.")
+        for name in ("neighbours", "rotations", "train_trajectories", "eval_trajectories"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
+        if self.rotations and self.heading:
+            raise UsageError(
+                f"data.rotations = {self.rotations} changes nothing with data.heading = true: each "
+                "trajectory is turned to its own direction. Set one of them to 0 or false."
+            )
+
+    @property
+    def length(self) -> int:
+        """Steps of a window."""
+        return self.observed + self.predicted
+
+
+class TrajectoryDataset(Dataset):
+    """Futures and their contexts by split.
+
+    Args:
+        splits: windows of each split, those of training already augmented.
+        options: lengths, neighbours and heading.
+        scale: the unit of length, in the unit of the recording.
+        unit: of the recording, "metres" or "pixels".
+        summary: facts for the report.
+
+    Attributes:
+        windows: by split, in the unit of the recording.
+    """
+
+    def __init__(
+        self,
+        splits: dict[str, Windows],
+        options: TrajectoryOptions,
+        scale: float,
+        unit: str,
+        summary: dict[str, Any],
+    ) -> None:
+        self.windows, self.options, self.scale, self.unit = splits, options, scale, unit
+        self.summary = summary
+        self.sizes = {
+            "observed": options.observed,
+            "predicted": options.predicted,
+            "neighbours": options.neighbours,
+            "context_dim": 2 * (options.observed - 1) + NEIGHBOUR * options.neighbours,
+        }
+        self._frame = {s: own_frame(w.positions, options) for s, w in splits.items()}
+        self._x = {s: self.local(s, w.positions[:, options.observed :]) for s, w in splits.items()}
+        self._context = {s: self._contexts(s) for s in splits}
+
+    def length(self, split: str) -> int:
+        return len(self._x.get(split, ()))
+
+    def batch(self, split: str, index: Tensor) -> Batch:
+        return Batch(self._x[split][index], context=self._context[split][index], rows=index)
+
+    def local(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Points (N, ..., 2) of the recording in each agent's own coordinates, in units of scale.
+
+        Args:
+            split: whose agents.
+            points: one row for each agent.
+            rows: which agents; None for all.
+        """
+        origin, axes = self._own(split, rows, points.ndim)
+        return ((points - origin) / self.scale).unsqueeze(-2).matmul(axes.mT).squeeze(-2)
+
+    def world(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The inverse of `local`."""
+        origin, axes = self._own(split, rows, points.ndim)
+        return points.unsqueeze(-2).matmul(axes).squeeze(-2) * self.scale + origin
+
+    def _own(self, split: str, rows: Tensor | None, dims: int) -> tuple[Tensor, Tensor]:
+        origin, axes = self._frame[split]
+        if rows is not None:
+            origin, axes = origin[rows], axes[rows]
+        ones = [1] * (dims - 2)
+        return origin.view(-1, *ones, 2), axes.view(-1, *ones, 2, 2)
+
+    def _contexts(self, split: str) -> Tensor:
+        windows, o = self.windows[split], self.options
+        past = self.local(split, windows.positions[:, : o.observed])
+        steps = past.diff(dim=1).flatten(1)
+        if not o.neighbours:
+            return steps
+        rows, there = nearest(windows, o)
+        last = windows.positions[:, o.observed - 2 : o.observed]
+        near = last[rows]  # (N, K, 2 steps, 2)
+        where = self.local(split, near.flatten(1, 2)).unflatten(1, (-1, 2))
+        place = where[:, :, 1]
+        distance = place.norm(dim=-1, keepdim=True)
+        place = place * (FAR / distance.clamp(min=FAR))
+        told = torch.cat([place, where[:, :, 1] - where[:, :, 0]], dim=-1) * there[..., None]
+        told = torch.cat([there[..., None].float(), told], dim=-1)
+        return torch.cat([steps, told.flatten(1)], dim=1)
+
+    def write(self, x: Tensor, path: Path) -> Path:
+        """Writes predicted futures to `path` with the suffix .csv, in the unit of the recording.
+
+        The coordinates are each agent's own: it was last seen at (0, 0), going along the first
+        axis.
+        """
+        file = path.with_name(path.name + ".csv")
+        lines = ["sample,step,x,y"]
+        for n, path_ in enumerate((x * self.scale).tolist()):
+            lines += [f"{n},{t},{a:.5g},{b:.5g}" for t, (a, b) in enumerate(path_, 1)]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return file
+
+    def figures(
+        self, model: Any, folder: Path, generator: torch.Generator
+    ) -> Iterable[tuple[Path, str]]:
+        from lebm_trajectories.pictures import pictures
+
+        return pictures(self, model, folder, generator)
+
+    def save(self, folder: Path) -> None:
+        saved = {
+            "options": asdict(self.options),
+            "scale": self.scale,
+            "unit": self.unit,
+            "summary": self.summary,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_text(json.dumps(saved) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote; the splits are empty."""
+        saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        options = TrajectoryOptions(**saved["options"])
+        return cls({}, options, saved["scale"], saved["unit"], saved["summary"])
+
+
+def own_frame(positions: Tensor, options: TrajectoryOptions) -> tuple[Tensor, Tensor]:
+    """Where each agent was last seen (N, 2), and its axes (N, 2, 2), the first its direction."""
+    past = positions[:, : options.observed]
+    origin = past[:, -1]
+    along = torch.tensor([1.0, 0.0]).expand(len(origin), 2)
+    if options.heading:
+        usual = past.diff(dim=1).norm(dim=-1).mean() if len(past) else torch.tensor(1.0)
+        found = torch.zeros(len(origin), dtype=torch.bool)
+        for back in range(2, options.observed + 1):  # the last step, unless the agent stood still
+            way = origin - past[:, -back]
+            length = way.norm(dim=-1)
+            moved = (length > STILL * usual) & ~found
+            along = torch.where(moved[:, None], way / length.clamp(min=1e-12)[:, None], along)
+            found |= moved
+    aside = torch.stack([-along[:, 1], along[:, 0]], dim=-1)
+    return origin, torch.stack([along, aside], dim=1)
+
+
+def nearest(windows: Windows, options: TrajectoryOptions) -> tuple[Tensor, Tensor]:
+    """Of each agent the nearest others in its window, (N, K) rows, and whether they exist."""
+    n, k = len(windows), options.neighbours
+    rows = torch.zeros(n, k, dtype=torch.long)
+    there = torch.zeros(n, k, dtype=torch.bool)
+    last = windows.positions[:, options.observed - 1]
+    order = windows.group.argsort(stable=True)
+    counts = windows.group[order].unique_consecutive(return_counts=True)[1].tolist()
+    for members in order.split(counts):
+        if (m := min(k, len(members) - 1)) < 1:
+            continue
+        distance = torch.cdist(last[members], last[members]).fill_diagonal_(torch.inf)
+        near = distance.topk(m, largest=False).indices
+        rows[members, :m] = members[near]
+        there[members, :m] = True
+    return rows, there
+
+
+def prepare(
+    splits: dict[str, Windows],
+    source: str,
+    facts: dict[str, Any],
+    options: TrajectoryOptions,
+    *,
+    unit: str = "metres",
+    seed: int = 0,
+) -> TrajectoryDataset:
+    """Augments the training windows and finds the unit of length.
+
+    Raises:
+        UsageError: where no training trajectory is left.
+    """
+    if not len(splits["train"]):
+        why = "; ".join(f"{n} {what}" for what, n in splits["train"].left_out.items())
+        raise UsageError(
+            f"{source} has no training trajectory of {options.length} steps"
+            + (f": {why}." if why else ".")
+        )
+    generator = torch.Generator().manual_seed(seed)
+    kept = {}
+    for split in SPLITS:
+        limit = options.train_trajectories if split == "train" else options.eval_trajectories
+        kept[split] = _some(splits[split], limit, generator)
+    steps = kept["train"].positions.diff(dim=1).norm(dim=-1)
+    scale = STEPS_OF_SCALE * float(steps.mean())
+    if not scale > 0:
+        raise UsageError(f"{source}: nobody moves in the training trajectories.")
+    summary = {
+        "source": source,
+        "trajectories": {split: len(windows) for split, windows in kept.items()},
+        "windows": {split: len(windows.group.unique()) for split, windows in kept.items()},
+        "observed and predicted steps": f"{options.observed} + {options.predicted}",
+        "unit of length": f"{scale:.4g} {unit}",
+        **facts,
+    }
+    for split, windows in splits.items():
+        for what, n in windows.left_out.items():
+            summary[f"{split}: {what}"] = n
+    kept["train"] = _augmented(kept["train"], options, generator)
+    summary["training trajectories with augmentation"] = len(kept["train"])
+    return TrajectoryDataset(kept, options, scale, unit, summary)
+
+
+def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
+    """About n trajectories, whole windows at a time."""
+    if not n or n >= len(windows):
+        return windows
+    groups = windows.group.unique()
+    groups = groups[torch.randperm(len(groups), generator=generator)]
+    sizes = torch.bincount(windows.group)[groups].cumsum(0)
+    chosen = groups[: max(1, int((sizes <= n).sum()))]
+    return windows.take(torch.isin(windows.group, chosen).nonzero().squeeze(1))
+
+
+def _augmented(
+    windows: Windows, options: TrajectoryOptions, generator: torch.Generator
+) -> Windows:
+    """The windows, and beside them mirrored, reversed and turned copies."""
+    copies = list(_copies(windows.positions, options, generator))
+    groups = int(windows.group.max()) + 1
+    return Windows(
+        torch.cat(copies),
+        torch.cat([windows.group + i * groups for i in range(len(copies))]),
+        windows.agents.repeat(len(copies)),
+        windows.scenes.repeat(len(copies)),
+        windows.names,
+        windows.left_out,
+    )
+
+
+def _copies(
+    positions: Tensor, options: TrajectoryOptions, generator: torch.Generator
+) -> Iterator[Tensor]:
+    given = [positions]
+    if options.reverse:
+        given.append(positions.flip(1))
+    if options.flip:
+        given += [each * torch.tensor([1.0, -1.0]) for each in given]
+    yield from given
+    for angle in (torch.rand(options.rotations, generator=generator) * 2 * torch.pi).tolist():
+        c, s = torch.tensor(angle).cos(), torch.tensor(angle).sin()
+        turn = torch.stack([torch.stack([c, s]), torch.stack([-s, c])])
+        for each in given:
+            yield each @ turn

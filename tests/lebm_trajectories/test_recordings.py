@@ -1,0 +1,127 @@
+"""Files of recordings, the windows cut out of them, and what is wrong with a bad file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from lebm_core.errors import UsageError
+from lebm_core.run.datasets import DataFiles
+from lebm_trajectories import sources
+from lebm_trajectories.recordings import Point, check_unit, cut, read_points
+
+DATA = os.environ.get("LEBM_DATA", "")
+COUNTS = {  # of the test: windows, trajectories
+    "eth": (70, 181),
+    "hotel": (301, 1053),
+    "univ": (947, 24334),
+    "zara1": (602, 2253),
+    "zara2": (921, 5833),
+}
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "walk.txt"
+    file.write_text(text)
+    return file
+
+
+def walk(agents: int, frames: list[int]) -> list[Point]:
+    """Each agent a metre from the next, half a metre a frame."""
+    return [
+        Point(1, frame, agent, 0.5 * i, float(agent))
+        for i, frame in enumerate(frames)
+        for agent in range(agents)
+    ]
+
+
+@pytest.mark.skipif(not (Path(DATA) / "eth_ucy").is_dir(), reason="LEBM_DATA has no eth_ucy")
+@pytest.mark.parametrize("scene", COUNTS)
+def test_the_published_windows(scene: str) -> None:
+    data = sources.eth_ucy(files=DataFiles(), seed=0, scene=scene, flip=False)
+    windows = data.windows["test"]
+    assert (len(windows.group.unique()), len(windows)) == COUNTS[scene]
+
+
+@pytest.mark.skipif(not (Path(DATA) / "sdd_trajnet").is_dir(), reason="LEBM_DATA has no sdd")
+def test_the_published_tracks_of_stanford_drone() -> None:
+    data = sources.sdd(files=DataFiles(), seed=0, flip=False, reverse=False)
+    lengths = {split: data.length(split) for split in ("train", "valid", "test")}
+    assert lengths["test"] == 2829 and lengths["train"] + lengths["valid"] == 8494
+    assert 0.05 < lengths["valid"] / 8494 < 0.15
+
+
+def test_windows_hold_who_is_there_throughout() -> None:
+    points = [p for p in walk(3, [0, 10, 20, 30]) if not (p.agent == 2 and p.frame == 10)]
+    found = cut(points, 3)
+    assert found.agents.tolist() == [0, 1, 0, 1]
+    assert found.group.tolist() == [0, 0, 1, 1]
+    assert found.left_out == {"agents never seen in 3 frames in a row": 1}
+    torch.testing.assert_close(found.positions[0, :, 0], torch.tensor([0.0, 0.5, 1.0]))
+
+
+def test_windows_stand_across_a_gap_only_where_asked() -> None:
+    points = walk(1, [0, 10, 20, 50, 60, 70])
+    assert len(cut(points, 3)) == 2
+    assert len(cut(points, 3, gaps=True)) == 4
+
+
+def test_a_window_of_one_may_be_refused() -> None:
+    points = [p for p in walk(2, [0, 1, 2, 3]) if not (p.agent == 1 and p.frame == 3)]
+    assert cut(points, 3, least=2).group.unique().tolist() == [0]
+
+
+@pytest.mark.parametrize("text", ["0\t1\t2.5\t-3\n", "0 1 2.5 -3\n", "0,1,2.5,-3\n",
+                                  "x_m,Y_M,ped_id,frame\n2.5,-3,1,0\n"])  # fmt: skip
+def test_columns(tmp_path: Path, text: str) -> None:
+    (point,) = read_points(written(tmp_path, text))
+    assert (point.frame, point.agent, point.x, point.y) == (0, 1, 2.5, -3.0)
+
+
+BAD = {
+    "three columns": ("0 1 2 3\n10 1 2\n", "line 2: 3 columns, not 4"),
+    "a word": ("0 1 2 3\n10 1 two 3\n", 'line 2: the x "two" is not a number'),
+    "NaN": ("0 1 2 3\n10 1 nan 3\n", "line 2: 10 1 nan 3 holds a value that is not finite"),
+    "twice": ("0 1 2 3\n0 1 2 4\n", "line 2: agent 1 is in frame 0 a second time, first in line 1"),
+    "back": ("10 1 2 3\n0 1 2 4\n", "line 2: frame 0 comes after frame 10"),
+    "half a frame": ("0.5 1 2 3\n", "line 1: frame 0.5 and id 1.0 must be whole numbers"),
+    "no header": ("when who x y\n0 1 2 3\n", "is neither four numbers"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_line_is_named(tmp_path: Path, case: str) -> None:
+    text, said = BAD[case]
+    file = written(tmp_path, text)
+    with pytest.raises(UsageError) as error:
+        list(read_points(file))
+    assert said in str(error.value) and str(file) in str(error.value)
+
+
+def test_pixels_are_not_metres(tmp_path: Path) -> None:
+    points = [Point(i + 1, i, 1, 30.0 * i, 0.0) for i in range(5)]
+    check_unit(points, "pixels", tmp_path)
+    with pytest.raises(UsageError, match=r"longer than 30.0 metres.*line 2: is it in pixels"):
+        check_unit(points, "metres", tmp_path)
+
+
+def test_an_agent_seen_once_is_counted_and_the_rest_kept(tmp_path: Path) -> None:
+    lines = [f"{10 * i} 1 {0.4 * i} 0" for i in range(100)] + ["990 7 3 3"]
+    file = written(tmp_path, "\n".join(lines) + "\n")
+    data = sources.file(files=None, seed=0, source=str(file), flip=False)  # type: ignore[arg-type]
+    assert data.length("train") == 70 - 19 and data.length("test") == 1
+    assert data.summary["test: agents never seen in 20 frames in a row"] == 1
+
+
+def test_a_recording_too_short_says_so(tmp_path: Path) -> None:
+    file = written(tmp_path, "0 1 2 3\n10 1 2 4\n")
+    with pytest.raises(UsageError, match="no training trajectory of 20 steps: 1 agents never seen"):
+        sources.file(files=None, seed=0, source=str(file))  # type: ignore[arg-type]
+
+
+def test_a_scene_that_is_none() -> None:
+    with pytest.raises(UsageError, match=r'"zara3" is not one of.*[Dd]id you mean'):
+        sources.eth_ucy(files=DataFiles(), seed=0, scene="zara3")
