@@ -38,7 +38,7 @@ _ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
 class _Hidden(NamedTuple):
     """A hidden layer and its buffers, (rows, width in) or (rows, width out)."""
 
-    bias: Tensor
+    bias: Tensor  # (width out,) or (rows, width out)
     transposed: Tensor
     weight: Tensor
     seen: Tensor  # what it sees, in its own precision
@@ -52,7 +52,8 @@ class Leap:
     """z -> z + half * grad(f + log p0)(z) + push, for f = C tanh(F/C) of a single logit F.
 
     Args:
-        layers: of the network, at least two, see `Energy.affine`.
+        layers: of the network, at least two, see `Energy.affine`; the first one's bias may be
+            (rows, width), another for each state.
         activation: one of `ACTIVATIONS`.
         bound: C, or None where f = F.
         precision: of a Gaussian p0; 0 where p0 is uniform.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from lebm_core.energy import Energy, Pullback
+from lebm_core.energy import Affine, Energy, Pullback
 from lebm_core.leap import Leap
 
 if TYPE_CHECKING:
@@ -69,9 +69,18 @@ class TiltTarget:
     def leap(self, half: float, rows: int) -> Leap | None:
         """A quicker step for an untraced chain of `rows` states, or None where there is none."""
         alone = len(self.tilts) == 1 and len(self.layers[0][-1].bias) == 1
-        if not alone or self.context is not None or len(self.layers[0]) < 2:
+        if not alone or len(self.layers[0]) < 2:
             return None
-        activation, layers = self.tilts[0].activation, self.layers[0]
+        first, *above = self.layers[0]
+        if self.context is not None:  # it rests in a chain: its share of the first layer is a bias
+            d, k = self.prior.latent_dim, rows // len(self.context)
+            given = self.context.to(first.bias.dtype)
+            bias = torch.addmm(first.bias, given, first.transposed[d:])
+            if k > 1:
+                bias = bias.repeat_interleave(k, 0)
+            weight = first.weight[:, :d].contiguous()
+            first = Affine(weight, weight.T, bias)
+        activation, layers = self.tilts[0].activation, [first, *above]
         return Leap(layers, activation, self.bound, self.precision, half, rows)
 
     def _value(self, f: Tensor, z: Tensor) -> Tensor:

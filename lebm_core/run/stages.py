@@ -155,7 +155,8 @@ def draw_samples(
     generator = torch.Generator(model.device).manual_seed(stream(seed, "samples"))
     context = None
     # With f = 0 the prior asks for none, but the decoder may.
-    if "context_dim" in dataset.sizes or getattr(model.prior, "context_dim", 0):
+    asked: int = getattr(model.prior, "context_dim", 0)
+    if asked or "context_dim" in dataset.sizes:
         if dataset.length(split) == 0:
             raise UsageError("This model is conditioned on a context, which no data is here for.")
         rows = torch.arange(n) % dataset.length(split)

@@ -98,7 +98,7 @@ def manoeuvre(last_step: Tensor, futures: Tensor) -> Tensor:
     """
     end = futures[..., -1, :] - futures[..., -2, :]
     cross = last_step[..., 0] * end[..., 1] - last_step[..., 1] * end[..., 0]
-    angle = torch.atan2(cross, (last_step * end).sum(-1))
+    angle: Tensor = torch.atan2(cross, (last_step * end).sum(-1))
     kind: Tensor = 1 + (angle > TURN / 2).long() - (angle < -TURN / 2).long()
     return kind
 

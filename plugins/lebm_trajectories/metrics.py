@@ -205,7 +205,7 @@ def _kernel_log(points: Tensor, x: Tensor) -> Tensor:
     covariance = covariance + 1e-6 * torch.eye(2)
     factor = torch.linalg.cholesky(covariance)
     white = torch.linalg.solve_triangular(factor, (points - x[:, None]).mT, upper=False)
-    norm = factor.diagonal(dim1=1, dim2=2).log().sum(1) + math.log(2 * math.pi)
+    norm: Tensor = factor.diagonal(dim1=1, dim2=2).log().sum(1) + math.log(2 * math.pi)
     log_mean: Tensor = (-0.5 * white.square().sum(1)).logsumexp(1) - math.log(k)
     return log_mean - norm
 

@@ -84,7 +84,8 @@ class TrajectoryDecoder(Decoder):
         neighbours: agents in the context.
         goals: sub-goals of the plan.
         features: width of what is known of the past.
-        hidden: widths of the hidden layers, of plan and path.
+        hidden: widths of the hidden layers of the plan.
+        path_hidden: of those of the path.
         sigma: standard deviation of a coordinate, in the data's unit of length.
         learn_sigma: learn one for each step.
 
@@ -101,6 +102,7 @@ class TrajectoryDecoder(Decoder):
         goals: int = 4,
         features: int = 64,
         hidden: Sequence[int] = (256, 256),
+        path_hidden: Sequence[int] = (256, 256),
         sigma: float = 0.25,
         learn_sigma: bool = False,
     ) -> None:
@@ -112,7 +114,7 @@ class TrajectoryDecoder(Decoder):
         self.latent_dim, self.predicted, self.own = latent_dim, predicted, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.plan = perceptron(latent_dim + features, hidden, 2 * goals)
-        self.path = perceptron(2 * goals + features, hidden, 2 * predicted)
+        self.path = perceptron(2 * goals + features, path_hidden, 2 * predicted)
         self.goals = goal_steps(predicted, goals)
         between = torch.ones(predicted)
         between[self.goals] = 0.0

@@ -130,8 +130,8 @@ def calibration_curve(levels: Tensor, covered: Tensor, file: Path) -> tuple[Path
     axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
     axis.plot(levels, covered, "o-", color=PAST, ms=3)
     axis.set(
-        xlabel="promised share of the region of highest density",
-        ylabel="share of true destinations in it", xlim=(0, 1), ylim=(0, 1), aspect="equal",
+        xlabel="share that a region promises",
+        ylabel="true destinations in it", xlim=(0, 1), ylim=(0, 1), aspect="equal",
     )  # fmt: skip
     figure.savefig(file, dpi=110)
     return file, "Calibration of predicted destinations; on the diagonal it is perfect."

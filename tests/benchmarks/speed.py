@@ -32,6 +32,8 @@ from lebm_core import (
 from lebm_core.decoder import frozen
 from lebm_core.dynamics import Total
 from lebm_images.networks import DeconvDecoder
+from lebm_trajectories.networks import TrajectoryDecoder, TrajectoryEncoder
+from lebm_trajectories.prediction import means
 
 
 class Comparison(NamedTuple):
@@ -257,6 +259,74 @@ def molecule_iteration(device: str, batch: int = 32, repetitions: int = 2) -> Co
     return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error)
 
 
+def trajectory_iteration(
+    device: str, tilt: str, batch: int = 512, repetitions: int = 10
+) -> Comparison:
+    """A training iteration of trajectories at the published widths, against float64.
+
+    The plain loop is the published one: the encoder's bound, and a prior chain of 20 steps by
+    autograd, in float64. With tilt "short-run" ours has the same chain, with "density-ratio" none.
+    """
+    torch.manual_seed(0)
+    plan, path = (1024, 512, 1024), (1024, 512, 256)
+    sizes = {"observed": 8, "predicted": 12, "neighbours": 0}
+    prior = EBMPrior(16, steps=20, step_size=0.4, context_dim=14, bound=None)
+    decoder = TrajectoryDecoder(16, **sizes, features=16, hidden=plan, path_hidden=path)
+    encoder = TrajectoryEncoder(16, **sizes, features=16, hidden=(256, 512))
+    model = LatentEBM(prior, decoder, encoder).to(device)
+    double = copy.deepcopy(model).double()
+    learning = Learning(LearningOptions(decoder="variational", tilt=tilt, kl_cycles=0))
+    x = torch.randn(batch, 12, 2, device=device)
+    past = torch.randn(batch, 14, device=device)
+    adam, ours_adam = (torch.optim.Adam(m.parameters(), lr=0.0) for m in (double, model))
+
+    def plain_chain(z: Tensor, given: Tensor) -> Tensor:
+        for _ in range(20):
+            z = z.detach().requires_grad_(True)
+            energy = -double.prior.all_logits(z, given).sum()  # type: ignore[operator]
+            (gradient,) = torch.autograd.grad(energy, z)
+            z = z - 0.08 * (gradient + z) + 0.4 * torch.randn_like(z)
+        return z.detach()
+
+    def plain() -> None:
+        real, given = x.double(), past.double()
+        drawn = plain_chain(torch.randn(batch, 16, dtype=torch.float64, device=device), given)
+        adam.zero_grad()
+        q = double.need_encoder("")(real, given)
+        z = q.rsample()
+        kl = torch.distributions.kl_divergence(q, double.prior.reference).mean()
+        f = [double.prior.log_tilt(each, None, given).mean() for each in (drawn, z)]
+        (kl - double.decoder.likelihood(real, given)(z).mean() + f[0] - f[1]).backward()
+        adam.step()
+
+    def ours() -> None:
+        losses = learning(model, Batch(x, context=past)).losses
+        ours_adam.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        ours_adam.step()
+
+    times = least(repetitions, plain, ours)
+    many = past.repeat(8, 1)
+    start = torch.randn(len(many), 16, dtype=torch.float64, device=device)
+    ends = [plain_chain(start, many.double()).to(x), prior.sample(len(many), context=many)]
+    with torch.no_grad():
+        f = [prior.log_prob(z, context=many) for z in ends]
+    error = float((f[0].var() / len(many) + f[1].var() / len(many)).sqrt())
+    name = f"training iteration, trajectories, batch {batch}, float64 against {tilt}"
+    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error)
+
+
+def predicted_agents(device: str, agents: int = 10_000, draws: int = 20) -> float:
+    """Seconds in which so many futures of so many agents are predicted, by trajectory's recipe."""
+    torch.manual_seed(0)
+    sizes = {"observed": 8, "predicted": 12, "neighbours": 8}
+    prior = EBMPrior(16, steps=20, step_size=0.4, context_dim=54)
+    model = LatentEBM(prior, TrajectoryDecoder(16, **sizes)).to(device).eval()
+    context = torch.randn(agents, 54)
+    means(model, context[:500], draws)
+    return least(1, lambda: means(model, context, draws))[0] / 1e3
+
+
 def peak_megabytes() -> float:
     """The most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -272,6 +342,7 @@ def main() -> None:
     rows += [posterior_step(given.device, cell) for cell in ("lstm", "gru")]
     rows += [image_iteration(given.device, half=half) for half in (True, False)]
     rows.append(molecule_iteration(given.device))
+    rows += [trajectory_iteration(given.device, tilt) for tilt in ("short-run", "density-ratio")]
     where = (
         torch.cuda.get_device_name() if given.device == "cuda"
         else f"{platform.machine()} CPU, {given.threads} threads"
@@ -285,6 +356,7 @@ def main() -> None:
             f"| {r.name} | {r.plain:.1f} | {r.ours:.1f} | {r.ratio:.2f} | {r.plain_mean:.3f} "
             f"| {r.ours_mean:.3f} | {r.error:.3f} |"
         )
+    print(f"\n20 futures of 10,000 agents: {predicted_agents(given.device):.1f} s.")
 
 
 if __name__ == "__main__":

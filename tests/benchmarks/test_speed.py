@@ -12,7 +12,13 @@ import pytest
 from lebm_core.precision import half_is_faster
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speed import image_iteration, molecule_iteration, posterior_step  # noqa: E402
+from speed import (  # noqa: E402
+    image_iteration,
+    molecule_iteration,
+    posterior_step,
+    predicted_agents,
+    trajectory_iteration,
+)
 
 pytestmark = pytest.mark.benchmark
 
@@ -56,6 +62,16 @@ def test_a_training_iteration_of_molecules_is_twice_as_fast() -> None:
     found = molecule_iteration("cpu")
     assert found.ratio > 2.0
     assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
+
+
+def test_a_training_iteration_of_trajectories_is_three_times_as_fast() -> None:
+    found = trajectory_iteration("cpu", "density-ratio")
+    assert found.ratio > 3.0
+    assert abs(found.plain_mean - found.ours_mean) < 4.5 * found.error
+
+
+def test_ten_thousand_agents_are_predicted_in_ten_seconds() -> None:
+    assert predicted_agents("cpu") < 10.0
 
 
 CHAIN = """

@@ -140,11 +140,21 @@ def test_a_leap_in_bfloat16_is_near_enough() -> None:
     assert float((leap(z, None) - z - gradient).norm() / gradient.norm()) < 0.01
 
 
-def test_only_one_logit_without_context_leaps() -> None:
+@pytest.mark.parametrize("codes", [1, 3])
+def test_a_leap_sees_the_context(codes: int) -> None:
+    torch.manual_seed(0)
+    prior = EBMPrior(4, (16, 8), context_dim=3)
+    context, z = torch.randn(5, 3), torch.randn(5 * codes, 4)
+    leap = prior.target(context=context).leap(0.3, len(z))
+    assert leap is not None
+    given = context.repeat_interleave(codes, 0)
+    _, gradient = value_and_gradient(lambda z: prior.log_prob(z, context=given), z)
+    assert torch.allclose(leap(z, None), z + 0.3 * gradient, atol=1e-5)
+
+
+def test_only_one_logit_leaps() -> None:
     assert CoupledPrior(2, 3, (8,)).target().leap(0.1, 5) is None
     assert EBMPrior(2, (8,), stages=2).target().leap(0.1, 5) is None
-    context = torch.zeros(5, 1)
-    assert EBMPrior(2, (8,), context_dim=1).target(context=context).leap(0.1, 5) is None
 
 
 def test_total_adds_values_and_gradients() -> None:
