@@ -99,8 +99,7 @@ def manoeuvre(last_step: Tensor, futures: Tensor) -> Tensor:
     end = futures[..., -1, :] - futures[..., -2, :]
     cross = last_step[..., 0] * end[..., 1] - last_step[..., 1] * end[..., 0]
     angle: Tensor = torch.atan2(cross, (last_step * end).sum(-1))
-    kind: Tensor = 1 + (angle > TURN / 2).long() - (angle < -TURN / 2).long()
-    return kind
+    return 1 + (angle > TURN / 2).long() - (angle < -TURN / 2).long()
 
 
 class CrowdDataset(TrajectoryDataset):
@@ -113,8 +112,9 @@ class CrowdDataset(TrajectoryDataset):
         past = self.windows[split].positions[rows, : self.options.observed]
         start, step = past[:, -1], past[:, -1] - past[:, -2]
         many = [each.repeat_interleave(draws, 0) for each in (start, step)]
-        drawn = future(many[0], many[1], self.options.predicted, generator)
-        return drawn.unflatten(0, (len(rows), draws))
+        drawn: Tensor = future(many[0], many[1], self.options.predicted, generator)
+        shaped: Tensor = drawn.unflatten(0, (len(rows), draws))
+        return shaped
 
     def odds(self, split: str, rows: Tensor) -> Tensor:
         """The true probability of each of `MANOEUVRES` for some agents, (n, 3)."""
