@@ -43,6 +43,6 @@ def lebm_register_datasets(register: Register) -> None:
 def lebm_register_metrics(register: Register) -> None:
     """How good predicted futures are."""
     register("trajectories.displacement", "lebm_trajectories.metrics:displacement")
-    register("trajectories.density", "lebm_trajectories.metrics:density")
+    register("trajectories.density", "lebm_trajectories.densities:density")
     register("trajectories.collisions", "lebm_trajectories.metrics:collisions")
-    register("trajectories.truth", "lebm_trajectories.metrics:truth")
+    register("trajectories.truth", "lebm_trajectories.densities:truth")

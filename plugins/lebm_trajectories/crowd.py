@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
-from lebm_trajectories.recordings import Windows
+from lebm_trajectories.windows import Windows
 
 __all__ = ["CrowdDataset", "manoeuvre", "simulate", "turns"]
 

@@ -12,8 +12,10 @@ from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.datasets import DataFiles, open_text
 from lebm_trajectories.crowd import CrowdDataset, simulate
-from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions, prepare
-from lebm_trajectories.recordings import Windows, check_unit, cut, join, read_points
+from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.preparation import prepare
+from lebm_trajectories.recordings import check_unit, read_points
+from lebm_trajectories.windows import Windows, cut, join
 
 __all__ = ["crowd", "eth_ucy", "file", "sdd"]
 

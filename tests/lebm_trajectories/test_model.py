@@ -16,13 +16,14 @@ from lebm_core import EBMPrior, LatentEBM
 from lebm_core.errors import UsageError
 from lebm_core.run.evaluation import Evaluation
 from lebm_core.run.recipe import load
-from lebm_trajectories import metrics
+from lebm_trajectories import densities, metrics
 from lebm_trajectories.crowd import CrowdDataset, manoeuvre, simulate, turns
-from lebm_trajectories.dataset import NEIGHBOUR, TrajectoryDataset, TrajectoryOptions, prepare
+from lebm_trajectories.dataset import NEIGHBOUR, TrajectoryDataset, TrajectoryOptions
 from lebm_trajectories.networks import PastNet, TrajectoryDecoder, TrajectoryEncoder, goal_steps
 from lebm_trajectories.prediction import futures
-from lebm_trajectories.recordings import Windows
+from lebm_trajectories.preparation import prepare
 from lebm_trajectories.sources import crowd
+from lebm_trajectories.windows import Windows
 
 SIZES = {"observed": 8, "predicted": 12, "neighbours": 3}
 
@@ -186,7 +187,7 @@ def test_constant_velocity_is_right_about_who_goes_straight_on(tmp_path: Path) -
 def test_the_kernel_density_is_scipys() -> None:
     points, x = torch.randn(1, 50, 2) @ torch.tensor([[2.0, 0.3], [0.0, 0.5]]), torch.randn(1, 2)
     theirs = gaussian_kde(points[0].numpy().T).logpdf(x[0].numpy())
-    np.testing.assert_allclose(metrics._kernel_log(points, x).numpy(), theirs, atol=1e-3)
+    np.testing.assert_allclose(densities.kernel_log(points, x).numpy(), theirs, atol=1e-3)
 
 
 def test_a_model_that_is_right_is_calibrated(
@@ -201,14 +202,14 @@ def test_a_model_that_is_right_is_calibrated(
         rows = torch.arange(data.length("test"))
         return data.local("test", data.truth("test", rows, draws, generator))
 
-    monkeypatch.setattr(metrics, "means", right)
+    monkeypatch.setattr(densities, "means", right)
     given = evaluation(data, tmp_path)
     given.model.decoder.log_sigma.data.fill_(math.log(sigma))  # type: ignore[operator,union-attr]
-    found = metrics.density(density_draws=400, density_agents=0)(given)
+    found = densities.density(density_draws=400, density_agents=0)(given)
     # 400 agents: a share of one half has a standard error of .025
     assert found["calibration_error"].value is not None
     assert found["calibration_error"].value < 0.05
-    wide = metrics.density(density_draws=400, density_agents=0)
+    wide = densities.density(density_draws=400, density_agents=0)
     given.model.decoder.log_sigma.data.fill_(math.log(3.0))  # type: ignore[operator,union-attr]
     worse = wide(given)
     assert worse["calibration_error"].value > 0.2  # type: ignore[operator]
@@ -234,7 +235,7 @@ def test_the_simulator_keeps_its_own_odds() -> None:
 
 def test_the_truth_is_at_no_distance_from_itself(tmp_path: Path) -> None:
     data = crowd(files=None, seed=0, train=40, valid=40, test=200, neighbours=3)
-    found = metrics.truth(truth_draws=100)(evaluation(data, tmp_path))
+    found = densities.truth(truth_draws=100)(evaluation(data, tmp_path))
     near, error = found["real/energy_distance"].value, found["real/energy_distance"].standard_error
     assert near is not None and error is not None and abs(near) < 4 * error
     assert found["energy_distance"].value > 20 * error  # type: ignore[operator]

@@ -11,7 +11,8 @@ import torch
 from lebm_core.errors import UsageError
 from lebm_core.run.datasets import DataFiles
 from lebm_trajectories import sources
-from lebm_trajectories.recordings import Point, check_unit, cut, read_points
+from lebm_trajectories.recordings import Point, check_unit, read_points
+from lebm_trajectories.windows import cut
 
 DATA = os.environ.get("LEBM_DATA", "")
 COUNTS = {  # of the test: windows, trajectories

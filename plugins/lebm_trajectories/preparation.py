@@ -1,0 +1,106 @@
+"""A data set made of windows: how many, which copies to train on, and the unit of length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lebm_core.data import SPLITS
+from lebm_core.errors import UsageError
+from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.windows import Windows
+
+__all__ = ["prepare"]
+
+STEPS_OF_SCALE = 3.0  # the unit of length is what people walk in so many steps
+
+
+def prepare(
+    splits: dict[str, Windows],
+    source: str,
+    facts: dict[str, Any],
+    options: TrajectoryOptions,
+    *,
+    unit: str = "metres",
+    seed: int = 0,
+) -> TrajectoryDataset:
+    """Augments the training windows and finds the unit of length.
+
+    Raises:
+        UsageError: where no training trajectory is left.
+    """
+    if not len(splits["train"]):
+        why = "; ".join(f"{n} {what}" for what, n in splits["train"].left_out.items())
+        raise UsageError(
+            f"{source} has no training trajectory of {options.length} steps"
+            + (f": {why}." if why else ".")
+        )
+    generator = torch.Generator().manual_seed(seed)
+    kept = {}
+    for split in SPLITS:
+        limit = options.train_trajectories if split == "train" else options.eval_trajectories
+        kept[split] = _some(splits[split], limit, generator)
+    steps = kept["train"].positions.diff(dim=1).norm(dim=-1)
+    scale = STEPS_OF_SCALE * float(steps.mean())
+    if not scale > 0:
+        raise UsageError(f"{source}: nobody moves in the training trajectories.")
+    summary = {
+        "source": source,
+        "trajectories": {split: len(windows) for split, windows in kept.items()},
+        "windows": {split: len(windows.group.unique()) for split, windows in kept.items()},
+        "observed and predicted steps": f"{options.observed} + {options.predicted}",
+        "unit of length": f"{scale:.4g} {unit}",
+        **facts,
+    }
+    for split, windows in splits.items():
+        for what, n in windows.left_out.items():
+            summary[f"{split}: {what}"] = n
+    kept["train"] = _augmented(kept["train"], options, generator)
+    summary["training trajectories with augmentation"] = len(kept["train"])
+    return TrajectoryDataset(kept, options, scale, unit, summary)
+
+
+def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
+    """About n trajectories, whole windows at a time."""
+    if not n or n >= len(windows):
+        return windows
+    groups = windows.group.unique()
+    groups = groups[torch.randperm(len(groups), generator=generator)]
+    sizes = torch.bincount(windows.group)[groups].cumsum(0)
+    chosen = groups[: max(1, int((sizes <= n).sum()))]
+    return windows.take(torch.isin(windows.group, chosen).nonzero().squeeze(1))
+
+
+def _augmented(
+    windows: Windows, options: TrajectoryOptions, generator: torch.Generator
+) -> Windows:
+    """The windows, and beside them mirrored, reversed and turned copies."""
+    copies = list(_copies(windows.positions, options, generator))
+    groups = int(windows.group.max()) + 1
+    return Windows(
+        torch.cat(copies),
+        torch.cat([windows.group + i * groups for i in range(len(copies))]),
+        windows.agents.repeat(len(copies)),
+        windows.scenes.repeat(len(copies)),
+        windows.names,
+        windows.left_out,
+    )
+
+
+def _copies(
+    positions: Tensor, options: TrajectoryOptions, generator: torch.Generator
+) -> Iterator[Tensor]:
+    given = [positions]
+    if options.reverse:
+        given.append(positions.flip(1))
+    if options.flip:
+        given += [each * torch.tensor([1.0, -1.0]) for each in given]
+    yield from given
+    for angle in (torch.rand(options.rotations, generator=generator) * 2 * torch.pi).tolist():
+        c, s = torch.tensor(angle).cos(), torch.tensor(angle).sin()
+        turn = torch.stack([torch.stack([c, s]), torch.stack([-s, c])])
+        for each in given:
+            yield each @ turn
