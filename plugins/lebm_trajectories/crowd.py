@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
-from lebm_trajectories.windows import Windows
+from lebm_trajectories.windows import Windows, nearest
 
 __all__ = ["CrowdDataset", "manoeuvre", "simulate", "turns"]
 
@@ -84,19 +84,25 @@ def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> 
     )
     after = future(past[:, -1], past[:, -1] - past[:, -2], options.predicted, generator)
     rows = torch.arange(n)
-    scenes = torch.zeros(n, dtype=torch.long)
-    positions = torch.cat([past, after], dim=1)
-    return Windows(positions, rows // TOGETHER, rows, scenes, ["crossing"], Counter())
+    near, there = [], []
+    for members in past[:, -2:].split(TOGETHER):
+        found, exist = nearest(members[:, 1], torch.arange(len(members)), options.neighbours)
+        near.append(members[found])
+        there.append(exist)
+    return Windows(
+        torch.cat([past, after], dim=1), torch.cat(near), torch.cat(there), rows // TOGETHER, rows,
+        torch.zeros(n, dtype=torch.long), ["crossing"], Counter(),
+    )  # fmt: skip
 
 
 def manoeuvre(last_step: Tensor, futures: Tensor) -> Tensor:
-    """Which of `MANOEUVRES` a future (..., steps, 2) is, by its last step's direction.
+    """Which of `MANOEUVRES` a future (..., steps, 2) is, by the direction after the turn.
 
     Args:
         last_step: of the past, (..., 2).
         futures: positions.
     """
-    end = futures[..., -1, :] - futures[..., -2, :]
+    end = futures[..., -1, :] - futures[..., TURNING[1] - 1, :]
     cross = last_step[..., 0] * end[..., 1] - last_step[..., 1] * end[..., 0]
     angle: Tensor = torch.atan2(cross, (last_step * end).sum(-1))
     return 1 + (angle > TURN / 2).long() - (angle < -TURN / 2).long()

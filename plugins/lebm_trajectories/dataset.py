@@ -4,7 +4,8 @@ Each agent has coordinates of its own: the origin is where it was last seen, the
 where it was going. x (B, predicted, 2) and the context are in units of `scale`.
 
 The context (B, c) holds the steps of the observed past, 2 (observed - 1) numbers, and for each of
-the nearest neighbours 5: whether there is one, where it is, and the step that it made last.
+the nearest neighbours 5: whether there is one, where it is, and the step that it made last. The
+neighbours are whoever is there in the last two observed steps; who of them stays is not told.
 """
 
 from __future__ import annotations
@@ -143,10 +144,8 @@ class TrajectoryDataset(Dataset):
         steps = past.diff(dim=1).flatten(1)
         if not o.neighbours:
             return steps
-        rows, there = nearest(windows, o)
-        last = windows.positions[:, o.observed - 2 : o.observed]
-        near = last[rows]  # (N, K, 2 steps, 2)
-        where = self.local(split, near.flatten(1, 2)).unflatten(1, (-1, 2))
+        where = self.local(split, windows.near.flatten(1, 2)).unflatten(1, (-1, 2))
+        there = windows.there
         place = where[:, :, 1]
         distance = place.norm(dim=-1, keepdim=True)
         place = place * (FAR / distance.clamp(min=FAR))
@@ -157,8 +156,8 @@ class TrajectoryDataset(Dataset):
     def write(self, x: Tensor, path: Path) -> Path:
         """Writes predicted futures to `path` with the suffix .csv, in the unit of the recording.
 
-        The coordinates are each agent's own: it was last seen at (0, 0), going along the first
-        axis.
+        The coordinates are each agent's own: it was last seen at (0, 0), and with `data.heading`
+        was going along the first axis.
         """
         file = path.with_name(path.name + ".csv")
         lines = ["sample,step,x,y"]
@@ -208,21 +207,3 @@ def own_frame(positions: Tensor, options: TrajectoryOptions) -> tuple[Tensor, Te
             found |= moved
     aside = torch.stack([-along[:, 1], along[:, 0]], dim=-1)
     return origin, torch.stack([along, aside], dim=1)
-
-
-def nearest(windows: Windows, options: TrajectoryOptions) -> tuple[Tensor, Tensor]:
-    """Of each agent the nearest others in its window, (N, K) rows, and whether they exist."""
-    n, k = len(windows), options.neighbours
-    rows = torch.zeros(n, k, dtype=torch.long)
-    there = torch.zeros(n, k, dtype=torch.bool)
-    last = windows.positions[:, options.observed - 1]
-    order = windows.group.argsort(stable=True)
-    counts = windows.group[order].unique_consecutive(return_counts=True)[1].tolist()
-    for members in order.split(counts):
-        if (m := min(k, len(members) - 1)) < 1:
-            continue
-        distance = torch.cdist(last[members], last[members]).fill_diagonal_(torch.inf)
-        near = distance.topk(m, largest=False).indices
-        rows[members, :m] = members[near]
-        there[members, :m] = True
-    return rows, there

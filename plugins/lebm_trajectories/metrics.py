@@ -17,8 +17,9 @@ from lebm_core.run.evaluation import Evaluation, Value
 from lebm_trajectories.dataset import TrajectoryDataset
 from lebm_trajectories.networks import goal_steps
 from lebm_trajectories.prediction import futures
+from lebm_trajectories.windows import apart
 
-__all__ = ["Metric", "collisions", "displacement", "mean_of", "some_rows", "trajectories_of"]
+__all__ = ["Metric", "at_least", "collisions", "displacement", "mean_of", "some_rows", "trajectories_of"]
 
 Metric = Callable[[Evaluation], Mapping[str, Value]]
 PUBLISHED_GOALS = 4
@@ -35,6 +36,12 @@ def trajectories_of(evaluation: Evaluation) -> TrajectoryDataset:
     return data
 
 
+def at_least(name: str, value: int, least: int) -> None:
+    """Refuses an option of [evaluation] before anything is trained."""
+    if value < least:
+        raise UsageError(f"evaluation.{name} = {value} must be at least {least}.")
+
+
 def some_rows(n: int, size: int, seed: int) -> Tensor:
     """`size` of n row numbers at random, in order; all where size is 0 or more than n."""
     if not size or size >= n:
@@ -44,7 +51,7 @@ def some_rows(n: int, size: int, seed: int) -> Tensor:
 
 
 def mean_of(values: Tensor, split: str, definition: str) -> Value:
-    """The mean over agents (N,), with its standard error."""
+    """The mean over agents (N,); windows overlap, so the standard error is too small."""
     n = len(values)
     error = float(values.std()) / n**0.5 if n > 1 else None
     return Value(float(values.mean()), error, n, split, definition)
@@ -56,6 +63,8 @@ def displacement(*, draws: int = 20) -> Metric:
     Args:
         draws: futures of each agent
     """
+
+    at_least("draws", draws, 1)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = trajectories_of(evaluation), evaluation.split
@@ -92,8 +101,7 @@ def _best(drawn: Tensor, real: Tensor, split: str, unit: str, what: str) -> Valu
     error = (drawn - real[:, None]).norm(dim=-1).mean(2).amin(1)
     return mean_of(
         error, split,
-        f"least error of {drawn.shape[1]} futures, {what}, {unit}; the windows overlap, so the "
-        "standard error is too small",
+        f"least error of {drawn.shape[1]} futures, {what}, {unit}",
     )  # fmt: skip
 
 
@@ -131,6 +139,8 @@ def collisions(*, collision_draws: int = 20) -> Metric:
         collision_draws: futures of each window
     """
 
+    at_least("collision_draws", collision_draws, 1)
+
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = trajectories_of(evaluation), evaluation.split
         rows = torch.arange(data.length(split))
@@ -161,7 +171,7 @@ def _close(paths: Tensor, group: Tensor, close: float) -> Tensor:
         if len(members) < 2:
             continue
         p = paths[members].permute(1, 2, 0, 3)  # (K, T, m, 2)
-        apart = torch.cdist(p, p)
-        apart.diagonal(dim1=2, dim2=3).fill_(torch.inf)
-        found[members] = (apart < close).any(-1).any(1).T.float()
+        distance = apart(p, p)
+        distance.diagonal(dim1=2, dim2=3).fill_(torch.inf)
+        found[members] = (distance < close).any(-1).any(1).T.float()
     return found

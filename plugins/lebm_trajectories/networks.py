@@ -8,6 +8,7 @@ training and in prediction. All nets compute in float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -107,10 +108,11 @@ class TrajectoryDecoder(Decoder):
         learn_sigma: bool = False,
     ) -> None:
         super().__init__()
-        if not sigma > 0:
-            raise UsageError(f"decoder.sigma must be positive, not {sigma}.")
+        if not 0 < sigma < math.inf:
+            raise UsageError(f"decoder.sigma must be positive and finite, not {sigma}.")
         if not 1 <= goals <= predicted:
             raise UsageError(f"decoder.goals must be 1 to {predicted}, the steps, not {goals}.")
+        _check_widths(hidden, path_hidden, [features])
         self.latent_dim, self.predicted, self.own = latent_dim, predicted, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.plan = perceptron(latent_dim + features, hidden, 2 * goals)
@@ -160,6 +162,7 @@ class TrajectoryEncoder(Encoder):
         hidden: Sequence[int] = (256, 256),
     ) -> None:
         super().__init__()
+        _check_widths(hidden, [features])
         self.latent_dim, self.own = latent_dim, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.net = perceptron(2 * predicted + features, hidden, 2 * latent_dim)
@@ -169,6 +172,12 @@ class TrajectoryEncoder(Encoder):
             raise UsageError("Trajectories need a past: pass context=(B, c).")
         away = x - straight_on(context[:, : self.own], x.shape[1])
         return gaussian_code(self.net(torch.cat([away.flatten(1), self.past(context)], dim=-1)))
+
+
+def _check_widths(*widths: Sequence[int]) -> None:
+    for each in widths:
+        if not each or min(each) < 1:
+            raise UsageError(f"Each layer needs a width of at least 1, not {list(each)}.")
 
 
 def straight_on(steps: Tensor, predicted: int) -> Tensor:

@@ -75,6 +75,8 @@ def _scenes(
         scene = windows.names[int(windows.scenes[rows[0]])]
         axis.set(title=f"{scene}, window {group}", xlabel=data.unit, aspect="equal")
         axis.set_adjustable("datalim")
+        if data.unit == "pixels":  # whose rows are counted downwards
+            axis.invert_yaxis()
     figure.savefig(file, dpi=100)
     return file, f"Observed (blue), true (green) and {DRAWS} predicted (red) paths of {split}."
 
@@ -87,12 +89,15 @@ def _goals(
     rows = _spread(data.length(split), SCENES)
     batch = data.batch(split, rows)
     ends = means(model, batch.context, CHAINS, generator)[:, :, -1] * data.scale  # type: ignore[arg-type]
+    ahead, aside = ", ahead", "to the left" if data.unit == "metres" else "to the right"
+    if not data.options.heading:
+        ahead = aside = ""
     figure, axes = _panels(len(rows))
     for axis, row, points, x in zip(axes, rows.tolist(), ends, batch.x * data.scale, strict=False):
         axis.scatter(*points.T, s=4, color=DRAWN, alpha=0.5, linewidths=0)
         axis.plot(*torch.cat([torch.zeros(1, 2), x]).T, color=TRUE, lw=1.5)
         axis.plot(0, 0, "o", color=PAST, ms=4)
-        axis.set(title=f"agent {row} of {split}", xlabel=f"{data.unit}, ahead", ylabel="left")
+        axis.set(title=f"agent {row} of {split}", xlabel=f"{data.unit}{ahead}", ylabel=aside)
         axis.set_aspect("equal", adjustable="datalim")
     figure.savefig(file, dpi=100)
     return file, f"{CHAINS} predicted destinations of an agent (red), and the path it took (green)."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def prepare(
         kept[split] = _some(splits[split], limit, generator)
     steps = kept["train"].positions.diff(dim=1).norm(dim=-1)
     scale = STEPS_OF_SCALE * float(steps.mean())
-    if not scale > 0:
+    if not 0 < scale < math.inf:
         raise UsageError(f"{source}: nobody moves in the training trajectories.")
     summary = {
         "source": source,
@@ -77,30 +77,25 @@ def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
 def _augmented(
     windows: Windows, options: TrajectoryOptions, generator: torch.Generator
 ) -> Windows:
-    """The windows, and beside them mirrored, reversed and turned copies."""
-    copies = list(_copies(windows.positions, options, generator))
+    """The windows, and beside them mirrored and turned copies."""
+    angles = torch.rand(options.rotations, generator=generator) * 2 * torch.pi
+    turns = [torch.eye(2), *(_turn(float(angle)) for angle in angles)]
+    if options.flip:
+        mirror = torch.diag(torch.tensor([1.0, -1.0]))
+        turns += [mirror @ turn for turn in turns]
     groups = int(windows.group.max()) + 1
     return Windows(
-        torch.cat(copies),
-        torch.cat([windows.group + i * groups for i in range(len(copies))]),
-        windows.agents.repeat(len(copies)),
-        windows.scenes.repeat(len(copies)),
+        torch.cat([windows.positions @ turn for turn in turns]),
+        torch.cat([windows.near @ turn for turn in turns]),
+        windows.there.repeat(len(turns), 1),
+        torch.cat([windows.group + i * groups for i in range(len(turns))]),
+        windows.agents.repeat(len(turns)),
+        windows.scenes.repeat(len(turns)),
         windows.names,
         windows.left_out,
     )
 
 
-def _copies(
-    positions: Tensor, options: TrajectoryOptions, generator: torch.Generator
-) -> Iterator[Tensor]:
-    given = [positions]
-    if options.reverse:
-        given.append(positions.flip(1))
-    if options.flip:
-        given += [each * torch.tensor([1.0, -1.0]) for each in given]
-    yield from given
-    for angle in (torch.rand(options.rotations, generator=generator) * 2 * torch.pi).tolist():
-        c, s = torch.tensor(angle).cos(), torch.tensor(angle).sin()
-        turn = torch.stack([torch.stack([c, s]), torch.stack([-s, c])])
-        for each in given:
-            yield each @ turn
+def _turn(angle: float) -> Tensor:
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.tensor([[c, s], [-s, c]])

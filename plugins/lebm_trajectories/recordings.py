@@ -12,7 +12,7 @@ from lebm_core.run.datasets import open_text
 
 __all__ = ["Point", "check_unit", "read_points"]
 
-COLUMNS = "frame, id, x, y"
+COLUMNS = ("frame", "id", "x", "y")
 # A table's own names of the columns; case does not count.
 NAMES = (
     ("frame", "frame_id", "frame_num"),
@@ -20,7 +20,9 @@ NAMES = (
     ("x", "x_m", "x_px", "pos_x"),
     ("y", "y_m", "y_px", "pos_y"),
 )
-FASTEST = 4.0  # metres in a step of 0.4 s, 36 km/h: half of all steps beyond it are no metres
+LARGEST = 1e8  # of a coordinate; grids of whole countries are below
+EXACT = 2**53  # beyond it a number written with a point is not exact
+WHOLE = 2**63
 
 
 @dataclass(frozen=True)
@@ -35,111 +37,171 @@ class Point:
     scene: str = ""
 
 
-def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
-    """The points of a file of `frame id x y`, separated by tabs, blanks or commas.
+@dataclass(frozen=True)
+class _Layout:
+    """Where the columns of a file stand."""
 
-    A header line of column names is understood, and then the columns may stand in any order and
-    `scene` may be one of them.
+    width: int
+    order: list[int]
+    scene: int | None
+    header: bool
+
+
+def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
+    """The points of a file of `frame id x y`, separated by tabs, blanks, commas or semicolons.
+
+    A first line of column names is understood; then the columns may stand in any order, there may
+    be others, and `scene` tells recordings apart. Further lines that start with # are comments.
 
     Args:
         path: plain or gzipped.
         lines: only those lines, counted from 0.
 
     Raises:
-        UsageError: for a line without four numbers, a coordinate that is not finite, an agent that
-            is twice in a frame, or a frame that goes back; with file and line.
+        UsageError: for a line without its columns, a frame or id that is no whole number, a
+            coordinate that is not finite, an agent that is twice in a frame, or a frame that goes
+            back; with file and line.
     """
-    order: list[int] | None = None
-    scene_at: int | None = None
+    layout: _Layout | None = None
     seen: dict[tuple[str, int, int], int] = {}
-    last: dict[str, tuple[int, int]] = {}
+    last: tuple[int, int] | None = None
     for number, text in open_text(path):
         if lines is not None and number - 1 not in lines:
             continue
-        fields = [field.strip() for field in text.split(",")] if "," in text else text.split()
-        if not fields:
+        fields = _fields(text.removeprefix("#") if layout is None else text)
+        if not fields or (layout is not None and text.startswith("#")):
             continue
         where = f"{path}, line {number}"
-        if order is None:
-            order, scene_at = _columns(fields, where)
-            if scene_at is not None or not _number(fields[order[0]]):
+        if layout is None:
+            layout = _layout(fields, where)
+            if layout.header:
                 continue
-        width = len(order) + (scene_at is not None)
-        if len(fields) < width or (scene_at is None and len(fields) != len(order)):
-            raise UsageError(f"{where}: {len(fields)} columns, not {width} ({COLUMNS}).")
-        values = []
-        for name, at in zip(COLUMNS.split(", "), order, strict=True):
-            if not _number(fields[at]):
-                raise UsageError(f'{where}: the {name} "{fields[at]}" is not a number.')
-            values.append(float(fields[at]))
-        frame, agent, x, y = values
-        if not all(math.isfinite(value) for value in values):
-            raise UsageError(f"{where}: {' '.join(fields)} holds a value that is not finite.")
-        if frame != int(frame) or agent != int(agent):
-            raise UsageError(f"{where}: frame {frame} and id {agent} must be whole numbers.")
-        scene = "" if scene_at is None else fields[scene_at]
-        key = (scene, int(frame), int(agent))
+        if len(fields) != layout.width:
+            raise UsageError(
+                f"{where}: {len(fields)} columns, not {layout.width} ({', '.join(COLUMNS)})."
+            )
+        frame, agent, x, y = (fields[at] for at in layout.order)
+        point = Point(
+            number, _whole(frame, "frame", where), _whole(agent, "id", where),
+            _coordinate(x, "x", where), _coordinate(y, "y", where),
+            "" if layout.scene is None else fields[layout.scene],
+        )  # fmt: skip
+        key = (point.scene, point.frame, point.agent)
         if key in seen:
             raise UsageError(
-                f"{where}: agent {key[2]} is in frame {key[1]} a second time, first in line "
-                f"{seen[key]}."
+                f"{where}: agent {point.agent} is in frame {point.frame} a second time, first in "
+                f"line {seen[key]}."
             )
         seen[key] = number
-        if scene_at is None and scene in last and frame < last[scene][0]:
+        if layout.scene is None and last is not None and point.frame < last[0]:
             raise UsageError(
-                f"{where}: frame {key[1]} comes after frame {last[scene][0]} (line "
-                f"{last[scene][1]}); sort the file by frame, and give each recording a file."
+                f"{where}: frame {point.frame} comes after frame {last[0]} (line {last[1]}); sort "
+                "the file by frame, and give each recording a file or a column scene."
             )
-        last[scene] = (key[1], number)
-        yield Point(number, key[1], key[2], x, y, scene)
+        last = (point.frame, number)
+        yield point
 
 
-def _number(text: str) -> bool:
+def _fields(text: str) -> list[str]:
+    for separator in (",", ";"):
+        if separator in text:
+            return [field.strip().strip('"') for field in text.split(separator)]
+    return text.split()
+
+
+def _number(text: str) -> float | None:
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def _columns(fields: Sequence[str], where: str) -> tuple[list[int], int | None]:
+def _whole(text: str, name: str, where: str) -> int:
+    """A frame or an id; 10.0 is one, and 0.4 is none."""
+    try:
+        whole = int(text)
+    except ValueError:
+        value = _number(text)
+        if value is None or not math.isfinite(value):
+            raise UsageError(f"{where}: the {name} {_shown(text)} is not a number.") from None
+        if value != int(value) or abs(value) >= EXACT:
+            raise UsageError(
+                f"{where}: the {name} {_shown(text)} is not a whole number; number frames and "
+                "agents."
+            ) from None
+        whole = int(value)
+    if abs(whole) >= WHOLE:
+        raise UsageError(f"{where}: the {name} {_shown(text)} is too large.")
+    return whole
+
+
+def _coordinate(text: str, name: str, where: str) -> float:
+    value = _number(text)
+    if value is None:
+        raise UsageError(f"{where}: the {name} {_shown(text)} is not a number.")
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        raise UsageError(
+            f"{where}: the {name} {_shown(text)} is not finite, or beyond {LARGEST:g}."
+        )
+    return value
+
+
+def _shown(text: str) -> str:
+    """A field of a stranger's file, short and without control characters."""
+    return '"' + "".join(c if c.isprintable() else "?" for c in text[:40]) + '"'
+
+
+def _layout(fields: Sequence[str], where: str) -> _Layout:
     """Where frame, id, x, y and the scene stand, by a header where the first line is one."""
-    if all(_number(field) for field in fields):
-        if len(fields) != 4:
-            raise UsageError(f"{where}: {len(fields)} columns, not 4 ({COLUMNS}).")
-        return [0, 1, 2, 3], None
+    if all(_number(field) is not None for field in fields):
+        if len(fields) != len(COLUMNS):
+            raise UsageError(f"{where}: {len(fields)} columns, not 4 ({', '.join(COLUMNS)}).")
+        return _Layout(len(fields), [0, 1, 2, 3], None, False)
     lower = [field.lower() for field in fields]
     order = []
     for names in NAMES:
-        at = next((lower.index(name) for name in names if name in lower), None)
-        if at is None:
+        found = [at for at, name in enumerate(lower) if name in names]
+        if not found:
             raise UsageError(
-                f'{where}: "{" ".join(fields)}" is neither four numbers ({COLUMNS}) nor a header '
-                f"with {' or '.join(names)}."
+                f"{where}: {_shown(' '.join(fields))} is neither four numbers "
+                f"({', '.join(COLUMNS)}, separated by tabs, blanks, commas or semicolons) nor a "
+                f"header with {' or '.join(names)}."
             )
-        order.append(at)
-    return order, lower.index("scene") if "scene" in lower else None
+        if len(found) > 1:
+            raise UsageError(f'{where}: the column "{lower[found[0]]}" is there twice.')
+        order.append(found[0])
+    scene = lower.index("scene") if "scene" in lower else None
+    return _Layout(len(fields), order, scene, True)
 
 
-def check_unit(points: Sequence[Point], unit: str, path: Path) -> None:
-    """Refuses a recording in metres in which people run faster than anyone can.
+def check_unit(points: Sequence[Point], unit: str, path: Path, fastest: float) -> None:
+    """Refuses a recording in metres in which half of all steps are longer than `fastest`.
+
+    Args:
+        points: in any order.
+        unit: of the coordinates.
+        path: for the message.
+        fastest: metres from one frame to the next; 0 for no check.
 
     Raises:
-        UsageError: where half of all steps are longer than `FASTEST` metres.
+        UsageError: naming the first such step's line.
     """
-    if unit != "metres":
+    if unit != "metres" or not fastest:
         return
-    before: dict[tuple[str, int], Point] = {}
-    steps: list[tuple[float, Point]] = []
-    for point in points:
-        old = before.get((point.scene, point.agent))
-        if old is not None:
-            steps.append((math.hypot(point.x - old.x, point.y - old.y), point))
-        before[point.scene, point.agent] = point
-    lengths = sorted(length for length, _ in steps)
-    if lengths and (middle := lengths[len(lengths) // 2]) > FASTEST:
-        first = next(point for length, point in steps if length > FASTEST)
+    order = sorted(points, key=lambda p: (p.scene, p.agent, p.frame))
+    steps = [
+        (b.frame - a.frame, math.hypot(b.x - a.x, b.y - a.y), b)
+        for a, b in zip(order, order[1:], strict=False)
+        if (a.scene, a.agent) == (b.scene, b.agent)
+    ]
+    if not steps:
+        return
+    usual = min(frames for frames, _, _ in steps)
+    lengths = sorted(length for frames, length, _ in steps if frames == usual)
+    if (middle := lengths[len(lengths) // 2]) > fastest:
+        line = min(p.line for frames, length, p in steps if frames == usual and length > fastest)
         raise UsageError(
-            f"{path}: half of all steps are longer than {middle:.1f} metres, the first such one "
-            f'in line {first.line}: is it in pixels? Then set data.unit = "pixels".'
+            f"{path}: half of all steps are longer than {middle:.1f} metres, the first beyond "
+            f'{fastest:g} in line {line}: is it in pixels? Then set data.unit = "pixels"; if '
+            "things do move so fast, data.fastest."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import torch
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.datasets import DataFiles, open_text
-from lebm_trajectories.crowd import CrowdDataset, simulate
+from lebm_trajectories.crowd import TURNING, CrowdDataset, simulate
 from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
 from lebm_trajectories.preparation import prepare
-from lebm_trajectories.recordings import check_unit, read_points
-from lebm_trajectories.windows import Windows, cut, join
+from lebm_trajectories.recordings import Point, check_unit, read_points
+from lebm_trajectories.windows import Windows, cut, join, usual_step
 
 __all__ = ["crowd", "eth_ucy", "file", "sdd"]
 
@@ -69,10 +70,10 @@ def eth_ucy(
         for name, lines in found:
             plain = name.removesuffix(".gz")
             path = files.find("trajectories.eth_ucy", [f"eth_ucy/{plain}"], how)
-            points = read_points(path, lines)
+            points = list(read_points(path, lines))
             place = plain.removesuffix(".txt")
-            cuts.append(cut(points, options.length, least=2, gaps=True, name=place))
-        splits[split] = join(cuts, options.length)
+            cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
+        splits[split] = join(cuts, options.length, neighbours)
     facts = {"scene of the test": scene}
     return prepare(splits, "ETH-UCY", facts, options, seed=seed)
 
@@ -95,7 +96,7 @@ def sdd(
     """Stanford Drone in the split of TrajNet, in pixels.
 
     Args:
-        valid_share: of the trajectories of training, the last ones of each scene
+        valid_share: of the tracks of training, the last ones of each scene
     """
     options = TrajectoryOptions(
         observed, predicted, neighbours, heading, flip, reverse, rotations, train_trajectories,
@@ -103,12 +104,13 @@ def sdd(
     )  # fmt: skip
     _check_shares(valid_share, 0.0)
     how = "A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps."
-    parts = {}
+    points = {}
     for part in ("train", "test"):
         path = files.find("trajectories.sdd", [f"sdd_trajnet/{part}.csv"], how)
-        parts[part] = cut(read_points(path), options.length)
-    train, valid = _last(parts["train"], valid_share)
-    splits = {"train": train, "valid": valid, "test": parts["test"]}
+        points[part] = list(read_points(path))
+    train, valid = _last_tracks(points["train"], valid_share)
+    parts = {"train": train, "valid": valid, "test": points["test"]}
+    splits = {split: _cut(some, options, split) for split, some in parts.items()}
     return prepare(splits, "Stanford Drone (TrajNet)", {}, options, unit="pixels", seed=seed)
 
 
@@ -118,6 +120,8 @@ def file(
     seed: int,
     source: str = "",
     unit: str = "metres",
+    every: int = 1,
+    fastest: float = 4.0,
     observed: int = 8,
     predicted: int = 12,
     neighbours: int = 8,
@@ -135,6 +139,8 @@ def file(
     Args:
         source: the file
         unit: metres or pixels
+        every: only each so many-th frame, for recordings of more frames than steps are wanted
+        fastest: metres a step, beyond which half of all steps cannot be; 0 for no check
         valid_share: of the frames
         test_share: of the frames
     """
@@ -145,23 +151,29 @@ def file(
             f'data.unit = "{unit}" is not one of {", ".join(UNITS)}.' + did_you_mean(unit, UNITS)
         )
     _check_shares(valid_share, test_share)
+    if every < 1:
+        raise UsageError(f"data.every = {every} must be at least 1.")
     options = TrajectoryOptions(
         observed, predicted, neighbours, heading, flip, reverse, rotations, train_trajectories,
         eval_trajectories,
     )  # fmt: skip
     path = Path(source).expanduser()
     points = list(read_points(path))
-    check_unit(points, unit, path)
-    frames = sorted({p.frame for p in points})
-    ends = [1 - valid_share - test_share, 1 - test_share, 1.0]
-    splits, first = {}, 0
-    for split, end in zip(SPLITS, ends, strict=True):
-        last = round(end * len(frames))
-        inside = set(frames[first:last])  # no window stands across two splits
-        some = (p for p in points if p.frame in inside)
-        splits[split] = cut(some, options.length, name=path.stem)
-        first = last
-    return prepare(splits, source, {}, options, unit=unit, seed=seed)
+    check_unit(points, unit, path, fastest)
+    step = usual_step(p.frame for p in points)
+    splits = {}
+    for split, some in _in_time(points, valid_share, test_share).items():
+        splits[split] = _cut(some, options, split, step=step, every=every, name=path.stem)
+        share = {"valid": valid_share, "test": test_share}.get(split)
+        if share and not len(splits[split]):
+            frames = len({(p.scene, p.frame) for p in some})
+            raise UsageError(
+                f"{path}: the {split} split, {share:.0%} of the frames, are {frames} frames, and "
+                f"nobody is in {options.length} of them in a row: set data.{split}_share, or "
+                "record longer."
+            )
+    facts = {"frames from one step to the next": step * every}
+    return prepare(splits, source, facts, options, unit=unit, seed=seed)
 
 
 def crowd(
@@ -172,7 +184,6 @@ def crowd(
     predicted: int = 12,
     neighbours: int = 4,
     heading: bool = True,
-    flip: bool = False,
     train: int = 20_000,
     valid: int = 2_000,
     test: int = 2_000,
@@ -189,27 +200,70 @@ def crowd(
     for split, n in sizes.items():
         if n < 1:
             raise UsageError(f"data.{split} must be at least 1, not {n}.")
-    options = TrajectoryOptions(observed, predicted, neighbours, heading, flip)
+    if predicted <= TURNING[1]:
+        raise UsageError(
+            f"data.predicted = {predicted} must be more than {TURNING[1]}: by then who turns has "
+            "turned."
+        )
+    options = TrajectoryOptions(observed, predicted, neighbours, heading, flip=False)
     generator = torch.Generator().manual_seed(seed)
     splits = {s: simulate(n, options, generator) for s, n in sizes.items()}
     made = prepare(splits, "simulated crowd", {}, options, seed=seed)
     return CrowdDataset(made.windows, options, made.scale, made.unit, made.summary)
 
 
+def _cut(
+    points: list[Point], options: TrajectoryOptions, split: str, **how: Any
+) -> Windows:
+    """The windows of a split; those of training also backwards where that is asked for."""
+    o = options
+    found = cut(points, o.observed, o.predicted, o.neighbours, **how)
+    if split != "train" or not o.reverse:
+        return found
+    back = cut(points, o.observed, o.predicted, o.neighbours, backwards=True, **how)
+    back.left_out.clear()  # the same once more
+    return join([found, back], o.length, o.neighbours)
+
+
 def _check_shares(valid_share: float, test_share: float) -> None:
     for name, share in (("valid", valid_share), ("test", test_share)):
-        if not 0 <= share < 1 or valid_share + test_share >= 1:
-            raise UsageError(
-                f"data.{name}_share = {share} must be from 0 to 1, and leave something to train on."
-            )
+        if not 0 <= share < 1:
+            raise UsageError(f"data.{name}_share = {share} must be at least 0 and below 1.")
+    if valid_share + test_share >= 1:
+        raise UsageError(
+            f"data.valid_share + data.test_share = {valid_share + test_share:g} leaves nothing to "
+            "train on."
+        )
 
 
-def _last(windows: Windows, share: float) -> tuple[Windows, Windows]:
-    """The windows without the last `share` of each scene's groups, and those."""
-    held = torch.zeros(len(windows), dtype=torch.bool)
-    for scene in windows.scenes.unique():
-        mine = windows.scenes == scene
-        groups = windows.group[mine].unique()
-        late = groups[len(groups) - round(share * len(groups)) :]
-        held |= mine & torch.isin(windows.group, late)
-    return windows.take((~held).nonzero().squeeze(1)), windows.take(held.nonzero().squeeze(1))
+def _in_time(
+    points: list[Point], valid_share: float, test_share: float
+) -> dict[str, list[Point]]:
+    """The points of each split: of each scene the last frames are the test."""
+    scenes: dict[str, set[int]] = {}
+    for p in points:
+        scenes.setdefault(p.scene, set()).add(p.frame)
+    borders = {}
+    for scene, frames in scenes.items():
+        order = sorted(frames)
+        ends = [round((1 - share) * len(order)) for share in (valid_share + test_share, test_share)]
+        borders[scene] = [*(order[end] if end < len(order) else math.inf for end in ends), math.inf]
+    parts: dict[str, list[Point]] = {split: [] for split in SPLITS}
+    for p in points:
+        place = next(i for i, border in enumerate(borders[p.scene]) if p.frame < border)
+        parts[SPLITS[place]].append(p)
+    return parts
+
+
+def _last_tracks(points: list[Point], share: float) -> tuple[list[Point], list[Point]]:
+    """The points without the last `share` of each scene's tracks, and those."""
+    begun: dict[str, dict[int, int]] = {}
+    for p in points:
+        tracks = begun.setdefault(p.scene, {})
+        tracks[p.agent] = min(p.frame, tracks.get(p.agent, p.frame))
+    late = set()
+    for scene, tracks in begun.items():
+        order = sorted(tracks, key=lambda agent: (tracks[agent], agent))
+        late |= {(scene, agent) for agent in order[len(order) - round(share * len(order)) :]}
+    kept = [p for p in points if (p.scene, p.agent) not in late]
+    return kept, [p for p in points if (p.scene, p.agent) in late]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,20 @@ from lebm_trajectories.networks import PastNet, TrajectoryDecoder, TrajectoryEnc
 from lebm_trajectories.prediction import futures
 from lebm_trajectories.preparation import prepare
 from lebm_trajectories.sources import crowd
-from lebm_trajectories.windows import Windows
+from lebm_trajectories.windows import Windows, nearest
 
 SIZES = {"observed": 8, "predicted": 12, "neighbours": 3}
 
 
-def windows(positions: Tensor, group: Tensor) -> Windows:
-    zeros = torch.zeros(len(group), dtype=torch.long)
-    return Windows(positions, group, torch.arange(len(group)), zeros, ["here"], Counter())
+def windows(positions: Tensor, group: Tensor, neighbours: int = 3) -> Windows:
+    n = len(group)
+    zeros = torch.zeros(n, dtype=torch.long)
+    near, there = torch.zeros(n, neighbours, 2, 2), torch.zeros(n, neighbours, dtype=torch.bool)
+    for g in group.unique():
+        mine = (group == g).nonzero().squeeze(1)
+        rows, there[mine] = nearest(positions[mine, 7], torch.arange(len(mine)), neighbours)
+        near[mine] = positions[mine, 6:8][rows]
+    return Windows(positions, near, there, group, torch.arange(n), zeros, ["here"], Counter())
 
 
 def some(n: int = 12, seed: int = 0) -> Windows:
@@ -69,8 +76,7 @@ def test_a_turned_and_moved_scene_looks_the_same_to_everyone() -> None:
 
 def test_neighbours_are_those_of_the_same_window() -> None:
     options = TrajectoryOptions(neighbours=3, flip=False)
-    alone = some(5)
-    alone.group = torch.tensor([0, 0, 1, 2, 2])
+    alone = windows(some(5).positions, torch.tensor([0, 0, 1, 2, 2]))
     data = prepare({"train": alone, "valid": alone, "test": alone}, "here", {}, options)
     context = data.batch("test", torch.arange(5)).context
     assert context is not None
@@ -81,12 +87,16 @@ def test_neighbours_are_those_of_the_same_window() -> None:
     assert float(told[0, 0, 1:3].norm()) == pytest.approx(apart / data.scale, rel=1e-4)
 
 
-def test_augmentation_is_of_training_alone_and_reverses_time() -> None:
-    data = dataset(TrajectoryOptions(neighbours=0, flip=True, reverse=True))
-    assert data.length("train") == 48 and data.length("test") == 12
-    first = data.windows["train"].positions
-    torch.testing.assert_close(first[12:24], first[:12].flip(1))
-    assert len(data.windows["train"].group.unique()) == 12  # copies do not meet
+def test_augmentation_is_of_training_alone() -> None:
+    data = dataset(TrajectoryOptions(neighbours=3, flip=True))
+    assert data.length("train") == 24 and data.length("test") == 12
+    given, mirrored = data.batch("train", torch.arange(24)).x.split(12)
+    torch.testing.assert_close(mirrored, given * torch.tensor([1.0, -1.0]))
+    context = data.batch("train", torch.arange(24)).context
+    assert context is not None
+    told = context[:, 14:].view(24, 3, NEIGHBOUR)
+    torch.testing.assert_close(told[12:], told[:12] * torch.tensor([1.0, 1, -1, 1, -1]))
+    assert len(data.windows["train"].group.unique()) == 6  # copies do not meet
     with pytest.raises(UsageError, match="rotations = 2 changes nothing"):
         TrajectoryOptions(rotations=2)
 
@@ -94,7 +104,8 @@ def test_augmentation_is_of_training_alone_and_reverses_time() -> None:
 def test_who_stands_still_has_some_direction() -> None:
     still = some()
     still.positions[0] = still.positions[0, :1]
-    data = prepare({"train": still, "valid": still, "test": still}, "", {}, TrajectoryOptions())
+    options = TrajectoryOptions(neighbours=3)
+    data = prepare({"train": still, "valid": still, "test": still}, "", {}, options)
     assert data.batch("train", torch.arange(12)).x.isfinite().all()
 
 
@@ -136,10 +147,35 @@ def test_the_likelihood_is_that_of_p_of_x() -> None:
     torch.testing.assert_close(found, -2 * error - 24 * math.log(0.5 * math.sqrt(2 * math.pi)))
 
 
-@pytest.mark.parametrize(("options", "said"), [({"sigma": 0}, "sigma"), ({"goals": 13}, "1 to 12")])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"sigma": 0}, "sigma"), ({"goals": 13}, "1 to 12"), ({"hidden": []}, "width of at least 1")],
+)
 def test_bad_options(options: dict[str, float], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         TrajectoryDecoder(4, **SIZES, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "option"),
+    [
+        (metrics.displacement, {"draws": 0}),
+        (metrics.collisions, {"collision_draws": 0}),
+        (densities.density, {"density_draws": 1}),
+        (densities.density, {"density_agents": -1}),
+        (densities.truth, {"truth_draws": 1}),
+    ],
+)
+def test_metrics_refuse_before_training(
+    make: Callable[..., object], option: dict[str, int]
+) -> None:
+    with pytest.raises(UsageError, match=f"evaluation.{next(iter(option))} = "):
+        make(**option)
+
+
+def test_the_truth_of_what_is_not_simulated_is_refused(tmp_path: Path) -> None:
+    found = densities.truth()(evaluation(dataset(), tmp_path))
+    assert "simulated crowd" in (found["energy_distance"].refused or "")
 
 
 def model() -> LatentEBM:
