@@ -19,7 +19,15 @@ from lebm_trajectories.networks import goal_steps
 from lebm_trajectories.prediction import futures
 from lebm_trajectories.windows import apart
 
-__all__ = ["Metric", "at_least", "collisions", "displacement", "mean_of", "some_rows", "trajectories_of"]
+__all__ = [
+    "Metric",
+    "at_least",
+    "collisions",
+    "displacement",
+    "mean_of",
+    "some_rows",
+    "trajectories_of",
+]
 
 Metric = Callable[[Evaluation], Mapping[str, Value]]
 PUBLISHED_GOALS = 4

@@ -320,7 +320,7 @@ def predicted_agents(device: str, agents: int = 10_000, draws: int = 20) -> floa
     """Seconds in which so many futures of so many agents are predicted, by trajectory's recipe."""
     torch.manual_seed(0)
     sizes = {"observed": 8, "predicted": 12, "neighbours": 8}
-    prior = EBMPrior(16, steps=20, step_size=0.4, context_dim=54)
+    prior = EBMPrior(16, steps=30, step_size=0.3, context_dim=54)
     model = LatentEBM(prior, TrajectoryDecoder(16, **sizes)).to(device).eval()
     context = torch.randn(agents, 54)
     means(model, context[:500], draws)
