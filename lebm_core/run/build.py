@@ -23,6 +23,7 @@ from lebm_core.run.datasets import DataFiles
 from lebm_core.run.evaluation import Metric
 from lebm_core.run.optimizers import check_options
 from lebm_core.run.recipe import Recipe, metric_options, options
+from lebm_core.run.schema import gathered
 
 __all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe"]
 
@@ -30,9 +31,8 @@ __all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe"]
 def build_dataset(recipe: Recipe, data_dir: str | os.PathLike[str] | None) -> Dataset:
     """The data set of a recipe, its files found and read."""
     factory = registry().get("datasets", recipe.data["name"])
-    built: Dataset = factory(
-        files=DataFiles(data_dir), seed=recipe.seed, **options(recipe.data)
-    )
+    given = gathered(factory, options(recipe.data))
+    built: Dataset = factory(files=DataFiles(data_dir), seed=recipe.seed, **given)
     return built
 
 

@@ -7,14 +7,14 @@ import dataclasses
 import inspect
 import re
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, field, make_dataclass
 from typing import Any, Literal
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["from_signature", "help_texts", "leaf_types", "merge_schemas", "option"]
+__all__ = ["from_signature", "gathered", "help_texts", "leaf_types", "merge_schemas", "option"]
 
 
 def option(annotation: Any, default: Any, help: str) -> tuple[Any, Any]:
@@ -36,6 +36,9 @@ def from_signature(
 ) -> type:
     """A dataclass with one field for each parameter of a class's constructor or of a function.
 
+    A parameter whose default is an instance of a dataclass stands for the fields of that, see
+    `gathered`.
+
     Args:
         target: the class or function; its annotations and defaults become types and defaults, its
             docstring's "Args:" the explanations.
@@ -51,7 +54,9 @@ def from_signature(
         name = parameter.name
         if name in skip or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
-        if parameter.default is parameter.empty:
+        if name in spread(target):
+            fields |= _spread_fields(parameter.default)
+        elif parameter.default is parameter.empty:
             if not required:
                 continue
             fields[name] = option(
@@ -61,6 +66,35 @@ def from_signature(
             annotation = _supported(hints.get(name, Any), parameter.default)
             fields[name] = option(annotation, parameter.default, explained.get(name, ""))
     return _dataclass(getattr(target, "__name__", "Options"), fields)
+
+
+def spread(target: Callable[..., Any]) -> dict[str, Any]:
+    """The parameters whose default is an instance of a dataclass, with that instance."""
+    parameters = inspect.signature(target).parameters.values()
+    return {
+        p.name: p.default
+        for p in parameters
+        if dataclasses.is_dataclass(p.default) and not isinstance(p.default, type)
+    }
+
+
+def gathered(target: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `target` for options by name: those of a dataclass are put into one."""
+    arguments = dict(options)
+    for name, default in spread(target).items():
+        own = [f.name for f in dataclasses.fields(default) if f.name in arguments]
+        arguments[name] = dataclasses.replace(default, **{key: arguments.pop(key) for key in own})
+    return arguments
+
+
+def _spread_fields(default: Any) -> dict[str, tuple[Any, Any]]:
+    explained, hints = arguments_of(type(default), "Attributes"), _hints(type(default))
+    found = {}
+    for entry in dataclasses.fields(default):
+        value = getattr(default, entry.name)
+        annotation = _supported(hints.get(entry.name, Any), value)
+        found[entry.name] = option(annotation, value, explained.get(entry.name, ""))
+    return found
 
 
 def merge_schemas(name: str, fixed: dict[str, tuple[Any, Any]], parts: Collection[type]) -> type:
@@ -105,18 +139,20 @@ def leaf_types(schema: type, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def arguments_of(target: Callable[..., Any]) -> dict[str, str]:
-    """The explanations in the "Args:" section of a docstring (the class's or its constructor's)."""
+def arguments_of(target: Callable[..., Any], section: str = "Args") -> dict[str, str]:
+    """The explanations in a section of a docstring (the class's or its constructor's)."""
     found: dict[str, str] = {}
     for owner in (target, getattr(target, "__init__", None)):
-        section = re.search(
-            r"^Args:\n(.*?)(?:\n\S|\Z)", inspect.getdoc(owner) or "", re.DOTALL | re.MULTILINE
+        lines = re.search(
+            rf"^{section}:\n(.*?)(?:\n\S|\Z)",
+            inspect.getdoc(owner) or "",
+            re.DOTALL | re.MULTILINE,
         )
-        if section is None:
+        if lines is None:
             continue
-        for entry in re.split(r"\n(?=    \S)", section[1]):
-            name, colon, text = entry.strip().partition(":")
-            if colon:
+        for entry in re.split(r"\n(?=    \S)", lines[1]):
+            names, colon, text = entry.strip().partition(":")
+            for name in names.split(",") if colon else ():
                 found.setdefault(name.split("(")[0].strip(), " ".join(text.split()).rstrip("."))
     return found
 

@@ -15,6 +15,7 @@ from lebm_text.corpus import file_sha256, split_by_hash
 __all__ = ["file", "nci", "qm9", "zinc"]
 
 ZINC_SPLITS = ("jtvae", "moflow")
+WHOLE, SHORT = MoleculeOptions(), MoleculeOptions(max_length=80)
 
 
 def zinc(
@@ -22,11 +23,7 @@ def zinc(
     files: DataFiles,
     seed: int,
     split: str = "jtvae",
-    notation: str = "smiles",
-    randomised: int = 0,
-    max_length: int = 0,
-    train_molecules: int = 0,
-    eval_molecules: int = 0,
+    options: MoleculeOptions = WHOLE,
 ) -> MoleculeDataset:
     """ZINC250k, all 249,455 molecules, by a published split.
 
@@ -59,7 +56,6 @@ def zinc(
     except (ValueError, KeyError, TypeError, IndexError):
         raise UsageError(f"{indices} does not hold the line numbers of {path}.") from None
     facts: dict[str, Any] = {"split": split, "sha256": {path.name: file_sha256(path)}}
-    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
     return prepare(parts, "ZINC250k", facts, options)
 
 
@@ -67,17 +63,12 @@ def qm9(
     *,
     files: DataFiles,
     seed: int,
-    notation: str = "smiles",
-    randomised: int = 0,
-    max_length: int = 0,
-    train_molecules: int = 0,
-    eval_molecules: int = 0,
+    options: MoleculeOptions = WHOLE,
     valid_share: float = 0.05,
     test_share: float = 0.1,
 ) -> MoleculeDataset:
     """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the molecule."""
     path = files.find("molecules.qm9", ["qm9/qm9.smi"], "One SMILES a line.")
-    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
     return _by_hash(path, "QM9", valid_share, test_share, options)
 
 
@@ -85,11 +76,7 @@ def nci(
     *,
     files: DataFiles,
     seed: int,
-    notation: str = "smiles",
-    randomised: int = 0,
-    max_length: int = 80,
-    train_molecules: int = 0,
-    eval_molecules: int = 0,
+    options: MoleculeOptions = SHORT,
     valid_share: float = 0.1,
     test_share: float = 0.1,
 ) -> MoleculeDataset:
@@ -97,7 +84,6 @@ def nci(
     from lebm_molecules.chemistry import DATA
 
     path = DATA / "NCI" / "first_5K.smi"
-    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
     return _by_hash(path, "NCI, RDKit's own", valid_share, test_share, options)
 
 
@@ -106,11 +92,7 @@ def file(
     files: DataFiles,
     seed: int,
     source: str = "",
-    notation: str = "smiles",
-    randomised: int = 0,
-    max_length: int = 0,
-    train_molecules: int = 0,
-    eval_molecules: int = 0,
+    options: MoleculeOptions = WHOLE,
     valid_share: float = 0.05,
     test_share: float = 0.05,
 ) -> MoleculeDataset:
@@ -121,7 +103,6 @@ def file(
     """
     if not source:
         raise UsageError("data.source is empty: molecules.file needs a file, data.source=my.smi.")
-    options = MoleculeOptions(notation, randomised, max_length, train_molecules, eval_molecules)
     return _by_hash(Path(source).expanduser(), source, valid_share, test_share, options)
 
 

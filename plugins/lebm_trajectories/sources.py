@@ -22,6 +22,7 @@ __all__ = ["crowd", "eth_ucy", "file", "sdd"]
 
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
 UNITS = ("metres", "pixels")
+PEOPLE, REVERSED = TrajectoryOptions(), TrajectoryOptions(reverse=True)
 OF_SPLIT = {"train": "train", "valid": "val", "test": "test"}
 
 
@@ -30,15 +31,7 @@ def eth_ucy(
     files: DataFiles,
     seed: int,
     scene: str = "zara1",
-    observed: int = 8,
-    predicted: int = 12,
-    neighbours: int = 8,
-    heading: bool = True,
-    flip: bool = True,
-    reverse: bool = False,
-    rotations: int = 0,
-    train_trajectories: int = 0,
-    eval_trajectories: int = 0,
+    options: TrajectoryOptions = PEOPLE,
 ) -> TrajectoryDataset:
     """ETH-UCY in the windows of the Social-GAN line of papers, one scene left out for the test.
 
@@ -50,10 +43,6 @@ def eth_ucy(
             f'data.scene = "{scene}" is not one of {", ".join(SCENES)}.'
             + did_you_mean(scene, SCENES)
         )
-    options = TrajectoryOptions(
-        observed, predicted, neighbours, heading, flip, reverse, rotations, train_trajectories,
-        eval_trajectories,
-    )  # fmt: skip
     how = "Lines of frame, id, x, y; splits.json has the line numbers of the published splits."
     at = files.find("trajectories.eth_ucy", ["eth_ucy/splits.json"], how)
     try:
@@ -73,7 +62,7 @@ def eth_ucy(
             points = list(read_points(path, lines))
             place = plain.removesuffix(".txt")
             cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
-        splits[split] = join(cuts, options.length, neighbours)
+        splits[split] = join(cuts, options.length, options.neighbours)
     facts = {"scene of the test": scene}
     return prepare(splits, "ETH-UCY", facts, options, seed=seed)
 
@@ -82,15 +71,7 @@ def sdd(
     *,
     files: DataFiles,
     seed: int,
-    observed: int = 8,
-    predicted: int = 12,
-    neighbours: int = 8,
-    heading: bool = True,
-    flip: bool = True,
-    reverse: bool = True,
-    rotations: int = 0,
-    train_trajectories: int = 0,
-    eval_trajectories: int = 0,
+    options: TrajectoryOptions = REVERSED,
     valid_share: float = 0.1,
 ) -> TrajectoryDataset:
     """Stanford Drone in the split of TrajNet, in pixels.
@@ -98,10 +79,6 @@ def sdd(
     Args:
         valid_share: of the tracks of training, the last ones of each scene
     """
-    options = TrajectoryOptions(
-        observed, predicted, neighbours, heading, flip, reverse, rotations, train_trajectories,
-        eval_trajectories,
-    )  # fmt: skip
     _check_shares(valid_share, 0.0)
     how = "A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps."
     points = {}
@@ -122,15 +99,7 @@ def file(
     unit: str = "metres",
     every: int = 1,
     fastest: float = 4.0,
-    observed: int = 8,
-    predicted: int = 12,
-    neighbours: int = 8,
-    heading: bool = True,
-    flip: bool = True,
-    reverse: bool = False,
-    rotations: int = 0,
-    train_trajectories: int = 0,
-    eval_trajectories: int = 0,
+    options: TrajectoryOptions = PEOPLE,
     valid_share: float = 0.1,
     test_share: float = 0.2,
 ) -> TrajectoryDataset:
@@ -153,10 +122,6 @@ def file(
     _check_shares(valid_share, test_share)
     if every < 1:
         raise UsageError(f"data.every = {every} must be at least 1.")
-    options = TrajectoryOptions(
-        observed, predicted, neighbours, heading, flip, reverse, rotations, train_trajectories,
-        eval_trajectories,
-    )  # fmt: skip
     path = Path(source).expanduser()
     points = list(read_points(path))
     check_unit(points, unit, path, fastest)

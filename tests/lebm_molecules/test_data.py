@@ -185,5 +185,5 @@ def test_indices_of_another_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_qm9_is_whole() -> None:
-    data = qm9(files=real("qm9"), seed=0, notation="smiles")
+    data = qm9(files=real("qm9"), seed=0)
     assert sum(data.length(split) for split in SPLITS) == 133_885

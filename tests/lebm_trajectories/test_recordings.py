@@ -11,10 +11,12 @@ import torch
 from lebm_core.errors import UsageError
 from lebm_core.run.datasets import DataFiles
 from lebm_trajectories import metrics, sources
+from lebm_trajectories.dataset import TrajectoryOptions
 from lebm_trajectories.recordings import Point, check_unit, read_points
 from lebm_trajectories.windows import cut
 
 DATA = os.environ.get("LEBM_DATA", "")
+PLAIN = TrajectoryOptions(flip=False)
 COUNTS = {  # of the test: windows, trajectories
     "eth": (70, 181),
     "hotel": (301, 1053),
@@ -42,14 +44,14 @@ def walk(agents: int, frames: list[int]) -> list[Point]:
 @pytest.mark.skipif(not (Path(DATA) / "eth_ucy").is_dir(), reason="LEBM_DATA has no eth_ucy")
 @pytest.mark.parametrize("scene", COUNTS)
 def test_the_published_windows(scene: str) -> None:
-    data = sources.eth_ucy(files=DataFiles(), seed=0, scene=scene, flip=False)
+    data = sources.eth_ucy(files=DataFiles(), seed=0, scene=scene, options=PLAIN)
     windows = data.windows["test"]
     assert (len(windows.group.unique()), len(windows)) == COUNTS[scene]
 
 
 @pytest.mark.skipif(not (Path(DATA) / "sdd_trajnet").is_dir(), reason="LEBM_DATA has no sdd")
 def test_the_published_tracks_of_stanford_drone() -> None:
-    data = sources.sdd(files=DataFiles(), seed=0, flip=False, reverse=False)
+    data = sources.sdd(files=DataFiles(), seed=0, options=PLAIN)
     lengths = {split: data.length(split) for split in ("train", "valid", "test")}
     assert lengths["test"] == 2829 and lengths["train"] + lengths["valid"] == 8494
     assert 0.05 < lengths["valid"] / 8494 < 0.15
@@ -163,7 +165,7 @@ def test_pixels_are_not_metres(tmp_path: Path) -> None:
 def test_an_agent_seen_once_is_counted_and_the_rest_kept(tmp_path: Path) -> None:
     lines = [f"{10 * i} 1 {0.4 * i} 0" for i in range(200)] + ["1990 7 3 3"]
     file = written(tmp_path, "\n".join(lines) + "\n")
-    data = sources.file(files=None, seed=0, source=str(file), flip=False)  # type: ignore[arg-type]
+    data = sources.file(files=None, seed=0, source=str(file), options=PLAIN)  # type: ignore[arg-type]
     assert data.length("train") == 140 - 19 and data.length("test") == 40 - 19
     assert data.summary["test: agents without 20 frames in a row"] == 1
 
