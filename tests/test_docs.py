@@ -19,6 +19,7 @@ from lebm_core.run.cli import app
 from lebm_core.run.layers import read_source
 from lebm_core.run.options import TrainingOptions
 from lebm_core.run.recipe import load
+from lebm_core.run.schema import help_texts
 from lebm_core.run.tables import component_schema, metric_schema
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,13 @@ OPTIONS = {
     "training": TrainingOptions,
 }
 TABLES = {"data": "datasets", "decoder": "decoders", "encoder": "encoders"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_show_explains_every_key(table: str) -> None:
+    for name in registry().names(TABLES[table]):
+        explained = help_texts(component_schema(table, name))
+        assert not [key for key, text in explained.items() if not text], name
 
 
 def page_id(page: Path) -> str:

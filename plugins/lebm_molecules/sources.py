@@ -67,7 +67,12 @@ def qm9(
     valid_share: float = 0.05,
     test_share: float = 0.1,
 ) -> MoleculeDataset:
-    """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the molecule."""
+    """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the molecule.
+
+    Args:
+        valid_share: of the molecules
+        test_share: of the molecules
+    """
     path = files.find("molecules.qm9", ["qm9/qm9.smi"], "One SMILES a line.")
     return _by_hash(path, "QM9", valid_share, test_share, options)
 
@@ -80,7 +85,12 @@ def nci(
     valid_share: float = 0.1,
     test_share: float = 0.1,
 ) -> MoleculeDataset:
-    """The first 5,000 molecules of the NCI set, which RDKit carries: no download."""
+    """The first 5,000 molecules of the NCI set, which RDKit carries: no download.
+
+    Args:
+        valid_share: of the molecules
+        test_share: of the molecules
+    """
     from lebm_molecules.chemistry import DATA
 
     path = DATA / "NCI" / "first_5K.smi"
@@ -100,6 +110,8 @@ def file(
 
     Args:
         source: the file
+        valid_share: of the molecules
+        test_share: of the molecules
     """
     if not source:
         raise UsageError("data.source is empty: molecules.file needs a file, data.source=my.smi.")

@@ -203,5 +203,13 @@ def eight_gaussians(
 def pinwheel(
     *, files: Any, seed: int, train: int = 50_000, valid: int = 5_000, test: int = 10_000
 ) -> Pinwheel:
-    """A pinwheel of five arms; arguments as `eight_gaussians`."""
+    """A pinwheel of five arms.
+
+    Args:
+        files: not used: the points are simulated.
+        seed: of the draw.
+        train: points to learn from.
+        valid: points to choose by.
+        test: points to judge by.
+    """
     return Pinwheel(_sizes(train, valid, test), seed)

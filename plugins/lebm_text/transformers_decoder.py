@@ -34,6 +34,9 @@ class TransformersDecoder(Decoder):
         dropout: in training, from scratch only
         prefix: positions that z fills
         max_length: longest sequence that is drawn; by default that of the data, or 60
+        pad: id of the padding
+        bos: id that starts the input
+        eos: id that ends a sequence
         half: bfloat16 in gradients where that is faster
         config: a configuration of transformers as a table; a saved model holds its own here
 

@@ -157,6 +157,10 @@ def crowd(
 
     Args:
         files: not used: the crowd is simulated.
+        observed: steps of the past
+        predicted: steps of the future
+        neighbours: nearest agents that the context tells of; 0 for none
+        heading: turn each agent's coordinates to where it was going
         train: trajectories to learn from
         valid: trajectories to choose by
         test: trajectories to judge by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Literal, get_args
 
@@ -15,6 +16,7 @@ from lebm_core.hookspecs import hookimpl
 from lebm_core.options import InferenceOptions, LearningOptions, PriorOptions
 from lebm_core.registry import Registry
 from lebm_core.run.recipe import apply, default_preset, dump, load, metric_options, options
+from lebm_core.run.schema import from_signature, gathered, help_texts
 
 RECIPE = """\
 summary = "toy"
@@ -177,6 +179,35 @@ def test_components_are_typed_by_their_signatures(path):
         "tied": False,
     }
     assert load(path, None, ["decoder.dropout=1"]).decoder["dropout"] == 1.0
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Some options.
+
+    Attributes:
+        width, height: of the ring.
+        closed: whether it is.
+    """
+
+    width: int = 3
+    height: int = 4
+    closed: bool = True
+
+
+def rings(*, seed: int, name: str = "", ring: Ring = Ring(height=9)) -> tuple[str, Ring]:  # noqa: B008
+    return name, ring
+
+
+def test_a_dataclass_of_options_is_spread_over_the_keys() -> None:
+    schema = from_signature(rings, skip=("seed",))
+    made = schema()
+    assert (made.name, made.width, made.height, made.closed) == ("", 3, 9, True)
+    assert help_texts(schema) == {
+        "name": "", "width": "of the ring", "height": "of the ring", "closed": "whether it is",
+    }  # fmt: skip
+    given = gathered(rings, {"name": "a", "width": 5})
+    assert rings(seed=0, **given) == ("a", Ring(5, 9, True))
 
 
 def test_metrics_share_one_table_and_keep_their_own_defaults(path):
