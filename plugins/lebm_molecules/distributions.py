@@ -13,7 +13,7 @@ from lebm_molecules.chemistry import BITS, PROPERTIES, Description, describe
 from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
 from lebm_molecules.work import Workers, mapped
 
-__all__ = ["compare"]
+__all__ = ["compare", "described"]
 
 UNITS = {"QED": "", "logP": "", "SA": "", "weight": ", in g/mol"}
 NAMES = {
@@ -28,33 +28,47 @@ def _describe(chunk: list[str]) -> list[Description]:
     return [describe(smiles) for smiles in chunk]
 
 
-def compare(
+def described(
     pool: Workers | None,
-    made: Sequence[str],
-    reference: Sequence[str],
-    name: str,
+    molecules: Sequence[str],
     progress: Callable[[str, int], None] | None = None,
+) -> list[Description]:
+    """What is compared of each molecule.
+
+    Args:
+        pool: processes to share the work.
+        molecules: canonical SMILES.
+        progress: is called with "properties" and how many molecules are done.
+    """
+    found: list[Description] = []
+    for each in mapped(pool, _describe, molecules):
+        found.append(each)
+        if progress is not None and len(found) % 500 == 0:
+            progress("properties", len(found))
+    return found
+
+
+def compare(
+    made: Sequence[str],
+    a: Sequence[Description],
+    reference: Sequence[str],
+    b: Sequence[Description],
+    name: str,
 ) -> dict[str, Value]:
     """The figures of generated molecules against reference molecules, or why there are none.
 
     Args:
-        pool: processes to share the work.
         made: canonical SMILES of generated molecules.
+        a: the same, `described`.
         reference: canonical SMILES of the others.
+        b: the same, `described`.
         name: what the reference is called.
-        progress: is called with "properties" and how many molecules are done.
     """
     for side, count in (("valid samples", len(made)), (f"molecules of {name}", len(reference))):
         if count < 2:
             text = "Distances of distributions, for which each side needs two molecules."
             why = f"There are {count} {side}."
             return {"distributions": Value(None, None, count, "samples", text, why)}
-    described: list[Description] = []
-    for each in mapped(pool, _describe, [*made, *reference]):
-        described.append(each)
-        if progress is not None and len(described) % 500 == 0:
-            progress("properties", len(described))
-    a, b = described[: len(made)], described[len(made) :]
     of = f"{len(a):,} valid samples and {len(b):,} molecules of {name}"
     extra: dict[str, Any] = {"samples": len(a), name: len(b)}
     values: dict[str, Value] = {}

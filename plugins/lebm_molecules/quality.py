@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from lebm_core.errors import UsageError
 from lebm_core.run.evaluation import Value
-from lebm_molecules.chemistry import canonical
-from lebm_molecules.distributions import compare
+from lebm_molecules.chemistry import Description, canonical
+from lebm_molecules.distributions import compare, described
 from lebm_molecules.files import Line
 from lebm_molecules.work import Workers, mapped, workers
 
@@ -47,6 +47,7 @@ class Molecules:
         distinct: a hash of each distinct canonical SMILES.
         first: how many are distinct among the first 1,000 and 10,000 valid ones.
         sample: canonical SMILES of valid lines, each line equally likely to be in it.
+        described: what is compared of each of the sample, once that has been asked for.
         raw: a hash of each line as it stands.
     """
 
@@ -55,6 +56,7 @@ class Molecules:
     distinct: set[int] = field(default_factory=set)
     first: dict[str, int] = field(default_factory=dict)
     sample: list[str] = field(default_factory=list)
+    described: list[Description] = field(default_factory=list)
     raw: array[int] = field(default_factory=lambda: array("Q"))
 
 
@@ -105,7 +107,12 @@ def evaluate(
         values = _ratios(made, known, held, STEREO[stereo])
         reference, name = (held, "test") if held is not None else (known, "train")
         if reference is not None:
-            values |= compare(pool, made.sample, reference.sample, name, progress)
+            for side in (made, reference):
+                if not side.described:  # a reference may have been compared with before
+                    side.described = described(pool, side.sample, progress)
+            values |= compare(
+                made.sample, made.described, reference.sample, reference.described, name
+            )
     return values
 
 
