@@ -126,15 +126,20 @@ class TrajectoryDecoder(Decoder):
         self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        """p(x | z, past), batch shape (B,), event shape (predicted, 2)."""
+        """p(x | z, past), batch shape (B,), event shape (predicted, 2).
+
+        z may hold k codes for each row of the context, row by row: the past is then read once.
+        """
         if context is None:
             raise UsageError("Trajectories need a past: pass context=(B, c).")
-        past = self.past(context)
+        past, on = self.past(context), straight_on(context[:, : self.own], self.predicted)
+        if len(z) > len(context) > 0:
+            k = len(z) // len(context)
+            past, on = past.repeat_interleave(k, 0), on.repeat_interleave(k, 0)
         plan = self.plan(torch.cat([z, past], dim=-1))
         path = self.path(torch.cat([plan, past], dim=-1)).unflatten(1, (self.predicted, 2))
         line: Tensor = self.line  # type: ignore[assignment]
         between: Tensor = self.between  # type: ignore[assignment]
-        on = straight_on(context[:, : self.own], self.predicted)
         mean = on + line @ plan.unflatten(1, (-1, 2)) + between[:, None] * path
         sigma = self.log_sigma.exp().expand_as(mean)
         return Independent(Normal(mean, sigma, validate_args=False), 2)

@@ -137,6 +137,15 @@ def test_the_path_goes_through_the_plan() -> None:
     torch.testing.assert_close(decoder(z, context).mean[:, [2, 5, 8, 11]], on + plan)
 
 
+def test_several_codes_may_share_a_past() -> None:
+    torch.manual_seed(0)
+    decoder = TrajectoryDecoder(4, **SIZES)
+    context, z = torch.randn(3, 29), torch.randn(6, 4)
+    torch.testing.assert_close(
+        decoder(z, context).mean, decoder(z, context.repeat_interleave(2, 0)).mean
+    )
+
+
 def test_the_likelihood_is_that_of_p_of_x() -> None:
     torch.manual_seed(0)
     decoder = TrajectoryDecoder(4, **SIZES, sigma=0.5)
