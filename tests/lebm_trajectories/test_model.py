@@ -85,6 +85,8 @@ def test_neighbours_are_those_of_the_same_window() -> None:
     assert (told[told[..., 0] == 0] == 0).all()
     apart = float((alone.positions[0, 7] - alone.positions[1, 7]).norm())
     assert float(told[0, 0, 1:3].norm()) == pytest.approx(apart / data.scale, rel=1e-4)
+    before, last = data.local("test", alone.positions[1:2, 6:8], torch.tensor([0]))[0]
+    torch.testing.assert_close(told[0, 0, 1:], torch.cat([last, last - before]))
 
 
 def test_augmentation_is_of_training_alone() -> None:
