@@ -11,6 +11,7 @@ neighbours are whoever is there in the last two observed steps; who of them stay
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class TrajectoryOptions:
         neighbours: nearest agents that the context tells of; 0 for none.
         heading: turn each agent's coordinates to where it was going.
         flip: training trajectories also mirrored.
+        rescale: training trajectories also larger or smaller, each window by a random factor of at
+            most this, for people of another pace or another camera; 1 for none.
         reverse: training trajectories also backwards in time.
         rotations: training trajectories also turned by so many random angles; without `heading`.
         train_trajectories, eval_trajectories: only so many of a split, at random; 0 for all.
@@ -51,6 +54,7 @@ class TrajectoryOptions:
     neighbours: int = 8
     heading: bool = True
     flip: bool = True
+    rescale: float = 1.0
     reverse: bool = False
     rotations: int = 0
     train_trajectories: int = 0
@@ -63,6 +67,10 @@ class TrajectoryOptions:
         for name in ("neighbours", "rotations", "train_trajectories", "eval_trajectories"):
             if getattr(self, name) < 0:
                 raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
+        if not 1 <= self.rescale < math.inf:
+            raise UsageError(
+                f"data.rescale = {self.rescale} must be at least 1: the largest factor, 1 for none."
+            )
         if self.rotations and self.heading:
             raise UsageError(
                 f"data.rotations = {self.rotations} changes nothing with data.heading = true: each "

@@ -16,7 +16,7 @@ from lebm_core.errors import UsageError
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_trajectories.dataset import TrajectoryDataset
 from lebm_trajectories.networks import goal_steps
-from lebm_trajectories.prediction import futures
+from lebm_trajectories.prediction import futures, representatives
 from lebm_trajectories.windows import apart
 
 __all__ = [
@@ -33,6 +33,7 @@ Metric = Callable[[Evaluation], Mapping[str, Value]]
 PUBLISHED_GOALS = 4
 TURNED = 25 * math.pi / 180  # of the baseline that walks on at a random angle
 CLOSE = 0.2  # metres
+CHOSEN_AT_ONCE = 100_000  # futures
 
 
 def trajectories_of(evaluation: Evaluation) -> TrajectoryDataset:
@@ -65,14 +66,17 @@ def mean_of(values: Tensor, split: str, definition: str) -> Value:
     return Value(float(values.mean()), error, n, split, definition)
 
 
-def displacement(*, draws: int = 20) -> Metric:
+def displacement(*, draws: int = 20, chosen_of: int = 100) -> Metric:
     """The metric trajectories.displacement: the best of 20, by the standard and as published.
 
     Args:
         draws: futures of each agent
+        chosen_of: draws that as many representatives are chosen of; 0 not to choose any
     """
 
     at_least("draws", draws, 1)
+    if chosen_of:
+        at_least("chosen_of", chosen_of, draws)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = trajectories_of(evaluation), evaluation.split
@@ -98,11 +102,31 @@ def displacement(*, draws: int = 20) -> Metric:
             (drawn - real[:, None]).norm(dim=-1).mean((1, 2)), split,
             f"mean error of all {draws} futures, {unit}",
         )  # fmt: skip
+        if chosen_of:
+            few = _chosen(evaluation, data, rows, draws, chosen_of)
+            how = f"chosen of {chosen_of} by k-means, "
+            suffix = f"{draws}_of_{chosen_of}"
+            values |= {
+                f"minADE_{suffix}": _best(few, real, split, unit, how + "mean over the steps"),
+                f"minFDE_{suffix}": _best(few[:, :, -1:], real[:, -1:], split, unit, how + "last"),
+            }
         if evaluation.name == "model":
             values |= _walking_on(data, split, draws, evaluation.generator)
         return values
 
     return metric
+
+
+def _chosen(
+    evaluation: Evaluation, data: TrajectoryDataset, rows: Tensor, k: int, of: int
+) -> Tensor:
+    """k representatives of `of` futures of each agent, (n, k, T, 2), in bounded memory."""
+    chooser = torch.Generator().manual_seed(evaluation.seed)
+    found = []
+    for some in rows.split(max(1, CHOSEN_AT_ONCE // of)):
+        drawn = futures(evaluation.model, data, evaluation.split, some, of, evaluation.generator)
+        found.append(representatives(drawn, k, chooser))
+    return torch.cat(found)
 
 
 def _best(drawn: Tensor, real: Tensor, split: str, unit: str, what: str) -> Value:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lebm_core.errors import UsageError
 from lebm_core.model import LatentEBM
 from lebm_trajectories.dataset import TrajectoryDataset
 
-__all__ = ["futures", "means"]
+__all__ = ["futures", "means", "representatives"]
 
 AT_ONCE = 4_000  # chains: their states fit into the last cache
+LLOYD_STEPS = 10
 
 
 @torch.no_grad()
@@ -60,3 +62,51 @@ def futures(
     """
     found = means(model, data.batch(split, rows).context, draws, generator)  # type: ignore[arg-type]
     return data.world(split, found, rows)
+
+
+def representatives(paths: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+    """k paths that stand for many: the means of their clusters, agent by agent.
+
+    k-means by Lloyd's steps from the seeds of Arthur and Vassilvitskii 2007. Draws repeat
+    themselves; a few that were chosen together cover more of the same distribution, as in the
+    test-time sampling of Mangalam et al. 2021, arXiv 2012.01526.
+
+    Args:
+        paths: (n, m, T, 2), m drawn futures of each agent.
+        k: at most m.
+        generator: source of all randomness.
+
+    Returns:
+        (n, k, T, 2).
+
+    Raises:
+        UsageError: for fewer paths than k.
+    """
+    n, m = paths.shape[:2]
+    if not 1 <= k <= m:
+        raise UsageError(f"{k} representatives cannot be had of {m} futures.")
+    points = paths.flatten(2)
+    every = torch.arange(n)
+    centres = points[every, torch.randint(m, (n,), generator=generator)][:, None]
+    for _ in range(k - 1):
+        away = _square_distances(points, centres).amin(2) + 1e-12  # all alike: any of them
+        centres = torch.cat([centres, points[every, _one_of(away, generator)][:, None]], 1)
+    for _ in range(LLOYD_STEPS):
+        nearest = _square_distances(points, centres).argmin(2)
+        member = nn.functional.one_hot(nearest, k).to(points.dtype).mT  # (n, k, m)
+        size = member.sum(2, keepdim=True)
+        centres = torch.where(size > 0, member @ points / size.clamp(min=1), centres)
+    found: Tensor = centres.unflatten(2, paths.shape[2:])
+    return found
+
+
+def _square_distances(points: Tensor, centres: Tensor) -> Tensor:
+    """Between points (n, m, D) and centres (n, k, D): (n, m, k)."""
+    distances: Tensor = torch.cdist(points, centres)
+    return distances.square()
+
+
+def _one_of(weights: Tensor, generator: torch.Generator | None) -> Tensor:
+    """An index of each row of weights (n, m), in proportion to them: (n,)."""
+    found: Tensor = torch.multinomial(weights, 1, generator=generator)
+    return found.squeeze(1)

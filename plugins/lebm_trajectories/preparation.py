@@ -77,20 +77,28 @@ def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
 def _augmented(
     windows: Windows, options: TrajectoryOptions, generator: torch.Generator
 ) -> Windows:
-    """The windows, and beside them mirrored and turned copies."""
+    """The windows, and beside them turned, mirrored and rescaled copies."""
     angles = torch.rand(options.rotations, generator=generator) * 2 * torch.pi
     turns = [torch.eye(2), *(_turn(float(angle)) for angle in angles)]
     if options.flip:
         mirror = torch.diag(torch.tensor([1.0, -1.0]))
         turns += [mirror @ turn for turn in turns]
     groups = int(windows.group.max()) + 1
+    copies = [(turn, torch.ones(groups)) for turn in turns]  # with a factor for each window
+    if options.rescale > 1:
+        most = math.log(options.rescale)
+        copies += [
+            (turn, ((2 * torch.rand(groups, generator=generator) - 1) * most).exp())
+            for turn in turns
+        ]
+    changes = [(turn, size[windows.group].view(-1, 1, 1)) for turn, size in copies]
     return Windows(
-        torch.cat([windows.positions @ turn for turn in turns]),
-        torch.cat([windows.near @ turn for turn in turns]),
-        windows.there.repeat(len(turns), 1),
-        torch.cat([windows.group + i * groups for i in range(len(turns))]),
-        windows.agents.repeat(len(turns)),
-        windows.scenes.repeat(len(turns)),
+        torch.cat([s * (windows.positions @ t) for t, s in changes]),
+        torch.cat([s[..., None] * (windows.near @ t) for t, s in changes]),
+        windows.there.repeat(len(copies), 1),
+        torch.cat([windows.group + i * groups for i in range(len(copies))]),
+        windows.agents.repeat(len(copies)),
+        windows.scenes.repeat(len(copies)),
         windows.names,
         windows.left_out,
     )

@@ -21,7 +21,7 @@ from lebm_trajectories import densities, metrics
 from lebm_trajectories.crowd import CrowdDataset, manoeuvre, simulate, turns
 from lebm_trajectories.dataset import NEIGHBOUR, TrajectoryDataset, TrajectoryOptions
 from lebm_trajectories.networks import PastNet, TrajectoryDecoder, TrajectoryEncoder, goal_steps
-from lebm_trajectories.prediction import futures
+from lebm_trajectories.prediction import futures, representatives
 from lebm_trajectories.preparation import prepare
 from lebm_trajectories.sources import crowd
 from lebm_trajectories.windows import Windows, nearest
@@ -103,6 +103,21 @@ def test_augmentation_is_of_training_alone() -> None:
         TrajectoryOptions(rotations=2)
 
 
+def test_a_rescaled_window_keeps_its_shape() -> None:
+    options = TrajectoryOptions(neighbours=3, flip=True, rescale=1.5)
+    train = dataset(options).windows["train"]
+    assert len(train) == 48 and len(train.group.unique()) == 12
+    plain, larger = train.positions.split(24)
+    factor = (larger / plain).mean((1, 2))
+    assert 1 / 1.5 <= factor.min() < 0.95 and 1.05 < factor.max() <= 1.5
+    torch.testing.assert_close(larger, plain * factor[:, None, None], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(train.near[24:], train.near[:24] * factor.view(-1, 1, 1, 1))
+    torch.testing.assert_close(factor.view(-1, 4), factor.view(-1, 4)[:, :1].expand(-1, 4))
+    for bad in (0.5, math.inf, math.nan):
+        with pytest.raises(UsageError, match="data.rescale"):
+            TrajectoryOptions(rescale=bad)
+
+
 def test_who_stands_still_has_some_direction() -> None:
     still = some()
     still.positions[0] = still.positions[0, :1]
@@ -171,6 +186,7 @@ def test_bad_options(options: dict[str, float], said: str) -> None:
     ("make", "option"),
     [
         (metrics.displacement, {"draws": 0}),
+        (metrics.displacement, {"chosen_of": 19}),
         (metrics.collisions, {"collision_draws": 0}),
         (densities.density, {"density_draws": 1}),
         (densities.density, {"density_agents": -1}),
@@ -213,12 +229,45 @@ def test_best_of_several_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ahead, aside = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     drawn = torch.stack([real + late * ahead, real + early * aside], 1)
     monkeypatch.setattr(metrics, "futures", lambda *args: drawn)
-    found = metrics.displacement(draws=2)(evaluation(data, tmp_path))
+    found = metrics.displacement(draws=2, chosen_of=0)(evaluation(data, tmp_path))
     assert found["minADE_2"].value == pytest.approx(0.1, rel=1e-3)
     assert found["minFDE_2"].value == pytest.approx(0.0, abs=1e-6)
     # The second's sub-goals are all right, so it is chosen, though its error is the greater.
     assert found["ADE_as_published"].value == pytest.approx(0.5, rel=1e-3)
     assert found["FDE_as_published"].value == pytest.approx(0.0, abs=1e-6)
+
+
+def test_representatives_are_the_means_of_clusters() -> None:
+    generator = torch.Generator().manual_seed(0)
+    centres = 10 * torch.randn(6, 3, 12, 2, generator=generator)
+    noise = 0.1 * torch.randn(6, 3, 20, 12, 2, generator=generator)
+    many = centres[:, :, None] + noise
+    shuffled = many.flatten(1, 2)[:, torch.randperm(60, generator=generator)]
+    found = representatives(shuffled, 3, generator)
+    nearest_one = torch.cdist(many.mean(2).flatten(2), found.flatten(2))
+    assert nearest_one.amin(2).max() < 1e-4 and nearest_one.argmin(2).sum(1).eq(3).all()
+    alike = torch.ones(2, 5, 12, 2)
+    torch.testing.assert_close(representatives(alike, 4, generator), alike[:, :4])
+    with pytest.raises(UsageError, match="6 representatives cannot be had of 5"):
+        representatives(alike, 6, generator)
+
+
+def test_the_chosen_cover_more_than_as_many_draws() -> None:
+    generator = torch.Generator().manual_seed(0)
+    many = torch.randn(500, 100, 1, 2, generator=generator)
+    truth = torch.randn(500, 1, 1, 2, generator=generator)
+    least = [
+        (few - truth).norm(dim=-1).amin(1).squeeze()
+        for few in (many[:, :8], representatives(many, 8, generator))
+    ]
+    gain = least[0] - least[1]
+    assert gain.mean() > 4 * gain.std() / 500**0.5
+
+
+def test_the_metric_chooses_too(tmp_path: Path) -> None:
+    found = metrics.displacement(draws=4, chosen_of=16)(evaluation(dataset(), tmp_path))
+    assert "chosen of 16 by k-means" in found["minFDE_4_of_16"].definition
+    assert found["minADE_4_of_16"].value != found["minADE_4"].value
 
 
 def test_constant_velocity_is_right_about_who_goes_straight_on(tmp_path: Path) -> None:
