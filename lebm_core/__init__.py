@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # the same names once more, where type checkers look
     from lebm_core.run.run import Run as Run
     from lebm_core.run.run import run_recipe as run_recipe
     from lebm_core.second_stage import SecondStagePrior as SecondStagePrior
+    from lebm_core.semi_supervised import LatentEBMClassifier as LatentEBMClassifier
     from lebm_core.sequence import (
         SequenceDecoder as SequenceDecoder,
     )
@@ -83,6 +84,7 @@ _HOME = {
     "Evaluation": "run.evaluation",
     "GaussianPrior": "prior",
     "LatentEBM": "model",
+    "LatentEBMClassifier": "semi_supervised",
     "Learning": "learning",
     "LearningOptions": "options",
     "MixturePrior": "mixture",

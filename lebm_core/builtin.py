@@ -20,6 +20,11 @@ def lebm_register_encoders(register: Register) -> None:
 
 
 @hookimpl
+def lebm_register_metrics(register: Register) -> None:
+    register("labels.accuracy", "lebm_core.run.classification:accuracy")
+
+
+@hookimpl
 def lebm_register_recipes(register: Register) -> None:
     for file in sorted(entry.name for entry in files("lebm_recipes").iterdir()):
         if file.endswith(".toml"):

@@ -23,16 +23,19 @@ class Batch(NamedTuple):
         y: (B,) integer class ids, -1 where unknown; None for a data set without classes.
         context: (B, c) what the prior is conditioned on, or None.
         rows: (B,) row numbers in the split; persistent chains are kept by them.
+        labelled: other examples, whose y is known, for the terms that need labels; else None.
     """
 
     x: Any
     y: Tensor | None = None
     context: Tensor | None = None
     rows: Tensor | None = None
+    labelled: Batch | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
-        return Batch(*(v.to(device) if isinstance(v, Tensor) else v for v in self))
+        moved = (v.to(device) if isinstance(v, (Tensor, Batch)) else v for v in self)
+        return Batch(*moved)  # type: ignore[arg-type]
 
 
 class Dataset(ABC):

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
-from torch.nn.functional import cross_entropy
 
 from lebm_core.data import Batch
 from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
+from lebm_core.labels import symbol_terms
 from lebm_core.options import LearningOptions
 from lebm_core.randomness import normal_like
 
@@ -45,7 +45,7 @@ def mcmc(
     """Maximum likelihood with a posterior chain (Pang et al. 2020, Algorithm 1).
 
     The decoder ascends E[log p(x|z)]. An encoder, where there is one, is taught by the chain's
-    end: it ascends log q(z|x).
+    end: it ascends log q(z|x). For a coupled prior `symbol_terms` are added.
     """
     if model.latent_dim == 0:  # the plain model: its posterior is the empty vector
         z = model.prior.draw_reference(len(batch.x), generator)
@@ -55,7 +55,12 @@ def mcmc(
     losses = {"decoder": nll}
     if model.encoder is not None:
         losses["encoder"] = -model.encoder(batch.x, batch.context).log_prob(z).mean()
-    return Codes(z, losses, {"reconstruction": nll.detach()})
+    metrics: dict[str, Tensor | float] = {"reconstruction": nll.detach()}
+    if model.prior.n_classes:
+        logits = model.prior.logits(z, batch.context)  # type: ignore[operator]
+        losses["labels"], told = symbol_terms(model, batch, logits, options, generator)
+        metrics.update(told)
+    return Codes(z, losses, metrics)
 
 
 def variational(
@@ -69,8 +74,7 @@ def variational(
 
     -E_q log p(x|z) + w (KL(q || p0) - E_q f(z)): the KL is exact, each dimension's batch mean
     counts only above `free_bits`, w follows `kl_schedule`, and the tilt's own parameters are left
-    to the tilt's rule. For a coupled prior -`mutual_information` I(z; y) and the cross-entropy of
-    known labels are added; these reach the prior too.
+    to the tilt's rule. For a coupled prior `symbol_terms` are added; these reach the prior too.
     """
     if model.latent_dim == 0:
         return mcmc(model, batch, options, progress, generator)
@@ -90,14 +94,8 @@ def variational(
     }
     if model.prior.n_classes:
         logits = model.prior.logits(z, batch.context)  # type: ignore[operator]
-        information = mutual_information(logits)
-        losses["encoder"] = losses["encoder"] - options.mutual_information * information
-        metrics["mutual_information"] = information.detach()
-        known = batch.y is not None and bool((batch.y >= 0).any())
-        if known and batch.y is not None:
-            wrong = cross_entropy(logits, batch.y, ignore_index=-1)
-            losses["encoder"] = losses["encoder"] + options.label_weight * wrong
-            metrics["label_loss"] = wrong.detach()
+        losses["labels"], told = symbol_terms(model, batch, logits, options, generator)
+        metrics.update(told)
     return Codes(z.detach(), losses, metrics)
 
 
@@ -144,10 +142,3 @@ def kl_schedule(options: LearningOptions, progress: float) -> float:
         return 0.0
     rise = min(1.0, (phase - options.kl_zero) / options.kl_rise) if options.kl_rise > 0 else 1.0
     return options.kl_weight * rise
-
-
-def mutual_information(logits: Tensor) -> Tensor:
-    """I(z; y) within the batch, in nats: H(mean p(y|z)) - mean H(p(y|z))."""
-    p = logits.softmax(-1)
-    mean = p.mean(0)
-    return -torch.xlogy(mean, mean).sum() + torch.xlogy(p, p).sum(-1).mean()

@@ -36,6 +36,14 @@ def lebm_register_encoders(register: Register) -> None:
 
 
 @hookspec
+def lebm_register_inputs(register: Register) -> None:
+    """What a classifier takes: register("mine.mlp", "lebm_mine.inputs:Rows"), an `Inputs` class.
+
+    The name is that of the decoder, as in `LatentEBMClassifier(decoder="mine.mlp")`.
+    """
+
+
+@hookspec
 def lebm_register_datasets(register: Register) -> None:
     """Data sets: register("mine.rings", "lebm_mine.data:build"), a factory.
 

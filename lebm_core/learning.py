@@ -15,6 +15,7 @@ from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
 from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.labels import Labelled, choose_labelled, labels_of
 from lebm_core.options import LearningOptions
 from lebm_core.tilt_finish import finish_tilt
 from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
@@ -58,12 +59,13 @@ class Learning:
 
     Args:
         options: which rules, and their weights.
+        monitor: now and then run a chain on the prior, to look at, where the rule runs none.
 
     Raises:
         UsageError: for an unknown rule.
     """
 
-    def __init__(self, options: LearningOptions) -> None:
+    def __init__(self, options: LearningOptions, *, monitor: bool = True) -> None:
         for key, value, known in (
             ("decoder", options.decoder, list(DECODER_RULES)),
             ("tilt", options.tilt, list(TILT_RULES)),
@@ -74,14 +76,27 @@ class Learning:
                     f'Unknown learning.{key} "{value}": accepted are {", ".join(known)}.'
                     + did_you_mean(value, known)
                 )
-        self.options = options
+        self.options, self.monitor = options, monitor
         self.decoder_rule = DECODER_RULES[options.decoder]
         self.tilt_rule = TILT_RULES[options.tilt](options)
         self.guard = DriftGuard(options.drift_limit)
         self.model: LatentEBM | None = None
+        self.labelled: Labelled | None = None
         self.calls = 0
         self.step_said: str | None = None
         self.moments: Tensor | None = None  # running mean and mean square of the codes, (2, d)
+
+    def prepare(self, model: LatentEBM, dataset: Dataset, seed: int) -> None:
+        """Chooses the examples that keep their label, where `labels` asks for few.
+
+        Args:
+            model: a prior without classes needs no labels.
+            dataset: its training split.
+            seed: of the choice.
+        """
+        if model.prior.n_classes and self.options.labels:
+            rows = choose_labelled(labels_of(dataset, "train"), self.options.labels, seed)
+            self.labelled = Labelled(dataset, rows, self.options.labelled_batch)
 
     def __call__(
         self,
@@ -100,6 +115,8 @@ class Learning:
             generator: source of all randomness.
         """
         self.model = model
+        if self.labelled is not None:  # the other labels are hidden
+            batch = batch._replace(y=None, labelled=self.labelled.draw(generator, model.device))
         codes = self.decoder_rule(model, batch, self.options, progress, generator)
         losses, metrics = dict(codes.losses), dict(codes.metrics)
         if progress >= self.options.tilt_start and model.latent_dim:
@@ -121,7 +138,7 @@ class Learning:
     ) -> dict[str, Tensor | float]:
         """Density ratio runs no chain of its own: one in `MONITOR_EVERY` updates is for looking."""
         prior = model.prior
-        if not isinstance(prior, EBMPrior):
+        if not isinstance(prior, EBMPrior) or not self.monitor:
             return {}
         if self.calls % STEP_CHECK_EVERY == 0:
             target, some = prior.target(None, context), slice(STEP_CHECK_CODES)

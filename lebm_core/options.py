@@ -114,6 +114,18 @@ class LearningOptions:
     label_weight: float = _opt(
         1.0, "weight of log p(y|x) where labels are known and the prior is coupled"
     )
+    labels: int = _opt(
+        0, "training examples that keep their label, as many of each class (coupled prior); 0: all"
+    )
+    labelled_batch: int = _opt(
+        64, "labelled examples of a step, beside the batch, where learning.labels is not 0"
+    )
+    smoothness: float = _opt(
+        0.0, "weight of virtual adversarial smoothness of p(y|x), coupled prior, real-valued x only"
+    )
+    smoothness_radius: float = _opt(
+        0.15, "how far p(y|x) is to be smooth: root mean square of the change, in the units of x"
+    )
     code_penalty: float = _opt(1e-2, "L2 of the codes, autoencoder rule only")
     energy_l2: float = _opt(0.0, "L2 penalty of f on posterior and prior samples")
     reference_samples: int = _opt(4, "reference samples per code, density-ratio only")

@@ -21,7 +21,7 @@ from lebm_core.extras import extra_of
 
 __all__ = ["KINDS", "Plugin", "Registration", "Registry", "registry"]
 
-KINDS = ("decoders", "encoders", "datasets", "metrics", "recipes", "commands")
+KINDS = ("decoders", "encoders", "inputs", "datasets", "metrics", "recipes", "commands")
 LIMIT = "LEBM_LOAD_PLUGINS"
 CORE = "lebm"
 

@@ -25,7 +25,7 @@ from lebm_core.run.optimizers import check_options
 from lebm_core.run.recipe import Recipe, metric_options, options
 from lebm_core.run.schema import gathered
 
-__all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe"]
+__all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe", "component"]
 
 
 def build_dataset(recipe: Recipe, data_dir: str | os.PathLike[str] | None) -> Dataset:
@@ -44,11 +44,11 @@ def build_model(recipe: Recipe, dataset: Dataset) -> LatentEBM:
     """
     torch.manual_seed(recipe.seed)
     d = recipe.prior.latent_dim
-    decoder = _component("decoders", recipe.decoder, d, dataset.sizes)
+    decoder = component("decoders", recipe.decoder, d, dataset.sizes)
     decoder.initialise(dataset)
     encoder = None
     if recipe.encoder["name"] and d:  # without z there is nothing to encode
-        encoder = _component("encoders", recipe.encoder, d, dataset.sizes)
+        encoder = component("encoders", recipe.encoder, d, dataset.sizes)
     prior = build_prior(_sized(recipe.prior, dataset.sizes))
     return LatentEBM(prior, decoder, encoder, build_inference(recipe.inference))
 
@@ -95,7 +95,7 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
         raise UsageError(f"evaluation.samples = {recipe.evaluation['samples']} is below 0{place}.")
 
 
-def _component(kind: str, table: Mapping[str, Any], latent_dim: int, sizes: dict[str, Any]) -> Any:
+def component(kind: str, table: Mapping[str, Any], latent_dim: int, sizes: dict[str, Any]) -> Any:
     """Makes a decoder or encoder; what the data set knows fills what the recipe leaves open."""
     make = registry().get(kind, table["name"])
     given = options(table)

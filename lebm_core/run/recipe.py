@@ -19,7 +19,11 @@ from lebm_core.run.tables import component_help, metric_schema
 from lebm_core.run.toml import emit_table, quoted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # of a control: it is a folder's and a row's
-ROWS = ("model", "real", "aggregate", "reference")  # rows of the results that are no control's
+# Rows of the results that are no control's.
+ROWS = (
+    "model", "real", "aggregate", "reference",
+    "logistic", "self_training", "spreading", "codes_spreading",
+)  # fmt: skip
 
 __all__ = ["Recipe", "apply", "default_preset", "dump", "load", "metric_options", "options"]
 

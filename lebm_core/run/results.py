@@ -19,6 +19,10 @@ ROW_TITLES = {
     "real": "real data",
     "aggregate": "aggregate posterior",
     "reference": "same decoder, f = 0",
+    "logistic": "logistic regression on x, labels alone",
+    "self_training": "self-training on x",
+    "spreading": "label spreading on x",
+    "codes_spreading": "label spreading on a VAE's codes",
 }
 
 

@@ -127,6 +127,7 @@ class _Training:
         self.batch_size, self.seed, self.folder, self.name = batch_size, seed, folder, name
         self.log = log if self.main else lambda text: None
         model.to(accelerator.device)
+        learning.prepare(model, dataset, seed)
         self.parts = part_optimizers(model, options)
         self.ema: AveragedModel | None = None
         if options.ema > 0 and "prior" in self.parts:

@@ -10,6 +10,7 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
+    "lebm_register_inputs",
     "lebm_register_metrics",
 ]
 
@@ -29,6 +30,12 @@ def lebm_register_encoders(register: Register) -> None:
     """A perceptron, and the identity."""
     register("tabular", "lebm_tabular.networks:TabularEncoder")
     register("tabular.observed", "lebm_tabular.networks:ObservedEncoder")
+
+
+@hookimpl
+def lebm_register_inputs(register: Register) -> None:
+    """Matrices of numbers."""
+    register("tabular", "lebm_tabular.inputs:TabularInputs")
 
 
 @hookimpl

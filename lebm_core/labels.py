@@ -1,0 +1,200 @@
+"""Few labels: which examples have one, and what labels add to the objective of a coupled prior.
+
+Sources: Pang and Wu 2021, arXiv 2108.11556 (coupling, information bottleneck); Miyato et al. 2018,
+arXiv 1704.03976 (virtual adversarial smoothness of p(y | x)).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, Normal
+from torch.nn.functional import cross_entropy, kl_div
+
+from lebm_core.data import Batch, Dataset
+from lebm_core.decoder import frozen
+from lebm_core.errors import UsageError
+from lebm_core.options import LearningOptions
+from lebm_core.randomness import normal_like
+
+if TYPE_CHECKING:
+    from lebm_core.model import LatentEBM
+
+__all__ = ["Labelled", "choose_labelled", "labels_of", "mutual_information", "symbol_terms"]
+
+PROBE = 1e-2  # length of the step that finds the worst direction, per square root of an entry
+
+
+def labels_of(dataset: Dataset, split: str) -> Tensor:
+    """The class ids (N,) of a split, -1 where there is none.
+
+    Raises:
+        UsageError: where the data set has no classes.
+    """
+    found = []
+    for index in torch.arange(dataset.length(split)).split(1000):
+        y = dataset.batch(split, index).y
+        if y is None:
+            raise UsageError("This data set has no classes: learning.labels needs some.")
+        found.append(y)
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
+
+
+def choose_labelled(y: Tensor, n: int, seed: int) -> Tensor:
+    """The rows of n examples that keep their label, in order, as evenly over classes as it goes.
+
+    Args:
+        y: (N,) class ids, -1 where unknown.
+        n: how many; 0 for every known one.
+        seed: of the choice.
+
+    Raises:
+        UsageError: for fewer than one of each class, or more than there are.
+    """
+    known = (y >= 0).nonzero().squeeze(1)
+    if not n or n == len(known):
+        return known
+    classes = y[known].unique()
+    if n < len(classes) or n > len(known):
+        raise UsageError(
+            f"learning.labels = {n} is not possible: accepted are {len(classes)}, one of each "
+            f"class, to {len(known)}, or 0 for all."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = known[torch.randperm(len(known), generator=generator)]
+    # The k-th example of a class comes after the (k-1)-th of every other.
+    turn = torch.zeros(len(shuffled), dtype=torch.long)
+    for c in classes:
+        mine = y[shuffled] == c
+        turn[mine] = torch.arange(int(mine.sum()))
+    return shuffled[turn.argsort(stable=True)[:n]].sort().values
+
+
+class Batches(Protocol):
+    """Whatever gives examples by row number; every `Dataset` does."""
+
+    def batch(self, split: str, index: Tensor) -> Batch: ...
+
+
+class Labelled:
+    """Batches of the examples whose labels are known, each about as often as the others.
+
+    Args:
+        dataset: its training split.
+        rows: the labelled ones.
+        size: of a batch; all of them where there are fewer.
+
+    Raises:
+        UsageError: where there is none.
+    """
+
+    def __init__(self, dataset: Batches, rows: Tensor, size: int) -> None:
+        if not len(rows):
+            raise UsageError("No training example has a label.")
+        self.dataset, self.rows, self.size = dataset, rows, min(size, len(rows))
+
+    def draw(self, generator: torch.Generator | None, device: torch.device) -> Batch:
+        """One batch, without repetition."""
+        on = "cpu" if generator is None else generator.device
+        some = torch.randperm(len(self.rows), generator=generator, device=on)[: self.size].cpu()
+        return self.dataset.batch("train", self.rows[some]).to(device)
+
+
+def symbol_terms(
+    model: LatentEBM,
+    batch: Batch,
+    logits: Tensor,
+    options: LearningOptions,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, dict[str, Tensor | float]]:
+    """What a coupled prior adds to the loss of a batch, and figures to log.
+
+    -`mutual_information` I(z; y) + `label_weight` times the cross-entropy of known labels +
+    `smoothness` times the divergence of p(y | x) from itself at the worst point near x.
+
+    Args:
+        model: its prior is coupled.
+        batch: `labelled` holds the examples with labels; where it is None they are those of y.
+        logits: F(z), (B, C), of the batch's codes.
+        options: the weights.
+        generator: source of all randomness.
+    """
+    information = mutual_information(logits)
+    loss = -options.mutual_information * information
+    metrics: dict[str, Tensor | float] = {"mutual_information": information.detach()}
+    known, y = logits, batch.y
+    if batch.labelled is not None:
+        z = _code(model, batch.labelled, generator)
+        known, y = model.prior.logits(z, batch.labelled.context), batch.labelled.y  # type: ignore[operator]
+    if y is not None and bool((y >= 0).any()):
+        wrong = cross_entropy(known, y, ignore_index=-1)
+        loss = loss + options.label_weight * wrong
+        metrics["label_loss"] = wrong.detach()
+    if options.smoothness > 0:
+        rough = roughness(model, batch, options.smoothness_radius, generator)
+        loss = loss + options.smoothness * rough
+        metrics["roughness"] = rough.detach()
+    return loss, metrics
+
+
+def mutual_information(logits: Tensor) -> Tensor:
+    """I(z; y) within the batch, in nats: H(mean p(y|z)) - mean H(p(y|z))."""
+    p = logits.softmax(-1)
+    mean = p.mean(0)
+    return -torch.xlogy(mean, mean).sum() + torch.xlogy(p, p).sum(-1).mean()
+
+
+def roughness(
+    model: LatentEBM, batch: Batch, radius: float, generator: torch.Generator | None
+) -> Tensor:
+    """KL(p(y | x) || p(y | x + r)) in nats, r the worst of its length (Miyato et al. 2018, eq. 8).
+
+    Args:
+        model: with an encoder.
+        batch: examples of real numbers.
+        radius: root mean square of r, in the units of x.
+        generator: source of all randomness; the same noise of the code on both sides.
+
+    Raises:
+        UsageError: where x is not of real numbers, or there is no encoder.
+    """
+    encoder, x = model.need_encoder("learning.smoothness"), batch.x
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise UsageError("learning.smoothness needs examples of real numbers; set it to 0.")
+
+    def log_p(at: Tensor) -> Tensor:
+        q: Independent[Normal] = encoder(at, batch.context)
+        logits: Tensor = model.prior.logits(q.mean + q.stddev * noise, batch.context)  # type: ignore[operator]
+        found: Tensor = logits.log_softmax(-1)
+        return found
+
+    noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
+    with torch.no_grad():
+        there = log_p(x)
+    length = math.sqrt(x[0].numel())
+    probe = _of_length(normal_like(x, generator), PROBE * length).requires_grad_()
+    with frozen(encoder, model.prior):
+        away = kl_div(log_p(x + probe), there, log_target=True, reduction="sum")
+        (worst,) = torch.autograd.grad(away, probe)
+    moved = log_p(x + _of_length(worst, radius * length))
+    found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
+    return found
+
+
+def _of_length(direction: Tensor, length: float) -> Tensor:
+    flat = direction.flatten(1)
+    scaled = length * flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    found: Tensor = scaled.view_as(direction)
+    return found
+
+
+def _code(model: LatentEBM, batch: Batch, generator: torch.Generator | None) -> Tensor:
+    """A code of each example; the encoder's lets the gradient through."""
+    if model.encoder is None:
+        return model.inference(model, batch, generator=generator)
+    q: Independent[Normal] = model.encoder(batch.x, batch.context)
+    z: Tensor = q.mean + q.stddev * normal_like(q.mean, generator)
+    return z

@@ -1,0 +1,204 @@
+"""The metric labels.accuracy: p(y | x) of a model with few labels, beside plain baselines.
+
+The baselines see the same labelled examples: on x those that need no model, on the codes of a
+control without classes (a VAE) those that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+from torch import Tensor
+
+from lebm_core.errors import UsageError
+from lebm_core.inference import Amortized
+from lebm_core.labels import choose_labelled, labels_of
+from lebm_core.run.evaluation import Evaluation, Metric, Value
+
+__all__ = ["accuracy", "expected_calibration_error", "reliability"]
+
+AT_ONCE, BINS, NEIGHBOURS, ITERATIONS = 200, 10, 7, 2000
+Numbers = NDArray[Any]
+
+
+def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int = 10) -> Metric:
+    """The metric labels.accuracy: accuracy, log-likelihood and calibration of p(y | x).
+
+    Args:
+        classified: examples of the split, at random; 0 for all
+        spread_over: training examples that the baselines which need unlabelled ones see
+        label_draws: codes of an example that p(y | x) is the mean over
+    """
+    for name, value, least in (
+        ("classified", classified, 0), ("spread_over", spread_over, 1),
+        ("label_draws", label_draws, 1),
+    ):  # fmt: skip
+        if value < least:
+            raise UsageError(f"evaluation.{name} = {value} must be at least {least}.")
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        data, split = evaluation.dataset, evaluation.split
+        rows = _some(data.length(split), classified, evaluation.seed)
+        y = labels_of(data, split)[rows].numpy()
+        if evaluation.model.prior.n_classes:
+            p = _classify(evaluation, rows, label_draws).numpy()
+            file = evaluation.folder / "figures" / "reliability.png"
+            evaluation.figure(*_reliability_figure(p, y, file))
+            values = _own(p, y, split)
+            if evaluation.name == "model":
+                values |= _baselines(evaluation, rows, y, spread_over, lambda s, r: _x(data, s, r))
+            return values
+
+        def codes(which: str, some: Tensor) -> Numbers | None:
+            return _codes(evaluation, which, some)
+
+        found = _baselines(evaluation, rows, y, spread_over, codes)
+        named = {"logistic/accuracy": "accuracy", "spreading/accuracy": "codes_spreading/accuracy"}
+        return {named[key]: value for key, value in found.items() if key in named}
+
+    return metric
+
+
+def _own(p: Numbers, y: Numbers, split: str) -> dict[str, Value]:
+    n = len(y)
+    right = p.argmax(1) == y
+    log = -np.log(np.clip(p[np.arange(n), y], 1e-12, None))
+    return {
+        "accuracy": _share(right, split, "share of examples whose likeliest class is theirs"),
+        "label_nll": Value(
+            float(log.mean()), float(log.std(ddof=1) / n**0.5) if n > 1 else None, n, split,
+            "-log p(y | x) of the true class, nats",
+        ),
+        "calibration_error": Value(
+            expected_calibration_error(p, y), None, n, split,
+            f"expected calibration error: mean distance of accuracy and confidence, {BINS} bins",
+        ),
+    }  # fmt: skip
+
+
+def _baselines(
+    evaluation: Evaluation,
+    rows: Tensor,
+    y: Numbers,
+    spread_over: int,
+    features: Callable[[str, Tensor], Numbers | None],
+) -> dict[str, Value]:
+    """Accuracy by row; nothing where examples are no vectors."""
+    data, split = evaluation.dataset, evaluation.split
+    given = labels_of(data, "train")
+    labelled = choose_labelled(given, evaluation.recipe.learning.labels, evaluation.seed)
+    others = _some(data.length("train"), spread_over, evaluation.seed)
+    seen = torch.cat([labelled, others[~torch.isin(others, labelled)]])
+    x, test = features("train", seen), features(split, rows)
+    if x is None or test is None:
+        return {}
+    known = np.where(np.arange(len(seen)) < len(labelled), given[seen].numpy(), -1)
+    n = len(labelled)
+    scaler = StandardScaler(with_std=False).fit(x)
+    scale = float(np.sqrt(scaler.transform(x).var())) or 1.0
+    x, test = scaler.transform(x) / scale, scaler.transform(test) / scale
+
+    def logistic() -> LogisticRegression:
+        return LogisticRegression(max_iter=ITERATIONS)
+
+    spreading = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, len(x)))
+    with np.errstate(invalid="ignore", divide="ignore"):  # who no label reaches is left out
+        spreading.fit(x, known)
+        spread = spreading.predict(test)
+    taught = SelfTrainingClassifier(logistic(), threshold=0.9).fit(x, known)
+    guesses = {
+        "logistic": (logistic().fit(x[:n], known[:n]).predict(test), "the labelled alone"),
+        "self_training": (taught.predict(test), f"threshold 0.9, {len(x)} examples"),
+        "spreading": (spread, f"{NEIGHBOURS} neighbours, {len(x)} examples"),
+    }
+    what = "share of examples whose likeliest class is theirs"
+    return {
+        f"{name}/accuracy": _share(guess == y, split, what, {"baseline": how})
+        for name, (guess, how) in guesses.items()
+    }
+
+
+def _share(
+    right: NDArray[np.bool_], split: str, definition: str, extra: dict[str, Any] | None = None
+) -> Value:
+    p, n = float(right.mean()), len(right)
+    return Value(p, (p * (1 - p) / n) ** 0.5, n, split, definition, extra=extra or {})
+
+
+def _some(n: int, size: int, seed: int) -> Tensor:
+    if not size or size >= n:
+        return torch.arange(n)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(n, generator=generator)[:size].sort().values
+
+
+def _classify(evaluation: Evaluation, rows: Tensor, draws: int) -> Tensor:
+    model, data = evaluation.model, evaluation.dataset
+    found = []
+    for some in rows.split(AT_ONCE):
+        batch = data.batch(evaluation.split, some).to(model.device)
+        found.append(model.classify(batch.x, draws=draws, generator=evaluation.generator).cpu())
+    return torch.cat(found)
+
+
+def _codes(evaluation: Evaluation, split: str, rows: Tensor) -> Numbers:
+    """The encoder's means, or one draw of the chain, (n, d)."""
+    model = evaluation.model
+    mean = Amortized(mean=True) if model.encoder is not None else None
+    found = []
+    for some in rows.split(AT_ONCE):
+        x = evaluation.dataset.batch(split, some).to(model.device).x
+        found.append(model.posterior(x, inference=mean, generator=evaluation.generator).cpu())
+    return torch.cat(found).detach().numpy()
+
+
+def _x(data: Any, split: str, rows: Tensor) -> Numbers | None:
+    """Examples as vectors, or None where they are not numbers."""
+    x = data.batch(split, rows).x
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        return None
+    return x.flatten(1).numpy()
+
+
+def expected_calibration_error(p: Numbers, y: Numbers) -> float:
+    """The mean of |accuracy - confidence| over bins of confidence (Guo et al. 2017)."""
+    return float(sum(share * abs(right - said) for said, right, share in reliability(p, y)))
+
+
+def reliability(p: Numbers, y: Numbers) -> list[tuple[float, float, float]]:
+    """(mean confidence, accuracy, share of examples) of each bin that holds any.
+
+    Args:
+        p: (n, C) probabilities.
+        y: (n,) true classes.
+    """
+    confidence, right = p.max(1), p.argmax(1) == y
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        (float(confidence[mine].mean()), float(right[mine].mean()), float(mine.mean()))
+        for mine in (bins == b for b in range(BINS))
+        if mine.any()
+    ]
+
+
+def _reliability_figure(p: Numbers, y: Numbers, file: Any) -> tuple[Any, str]:
+    from matplotlib.figure import Figure
+
+    said, right, share = map(list, zip(*reliability(p, y), strict=True))
+    figure = Figure(figsize=(3.6, 3.4), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
+    axis.plot(said, right, color="#1f4e79", lw=1)
+    axis.scatter(said, right, s=[10 + 200 * each for each in share], color="#1f4e79")
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=110)
+    caption = "Reliability of p(y | x): perfect on the diagonal; area is the share of examples."
+    return file, caption

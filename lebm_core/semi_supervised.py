@@ -1,0 +1,492 @@
+"""Classification from few labels and many examples without one, as a scikit-learn estimator.
+
+The model is p(y, z) p(x | z) with p(y, z) proportional to exp(F_y(z)) p0(z), from Pang and Wu 2021,
+arXiv 2108.11556. What is made large is the sum of log p(x) over all examples (its variational
+bound), and `label_weight` times the mean of log p(y | x) over the labelled ones.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Tags, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from torch import Tensor
+
+from lebm_core.coupled_prior import CoupledPrior
+from lebm_core.data import Batch
+from lebm_core.decoder import Decoder, Encoder
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.inputs import Inputs, Tensors
+from lebm_core.labels import Labelled
+from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES, Learning
+from lebm_core.model import LatentEBM
+from lebm_core.options import LearningOptions
+from lebm_core.randomness import normal_like
+from lebm_core.registry import registry
+from lebm_core.run.build import component
+from lebm_core.run.optimizers import PartOptimizer, part_optimizers, rate_factor
+from lebm_core.run.options import TrainingOptions
+from lebm_core.tilt_finish import finish_tilt
+
+__all__ = ["LatentEBMClassifier"]
+
+AT_ONCE = 500  # examples of a prediction
+CHAIN_STEPS, CHAIN_STEP_SIZE = 300, 0.4
+STEPS, FEWEST_PASSES, MOST_PASSES = 3_000, 15, 200  # of a training whose length is not given
+
+
+class LatentEBMClassifier(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    ClassifierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
+    """A classifier, a generator and a transformer to latent codes, learned from few labels.
+
+    Args:
+        decoder: name of a decoder that takes examples ("tabular" for matrices, "images.conv", ...),
+            or a `Decoder`, whose x is then X as it is.
+        encoder: an `Encoder` to go with a `Decoder`; None for the one of the name.
+        input_options: arguments of the inputs of the named decoder, such as {"scaling": "all"}.
+        decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
+        encoder_options: arguments of the named encoder.
+        latent_dim: dimension of z.
+        prior_hidden: widths of the hidden layers of F(z).
+        label_weight: weight of log p(y | x) of the labelled examples.
+        mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
+        smoothness: weight of virtual adversarial smoothness of p(y | x) (real-valued x).
+        smoothness_radius: how far it is to be smooth: root mean square of the change of x.
+        kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
+        batch_size: examples of a step.
+        labelled_batch: labelled examples of a step, beside them.
+        learning_rate: of Adam, falling to 0 as a cosine.
+        max_iter: passes over the examples; None for about 3,000 steps, at least 15 passes and at
+            most 200.
+        early_stopping: hold out `validation_fraction` of the labelled examples, stop when their
+            log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
+        validation_fraction: share of the labelled examples.
+        n_iter_no_change: passes.
+        finish_steps: updates of the prior alone after training, on codes that no longer move, but
+            no more than the training made; the classes of samples need them, predictions do not.
+        draws: codes of an example that p(y | x) is the mean over.
+        unlabelled: the value of y that means no label; None where every example has one.
+        device: "cpu" or "cuda".
+        random_state: seed or `RandomState` of all randomness.
+        verbose: print a line for each pass.
+
+    Attributes:
+        classes_: (C,) labels, sorted.
+        model_: the `LatentEBM`.
+        history_: a dictionary of means for each pass: every term of the objective.
+        n_iter_: passes made.
+        n_features_in_: features, where X is a matrix.
+    """
+
+    def __init__(
+        self,
+        decoder: str | Decoder = "tabular",
+        *,
+        encoder: Encoder | None = None,
+        input_options: Mapping[str, Any] | None = None,
+        decoder_options: Mapping[str, Any] | None = None,
+        encoder_options: Mapping[str, Any] | None = None,
+        latent_dim: int = 10,
+        prior_hidden: tuple[int, ...] = (200, 200),
+        label_weight: float = 30.0,
+        mutual_information: float = 10.0,
+        smoothness: float = 50.0,
+        smoothness_radius: float = 0.2,
+        kl_weight: float = 1.0,
+        batch_size: int = 200,
+        labelled_batch: int = 64,
+        learning_rate: float = 1e-3,
+        max_iter: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        finish_steps: int = 1000,
+        draws: int = 8,
+        unlabelled: Any = -1,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.decoder = decoder
+        self.encoder = encoder
+        self.input_options = input_options
+        self.decoder_options = decoder_options
+        self.encoder_options = encoder_options
+        self.latent_dim = latent_dim
+        self.prior_hidden = prior_hidden
+        self.label_weight = label_weight
+        self.mutual_information = mutual_information
+        self.smoothness = smoothness
+        self.smoothness_radius = smoothness_radius
+        self.kl_weight = kl_weight
+        self.batch_size = batch_size
+        self.labelled_batch = labelled_batch
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.finish_steps = finish_steps
+        self.draws = draws
+        self.unlabelled = unlabelled
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:  # noqa: N803
+        """Learns from all of X, and from y where it is known.
+
+        Args:
+            X: (n, features), or n examples as the named decoder's inputs take them.
+            y: (n,) labels, `unlabelled` where there is none.
+
+        Raises:
+            ValueError: by scikit-learn's conventions: NaN, lengths that differ, no label at all,
+                one class only, labels that are real numbers.
+        """
+        self._check()
+        inputs = self._inputs()
+        if inputs.vectors:
+            X = validate_data(self, X, dtype=np.float64)  # noqa: N806
+        labels = self._labels(y, _num_samples(X))
+        self.inputs_ = inputs.fit(X)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        x = self.inputs_.x(X)
+        held = _held_out(labels, self.validation_fraction, seed) if self.early_stopping else None
+        data = _Examples(x, labels if held is None else np.where(held, -1, labels))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model_ = self._model(x).to(self.device)
+            noise = torch.randn(-(-self.draws // 2), self.latent_dim)
+            self._noise = torch.cat([noise, -noise])[: self.draws]
+            checked = None if held is None else (x[held], torch.as_tensor(labels[held]))
+            self._train(data, torch.Generator(self.device).manual_seed(seed), checked)
+        self.model_.eval()
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """p(y | x), (n, C): the mean over a few draws of the code, the same draws for all."""
+        return self._proba(self._x(X)).double().numpy()
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """The likeliest class of each example, (n,)."""
+        p = self.predict_proba(X)
+        found: NDArray[Any] = self.classes_[p.argmax(1)]
+        return found
+
+    def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """The mean of q(z | x), (n, latent_dim)."""
+        return torch.cat([self._code(some).mean for some in self._whole(self._x(X))])[
+            : _num_samples(X)
+        ].double().numpy()  # fmt: skip
+
+    def sample(
+        self, n: int = 1, y: Any = None, *, random_state: int | np.random.RandomState | None = None
+    ) -> Any:
+        """n examples drawn from the model, as X is.
+
+        Args:
+            n: how many.
+            y: the class of all, one of `classes_`, or (n,) classes; None for any.
+            random_state: seed of the draws; None for that of the estimator.
+
+        Raises:
+            ValueError: for a class that was not learned.
+        """
+        check_is_fitted(self)
+        wanted = None
+        if y is not None:
+            given = np.atleast_1d(np.asarray(y))
+            unknown = [label for label in given.tolist() if label not in self.classes_.tolist()]
+            if unknown:
+                known = ", ".join(map(str, self.classes_))
+                raise ValueError(f"There is no class {unknown[0]!r}: known are {known}.")
+            ids = [self.classes_.tolist().index(label) for label in given.tolist()]
+            wanted = torch.tensor(ids, device=self.device).expand(n)
+        state = self.random_state if random_state is None else random_state
+        seed = int(check_random_state(state).randint(2**31 - 1))
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return self.inputs_.original(self.model_.sample(n, y=wanted, generator=generator).cpu())
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.latent_dim
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = False
+        tags.input_tags.two_d_array = isinstance(self.decoder, str) and self.decoder == "tabular"
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A pickle is on the CPU: whoever reads it may have no GPU."""
+        state: dict[str, Any] = super().__getstate__()
+        if "model_" in state and self.device != "cpu":
+            state = {**state, "model_": copy.deepcopy(self.model_).cpu(), "device": "cpu"}
+        return state
+
+    def _check(self) -> None:
+        rules: dict[str, tuple[bool, str]] = {
+            "latent_dim": (self.latent_dim >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "labelled_batch": (self.labelled_batch >= 1, "at least 1"),
+            "draws": (self.draws >= 1, "at least 1"),
+            "max_iter": (self.max_iter is None or self.max_iter >= 1, "at least 1, or None"),
+            "learning_rate": (self.learning_rate > 0, "above 0"),
+            "label_weight": (self.label_weight >= 0, "0 or more"),
+            "smoothness": (self.smoothness >= 0, "0 or more"),
+            "validation_fraction": (0 < self.validation_fraction < 1, "between 0 and 1"),
+            "finish_steps": (self.finish_steps >= 0, "0 or more"),
+            "n_iter_no_change": (self.n_iter_no_change >= 1, "at least 1"),
+        }
+        for name, (good, accepted) in rules.items():
+            if not good:
+                raise ValueError(f"{name} = {getattr(self, name)} must be {accepted}.")
+
+    def _inputs(self) -> Inputs:
+        if isinstance(self.decoder, str):
+            try:
+                make: Callable[..., Inputs] = registry().get("inputs", self.decoder)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
+            return make(**_known_options(make, "input_options", self.input_options))
+        if self.encoder is None:
+            raise ValueError("A decoder object needs an encoder object: encoder=...")
+        return Tensors()
+
+    def _labels(self, y: ArrayLike, n: int) -> NDArray[np.int64]:
+        """y as class ids, -1 for unknown; sets `classes_`."""
+        if y is None:
+            raise ValueError(
+                "This LatentEBMClassifier estimator requires y to be passed, but the target y is "
+                f"None; give {self.unlabelled!r} for an example without a label."
+            )
+        given = column_or_1d(y, warn=True)
+        if len(given) != n:
+            raise ValueError(f"X has {n} examples, y has {len(given)} labels: give one for each.")
+        unknown = np.zeros(n, dtype=bool)
+        if self.unlabelled is not None:
+            if given.dtype.kind in "US" and not isinstance(self.unlabelled, str):
+                raise ValueError(
+                    f"y has labels of text, of which none can be {self.unlabelled!r}: make y an "
+                    "array of dtype object, or set unlabelled to a text."
+                )
+            unknown = np.array([label == self.unlabelled for label in given.tolist()], dtype=bool)
+        known = given[~unknown]
+        if not len(known):
+            raise ValueError(
+                f"Every label of y is {self.unlabelled!r}: at least two must be known."
+            )
+        if known.dtype.kind == "O":
+            kinds = {isinstance(label, str) for label in known.tolist()}
+            if len(kinds) > 1:
+                raise TypeError("y mixes text with numbers: labels must be of one type.")
+            known = np.asarray(known.tolist())
+        check_classification_targets(known)
+        if known.dtype.kind == "f" and not np.isfinite(known).all():
+            raise ValueError("Input y contains NaN or infinity: labels must be finite.")
+        self.classes_, ids = np.unique(known, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"The labels hold one class, {self.classes_[0]}: a classifier needs at least two."
+            )
+        labels = np.full(n, -1, dtype=np.int64)
+        labels[~unknown] = ids
+        return labels
+
+    def _model(self, x: Tensor) -> LatentEBM:
+        prior = CoupledPrior(
+            self.latent_dim, len(self.classes_), self.prior_hidden,
+            steps=CHAIN_STEPS, step_size=CHAIN_STEP_SIZE,
+        )  # fmt: skip
+        if isinstance(self.decoder, str):
+            decoder = self._component("decoders", self.inputs_.decoder, "decoder_options")
+            encoder = self._component("encoders", self.inputs_.encoder, "encoder_options")
+        else:
+            decoder, encoder = copy.deepcopy(self.decoder), copy.deepcopy(self.encoder)
+        return LatentEBM(prior, decoder, encoder)
+
+    def _component(self, kind: str, name: str, given: str) -> Any:
+        options = _known_options(registry().get(kind, name), given, getattr(self, given))
+        try:
+            return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    def _train(
+        self,
+        data: _Examples,
+        generator: torch.Generator,
+        checked: tuple[Tensor, Tensor] | None,
+    ) -> None:
+        learning = Learning(
+            LearningOptions(
+                kl_weight=self.kl_weight, kl_cycles=1, kl_rise=0.2, reference_samples=2,
+                mutual_information=self.mutual_information, label_weight=self.label_weight,
+                smoothness=self.smoothness, smoothness_radius=self.smoothness_radius,
+                energy_l2=1e-4,
+            ),
+            monitor=False,
+        )  # fmt: skip
+        rows = (data.y >= 0).nonzero().squeeze(1)
+        learning.labelled = Labelled(data, rows, self.labelled_batch)
+        rates = dict.fromkeys(("lr_prior", "lr_decoder", "lr_encoder"), self.learning_rate)
+        options = TrainingOptions(schedule="cosine", **rates)  # type: ignore[arg-type]
+        parts = part_optimizers(self.model_, options)
+        batches = -(-len(data.y) // self.batch_size)
+        passes = self.max_iter or min(MOST_PASSES, max(FEWEST_PASSES, STEPS // batches))
+        total = passes * batches
+        self.history_: list[dict[str, float]] = []
+        best, waited, kept = -np.inf, 0, None
+        for self.n_iter_ in range(1, passes + 1):
+            self.model_.train()
+            terms: dict[str, list[float]] = defaultdict(list)
+            on = generator.device
+            order = torch.randperm(len(data.y), generator=generator, device=on).cpu()
+            first = (self.n_iter_ - 1) * batches
+            for step, index in enumerate(order.split(self.batch_size), first):
+                batch = data.batch("train", index).to(self.model_.device)
+                outcome = learning(self.model_, batch, progress=step / total, generator=generator)
+                losses = list(outcome.losses.values())
+                _step(parts, losses, rate_factor(options, step, total, self.n_iter_))
+                for name, value in outcome.metrics.items():
+                    terms[name].append(float(value))
+            means = {name: float(np.mean(values)) for name, values in terms.items()}
+            if not np.isfinite(means["reconstruction"]):
+                raise ValueError("The training has diverged: lower learning_rate, or scale X.")
+            if checked is not None:
+                means["validation_log_likelihood"] = likelihood = self._likelihood(*checked)
+                waited = 0 if likelihood > best else waited + 1
+                if likelihood > best:
+                    best, kept = likelihood, copy.deepcopy(self.model_.state_dict())
+            self.history_.append(means)
+            if self.verbose:
+                said = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+                print(f"pass {self.n_iter_}/{passes}  {said}")
+            if waited >= self.n_iter_no_change:
+                break
+        if kept is not None:
+            self.model_.load_state_dict(kept)
+        if self.finish_steps:
+            self._finish(data.x, min(self.finish_steps, self.n_iter_ * batches), generator)
+
+    @torch.no_grad()
+    def _codes(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Draws of q(z | x), several of each example where there are few."""
+        q = [self._code(some) for some in self._whole(x)]
+        mean, std = torch.cat([p.mean for p in q]), torch.cat([p.stddev for p in q])
+        mean, std = mean[: len(x)], std[: len(x)]
+        times = min(FINISH_PASSES, -(-FINISH_CODES // len(x)))
+        return torch.cat([mean + std * normal_like(mean, generator) for _ in range(times)])
+
+    def _finish(self, x: Tensor, steps: int, generator: torch.Generator) -> None:
+        """The prior learns again, from codes that no longer move."""
+        self.model_.eval()
+        options = LearningOptions(
+            tilt="density-ratio", finish_steps=steps, finish_lr=1e-3, reference_samples=2,
+            code_pool=0, energy_l2=1e-4,
+        )  # fmt: skip
+        prior = self.model_.prior
+        rule = TILT_RULES[options.tilt](options)
+        codes = self._codes(x, generator)
+        finish_tilt(prior, codes, rule, options, generator, lambda line: None)  # type: ignore[arg-type]
+
+    def _likelihood(self, x: Tensor, y: Tensor) -> float:
+        """Mean log p(y | x) of held-out labels, nats."""
+        self.model_.eval()
+        p = self._proba(x)[torch.arange(len(y)), y]
+        return float(p.clamp(min=1e-12).log().mean())
+
+    def _x(self, X: Any) -> Tensor:  # noqa: N803
+        check_is_fitted(self)
+        if self.inputs_.vectors:
+            X = validate_data(self, X, reset=False, dtype=np.float64)  # noqa: N806
+        return self.inputs_.x(X)
+
+    def _whole(self, x: Tensor) -> list[Tensor]:
+        """Batches all of one size, the last filled up: no row's figures depend on the others'."""
+        filled = torch.cat([x, x[:1].expand(-len(x) % AT_ONCE, *x.shape[1:])])
+        return list(filled.split(AT_ONCE))
+
+    @torch.no_grad()
+    def _code(self, x: Tensor) -> Any:
+        return self.model_.need_encoder("A prediction")(x.to(self.model_.device))
+
+    @torch.no_grad()
+    def _proba(self, x: Tensor) -> Tensor:
+        found = []
+        noise = self._noise.to(self.model_.device)
+        for some in self._whole(x):
+            q = self._code(some)
+            z = q.mean + q.stddev * noise[:, None]
+            logits = self.model_.prior.logits(z.flatten(0, 1))  # type: ignore[operator]
+            found.append(logits.double().softmax(-1).unflatten(0, z.shape[:2]).mean(0))
+        return torch.cat(found)[: len(x)].cpu()
+
+
+class _Examples:
+    """Examples in memory, (N, ...) and their class ids (N,), -1 where unknown."""
+
+    def __init__(self, x: Tensor, y: NDArray[np.int64]) -> None:
+        self.x, self.y = x, torch.as_tensor(y)
+
+    def batch(self, split: str, index: Tensor) -> Batch:
+        return Batch(self.x[index], self.y[index], rows=index)
+
+
+def _held_out(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which labelled examples are kept for validation: a share of each class, (n,)."""
+    known = np.flatnonzero(labels >= 0)
+    try:
+        _, held = train_test_split(
+            known, test_size=share, stratify=labels[known], random_state=seed
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping holds out {share:g} of the {len(known)} labelled examples, of each "
+            f"class one at least, which does not go: {error}"
+        ) from None
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[held] = True
+    return chosen
+
+
+def _known_options(
+    make: Callable[..., Any], name: str, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The options, after a look at whether `make` takes them."""
+    taken = [p for p in inspect.signature(make).parameters if p not in ("self", "latent_dim")]
+    for key in options or {}:
+        if key not in taken:
+            known = ", ".join(taken) or "none"
+            near = did_you_mean(key, taken)
+            raise ValueError(f'{name} has no "{key}".{near} Accepted are {known}.')
+    return dict(options or {})
+
+
+def _step(parts: Mapping[str, PartOptimizer], losses: Sequence[Tensor], factor: float) -> None:
+    for part in parts.values():
+        part.optimizer.zero_grad(set_to_none=True)
+    torch.stack([loss for loss in losses if loss.requires_grad]).sum().backward()
+    for part in parts.values():
+        part.step(part.norm(), factor)

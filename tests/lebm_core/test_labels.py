@@ -1,0 +1,122 @@
+"""Which labels are kept, and the terms that a symbol adds to the objective."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lebm_core import Batch, CoupledPrior, LatentEBM, Learning, LearningOptions, ShortRun
+from lebm_core.errors import UsageError
+from lebm_core.labels import Labelled, choose_labelled, mutual_information, roughness
+from lebm_tabular.networks import TabularDecoder, TabularEncoder
+
+D = 3
+
+
+class Rows:
+    """Four features; the class is the sign of the first."""
+
+    def __init__(self, n: int = 200) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.y = torch.arange(n) % 2
+        self.x = torch.randn(n, 4, generator=generator)
+        self.x[:, 0] = 3.0 * (2 * self.y - 1)
+
+    def batch(self, split: str, index: Tensor) -> Batch:
+        return Batch(self.x[index], self.y[index], rows=index)
+
+
+def toy(n_classes: int = 2, encoder: bool = True) -> LatentEBM:
+    torch.manual_seed(0)
+    prior = CoupledPrior(D, n_classes, (16,))
+    q = TabularEncoder(D, 4, (16,)) if encoder else None
+    return LatentEBM(prior, TabularDecoder(D, 4, (16,)), q, None if encoder else ShortRun(5, 0.1))
+
+
+def test_labels_are_kept_evenly_over_classes() -> None:
+    y = torch.tensor([0] * 50 + [1] * 30 + [2] * 4 + [-1] * 20)
+    rows = choose_labelled(y, 12, seed=3)
+    assert torch.bincount(y[rows]).tolist() == [4, 4, 4] and len(rows.unique()) == 12
+    # A class with fewer gives what it has; the others make up for it.
+    assert torch.bincount(y[choose_labelled(y, 40, seed=3)]).tolist() == [18, 18, 4]
+    torch.testing.assert_close(rows, choose_labelled(y, 12, seed=3))
+    assert not torch.equal(rows, choose_labelled(y, 12, seed=4))
+    torch.testing.assert_close(choose_labelled(y, 0, seed=0), torch.arange(84))
+    for wrong in (2, 85):
+        with pytest.raises(UsageError, match="3, one of each class, to 84"):
+            choose_labelled(y, wrong, seed=0)
+
+
+def test_labels_that_are_hidden_are_not_used() -> None:
+    data, model = Rows(), toy()
+    learning = Learning(LearningOptions(kl_cycles=0))
+    learning.labelled = Labelled(data, torch.tensor([0, 1, 2, 3]), size=3)
+    losses = []
+    for flip in (False, True):
+        y = 1 - data.y if flip else data.y
+        generator = torch.Generator().manual_seed(0)
+        outcome = learning(model, Batch(data.x[10:], y[10:]), generator=generator)
+        losses.append(float(outcome.losses["labels"].detach()))
+    assert losses[0] == losses[1] > 0
+    data.y = 1 - data.y  # those of the labelled are
+    generator = torch.Generator().manual_seed(0)
+    outcome = learning(model, Batch(data.x[10:], None), generator=generator)
+    assert float(outcome.losses["labels"].detach()) != losses[0]
+
+
+@pytest.mark.parametrize("encoder", [True, False])
+def test_a_few_labels_are_learned(encoder: bool) -> None:
+    data, model = Rows(), toy(encoder=encoder)
+    rule = "variational" if encoder else "mcmc"
+    learning = Learning(LearningOptions(decoder=rule, kl_cycles=0, label_weight=10.0))
+    learning.labelled = Labelled(data, torch.arange(10), size=10)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(150):
+        optimiser.zero_grad()
+        outcome = learning(model, Batch(data.x), generator=generator)
+        torch.stack(list(outcome.losses.values())).sum().backward()
+        optimiser.step()
+    found = model.eval().classify(data.x, generator=generator).argmax(1)
+    assert float((found == data.y).float().mean()) > 0.9
+
+
+def test_information_by_hand() -> None:
+    sure = torch.tensor([[50.0, 0.0], [0.0, 50.0]])
+    assert float(mutual_information(sure)) == pytest.approx(math.log(2), rel=1e-5)
+    assert float(mutual_information(sure[:1].expand(2, 2))) == pytest.approx(0, abs=1e-6)
+    assert float(mutual_information(torch.zeros(5, 3))) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_worst_direction_is_worse_than_any_other() -> None:
+    model = toy()
+    x = Rows().x
+    found = float(roughness(model, Batch(x), 0.3, torch.Generator().manual_seed(0)))
+    noise = torch.zeros(len(x), D)
+    generator = torch.Generator().manual_seed(1)
+
+    def log_p(at: Tensor) -> Tensor:
+        q = model.encoder(at)  # type: ignore[misc]
+        return model.prior.logits(q.mean + q.stddev * noise).log_softmax(-1)  # type: ignore[operator]
+
+    with torch.no_grad():
+        there = log_p(x)
+        others = []
+        for _ in range(20):
+            r = torch.randn(x.shape, generator=generator)
+            r = 0.3 * math.sqrt(4) * r / r.norm(dim=1, keepdim=True)
+            others.append(float((there.exp() * (there - log_p(x + r))).sum(1).mean()))
+    assert found > max(others)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_what_cannot_be_smooth_says_so() -> None:
+    with pytest.raises(UsageError, match="real numbers"):
+        roughness(toy(), Batch(torch.ones(3, 4, dtype=torch.long)), 0.1, None)
+    with pytest.raises(UsageError, match="smoothness needs an encoder"):
+        roughness(toy(encoder=False), Batch(torch.ones(3, 4)), 0.1, None)
+    with pytest.raises(UsageError, match="No training example has a label"):
+        Labelled(Rows(), torch.zeros(0, dtype=torch.long), 5)

@@ -1,0 +1,196 @@
+"""The scikit-learn face: its conventions, its errors, and what it learns from few labels."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from lebm_core.labels import choose_labelled
+from lebm_core.semi_supervised import LatentEBMClassifier
+from lebm_tabular.networks import TabularDecoder, TabularEncoder
+
+QUICK: dict[str, Any] = {"max_iter": 30, "random_state": 0}
+Array = NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def blobs() -> tuple[Array, Array, Array]:
+    x, y = make_blobs(300, centers=3, n_features=4, random_state=0, cluster_std=1.5)
+    few = np.full(300, -1)
+    for c in range(3):
+        few[np.flatnonzero(y == c)[:3]] = c
+    return x, y, few
+
+
+@pytest.fixture(scope="module")
+def fitted(blobs: tuple[Array, Array, Array]) -> LatentEBMClassifier:
+    x, _, few = blobs
+    return LatentEBMClassifier(max_iter=150, random_state=0).fit(x, few)
+
+
+@pytest.mark.parametrize("unlabelled", [None, -1])
+def test_scikit_learns_own_checks(unlabelled: int | None) -> None:
+    """With the marker on, y = -1 of check_classifiers_classes is no class but no label."""
+    results = check_estimator(
+        LatentEBMClassifier(unlabelled=unlabelled, max_iter=40), on_fail=None, on_skip=None
+    )
+    failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
+    assert set(failed) <= ({"check_classifiers_classes"} if unlabelled == -1 else set()), failed
+    assert len(results) > 50
+
+
+def test_few_labels_beat_what_they_teach_alone() -> None:
+    """Digits, 50 labels: at least 3 points over logistic regression on them, two draws."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.RandomState(0).permutation(len(x))
+    x, y = x[order], y[order]
+    gains = []
+    for draw in range(2):
+        few = np.full(1198, -1)
+        rows = choose_labelled(torch.as_tensor(y[:1198]), 50, seed=draw).numpy()
+        few[rows] = y[rows]
+        model = LatentEBMClassifier(
+            input_options={"scaling": "all"}, max_iter=60, random_state=draw
+        ).fit(x[:1198], few)
+        alone = LogisticRegression(max_iter=2000).fit(x[rows], y[rows])
+        gains.append(model.score(x[1198:], y[1198:]) - alone.score(x[1198:], y[1198:]))
+    assert np.mean(gains) > 0.03
+    drawn = model.sample(100, y=3, random_state=0)
+    assert drawn.shape == (100, 64) and (model.predict(drawn) == 3).mean() > 0.8
+
+
+def test_every_term_is_told(fitted: LatentEBMClassifier) -> None:
+    assert len(fitted.history_) == fitted.n_iter_ == 150
+    terms = {"reconstruction", "kl", "f_posterior", "label_loss", "mutual_information", "roughness"}
+    assert terms <= set(fitted.history_[-1])
+    assert fitted.history_[-1]["label_loss"] < fitted.history_[0]["label_loss"]
+
+
+def test_codes_and_samples(
+    fitted: LatentEBMClassifier, blobs: tuple[Array, Array, Array]
+) -> None:
+    x, y, _ = blobs
+    assert fitted.transform(x).shape == (300, 16)
+    assert fitted.get_feature_names_out()[0] == "latentebmclassifier0"
+    assert fitted.score(x, y) > 0.9
+    drawn = fitted.sample(200, y=[0, 1] * 100, random_state=1)
+    near = np.linalg.norm(drawn[:, None] - np.stack([x[y == c].mean(0) for c in range(3)]), axis=2)
+    assert (near.argmin(1) == np.tile([0, 1], 100)).mean() > 0.9
+    np.testing.assert_array_equal(drawn, fitted.sample(200, y=[0, 1] * 100, random_state=1))
+    with pytest.raises(ValueError, match="no class 7: known are 0, 1, 2"):
+        fitted.sample(3, y=7)
+
+
+def test_a_row_is_predicted_alike_alone_and_among_others(
+    fitted: LatentEBMClassifier, blobs: tuple[Array, Array, Array]
+) -> None:
+    x = np.tile(blobs[0], (3, 1))
+    together = fitted.predict_proba(x)
+    assert together.shape == (900, 3)
+    np.testing.assert_array_equal(fitted.predict_proba(x[640:641])[0], together[640])
+
+
+def test_it_is_copied_pickled_searched_and_piped(
+    fitted: LatentEBMClassifier, blobs: tuple[Array, Array, Array]
+) -> None:
+    x, y, few = blobs
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(x), fitted.predict_proba(x))
+    assert clone(fitted).get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(x)
+    piped = make_pipeline(MinMaxScaler(), LatentEBMClassifier(**QUICK)).fit(x, few)
+    assert piped.score(x, y) > 0.9
+    search = GridSearchCV(LatentEBMClassifier(max_iter=3), {"latent_dim": [2, 4]}, cv=2)
+    assert search.fit(x, y).best_params_["latent_dim"] in (2, 4)
+
+
+def test_the_same_seed_gives_the_same_and_no_one_elses_draws_change(
+    blobs: tuple[Array, Array, Array],
+) -> None:
+    x, _, few = blobs
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    one, two = (LatentEBMClassifier(max_iter=2, random_state=3).fit(x, few) for _ in range(2))
+    assert torch.equal(torch.rand(1), expected)
+    np.testing.assert_array_equal(one.predict_proba(x), two.predict_proba(x))
+    other = LatentEBMClassifier(max_iter=2, random_state=4).fit(x, few)
+    assert (other.predict_proba(x) != one.predict_proba(x)).any()
+
+
+def test_early_stopping_keeps_the_best(blobs: tuple[Array, Array, Array]) -> None:
+    x, y, _ = blobs
+    noisy = np.where(np.random.RandomState(0).rand(300) < 0.3, (y + 1) % 3, y)
+    model = LatentEBMClassifier(
+        early_stopping=True, validation_fraction=0.3, n_iter_no_change=3, max_iter=100,
+        random_state=0,
+    ).fit(x, noisy)  # fmt: skip
+    heard = [means["validation_log_likelihood"] for means in model.history_]
+    assert model.n_iter_ < 100 and int(np.argmax(heard)) == model.n_iter_ - 4
+    with pytest.raises(ValueError, match="early_stopping holds out 0.1 of the 9"):
+        LatentEBMClassifier(early_stopping=True).fit(x, np.where(np.arange(300) < 9, y, -1))
+
+
+def test_a_decoder_of_ones_own(blobs: tuple[Array, Array, Array]) -> None:
+    x, y, few = blobs
+    z = (x - x.mean(0)) / x.std(0)
+    model = LatentEBMClassifier(
+        TabularDecoder(5, 4), encoder=TabularEncoder(5, 4), latent_dim=5, **QUICK
+    ).fit(z.astype(np.float32), few)
+    assert model.score(z.astype(np.float32), y) > 0.9
+    with pytest.raises(ValueError, match="needs an encoder object"):
+        LatentEBMClassifier(TabularDecoder(5, 4), latent_dim=5).fit(z, few)
+
+
+X = np.random.RandomState(0).randn(6, 2)
+HOLE = np.where(np.arange(12).reshape(6, 2) == 3, np.nan, X)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "said"),
+    [
+        (X, [-1] * 6, {}, "Every label of y is -1"),
+        (X, [0, 0, -1, -1, -1, -1], {}, "one class, 0"),
+        (X, [0, 1, 0], {}, "X has 6 examples, y has 3 labels"),
+        (HOLE, [0, 1, 0, 1, -1, -1], {}, "Input X contains NaN"),
+        (X, ["a", "b", "a", "b", "a", "b"], {}, "dtype object, or set unlabelled to a text"),
+        (X, [0.5, 1.2, 0.1, 1.1, -1, -1], {}, "Unknown label type"),
+        (X, None, {}, "requires y to be passed"),
+        (X, [0, 1, 0, 1, -1, -1], {"decoder": "tabluar"}, 'Did you mean "tabular"'),
+        (X, [0, 1, 0, 1, -1, -1], {"latent_dim": 0}, "latent_dim = 0 must be at least 1"),
+        (X, [0, 1, 0, 1, -1, -1], {"input_options": {"scaling": "no"}}, "columns, all"),
+        (X, [0, 1, 0, 1, -1, -1], {"input_options": {"scal": 1}}, 'Did you mean "scaling"'),
+        (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"sigma": 0}}, "sigma must be positive"),
+        (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"w": 1}}, 'decoder_options has no "w"'),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(
+    x: Array, y: Any, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=said) as caught:
+        LatentEBMClassifier(max_iter=1, **options).fit(x, y)
+    assert "\n" not in str(caught.value).split("\n\n")[0].strip() or "NaN" in said
+
+
+def test_labels_of_text_and_a_marker() -> None:
+    y = ["a", "b", "a", "", "b", ""]
+    model = LatentEBMClassifier(max_iter=1, unlabelled="").fit(X, y)
+    assert model.classes_.tolist() == ["a", "b"] and set(model.predict(X)) <= {"a", "b"}
+    mixed = np.array(["a", "b", "a", -1, "b", -1], dtype=object)
+    assert LatentEBMClassifier(max_iter=1).fit(X, mixed).classes_.tolist() == ["a", "b"]
+    with pytest.raises(TypeError, match="mixes text with numbers"):
+        LatentEBMClassifier(max_iter=1).fit(X, np.array(["a", 1, "a", -1, 1, -1], dtype=object))
