@@ -47,8 +47,9 @@ from lebm_core.tilt_finish import finish_tilt
 __all__ = ["LatentEBMClassifier"]
 
 AT_ONCE = 500  # examples of a prediction
+CODE_POOL = 256  # recent codes that the tilt learns from beside those of a step
 CHAIN_STEPS, CHAIN_STEP_SIZE = 300, 0.4
-STEPS, FEWEST_PASSES, MOST_PASSES = 3_000, 15, 200  # of a training whose length is not given
+STEPS, FEWEST_PASSES, MOST_PASSES = 2_000, 15, 100  # of a training whose length is not given
 
 
 class LatentEBMClassifier(
@@ -76,8 +77,8 @@ class LatentEBMClassifier(
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
         learning_rate: of Adam, falling to 0 as a cosine.
-        max_iter: passes over the examples; None for about 3,000 steps, at least 15 passes and at
-            most 200.
+        max_iter: passes over the examples; None for about 2,000 steps, at least 15 passes and at
+            most 100.
         early_stopping: hold out `validation_fraction` of the labelled examples, stop when their
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
         validation_fraction: share of the labelled examples.
@@ -115,7 +116,7 @@ class LatentEBMClassifier(
         kl_weight: float = 1.0,
         batch_size: int = 200,
         labelled_batch: int = 64,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         max_iter: int | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -344,7 +345,7 @@ class LatentEBMClassifier(
                 kl_weight=self.kl_weight, kl_cycles=1, kl_rise=0.2, reference_samples=2,
                 mutual_information=self.mutual_information, label_weight=self.label_weight,
                 smoothness=self.smoothness, smoothness_radius=self.smoothness_radius,
-                energy_l2=1e-4,
+                energy_l2=1e-4, code_pool=CODE_POOL,
             ),
             monitor=False,
         )  # fmt: skip

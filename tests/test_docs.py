@@ -156,3 +156,12 @@ def test_every_public_name_and_signature_is_in_the_api_page():
     assert len(written) > 20
     for name, given in written:
         assert f"{name}{given}" == signature(name), f"docs/api.md: write `{signature(name)}`"
+
+
+def test_the_example_of_few_labels_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "semi-supervised.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    exec(compile(example, "semi-supervised.md", "exec"), {})
+    score, _, codes, drawn = capsys.readouterr().out.splitlines()
+    assert float(score) > 0.88
+    assert codes == "(594, 10)" and drawn == "(5, 64)"

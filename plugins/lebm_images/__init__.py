@@ -10,6 +10,7 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
+    "lebm_register_inputs",
     "lebm_register_metrics",
 ]
 
@@ -27,6 +28,12 @@ def lebm_register_decoders(register: Register) -> None:
 def lebm_register_encoders(register: Register) -> None:
     """A convolutional encoder."""
     register("images.conv", "lebm_images.networks:ConvEncoder")
+
+
+@hookimpl
+def lebm_register_inputs(register: Register) -> None:
+    """Arrays of images."""
+    register("images.conv", "lebm_images.inputs:ImageInputs")
 
 
 @hookimpl

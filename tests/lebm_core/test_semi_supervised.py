@@ -38,7 +38,7 @@ def blobs() -> tuple[Array, Array, Array]:
 @pytest.fixture(scope="module")
 def fitted(blobs: tuple[Array, Array, Array]) -> LatentEBMClassifier:
     x, _, few = blobs
-    return LatentEBMClassifier(max_iter=150, random_state=0).fit(x, few)
+    return LatentEBMClassifier(max_iter=100, random_state=0).fit(x, few)
 
 
 @pytest.mark.parametrize("unlabelled", [None, -1])
@@ -63,7 +63,7 @@ def test_few_labels_beat_what_they_teach_alone() -> None:
         rows = choose_labelled(torch.as_tensor(y[:1198]), 50, seed=draw).numpy()
         few[rows] = y[rows]
         model = LatentEBMClassifier(
-            input_options={"scaling": "all"}, max_iter=60, random_state=draw
+            input_options={"scaling": "all"}, max_iter=40, random_state=draw
         ).fit(x[:1198], few)
         alone = LogisticRegression(max_iter=2000).fit(x[rows], y[rows])
         gains.append(model.score(x[1198:], y[1198:]) - alone.score(x[1198:], y[1198:]))
@@ -73,7 +73,7 @@ def test_few_labels_beat_what_they_teach_alone() -> None:
 
 
 def test_every_term_is_told(fitted: LatentEBMClassifier) -> None:
-    assert len(fitted.history_) == fitted.n_iter_ == 150
+    assert len(fitted.history_) == fitted.n_iter_ == 100
     terms = {"reconstruction", "kl", "f_posterior", "label_loss", "mutual_information", "roughness"}
     assert terms <= set(fitted.history_[-1])
     assert fitted.history_[-1]["label_loss"] < fitted.history_[0]["label_loss"]
