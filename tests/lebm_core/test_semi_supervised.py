@@ -83,7 +83,7 @@ def test_codes_and_samples(
     fitted: LatentEBMClassifier, blobs: tuple[Array, Array, Array]
 ) -> None:
     x, y, _ = blobs
-    assert fitted.transform(x).shape == (300, 16)
+    assert fitted.transform(x).shape == (300, 10)
     assert fitted.get_feature_names_out()[0] == "latentebmclassifier0"
     assert fitted.score(x, y) > 0.9
     drawn = fitted.sample(200, y=[0, 1] * 100, random_state=1)
