@@ -71,7 +71,7 @@ def test_the_test_command_is_marked():
 
 
 def test_the_python_example_runs(tmp_path):
-    (example,) = [block for block in blocks(README, "python") if "LatentEBM" in block]
+    (example,) = [block for block in blocks(README, "python") if "LatentEBM(" in block]
     assert len(example.splitlines()) == 12 and "300" in example
     script = tmp_path / "example.py"
     script.write_text("import torch; torch.manual_seed(0)\n" + example.replace("300", "20"))
@@ -81,6 +81,18 @@ def test_the_python_example_runs(tmp_path):
         "print(tuple(LatentEBM.from_pretrained('four-clusters').sample(3).shape))\n"
     )
     assert run_in(tmp_path, ["load.py"]).strip() == "(3, 2)"
+
+
+def test_the_example_of_few_labels_runs(tmp_path):
+    (example,) = [block for block in blocks(README, "python") if "LatentEBMClassifier" in block]
+    data = (
+        "from sklearn.datasets import load_digits\n"
+        "X, y = load_digits(return_X_y=True)\n"
+        "X, y, X_new = X[:60], [*y[:40], *[-1] * 20], X[60:62]\n"
+    )
+    end = "print(model.predict_proba(X_new).shape, model.sample(10, y=3).shape)\n"
+    (tmp_path / "few.py").write_text(data + example + end)
+    assert run_in(tmp_path, ["few.py"]).strip() == "(2, 10) (10, 64)"
 
 
 def test_the_plugin_of_the_readme_trains_and_costs_no_torch(tmp_path):
