@@ -39,7 +39,7 @@ def lebm_register_encoders(register: Register) -> None:
 def lebm_register_inputs(register: Register) -> None:
     """What a classifier takes: register("mine.mlp", "lebm_mine.inputs:Rows"), an `Inputs` class.
 
-    The name is that of the decoder, as in `LatentEBMClassifier(decoder="mine.mlp")`.
+    The name is what users give as `LatentEBMClassifier(decoder="mine.mlp")`.
     """
 
 

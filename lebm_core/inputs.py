@@ -13,7 +13,7 @@ __all__ = ["Inputs", "Tensors"]
 
 
 class Inputs(ABC):
-    """Examples X of one kind, to x and back. A plugin registers its own by the decoder's name.
+    """Examples X of one kind, to x and back, registered by the name that a user gives.
 
     Attributes:
         decoder: name of the decoder; the default options are its own.
@@ -49,13 +49,24 @@ class Inputs(ABC):
 
 
 class Tensors(Inputs):
-    """Examples that are numbers already, as the user's own decoder takes them."""
+    """Examples that are numbers already, as the user's own decoder takes them; integers stay so."""
 
     def fit(self, X: Any) -> Self:  # noqa: N803
         self.sizes = {}
+        self.shape = self._tensor(X).shape[1:]
         return self
 
     def x(self, X: Any) -> Tensor:  # noqa: N803
+        found = self._tensor(X)
+        if found.shape[1:] != self.shape:
+            raise ValueError(
+                f"X has examples of shape {tuple(found.shape[1:])}, those of the training have "
+                f"{tuple(self.shape)}."
+            )
+        return found
+
+    @staticmethod
+    def _tensor(X: Any) -> Tensor:  # noqa: N803
         try:
             found = torch.as_tensor(np.array(X))
         except (TypeError, ValueError) as error:
@@ -63,4 +74,6 @@ class Tensors(Inputs):
                 f"X does not hold numbers in equal rows ({error}): a decoder object takes them as "
                 "they are."
             ) from None
+        if not found.isfinite().all():
+            raise ValueError("Input X contains NaN or infinity.")
         return found.float() if found.is_floating_point() else found

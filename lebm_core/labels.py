@@ -38,7 +38,9 @@ def labels_of(dataset: Dataset, split: str) -> Tensor:
     for index in torch.arange(dataset.length(split)).split(1000):
         y = dataset.batch(split, index).y
         if y is None:
-            raise UsageError("This data set has no classes: learning.labels needs some.")
+            raise UsageError(
+                "This data set has no classes: learning.labels and labels.accuracy need some."
+            )
         found.append(y)
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
 
@@ -142,9 +144,11 @@ def symbol_terms(
 
 def mutual_information(logits: Tensor) -> Tensor:
     """I(z; y) within the batch, in nats: H(mean p(y|z)) - mean H(p(y|z))."""
-    p = logits.softmax(-1)
+    log_p = logits.log_softmax(-1)
+    p = log_p.exp()
     mean = p.mean(0)
-    return -torch.xlogy(mean, mean).sum() + torch.xlogy(p, p).sum(-1).mean()
+    # Of log 0 only the value would be right, not the gradient.
+    return (p * log_p).sum(-1).mean() - (mean * mean.clamp(min=1e-30).log()).sum()
 
 
 def roughness(

@@ -36,6 +36,10 @@ TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
     "short-run": ShortRunChains,
     "persistent": PersistentChains,
 }
+LEAST = {
+    "labels": 0, "labelled_batch": 1, "label_weight": 0, "mutual_information": 0, "smoothness": 0,
+    "smoothness_radius": 0,
+}  # fmt: skip
 MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
 MOMENT_DECAY = 0.98
 FITTED_CODES, FINISH_CODES = 10_000, 50_000  # codes that a prior is learned from after training
@@ -76,6 +80,11 @@ class Learning:
                     f'Unknown learning.{key} "{value}": accepted are {", ".join(known)}.'
                     + did_you_mean(value, known)
                 )
+        for key, least in LEAST.items():
+            if getattr(options, key) < least:
+                raise UsageError(
+                    f"learning.{key} = {getattr(options, key)} must be at least {least}."
+                )
         self.options, self.monitor = options, monitor
         self.decoder_rule = DECODER_RULES[options.decoder]
         self.tilt_rule = TILT_RULES[options.tilt](options)
@@ -93,7 +102,21 @@ class Learning:
             model: a prior without classes needs no labels.
             dataset: its training split.
             seed: of the choice.
+
+        Raises:
+            UsageError: where labels cannot be learned: too many classes, or a rule without them.
         """
+        classes, known = dataset.sizes.get("n_classes", 0), model.prior.n_classes
+        if known and self.options.decoder == "autoencoder":
+            raise UsageError(
+                'learning.decoder = "autoencoder" learns no labels: a coupled prior needs '
+                '"variational" or "mcmc".'
+            )
+        if known and classes > known:
+            raise UsageError(
+                f"The data set has {classes} classes, the prior {known}: set prior.n_classes to "
+                f"{classes}, or leave it to the data."
+            )
         if model.prior.n_classes and self.options.labels:
             rows = choose_labelled(labels_of(dataset, "train"), self.options.labels, seed)
             self.labelled = Labelled(dataset, rows, self.options.labelled_batch)

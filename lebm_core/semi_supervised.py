@@ -1,8 +1,9 @@
 """Classification from few labels and many examples without one, as a scikit-learn estimator.
 
 The model is p(y, z) p(x | z) with p(y, z) proportional to exp(F_y(z)) p0(z), from Pang and Wu 2021,
-arXiv 2108.11556. What is made large is the sum of log p(x) over all examples (its variational
-bound), and `label_weight` times the mean of log p(y | x) over the labelled ones.
+arXiv 2108.11556. What a step makes large is the mean of the bound of log p(x) over a batch, plus,
+each with its weight, the mean of E_q log p(y | z) over labelled examples, I(z; y), and the
+smoothness of p(y | x).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class LatentEBMClassifier(
         encoder_options: arguments of the named encoder.
         latent_dim: dimension of z.
         prior_hidden: widths of the hidden layers of F(z).
-        label_weight: weight of log p(y | x) of the labelled examples.
+        label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
         smoothness: weight of virtual adversarial smoothness of p(y | x) (real-valued x).
         smoothness_radius: how far it is to be smooth: root mean square of the change of x.
@@ -83,8 +84,8 @@ class LatentEBMClassifier(
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
         validation_fraction: share of the labelled examples.
         n_iter_no_change: passes.
-        finish_steps: updates of the prior alone after training, on codes that no longer move, but
-            no more than the training made; the classes of samples need them, predictions do not.
+        finish_steps: updates of a copy of the prior after training, on codes that no longer move,
+            but no more than the training made; samples are drawn from it, predictions are not.
         draws: codes of an example that p(y | x) is the mean over.
         unlabelled: the value of y that means no label; None where every example has one.
         device: "cpu" or "cuda".
@@ -165,6 +166,14 @@ class LatentEBMClassifier(
             ValueError: by scikit-learn's conventions: NaN, lengths that differ, no label at all,
                 one class only, labels that are real numbers.
         """
+        before = dict(self.__dict__)
+        try:
+            return self._fit(X, y)
+        except BaseException:  # an interrupt too leaves the estimator as it was
+            self.__dict__ = before
+            raise
+
+    def _fit(self, X: Any, y: ArrayLike) -> Self:  # noqa: N803
         self._check()
         inputs = self._inputs()
         if inputs.vectors:
@@ -181,8 +190,9 @@ class LatentEBMClassifier(
             noise = torch.randn(-(-self.draws // 2), self.latent_dim)
             self._noise = torch.cat([noise, -noise])[: self.draws]
             checked = None if held is None else (x[held], torch.as_tensor(labels[held]))
-            self._train(data, torch.Generator(self.device).manual_seed(seed), checked)
-        self.model_.eval()
+            generator = torch.Generator(self.device).manual_seed(seed)
+            self._train(data, generator, checked)
+            self._sampling_prior = self._finished(data.x, generator)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
@@ -215,9 +225,13 @@ class LatentEBMClassifier(
             ValueError: for a class that was not learned.
         """
         check_is_fitted(self)
+        if n < 1:
+            raise ValueError(f"n = {n} must be at least 1.")
         wanted = None
         if y is not None:
             given = np.atleast_1d(np.asarray(y))
+            if len(given) not in (1, n):
+                raise ValueError(f"y has {len(given)} classes for {n} examples: give one, or {n}.")
             unknown = [label for label in given.tolist() if label not in self.classes_.tolist()]
             if unknown:
                 known = ", ".join(map(str, self.classes_))
@@ -227,11 +241,12 @@ class LatentEBMClassifier(
         state = self.random_state if random_state is None else random_state
         seed = int(check_random_state(state).randint(2**31 - 1))
         generator = torch.Generator(self.device).manual_seed(seed)
-        return self.inputs_.original(self.model_.sample(n, y=wanted, generator=generator).cpu())
+        finished = LatentEBM(self._sampling_prior, self.model_.decoder)
+        return self.inputs_.original(finished.sample(n, y=wanted, generator=generator).cpu())
 
     @property
     def _n_features_out(self) -> int:
-        return self.latent_dim
+        return self.model_.latent_dim
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -243,7 +258,9 @@ class LatentEBMClassifier(
         """A pickle is on the CPU: whoever reads it may have no GPU."""
         state: dict[str, Any] = super().__getstate__()
         if "model_" in state and self.device != "cpu":
-            state = {**state, "model_": copy.deepcopy(self.model_).cpu(), "device": "cpu"}
+            parts = ("model_", "_sampling_prior")
+            moved = {name: copy.deepcopy(state[name]).cpu() for name in parts}
+            state = {**state, **moved, "device": "cpu"}
         return state
 
     def _check(self) -> None:
@@ -255,7 +272,11 @@ class LatentEBMClassifier(
             "max_iter": (self.max_iter is None or self.max_iter >= 1, "at least 1, or None"),
             "learning_rate": (self.learning_rate > 0, "above 0"),
             "label_weight": (self.label_weight >= 0, "0 or more"),
+            "kl_weight": (self.kl_weight >= 0, "0 or more"),
+            "mutual_information": (self.mutual_information >= 0, "0 or more"),
             "smoothness": (self.smoothness >= 0, "0 or more"),
+            "smoothness_radius": (self.smoothness_radius >= 0, "0 or more"),
+            "unlabelled": (self.unlabelled == self.unlabelled, "a value that equals itself"),
             "validation_fraction": (0 < self.validation_fraction < 1, "between 0 and 1"),
             "finish_steps": (self.finish_steps >= 0, "0 or more"),
             "n_iter_no_change": (self.n_iter_no_change >= 1, "at least 1"),
@@ -266,6 +287,8 @@ class LatentEBMClassifier(
 
     def _inputs(self) -> Inputs:
         if isinstance(self.decoder, str):
+            if self.encoder is not None:
+                raise ValueError(f'"{self.decoder}" brings its own encoder: leave encoder None.')
             try:
                 make: Callable[..., Inputs] = registry().get("inputs", self.decoder)
             except UsageError as error:
@@ -273,6 +296,9 @@ class LatentEBMClassifier(
             return make(**_known_options(make, "input_options", self.input_options))
         if self.encoder is None:
             raise ValueError("A decoder object needs an encoder object: encoder=...")
+        for name in ("input_options", "decoder_options", "encoder_options"):
+            if getattr(self, name):
+                raise ValueError(f"{name} is for a decoder by name: an object has its own.")
         return Tensors()
 
     def _labels(self, y: ArrayLike, n: int) -> NDArray[np.int64]:
@@ -325,7 +351,10 @@ class LatentEBMClassifier(
             encoder = self._component("encoders", self.inputs_.encoder, "encoder_options")
         else:
             decoder, encoder = copy.deepcopy(self.decoder), copy.deepcopy(self.encoder)
-        return LatentEBM(prior, decoder, encoder)
+        try:
+            return LatentEBM(prior, decoder, encoder)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
 
     def _component(self, kind: str, name: str, given: str) -> Any:
         options = _known_options(registry().get(kind, name), given, getattr(self, given))
@@ -388,8 +417,7 @@ class LatentEBMClassifier(
                 break
         if kept is not None:
             self.model_.load_state_dict(kept)
-        if self.finish_steps:
-            self._finish(data.x, min(self.finish_steps, self.n_iter_ * batches), generator)
+        self.model_.eval()
 
     @torch.no_grad()
     def _codes(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -400,17 +428,21 @@ class LatentEBMClassifier(
         times = min(FINISH_PASSES, -(-FINISH_CODES // len(x)))
         return torch.cat([mean + std * normal_like(mean, generator) for _ in range(times)])
 
-    def _finish(self, x: Tensor, steps: int, generator: torch.Generator) -> None:
-        """The prior learns again, from codes that no longer move."""
-        self.model_.eval()
-        options = LearningOptions(
-            tilt="density-ratio", finish_steps=steps, finish_lr=1e-3, reference_samples=2,
-            code_pool=0, energy_l2=1e-4,
-        )  # fmt: skip
-        prior = self.model_.prior
-        rule = TILT_RULES[options.tilt](options)
-        codes = self._codes(x, generator)
-        finish_tilt(prior, codes, rule, options, generator, lambda line: None)  # type: ignore[arg-type]
+    def _finished(self, x: Tensor, generator: torch.Generator) -> CoupledPrior:
+        """The prior that samples are drawn from: it learns again, from codes that no longer move.
+
+        Predictions keep the prior of the training: this one learns p(z), and no labels.
+        """
+        prior: CoupledPrior = copy.deepcopy(self.model_.prior)  # type: ignore[assignment]
+        steps = min(self.finish_steps, self.n_iter_ * -(-len(x) // self.batch_size))
+        if steps:
+            options = LearningOptions(
+                tilt="density-ratio", finish_steps=steps, finish_lr=1e-3, reference_samples=2,
+                code_pool=0, energy_l2=1e-4,
+            )  # fmt: skip
+            rule, codes = TILT_RULES[options.tilt](options), self._codes(x, generator)
+            finish_tilt(prior, codes, rule, options, generator, lambda line: None)
+        return prior.eval()
 
     def _likelihood(self, x: Tensor, y: Tensor) -> float:
         """Mean log p(y | x) of held-out labels, nats."""

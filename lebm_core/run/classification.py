@@ -109,7 +109,8 @@ def _baselines(
         return LogisticRegression(max_iter=ITERATIONS)
 
     spreading = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, len(x)))
-    with np.errstate(invalid="ignore", divide="ignore"):  # who no label reaches is left out
+    # Whom no label reaches gets the first class.
+    with np.errstate(invalid="ignore", divide="ignore"):
         spreading.fit(x, known)
         spread = spreading.predict(test)
     taught = SelfTrainingClassifier(logistic(), threshold=0.9).fit(x, known)

@@ -59,6 +59,12 @@ class PartOptimizer:
             state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        # The fused update goes through memory: moments must lie as their parameter does, and a
+        # file keeps no such order (channels last).
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape and value.stride() != parameter.stride():
+                    moments[name] = torch.empty_like(parameter).copy_(value).detach()
 
 
 def part_optimizers(model: LatentEBM, options: TrainingOptions) -> dict[str, PartOptimizer]:

@@ -34,6 +34,7 @@ def lebm_register_encoders(register: Register) -> None:
 def lebm_register_inputs(register: Register) -> None:
     """Arrays of images."""
     register("images.conv", "lebm_images.inputs:ImageInputs")
+    register("images.deconv", "lebm_images.inputs:ImageInputs")
 
 
 @hookimpl

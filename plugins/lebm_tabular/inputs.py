@@ -44,7 +44,11 @@ class TabularInputs(Inputs):
         return self
 
     def x(self, X: Any) -> Tensor:  # noqa: N803
-        return torch.from_numpy(self.scaler.transform(X).astype(np.float32))
+        with np.errstate(over="ignore"):
+            scaled = self.scaler.transform(X).astype(np.float32)
+        if not np.isfinite(scaled).all():
+            raise ValueError("X has values too far from those of the training for float32.")
+        return torch.from_numpy(scaled)
 
     def original(self, x: Tensor) -> Any:
         return self.scaler.inverse_transform(x.numpy().astype(np.float64))

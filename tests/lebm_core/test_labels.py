@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -89,6 +91,27 @@ def test_information_by_hand() -> None:
     assert float(mutual_information(sure)) == pytest.approx(math.log(2), rel=1e-5)
     assert float(mutual_information(sure[:1].expand(2, 2))) == pytest.approx(0, abs=1e-6)
     assert float(mutual_information(torch.zeros(5, 3))) == pytest.approx(0, abs=1e-6)
+
+
+def test_information_has_a_gradient_where_a_class_is_certain() -> None:
+    logits = torch.tensor([[200.0, -200.0], [-200.0, 200.0]], requires_grad=True)
+    mutual_information(logits).backward()
+    assert logits.grad is not None and bool(logits.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"labelled_batch": 0}, "learning.labelled_batch = 0 must be at least 1"),
+        ({"smoothness": -1.0}, "learning.smoothness = -1.0 must be at least 0"),
+        ({"decoder": "autoencoder"}, "learns no labels"),
+        ({}, "has 3 classes, the prior 2"),
+    ],
+)
+def test_labels_that_would_be_ignored_are_refused(options: dict[str, Any], said: str) -> None:
+    data = SimpleNamespace(sizes={"n_classes": 3})
+    with pytest.raises(UsageError, match=said):
+        Learning(LearningOptions(**options)).prepare(toy(), data, seed=0)  # type: ignore[arg-type]
 
 
 def test_the_worst_direction_is_worse_than_any_other() -> None:

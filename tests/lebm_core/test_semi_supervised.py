@@ -152,8 +152,42 @@ def test_a_decoder_of_ones_own(blobs: tuple[Array, Array, Array]) -> None:
         TabularDecoder(5, 4), encoder=TabularEncoder(5, 4), latent_dim=5, **QUICK
     ).fit(z.astype(np.float32), few)
     assert model.score(z.astype(np.float32), y) > 0.9
+    with pytest.raises(ValueError, match=r"shape \(3,\), those of the training have \(4,\)"):
+        model.predict(z[:, :3])
+    with pytest.raises(ValueError, match="latent"):
+        LatentEBMClassifier(TabularDecoder(5, 4), encoder=TabularEncoder(5, 4)).fit(z, few)
     with pytest.raises(ValueError, match="needs an encoder object"):
         LatentEBMClassifier(TabularDecoder(5, 4), latent_dim=5).fit(z, few)
+
+
+def test_a_fit_that_fails_leaves_what_was_there(
+    blobs: tuple[Array, Array, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, _ = blobs
+    model = LatentEBMClassifier(max_iter=2, random_state=0).fit(x, y)
+    before = model.predict_proba(x)
+
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LatentEBMClassifier, "_train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x[:, :2], y % 2)
+    np.testing.assert_array_equal(model.predict_proba(x), before)
+    assert model.classes_.tolist() == [0, 1, 2]
+
+
+def test_samples_have_a_prior_of_their_own(blobs: tuple[Array, Array, Array]) -> None:
+    x, _, few = blobs
+    with_it, without = (
+        LatentEBMClassifier(max_iter=5, random_state=0, finish_steps=n).fit(x, few) for n in (50, 0)
+    )
+    np.testing.assert_array_equal(with_it.predict_proba(x), without.predict_proba(x))
+    drawn = with_it.sample(5, random_state=0)
+    assert (drawn != without.sample(5, random_state=0)).any()
+    for wrong, said in (({"n": 0}, "at least 1"), ({"n": 5, "y": [0, 1, 0]}, "give one, or 5")):
+        with pytest.raises(ValueError, match=said):
+            with_it.sample(**wrong)
 
 
 X = np.random.RandomState(0).randn(6, 2)
@@ -176,6 +210,8 @@ HOLE = np.where(np.arange(12).reshape(6, 2) == 3, np.nan, X)
         (X, [0, 1, 0, 1, -1, -1], {"input_options": {"scal": 1}}, 'Did you mean "scaling"'),
         (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"sigma": 0}}, "sigma must be positive"),
         (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"w": 1}}, 'decoder_options has no "w"'),
+        (X, [0, 1, 0, 1, -1, -1], {"encoder": TabularEncoder(5, 2)}, "leave encoder None"),
+        (X, [0, 1, 0, 1, np.nan, np.nan], {"unlabelled": np.nan}, "equals itself"),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(

@@ -313,3 +313,34 @@ def test_a_terminal_shows_a_bar_and_a_file_plain_lines(monkeypatch, capsys):
     lines.advance()
     lines.report({"loss/prior": 0.25})
     assert told == ["model: step 2/2, 0 s left  loss/prior 0.25"]
+
+
+def test_moments_come_back_in_the_memory_order_of_their_weights():
+    """The fused update goes through memory: a file keeps no channels-last order."""
+    from lebm_images.networks import DeconvDecoder
+
+    def started(state=None):
+        torch.manual_seed(0)
+        model = LatentEBM(GaussianPrior(4), DeconvDecoder(4, 1, 8, width=0.25))
+        part = part_optimizers(model, TrainingOptions())["decoder"]
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(2 if state is None else 0):
+            for p in part.parameters:
+                p.grad = torch.empty_like(p).copy_(torch.randn(p.shape, generator=generator))
+            part.step(part.norm(), 1.0)
+        return model, part
+
+    model, part = started()
+    assert any(not p.is_contiguous() for p in part.parameters)
+    stored = {name: value.clone(memory_format=torch.contiguous_format)
+              for name, value in part.state().items()}  # fmt: skip
+    again, other = started(stored)
+    again.load_state_dict(model.state_dict())
+    other.load_state(stored)
+    for each in (part, other):
+        generator = torch.Generator().manual_seed(2)
+        for p in each.parameters:
+            p.grad = torch.empty_like(p).copy_(torch.randn(p.shape, generator=generator))
+        each.step(each.norm(), 1.0)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
