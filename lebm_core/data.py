@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor
 
-__all__ = ["SPLITS", "Batch", "Dataset"]
+__all__ = ["SPLITS", "Batch", "Dataset", "subset"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -105,3 +105,11 @@ class Dataset(ABC):
     ) -> Iterable[tuple[Path, str]]:
         """Pictures of a trained model, as (file, caption); none unless a data set draws some."""
         return []
+
+
+def subset(n: int, size: int, seed: int) -> Tensor:
+    """`size` row numbers out of n, without repetition and in order; all where size is 0 or more."""
+    if size <= 0 or size >= n:
+        return torch.arange(n)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(n, generator=generator)[:size].sort().values

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from torch import Tensor
 
+from lebm_core.data import subset
 from lebm_core.errors import UsageError
 from lebm_core.inference import Amortized
 from lebm_core.labels import choose_labelled, labels_of
@@ -45,7 +46,7 @@ def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int =
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = evaluation.dataset, evaluation.split
-        rows = _some(data.length(split), classified, evaluation.seed)
+        rows = subset(data.length(split), classified, evaluation.seed)
         y = labels_of(data, split)[rows].numpy()
         if evaluation.model.prior.n_classes:
             p = _classify(evaluation, rows, label_draws).numpy()
@@ -94,7 +95,7 @@ def _baselines(
     data, split = evaluation.dataset, evaluation.split
     given = labels_of(data, "train")
     labelled = choose_labelled(given, evaluation.recipe.learning.labels, evaluation.seed)
-    others = _some(data.length("train"), spread_over, evaluation.seed)
+    others = subset(data.length("train"), spread_over, evaluation.seed)
     seen = torch.cat([labelled, others[~torch.isin(others, labelled)]])
     x, test = features("train", seen), features(split, rows)
     if x is None or test is None:
@@ -131,13 +132,6 @@ def _share(
 ) -> Value:
     p, n = float(right.mean()), len(right)
     return Value(p, (p * (1 - p) / n) ** 0.5, n, split, definition, extra=extra or {})
-
-
-def _some(n: int, size: int, seed: int) -> Tensor:
-    if not size or size >= n:
-        return torch.arange(n)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(n, generator=generator)[:size].sort().values
 
 
 def _classify(evaluation: Evaluation, rows: Tensor, draws: int) -> Tensor:

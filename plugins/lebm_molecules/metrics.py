@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from lebm_core.data import subset
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.inference import Amortized
@@ -17,7 +18,7 @@ from lebm_molecules.dataset import MoleculeDataset
 from lebm_molecules.files import Line
 from lebm_molecules.pictures import draw, neighbours, properties
 from lebm_molecules.quality import Molecules, evaluate, summary
-from lebm_text.metrics import aggregate_rows, rows_of, subset
+from lebm_text.metrics import aggregate_rows, rows_of
 
 __all__ = ["quality", "reconstruction"]
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_text.metrics import rows_of, subset, text_of
+from lebm_text.metrics import rows_of, text_of
 from lebm_text.vocabulary import EOS
 
 __all__ = ["Diversity", "build", "distinct", "self_bleu"]

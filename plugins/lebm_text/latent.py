@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lebm_core.data import Batch
+from lebm_core.data import Batch, subset
 from lebm_core.randomness import fork
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_text.metrics import subset, text_of
+from lebm_text.metrics import text_of
 
 __all__ = ["Latent", "active_units", "build", "mutual_information"]
 

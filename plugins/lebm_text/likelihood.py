@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lebm_core.data import Batch
+from lebm_core.data import Batch, subset
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.partition import Estimate, checked_log_z
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.datasets import TextDataset
-from lebm_text.metrics import Figure, perplexity, subset, text_of
+from lebm_text.metrics import Figure, perplexity, text_of
 from lebm_text.proposals import draws_of, self_normalised
 
 __all__ = ["Likelihood", "build"]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation
 from lebm_text.datasets import TextDataset
 from lebm_text.vocabulary import EOS, PAD
@@ -20,7 +21,6 @@ __all__ = [
     "matched",
     "perplexity",
     "rows_of",
-    "subset",
     "text_of",
 ]
 
@@ -72,14 +72,6 @@ def aggregate_rows(evaluation: Evaluation, n: int) -> list[Tensor]:
         z = model.posterior(x, generator=generator)
         found += rows_of(model.decode(z, generator=generator))
     return found
-
-
-def subset(n: int, size: int, seed: int) -> Tensor:
-    """`size` row numbers out of n, without repetition and in order; all where size is 0 or more."""
-    if size <= 0 or size >= n:
-        return torch.arange(n)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(n, generator=generator)[:size].sort().values
 
 
 def perplexity(nats: Tensor, tokens: Tensor) -> Figure:

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from lebm_core.data import subset
 from lebm_core.errors import MissingExtra
 from lebm_core.inference import Amortized
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_text.metrics import Figure, subset, text_of
+from lebm_text.metrics import Figure, text_of
 
 __all__ = ["Reconstruction", "bleu", "build"]
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_text.evaluator import Evaluator, evaluator
 from lebm_text.language_model import LanguageModelOptions, score
-from lebm_text.metrics import lengths_of, perplexity, rows_of, subset, text_of
+from lebm_text.metrics import lengths_of, perplexity, rows_of, text_of
 
 __all__ = ["MULTINOMIAL", "judge_of", "judged", "reverse_perplexity"]
 

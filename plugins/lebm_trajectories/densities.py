@@ -12,11 +12,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from lebm_core.data import subset
 from lebm_core.errors import UsageError
 from lebm_core.model import LatentEBM
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_trajectories.crowd import MANOEUVRES, CrowdDataset, manoeuvre
-from lebm_trajectories.metrics import Metric, at_least, mean_of, some_rows, trajectories_of
+from lebm_trajectories.metrics import Metric, at_least, mean_of, trajectories_of
 from lebm_trajectories.networks import TrajectoryDecoder
 from lebm_trajectories.pictures import calibration_curve
 from lebm_trajectories.prediction import futures, means
@@ -41,7 +42,7 @@ def density(*, density_draws: int = 200, density_agents: int = 2_000) -> Metric:
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         model, data, split = evaluation.model, trajectories_of(evaluation), evaluation.split
-        rows = some_rows(data.length(split), density_agents, evaluation.seed)
+        rows = subset(data.length(split), density_agents, evaluation.seed)
         batch, generator, o = data.batch(split, rows), evaluation.generator, data.options
         middle = means(model, batch.context, density_draws, generator)  # type: ignore[arg-type]
         sigma = _sigma(model)
@@ -133,7 +134,7 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
         if not isinstance(data, CrowdDataset):
             why = "it needs a simulated crowd, whose law is known"
             return {"energy_distance": Value(None, split=split, refused=why)}
-        rows = some_rows(data.length(split), truth_agents, evaluation.seed)
+        rows = subset(data.length(split), truth_agents, evaluation.seed)
         made = futures(evaluation.model, data, split, rows, truth_draws, generator)
         noise = torch.randn(made.shape, generator=generator, device=generator.device).cpu()
         noise *= _sigma(evaluation.model) * data.scale

@@ -25,7 +25,6 @@ __all__ = [
     "collisions",
     "displacement",
     "mean_of",
-    "some_rows",
     "trajectories_of",
 ]
 
@@ -49,14 +48,6 @@ def at_least(name: str, value: int, least: int) -> None:
     """Refuses an option of [evaluation] before anything is trained."""
     if value < least:
         raise UsageError(f"evaluation.{name} = {value} must be at least {least}.")
-
-
-def some_rows(n: int, size: int, seed: int) -> Tensor:
-    """`size` of n row numbers at random, in order; all where size is 0 or more than n."""
-    if not size or size >= n:
-        return torch.arange(n)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(n, generator=generator)[:size].sort().values
 
 
 def mean_of(values: Tensor, split: str, definition: str) -> Value:

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
+from lebm_core.data import subset
 from lebm_text.diversity import distinct, self_bleu
 from lebm_text.latent import active_units, mutual_information
-from lebm_text.metrics import length_bins, matched, perplexity, rows_of, subset
+from lebm_text.metrics import length_bins, matched, perplexity, rows_of
 from lebm_text.proposals import self_normalised
 from lebm_text.reconstruction import bleu
 
