@@ -12,7 +12,13 @@ from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, LatentEBM, Learning, LearningOptions, ShortRun
 from lebm_core.errors import UsageError
-from lebm_core.labels import Labelled, choose_labelled, mutual_information, roughness
+from lebm_core.labels import (
+    Labelled,
+    choose_labelled,
+    mutual_information,
+    roughness,
+    symbol_terms,
+)
 from lebm_tabular.networks import TabularDecoder, TabularEncoder
 
 D = 3
@@ -91,6 +97,26 @@ def test_information_by_hand() -> None:
     assert float(mutual_information(sure)) == pytest.approx(math.log(2), rel=1e-5)
     assert float(mutual_information(sure[:1].expand(2, 2))) == pytest.approx(0, abs=1e-6)
     assert float(mutual_information(torch.zeros(5, 3))) == pytest.approx(0, abs=1e-6)
+
+
+def test_each_term_has_its_sign_and_weight() -> None:
+    model, data = toy(), Rows()
+    batch = Batch(data.x, data.y)
+    logits = model.prior.logits(torch.randn(200, D, generator=torch.Generator().manual_seed(0)))  # type: ignore[operator]
+
+    def loss(**weights: float) -> float:
+        options = LearningOptions(**{"label_weight": 0.0, **weights})  # type: ignore[arg-type]
+        generator = torch.Generator().manual_seed(0)
+        return float(symbol_terms(model, batch, logits, options, generator)[0].detach())
+
+    information = float(mutual_information(logits).detach())
+    wrong = float(torch.nn.functional.cross_entropy(logits, data.y).detach())
+    generator = torch.Generator().manual_seed(0)
+    rough = float(roughness(model, batch, 0.15, generator).detach())
+    assert information > 0 and rough > 0
+    assert loss(mutual_information=3.0) == pytest.approx(-3 * information)
+    assert loss(label_weight=2.0) == pytest.approx(2 * wrong)
+    assert loss(smoothness=5.0) == pytest.approx(5 * rough)
 
 
 def test_information_has_a_gradient_where_a_class_is_certain() -> None:
