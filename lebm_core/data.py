@@ -100,6 +100,18 @@ class Dataset(ABC):
             seen += len(index)
             yield self.batch(split, index)
 
+    def vectors(self, split: str, index: Tensor) -> Any:
+        """The examples with the given row numbers as vectors, for classifiers that need some.
+
+        Returns:
+            (n, features), an array or a scipy matrix in CSR form; None where there is no such
+            view. By default x, flattened, where it is of real numbers.
+        """
+        x = self.batch(split, index).x
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            return None
+        return x.flatten(1).numpy()
+
     def figures(
         self, model: Any, folder: Path, generator: torch.Generator
     ) -> Iterable[tuple[Path, str]]:

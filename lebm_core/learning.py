@@ -18,7 +18,7 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.labels import Labelled, choose_labelled, labels_of
 from lebm_core.options import LearningOptions
 from lebm_core.tilt_finish import finish_tilt
-from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
+from lebm_core.tilt_rules import DensityRatio, NoTilt, PersistentChains, ShortRunChains
 
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
@@ -35,6 +35,7 @@ TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
     "density-ratio": DensityRatio,
     "short-run": ShortRunChains,
     "persistent": PersistentChains,
+    "none": NoTilt,
 }
 LEAST = {
     "labels": 0, "labelled_batch": 1, "label_weight": 0, "mutual_information": 0, "smoothness": 0,
@@ -73,7 +74,7 @@ class Learning:
         for key, value, known in (
             ("decoder", options.decoder, list(DECODER_RULES)),
             ("tilt", options.tilt, list(TILT_RULES)),
-            ("finish_tilt", options.finish_tilt, list(TILT_RULES)),
+            ("finish_tilt", options.finish_tilt, [rule for rule in TILT_RULES if rule != "none"]),
         ):
             if value not in known:
                 raise UsageError(
@@ -161,7 +162,9 @@ class Learning:
     ) -> dict[str, Tensor | float]:
         """Density ratio runs no chain of its own: one in `MONITOR_EVERY` updates is for looking."""
         prior = model.prior
-        if not isinstance(prior, EBMPrior) or not self.monitor:
+        if not self.monitor or isinstance(self.tilt_rule, NoTilt):
+            return {}
+        if not isinstance(prior, EBMPrior):
             return {}
         if self.calls % STEP_CHECK_EVERY == 0:
             target, some = prior.target(None, context), slice(STEP_CHECK_CODES)

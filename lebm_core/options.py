@@ -93,8 +93,8 @@ class LearningOptions:
     )
     tilt: str = _opt(
         "density-ratio",
-        "density-ratio, short-run, persistent",
-        ("density-ratio", "short-run", "persistent"),
+        "density-ratio, short-run, persistent; none: a coupled prior only classifies codes",
+        ("density-ratio", "short-run", "persistent", "none"),
     )
     kl_weight: float = _opt(
         1.0, "weight of KL(q(z|x) || p0) - E_q f in the variational rule, after any warm-up"

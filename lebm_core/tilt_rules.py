@@ -1,8 +1,8 @@
 """How the tilt f learns from posterior codes: short-run chains, persistent chains or density ratio.
 
-Every rule minimises a loss whose gradient is, or estimates, that of the likelihood of the codes:
-f goes up on them and down on what the prior itself gives. With a prior without parameters (f = 0)
-the loss is a constant, and nothing moves.
+Every rule but `NoTilt` minimises a loss whose gradient is, or estimates, that of the likelihood of
+the codes: f goes up on them and down on what the prior itself gives. With a prior without
+parameters (f = 0) the loss is a constant, and nothing moves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lebm_core.options import LearningOptions
 from lebm_core.prior import Prior
 from lebm_core.randomness import uniform
 
-__all__ = ["DensityRatio", "PersistentChains", "ShortRunChains", "TiltLoss"]
+__all__ = ["DensityRatio", "NoTilt", "PersistentChains", "ShortRunChains", "TiltLoss"]
 
 
 class TiltLoss(NamedTuple):
@@ -29,6 +29,33 @@ class TiltLoss(NamedTuple):
 
     loss: Tensor
     metrics: dict[str, Tensor | float]
+
+
+class NoTilt:
+    """The tilt learns nothing: a coupled prior's logits are then a classifier of codes, no more."""
+
+    def __init__(self, options: LearningOptions) -> None:
+        if options.decoder != "variational" or options.encoder_tilt:
+            raise UsageError(
+                'learning.tilt = "none" needs learning.decoder = "variational" and '
+                "learning.encoder_tilt = 0: nothing else may look at f."
+            )
+
+    def __call__(
+        self,
+        prior: Prior,
+        codes: Tensor,
+        context: Tensor | None,
+        progress: float,
+        generator: torch.Generator | None,
+    ) -> TiltLoss:
+        return TiltLoss(codes.new_zeros(()), {})
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """There is no state."""
 
 
 class ShortRunChains:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
@@ -54,10 +55,10 @@ def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int =
             evaluation.figure(*_reliability_figure(p, y, file))
             values = _own(p, y, split)
             if evaluation.name == "model":
-                values |= _baselines(evaluation, rows, y, spread_over, lambda s, r: _x(data, s, r))
+                values |= _baselines(evaluation, rows, y, spread_over, data.vectors)
             return values
 
-        def codes(which: str, some: Tensor) -> Numbers | None:
+        def codes(which: str, some: Tensor) -> Numbers:
             return _codes(evaluation, which, some)
 
         found = _baselines(evaluation, rows, y, spread_over, codes)
@@ -89,7 +90,7 @@ def _baselines(
     rows: Tensor,
     y: Numbers,
     spread_over: int,
-    features: Callable[[str, Tensor], Numbers | None],
+    features: Callable[[str, Tensor], Any],
 ) -> dict[str, Value]:
     """Accuracy by row; nothing where examples are no vectors."""
     data, split = evaluation.dataset, evaluation.split
@@ -102,14 +103,12 @@ def _baselines(
         return {}
     known = np.where(np.arange(len(seen)) < len(labelled), given[seen].numpy(), -1)
     n = len(labelled)
-    scaler = StandardScaler(with_std=False).fit(x)
-    scale = float(np.sqrt(scaler.transform(x).var())) or 1.0
-    x, test = scaler.transform(x) / scale, scaler.transform(test) / scale
+    x, test = _scaled(x, test)
 
     def logistic() -> LogisticRegression:
         return LogisticRegression(max_iter=ITERATIONS)
 
-    spreading = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, len(x)))
+    spreading = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, x.shape[0]))
     # Whom no label reaches gets the first class.
     with np.errstate(invalid="ignore", divide="ignore"):
         spreading.fit(x, known)
@@ -117,14 +116,24 @@ def _baselines(
     taught = SelfTrainingClassifier(logistic(), threshold=0.9).fit(x, known)
     guesses = {
         "logistic": (logistic().fit(x[:n], known[:n]).predict(test), "the labelled alone"),
-        "self_training": (taught.predict(test), f"threshold 0.9, {len(x)} examples"),
-        "spreading": (spread, f"{NEIGHBOURS} neighbours, {len(x)} examples"),
+        "self_training": (taught.predict(test), f"threshold 0.9, {x.shape[0]} examples"),
+        "spreading": (spread, f"{NEIGHBOURS} neighbours, {x.shape[0]} examples"),
     }
     what = "share of examples whose likeliest class is theirs"
     return {
         f"{name}/accuracy": _share(guess == y, split, what, {"baseline": how})
         for name, (guess, how) in guesses.items()
     }
+
+
+def _scaled(x: Any, test: Any) -> tuple[Any, Any]:
+    """Both in units in which x has variance 1; sparse ones are not centred, and stay sparse."""
+    if issparse(x):
+        scale = float(np.sqrt(x.multiply(x).sum() / x.shape[0])) or 1.0  # rows of length 1
+        return csr_matrix(x / scale), csr_matrix(test / scale)
+    scaler = StandardScaler(with_std=False).fit(x)
+    scale = float(np.sqrt(scaler.transform(x).var())) or 1.0
+    return scaler.transform(x) / scale, scaler.transform(test) / scale
 
 
 def _share(
@@ -152,14 +161,6 @@ def _codes(evaluation: Evaluation, split: str, rows: Tensor) -> Numbers:
         x = evaluation.dataset.batch(split, some).to(model.device).x
         found.append(model.posterior(x, inference=mean, generator=evaluation.generator).cpu())
     return torch.cat(found).detach().numpy()
-
-
-def _x(data: Any, split: str, rows: Tensor) -> Numbers | None:
-    """Examples as vectors, or None where they are not numbers."""
-    x = data.batch(split, rows).x
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        return None
-    return x.flatten(1).numpy()
 
 
 def expected_calibration_error(p: Numbers, y: Numbers) -> float:

@@ -169,3 +169,18 @@ def test_what_cannot_be_smooth_says_so() -> None:
         roughness(toy(encoder=False), Batch(torch.ones(3, 4)), 0.1, None)
     with pytest.raises(UsageError, match="No training example has a label"):
         Labelled(Rows(), torch.zeros(0, dtype=torch.long), 5)
+
+
+def test_without_a_tilt_a_coupled_prior_only_classifies_codes() -> None:
+    data, model = Rows(), toy()
+    learning = Learning(LearningOptions(tilt="none", encoder_tilt=0.0, kl_cycles=0))
+    unlabelled = learning(model, Batch(data.x), generator=torch.Generator().manual_seed(0))
+    loss = torch.stack(list(unlabelled.losses.values())).sum()
+    still = torch.autograd.grad(loss, list(model.prior.parameters()), allow_unused=True)
+    assert not any(g is not None and g.any() for g in still)
+    labelled = learning(model, Batch(data.x, data.y), generator=torch.Generator().manual_seed(0))
+    (moved, *_) = torch.autograd.grad(labelled.losses["labels"], list(model.prior.parameters()))
+    assert moved.abs().max() > 0
+    for wrong in ({"encoder_tilt": 1.0}, {"encoder_tilt": 0.0, "decoder": "mcmc"}):
+        with pytest.raises(UsageError, match='learning.tilt = "none" needs'):
+            Learning(LearningOptions(tilt="none", **wrong))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, Dataset, GaussianPrior, LatentEBM
@@ -118,6 +119,21 @@ def test_baselines_see_the_labels_that_the_model_saw_and_no_others(
     mine = data.x["train"][rows].numpy()
     ratio = (x[:9] - x[0])[1:] / (mine - mine[0])[1:]
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)  # the same points, in other units
+
+
+def test_baselines_take_sparse_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = evaluation(tmp_path, "coupled")
+    monkeypatch.setattr(Clusters, "vectors", lambda self, s, r: csr_matrix(self.x[s][r].numpy()))
+    found = accuracy()(made)
+    assert found["logistic/accuracy"].value > 0.9 and found["spreading/accuracy"].value > 0.8
+
+
+def test_examples_that_are_no_vectors_have_no_baselines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = evaluation(tmp_path, "coupled")
+    monkeypatch.setattr(Clusters, "vectors", lambda self, s, r: None)
+    assert set(accuracy()(made)) == {"accuracy", "label_nll", "calibration_error"}
 
 
 def test_options_are_refused_before_training() -> None:
