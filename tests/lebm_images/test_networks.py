@@ -187,7 +187,7 @@ def test_a_doubling_by_nine_products_is_the_transposed_convolution(
             # Image by image, corners and edges alone too: no place is worse than the others.
             for place in ((..., slice(None)), (..., 0, 0), (..., -1), (..., -1, slice(None))):
                 gap = (exact[place] - found[place].float()).flatten(1).norm(dim=1)
-                assert bool((gap <= 1.5 * tolerance * exact[place].flatten(1).norm(dim=1)).all())
+                assert bool((gap <= tolerance * exact[place].flatten(1).norm(dim=1)).all())
 
 
 def test_a_chain_doubles_by_nine_products_where_that_pays(
@@ -202,9 +202,9 @@ def test_a_chain_doubles_by_nine_products_where_that_pays(
             taken[name] = [isinstance(layer, Doubling) for layer in layers]
         assert not any(isinstance(f, Doubling) for f in decoder._computed(half=True).rest)
     assert taken == {  # damc28 doubles an odd side first
-        "svhn": [True, False, False],
+        "svhn": [True, True, False],
         "damc28": [False, True, False],
-        "celeba64": [True, True, False, False],
+        "celeba64": [True, True, True, False],
     }
 
 
