@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
 from lebm_images.doubling import doubled
+from lebm_images.karatsuba import Doubling
 from lebm_images.pixels import BernoulliImage, GaussianImage
 
 __all__ = ["ARCHITECTURES", "ConvEncoder", "DeconvDecoder"]
@@ -37,7 +39,18 @@ class Layer(NamedTuple):
     padding: int
 
 
+class Computed(NamedTuple):
+    """A net's layers in the type that it computes in: the first one's weights, and the others."""
+
+    kernel: Tensor
+    bias: Tensor
+    rest: list[Callable[[Tensor], Tensor]]
+
+
 DOUBLES = (4, 2, 1)  # kernel, stride and padding that double the side
+# Input channels from which Karatsuba's sums cost less than the products that they save. Measured:
+# 512 to 256 takes 0.6 of the plain time, 256 to 128 0.95, 128 to 64 1.4.
+KARATSUBA_FROM = 256
 
 
 def _double(*channels: int) -> list[Layer]:
@@ -141,11 +154,11 @@ class DeconvDecoder(Decoder):
         n, pixels = len(x), x[:1].numel()
         x = x.contiguous(memory_format=torch.channels_last)
         frozen = not any(p.requires_grad for p in self.parameters())
-        cast = self._weights(half=True) if frozen and self._half(x) else None  # once a chain
+        chain = self._computed(half=True, chain=True) if frozen and self._half(x) else None
 
         def log_prob(z: Tensor) -> Tensor:
             seen = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
-            mean, sigma = self._moments(self._output(z, cast if self._half(z) else None))
+            mean, sigma = self._moments(self._output(z, chain if self._half(z) else None))
             constant = 0.5 * pixels * math.log(2 * math.pi)
             if self.likelihood_kind == "gaussian-map":
                 each = -0.5 * ((mean - seen) / sigma).square() - sigma.log()
@@ -166,32 +179,50 @@ class DeconvDecoder(Decoder):
         """Whether the net computes in bfloat16 now."""
         return self.allow_half and torch.is_grad_enabled() and half_is_faster(like.device.type)
 
-    def _weights(self, half: bool) -> list[tuple[Tensor, Tensor]]:
-        """Kernel and bias of each layer, cast to the type that the net computes in."""
-        parameters = [p.bfloat16() if half else p for p in self.net.parameters()]
-        return list(zip(parameters[::2], parameters[1::2], strict=True))
+    def _computed(self, half: bool, chain: bool = False) -> Computed:
+        """The first layer's kernel and bias, and the functions h -> h of the others.
 
-    def _output(self, z: Tensor, cast: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
+        Args:
+            half: in bfloat16.
+            chain: for many steps of frozen weights, which is worth some preparation.
+        """
+        parameters = [p.bfloat16() if half else p for p in self.net.parameters()]
+        quick = chain and not parameters[0].is_cuda
+        side, exact = self.layers[0].kernel, list(self.net.parameters())
+        rest: list[Callable[[Tensor], Tensor]] = []
+        for i, layer in enumerate(self.layers[1:], 1):
+            kernel, bias = parameters[2 * i : 2 * i + 2]
+            doubles = quick and layer[1:] == DOUBLES
+            if doubles and i == len(self.layers) - 1:
+                rest.append(partial(doubled, slope=LEAK, kernel=kernel, bias=bias))
+            elif doubles and side % 2 == 0 and len(kernel) >= KARATSUBA_FROM:
+                rest.append(Doubling(exact[2 * i], bias, LEAK))
+            else:
+                rest.append(partial(_transposed, layer, kernel, bias))
+            side = (side - 1) * layer.stride - 2 * layer.padding + layer.kernel
+        return Computed(parameters[0], parameters[1], rest)
+
+    def _output(self, z: Tensor, chain: Computed | None = None) -> Tensor:
         """What the net gives: means, logits, or means and spreads, (B, C or 2C, H, W).
 
         Args:
             z: (B, d).
-            cast: the `_weights`, where a chain has them from its start.
+            chain: the layers, where a chain has prepared them at its start.
         """
-        (kernel, bias), *weights = cast or self._weights(self._half(z))
+        kernel, bias, rest = chain or self._computed(self._half(z))
         kernel = kernel.permute(0, 2, 3, 1)  # (d, K, K, C); of one pixel it is a product
         side, channels = kernel.shape[1], kernel.shape[3]
         h = torch.addmm(bias.repeat(side * side), z.to(kernel.dtype), kernel.flatten(1))
         h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
-        last = self.layers[-1]
-        for (kernel, bias), layer in zip(weights, self.layers[1:], strict=True):
-            if cast and layer is last and layer[1:] == DOUBLES and not z.is_cuda:
-                h = doubled(h, LEAK, kernel, bias)
-            else:
-                h = leaky_relu(h, LEAK, inplace=True)
-                h = conv_transpose2d(h, kernel, bias, layer.stride, layer.padding)
+        for layer in rest:
+            h = layer(h)
         h = h.float()
         return h.tanh() if self.likelihood_kind == "gaussian" else h
+
+
+def _transposed(layer: Layer, kernel: Tensor, bias: Tensor, h: Tensor) -> Tensor:
+    h = leaky_relu(h, LEAK, inplace=True)
+    return conv_transpose2d(h, kernel, bias, layer.stride, layer.padding)
 
 
 class ConvEncoder(Encoder):

@@ -9,7 +9,9 @@ from torch.nn.functional import conv_transpose2d, leaky_relu
 
 from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
+from lebm_images import karatsuba, networks
 from lebm_images.doubling import doubled
+from lebm_images.karatsuba import Doubling
 from lebm_images.networks import ConvEncoder, DeconvDecoder
 
 
@@ -156,6 +158,69 @@ def test_a_doubling_by_one_product_is_the_transposed_convolution(channels_last: 
     assert float((plain - ours).detach().abs().max()) < 1e-4
     (a,), (b,) = (torch.autograd.grad((each * weight).sum(), h) for each in (plain, ours))
     assert float((a - b).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7])
+@pytest.mark.parametrize("rows", [400, 12])  # all at once, and in pieces, the last one smaller
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 0.02)])
+def test_a_doubling_by_nine_products_is_the_transposed_convolution(
+    batch: int, rows: int, kind: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the norm: bfloat16 rounds to 2^-9 what is seen, the weights, and each of nine products."""
+    monkeypatch.setattr(karatsuba, "ROWS", rows)
+    generator = torch.Generator().manual_seed(0)
+    h, kernel, bias, weight = (
+        torch.randn(shape, generator=generator)
+        for shape in ((batch, 6, 8, 4), (6, 5, 4, 4), (5,), (batch, 5, 16, 8))
+    )
+    h.requires_grad_()
+    plain = conv_transpose2d(leaky_relu(h, 0.2), kernel, bias, 2, 1)
+    by = Doubling(kernel, bias.to(kind), 0.2)
+    for _ in range(2):  # the second call finds the memory of the first
+        seen = h.detach().to(kind).requires_grad_()
+        ours = by(seen)
+        assert ours.dtype == kind
+        assert ours.is_contiguous(memory_format=torch.channels_last)
+        (a,) = torch.autograd.grad((plain * weight).sum(), h, retain_graph=True)
+        (b,) = torch.autograd.grad((ours.float() * weight).sum(), seen)
+        for exact, found in ((plain, ours), (a, b)):
+            # Image by image, corners and edges alone too: no place is worse than the others.
+            for place in ((..., slice(None)), (..., 0, 0), (..., -1), (..., -1, slice(None))):
+                gap = (exact[place] - found[place].float()).flatten(1).norm(dim=1)
+                assert bool((gap <= tolerance * exact[place].flatten(1).norm(dim=1)).all())
+
+
+def test_a_chain_doubles_by_nine_products_where_that_pays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(networks, "half_is_faster", lambda device: True)
+    taken = {}
+    for name, side, colours in (("svhn", 32, 3), ("damc28", 28, 1), ("celeba64", 64, 3)):
+        decoder = DeconvDecoder(8, colours, side, name)
+        with frozen(decoder):
+            layers = decoder._computed(half=True, chain=True).rest
+            taken[name] = [isinstance(layer, Doubling) for layer in layers]
+        assert not any(isinstance(f, Doubling) for f in decoder._computed(half=True).rest)
+    assert taken == {  # damc28 doubles an odd side first
+        "svhn": [True, True, False],
+        "damc28": [False, True, False],
+        "celeba64": [True, True, True, False],
+    }
+
+
+def test_a_chain_of_the_published_size_follows_the_exact_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(networks, "half_is_faster", lambda device: True)
+    torch.manual_seed(0)
+    decoder, exact = DeconvDecoder(8, 3, 32), DeconvDecoder(8, 3, 32, half=False)
+    exact.load_state_dict(decoder.state_dict())
+    x, z = torch.rand(5, 3, 32, 32), torch.randn(5, 8, requires_grad=True)
+    (plain,) = torch.autograd.grad(exact.likelihood(x)(z).sum(), z)
+    with frozen(decoder):
+        (ours,) = torch.autograd.grad(decoder.likelihood(x)(z).sum(), z)
+    assert float((plain - ours).norm() / plain.norm()) < 0.03
+    assert float((ours.norm() / plain.norm() - 1).abs()) < 0.01
 
 
 @pytest.mark.parametrize("architecture", ["svhn", "cifar10"])  # their last layers differ
