@@ -145,6 +145,9 @@ class LearningOptions:
     )
     persistent_chains: int = _opt(1000, "chains kept, persistent only")
     restart: float = _opt(0.05, "share of persistent chains restarted from p0 at each update")
+    properties: list[str] = _opt(
+        [], "properties of the examples that heads are learned for after training, to sample by"
+    )
     finish_steps: int = _opt(
         0, "updates of the tilt alone after training, on codes that no longer move"
     )

@@ -45,10 +45,12 @@ class PropertyHead(Component):
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("r2", torch.tensor(torch.nan))
 
     centre: Tensor  # of the values it learned from, in their unit
     scale: Tensor  # their standard deviation
     spread: Tensor  # sigma / scale
+    r2: Tensor  # share of the variance explained, of held-out examples
 
     @property
     def sigma(self) -> float:
@@ -151,6 +153,8 @@ def fit_property(
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or hasattr(nn.ModuleDict(), name):
         raise UsageError(f'A property cannot be called "{name}": letters, digits and _ are taken.')
+    if name == "y":
+        raise UsageError('A property cannot be called "y", which stands for the class.')
     z = codes.detach()[:, None] if codes.ndim == 2 else codes.detach()
     if z.ndim != 3 or z.shape[2] != model.latent_dim or values.shape != (len(z),):
         raise UsageError(
@@ -177,8 +181,8 @@ def fit_property(
         mse = float(wrong.mean())
         head.spread.copy_((wrong.mean().sqrt() / head.scale).clamp(min=TIGHTEST))
     model.heads[name] = head.requires_grad_(False).eval()
-    r2 = 1 - mse / float(v[held].var(correction=0))
-    return PropertyFit(name, r2, head.sigma, len(held), taken)
+    head.r2.fill_(1 - mse / float(v[held].var(correction=0)))
+    return PropertyFit(name, float(head.r2), head.sigma, len(held), taken)
 
 
 def _split(order: Tensor) -> tuple[list[int], list[int], list[int]]:
