@@ -213,6 +213,21 @@ def test_each_context_has_draws_of_its_own() -> None:
 
 
 @torch.no_grad()
+def test_weights_alone_are_right_for_each_context() -> None:
+    """Chains that hardly move must not matter: each context's draw is taken by its weight."""
+    prior = EBMPrior(2, (8,), context_dim=1, step_size=1e-4, steps=0)
+    for p in prior.parameters():
+        nn.init.zeros_(p)
+    nine = Function(lambda z: math.log(9) * (z[:, 0] > 0))
+    n = 1000
+    z = ControlledPrior(prior, [nine]).sample(
+        n, context=torch.zeros(n, 1), generator=torch.Generator().manual_seed(0)
+    )
+    share = float((z[:, 0] > 0).float().mean())
+    assert abs(share - 0.9) < 4.5 * (0.9 * 0.1 / n) ** 0.5 + 0.01  # a pool of 32 is biased by 1/32
+
+
+@torch.no_grad()
 def test_samples_are_of_the_pool_and_repeatable() -> None:
     controlled = ControlledPrior(coupled(), [ClassIs(1)])
     draws = [controlled.sample(7, generator=torch.Generator().manual_seed(3)) for _ in range(2)]
