@@ -148,7 +148,7 @@ class Property(Control):
         self, n_classes: int, classes: Sequence[str], heads: Mapping[str, PropertyHead]
     ) -> Term:
         if self.name not in heads:
-            known = ", ".join(heads) or "none"
+            known = ", ".join(heads) or "none (learning.properties, or fit_property)"
             raise UsageError(
                 f'This model has no property "{self.name}".{did_you_mean(self.name, heads)} '
                 f"Known: {known}."
