@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from lebm_core.annealing import Annealed, anneal
-from lebm_core.controls import Control, Term
+from lebm_core.controlled_target import ClassTilt, Weighted, energy_of
+from lebm_core.controls import Control
 from lebm_core.decoder import frozen
 from lebm_core.dynamics import LogDensity, Total
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.prior import Prior
 from lebm_core.randomness import randint, uniform
-from lebm_core.tilt_target import TiltTarget
 
 if TYPE_CHECKING:
     from lebm_core.property_head import PropertyHead
@@ -101,7 +101,7 @@ class ControlledPrior(Prior):
         log_p: Tensor | None = None
         for term in self.terms:
             if term.energy is not None:
-                found.append(_energy(term, z))
+                found.append(energy_of(term, z))
                 continue
             if log_p is None:
                 log_p = self.prior.logits(z, context).log_softmax(-1)  # type: ignore[operator]
@@ -116,11 +116,12 @@ class ControlledPrior(Prior):
         known = [(t.classes, beta * t.strength) for t in self.terms if t.classes and beta]
         others = [(t, beta * t.strength) for t in self.terms if t.energy is not None and beta]
         base: LogDensity
-        if known and isinstance(self.prior, EBMPrior):
-            base = _ClassTilt(self.prior, context, known)
+        if known:
+            assert isinstance(self.prior, EBMPrior)  # no other has classes
+            base = ClassTilt(self.prior, context, known)
         else:
             base = self.prior.target(None, context)
-        return Total(base, *(_Weighted(term, strength) for term, strength in others))
+        return Total(base, *(Weighted(term, strength) for term, strength in others))
 
     @torch.no_grad()
     def annealed(
@@ -183,64 +184,3 @@ class ControlledPrior(Prior):
             return z.reshape(n, FOR_CONTEXT, -1)[torch.arange(n, device=z.device), one]
         pool = self.annealed(max(POOL, SPARE * n), generator=generator).z
         return pool[uniform((len(pool),), pool, generator).argsort()[:n]]
-
-
-class _ClassTilt(TiltTarget):
-    """f + sum_k strength_k log p(y in classes_k | z) + log p0, all out of one pass for F."""
-
-    def __init__(
-        self,
-        prior: EBMPrior,
-        context: Tensor | None,
-        terms: Sequence[tuple[tuple[int, ...], float]],
-    ) -> None:
-        super().__init__(prior, None, context, len(prior.tilts))
-        self.terms = terms
-
-    def tilt(self, logits: Tensor) -> Tensor:
-        f = logits.logsumexp(-1)
-        total = f
-        for classes, strength in self.terms:
-            total = total + strength * (logits[:, list(classes)].logsumexp(-1) - f)
-        return total
-
-    def slope(self, logits: Tensor) -> Tensor:
-        p = logits.softmax(-1)
-        total = p * (1 - sum(strength for _, strength in self.terms))
-        for classes, strength in self.terms:
-            mine = list(classes)
-            total[:, mine] += strength * logits[:, mine].softmax(-1)
-        return total
-
-
-class _Weighted:
-    """strength * g(z) of one term, its gradient by autograd, or 0 where g has none."""
-
-    def __init__(self, term: Term, strength: float) -> None:
-        self.term, self.strength = term, strength
-
-    def __call__(self, z: Tensor) -> Tensor:
-        return self.strength * _energy(self.term, z)
-
-    def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            at = z.detach().requires_grad_()
-            value = self(at)
-            if not value.requires_grad:
-                return value, torch.zeros_like(z)
-            gradient = torch.autograd.grad(value.sum(), at, allow_unused=True)[0]
-        if gradient is None:
-            return value.detach(), torch.zeros_like(z)
-        # Where g is -inf its gradient may be NaN; no such state is accepted.
-        return value.detach(), gradient.nan_to_num(0.0, 0.0, 0.0)
-
-
-def _energy(term: Term, z: Tensor) -> Tensor:
-    assert term.energy is not None
-    g = term.energy(z)
-    if not isinstance(g, Tensor) or g.shape != (len(z),):
-        shape = tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__
-        raise UsageError(
-            f'The control "{term.name}" must give one value for each z, ({len(z)},), not {shape}.'
-        )
-    return g

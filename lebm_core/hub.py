@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
 from lebm_core import inference as _inference
+from lebm_core.controlled_prior import ControlledPrior
 from lebm_core.errors import UsageError
 from lebm_core.options import InferenceOptions
 from lebm_core.property_head import PropertyHeads
@@ -33,6 +34,11 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
 
     def _save_pretrained(self, save_directory: Path) -> None:
         model: LatentEBM = self  # type: ignore[assignment]
+        if isinstance(model.prior, ControlledPrior):
+            raise UsageError(
+                "A controlled prior is not saved: save the model that it was made from, and give "
+                "the controls when it is sampled."
+            )
         parts = {
             "prior": _describe(model.prior, "priors"),
             "decoder": _describe(model.decoder, "decoders"),

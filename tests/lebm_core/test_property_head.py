@@ -113,6 +113,8 @@ def test_classes_and_heads_are_saved_with_the_model(tmp_path: Path) -> None:
     assert torch.equal(again.heads.known["qed"](z), model.heads.known["qed"](z))
     assert again.heads.known["qed"].sigma == pytest.approx(fit.sigma)
     assert float(again.heads.known["qed"].r2) == pytest.approx(fit.r2)
+    with pytest.raises(UsageError, match="A controlled prior is not saved"):
+        LatentEBM(again.controlled(ClassIs("busy")), decoder).save_pretrained(tmp_path / "other")
     with pytest.raises(UsageError, match='no property "qad". Did you mean "qed"'):
         again.sample(2, control=Property("qad", target=1))
 
