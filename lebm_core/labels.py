@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
 
 __all__ = [
-    "Labelled", "choose_labelled", "codes_with_classes", "labels_of", "mutual_information",
-    "symbol_terms",
+    "Labelled", "choose_labelled", "codes_with_classes", "labels_of", "likeliest",
+    "mutual_information", "symbol_terms",
 ]  # fmt: skip
 
 PROBE = 1e-2  # length of the step that finds the worst direction, per square root of an entry
@@ -144,6 +144,11 @@ def codes_with_classes(
         codes.append(z.flatten(0, 1))
         found.append(p.repeat(draws, 1))
     return torch.cat(codes), torch.cat(found)
+
+
+def likeliest(p: Tensor) -> Tensor:
+    """p (N, C) with all of it on the largest."""
+    return one_hot(p.argmax(1), p.shape[1]).to(p)
 
 
 def symbol_terms(

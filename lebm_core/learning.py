@@ -15,7 +15,7 @@ from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
 from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.labels import Labelled, choose_labelled, codes_with_classes, labels_of
+from lebm_core.labels import Labelled, choose_labelled, codes_with_classes, labels_of, likeliest
 from lebm_core.options import LearningOptions
 from lebm_core.properties import check_properties, fit_properties
 from lebm_core.tilt_finish import finish_tilt
@@ -75,6 +75,7 @@ class Learning:
         for key, value, known in (
             ("decoder", options.decoder, list(DECODER_RULES)),
             ("tilt", options.tilt, list(TILT_RULES)),
+            ("finish_classes", options.finish_classes, ["likeliest", "soft"]),
             ("finish_tilt", options.finish_tilt, [rule for rule in TILT_RULES if rule != "none"]),
         ):
             if value not in known:
@@ -233,6 +234,8 @@ class Learning:
                 codes, p = codes_with_classes(
                     model, dataset, FINISH_CODES, passes, known, generator
                 )
+                if options.finish_classes == "likeliest":
+                    p = likeliest(p)
             else:
                 with torch.no_grad():
                     codes = torch.cat([

@@ -157,6 +157,12 @@ class LearningOptions:
         "how it learns then: density-ratio, short-run, persistent",
         ("density-ratio", "short-run", "persistent"),
     )
+    finish_classes: str = _opt(
+        "likeliest",
+        "the class of an example then, coupled prior: likeliest (samples of a class are surer of "
+        "it), or soft, p(y|x) (the prior's own p(y|z) stays calibrated)",
+        ("likeliest", "soft"),
+    )
     finish_lr: float = _opt(5e-4, "learning rate then, falling to 0 as a cosine")
     finish_batch: int = _opt(400, "codes of an update then")
     finish_chain_steps: int = _opt(20, "steps of its chains then; 0 for prior.steps")

@@ -35,7 +35,7 @@ from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.inputs import Inputs, Tensors
-from lebm_core.labels import Labelled
+from lebm_core.labels import Labelled, likeliest
 from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES, Learning
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
@@ -432,7 +432,8 @@ class LatentEBMClassifier(
     def _finished(self, data: _Examples, generator: torch.Generator) -> CoupledPrior:
         """The prior that samples are drawn from: it learns again, from codes that no longer move.
 
-        Predictions keep the prior of the training; this one learns p(z), and p(y | z) from them.
+        Predictions keep the prior of the training; this one learns p(z), and the likeliest class of
+        each example.
         """
         x, y = data.x, data.y
         prior: CoupledPrior = copy.deepcopy(self.model_.prior)  # type: ignore[assignment]
@@ -445,7 +446,7 @@ class LatentEBMClassifier(
             rule, codes = TILT_RULES[options.tilt](options), self._codes(x, generator)
             p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), prior.n_classes),
                             self._proba(x))  # fmt: skip
-            p = p.repeat(len(codes) // len(x), 1).to(codes)
+            p = likeliest(p).repeat(len(codes) // len(x), 1).to(codes)
             finish_tilt(prior, codes, rule, options, generator, lambda line: None, p)
         return prior.eval()
 
