@@ -14,6 +14,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names once more, where type checkers look
+    from lebm_core.control_shift import ControlShift as ControlShift
+    from lebm_core.controlled_prior import ControlledPrior as ControlledPrior
+    from lebm_core.controls import (
+        ClassIs as ClassIs,
+    )
+    from lebm_core.controls import (
+        Control as Control,
+    )
+    from lebm_core.controls import (
+        Function as Function,
+    )
+    from lebm_core.controls import (
+        Not as Not,
+    )
+    from lebm_core.controls import (
+        Property as Property,
+    )
     from lebm_core.coupled_prior import CoupledPrior as CoupledPrior
     from lebm_core.data import Batch as Batch
     from lebm_core.data import Dataset as Dataset
@@ -56,6 +73,8 @@ if TYPE_CHECKING:  # the same names once more, where type checkers look
     from lebm_core.prior import (
         Prior as Prior,
     )
+    from lebm_core.property_head import PropertyHead as PropertyHead
+    from lebm_core.property_head import fit_property as fit_property
     from lebm_core.run.evaluation import Evaluation as Evaluation
     from lebm_core.run.evaluation import Value as Value
     from lebm_core.run.run import Run as Run
@@ -74,6 +93,10 @@ _HOME = {
     "AmortizedRefined": "inference",
     "Batch": "data",
     "Chain": "dynamics",
+    "ClassIs": "controls",
+    "Control": "controls",
+    "ControlShift": "control_shift",
+    "ControlledPrior": "controlled_prior",
     "CoupledPrior": "coupled_prior",
     "Dataset": "data",
     "Decoder": "decoder",
@@ -82,14 +105,18 @@ _HOME = {
     "Energy": "energy",
     "Estimate": "partition",
     "Evaluation": "run.evaluation",
+    "Function": "controls",
     "GaussianPrior": "prior",
     "LatentEBM": "model",
     "LatentEBMClassifier": "semi_supervised",
     "Learning": "learning",
     "LearningOptions": "options",
     "MixturePrior": "mixture",
+    "Not": "controls",
     "Persistent": "inference",
     "Prior": "prior",
+    "Property": "controls",
+    "PropertyHead": "property_head",
     "Run": "run.run",
     "SecondStagePrior": "second_stage",
     "SequenceDecoder": "sequence",
@@ -97,6 +124,7 @@ _HOME = {
     "ShortRun": "inference",
     "Value": "run.evaluation",
     "energy_profile": "diagnostics",
+    "fit_property": "property_head",
     "gaussian_code": "decoder",
     "hookimpl": "hookspecs",
     "langevin": "dynamics",

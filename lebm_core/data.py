@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -45,10 +45,12 @@ class Dataset(ABC):
         sizes: what a decoder's or encoder's constructor may ask for by parameter name,
             for instance {"vocab_size": 10001} or {"features": 2}.
         summary: facts for the report: counts per split, source, checksums.
+        classes: names of the classes, in the order of their ids; empty where there are none.
     """
 
     sizes: dict[str, Any]
     summary: dict[str, Any]
+    classes: Sequence[str] = ()
     sample_options: ClassVar[dict[str, Any]] = {}
 
     @abstractmethod
@@ -111,6 +113,15 @@ class Dataset(ABC):
         if not isinstance(x, Tensor) or not x.is_floating_point():
             return None
         return x.flatten(1).numpy()
+
+    def properties(self, split: str, index: Tensor) -> dict[str, Tensor] | None:
+        """Numbers that say what the examples with the given row numbers are like.
+
+        Returns:
+            (n,) for each property by name, NaN where it is not known; None for no properties.
+            `learning.properties` names those that samples can then be controlled by.
+        """
+        return None
 
     def figures(
         self, model: Any, folder: Path, generator: torch.Generator

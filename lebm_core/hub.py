@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
 from lebm_core import inference as _inference
+from lebm_core.controlled_prior import ControlledPrior
 from lebm_core.errors import UsageError
 from lebm_core.options import InferenceOptions
+from lebm_core.property_head import PropertyHeads
 from lebm_core.registry import registry
 
 if TYPE_CHECKING:
@@ -32,11 +34,18 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
 
     def _save_pretrained(self, save_directory: Path) -> None:
         model: LatentEBM = self  # type: ignore[assignment]
+        if isinstance(model.prior, ControlledPrior):
+            raise UsageError(
+                "A controlled prior is not saved: save the model that it was made from, and give "
+                "the controls when it is sampled."
+            )
         parts = {
             "prior": _describe(model.prior, "priors"),
             "decoder": _describe(model.decoder, "decoders"),
             "encoder": None if model.encoder is None else _describe(model.encoder, "encoders"),
             "inference": asdict(_inference.options_of(model.inference)),
+            "classes": list(model.classes),
+            "heads": model.heads.options,
             "format": FORMAT,
         }
         save_model(model, str(save_directory / WEIGHTS))
@@ -112,6 +121,8 @@ def _load(
             encoder or (_rebuild(parts["encoder"], "encoders") if parts["encoder"] else None),
             _inference.build_inference(InferenceOptions(**parts["inference"])),
         )
+        model.classes = tuple(map(str, parts.get("classes", ())))
+        model.heads = PropertyHeads(parts.get("heads"))
         load_model(model, str(folder / WEIGHTS), device=device)
     except FileNotFoundError as error:
         raise UsageError(f"{folder} holds no saved model: {error.filename} is missing.") from error

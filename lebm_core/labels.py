@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
-from torch.nn.functional import cross_entropy, kl_div
+from torch.nn.functional import cross_entropy, kl_div, one_hot
 
 from lebm_core.data import Batch, Dataset
 from lebm_core.decoder import frozen
@@ -23,7 +23,10 @@ from lebm_core.randomness import normal_like
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
 
-__all__ = ["Labelled", "choose_labelled", "labels_of", "mutual_information", "symbol_terms"]
+__all__ = [
+    "Labelled", "choose_labelled", "codes_with_classes", "labels_of", "likeliest",
+    "mutual_information", "symbol_terms",
+]  # fmt: skip
 
 PROBE = 1e-2  # length of the step that finds the worst direction, per square root of an entry
 
@@ -103,6 +106,49 @@ class Labelled:
         on = "cpu" if generator is None else generator.device
         some = torch.randperm(len(self.rows), generator=generator, device=on)[: self.size].cpu()
         return self.dataset.batch("train", self.rows[some]).to(device)
+
+
+@torch.no_grad()
+def codes_with_classes(
+    model: LatentEBM,
+    dataset: Dataset,
+    n: int,
+    draws: int,
+    known: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Codes z ~ q(z | x) of training examples, (N, d), each with p(y | x) of its example, (N, C).
+
+    p is 1 for a known class; else the mean of the prior's softmax F over the draws of the example.
+
+    Args:
+        model: its prior is coupled.
+        dataset: its training split.
+        n: examples, at random where there are more.
+        draws: codes of each example.
+        known: rows whose class may be used; None for all that have one.
+        generator: source of all randomness.
+    """
+    classes = model.prior.n_classes
+    shuffle = torch.Generator().manual_seed(0) if generator is None else generator
+    codes, found = [], []
+    for index in dataset.order("train", 128, shuffle)[: -(-n // 128)]:
+        batch = dataset.batch("train", index)
+        y = torch.full((len(index),), -1) if batch.y is None else batch.y
+        if known is not None:
+            y = y.where(torch.isin(index, known), -1)
+        batch, y = batch.to(model.device), y.to(model.device)
+        z = torch.stack([model.inference(model, batch, generator=generator) for _ in range(draws)])
+        p = model.prior.logits(z.flatten(0, 1)).softmax(-1).unflatten(0, z.shape[:2]).mean(0)  # type: ignore[operator]
+        p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), classes).to(p), p)
+        codes.append(z.flatten(0, 1))
+        found.append(p.repeat(draws, 1))
+    return torch.cat(codes), torch.cat(found)
+
+
+def likeliest(p: Tensor) -> Tensor:
+    """p (N, C) with all of it on the largest."""
+    return one_hot(p.argmax(1), p.shape[1]).to(p)
 
 
 def symbol_terms(

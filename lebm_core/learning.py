@@ -15,8 +15,9 @@ from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
 from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.labels import Labelled, choose_labelled, labels_of
+from lebm_core.labels import Labelled, choose_labelled, codes_with_classes, labels_of, likeliest
 from lebm_core.options import LearningOptions
+from lebm_core.properties import check_properties, fit_properties
 from lebm_core.tilt_finish import finish_tilt
 from lebm_core.tilt_rules import DensityRatio, NoTilt, PersistentChains, ShortRunChains
 
@@ -74,6 +75,7 @@ class Learning:
         for key, value, known in (
             ("decoder", options.decoder, list(DECODER_RULES)),
             ("tilt", options.tilt, list(TILT_RULES)),
+            ("finish_classes", options.finish_classes, ["likeliest", "soft"]),
             ("finish_tilt", options.finish_tilt, [rule for rule in TILT_RULES if rule != "none"]),
         ):
             if value not in known:
@@ -97,7 +99,7 @@ class Learning:
         self.moments: Tensor | None = None  # running mean and mean square of the codes, (2, d)
 
     def prepare(self, model: LatentEBM, dataset: Dataset, seed: int) -> None:
-        """Chooses the examples that keep their label, where `labels` asks for few.
+        """Chooses the examples that keep their label; sees that properties are there to learn.
 
         Args:
             model: a prior without classes needs no labels.
@@ -105,8 +107,10 @@ class Learning:
             seed: of the choice.
 
         Raises:
-            UsageError: where labels cannot be learned: too many classes, or a rule without them.
+            UsageError: where labels cannot be learned (too many classes, or a rule without them),
+                or the data set does not give a property.
         """
+        check_properties(model, dataset, self.options.properties)
         classes, known = dataset.sizes.get("n_classes", 0), model.prior.n_classes
         if known and self.options.decoder == "autoencoder":
             raise UsageError(
@@ -204,24 +208,45 @@ class Learning:
         generator: torch.Generator | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
-        """What is learned after training, from codes at rest: fitted priors, and the tilt again."""
+        """What is learned after training, from codes at rest: the prior, and property heads."""
+        if model.latent_dim:
+            self._finish_prior(model, dataset, generator, log)
+        if self.options.properties:
+            fit_properties(model, dataset, self.options.properties, generator, log)
+
+    def _finish_prior(
+        self,
+        model: LatentEBM,
+        dataset: Dataset,
+        generator: torch.Generator | None,
+        log: Callable[[str], None],
+    ) -> None:
+        """Fitted priors, and the tilt again."""
         prior, options = model.prior, self.options
-        if not model.latent_dim:
-            return
         if prior.fitted_to:
             mean = prior.fitted_to == "means"
             prior.fit(aggregate_codes(model, dataset, FITTED_CODES, generator, mean=mean))
         elif options.finish_steps and isinstance(prior, EBMPrior):
             passes = min(FINISH_PASSES, -(-FINISH_CODES // max(1, dataset.length("train"))))
-            with torch.no_grad():
-                codes = torch.cat([
-                    aggregate_codes(model, dataset, FINISH_CODES, generator) for _ in range(passes)
-                ])  # fmt: skip
+            p: Tensor | None = None
+            if prior.n_classes:
+                known = None if self.labelled is None else self.labelled.rows
+                codes, p = codes_with_classes(
+                    model, dataset, FINISH_CODES, passes, known, generator
+                )
+                if options.finish_classes == "likeliest":
+                    p = likeliest(p)
+            else:
+                with torch.no_grad():
+                    codes = torch.cat([
+                        aggregate_codes(model, dataset, FINISH_CODES, generator)
+                        for _ in range(passes)
+                    ])  # fmt: skip
             own = replace(
                 options, code_pool=0, chain_steps=options.finish_chain_steps, tilt_start=0.0
             )
             rule = TILT_RULES[options.finish_tilt](own)
-            finish_tilt(prior, codes, rule, options, generator, log)
+            finish_tilt(prior, codes, rule, options, generator, log, p)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Chains and counters, for a checkpoint."""

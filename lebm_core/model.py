@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from lebm_core.control_shift import ControlShift, control_shift
+from lebm_core.controlled_prior import ControlledPrior
+from lebm_core.controls import Control
 from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder, device_of, frozen
 from lebm_core.dynamics import langevin
@@ -17,7 +21,9 @@ from lebm_core.hub import HubModel
 from lebm_core.inference import Amortized, Inference, ShortRun
 from lebm_core.partition import Estimate
 from lebm_core.prior import Prior
+from lebm_core.property_head import PropertyHeads
 from lebm_core.randomness import draw
+from lebm_core.sampling import Classes, draw_codes
 
 __all__ = ["LatentEBM", "Score"]
 
@@ -41,6 +47,10 @@ class LatentEBM(nn.Module, HubModel):
         inference: how z given x is drawn; by default the encoder where there is one, else
             `ShortRun(steps=20, step_size=0.1)`.
 
+    Attributes:
+        classes: names of the classes of a coupled prior, in the order of their ids; may be empty.
+        heads: property heads by name, see `fit_property`.
+
     Raises:
         UsageError: where the parts disagree on the dimension of z.
     """
@@ -62,6 +72,8 @@ class LatentEBM(nn.Module, HubModel):
         self.prior, self.decoder, self.encoder = prior, decoder, encoder
         default: Inference = Amortized() if encoder is not None else ShortRun()
         self.inference = default if inference is None else inference
+        self.classes: Sequence[str] = ()
+        self.heads = PropertyHeads()
 
     @property
     def latent_dim(self) -> int:
@@ -84,7 +96,8 @@ class LatentEBM(nn.Module, HubModel):
         self,
         n: int,
         *,
-        y: Tensor | int | None = None,
+        y: Classes | None = None,
+        control: Control | Sequence[Control] = (),
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
         batch_size: int = 500,
@@ -92,27 +105,52 @@ class LatentEBM(nn.Module, HubModel):
     ) -> Any:
         """n draws of x, in batches of `batch_size`.
 
+        With y or controls the draws of the prior are annealed into those of the controlled prior,
+        see `ControlledPrior`.
+
         Args:
             n: how many.
-            y: class id or (n,) ids, for a coupled prior.
+            y: class, an id or a name, or n of them, for a coupled prior.
+            control: what the samples shall be: ClassIs, Property, Function, Not, or several.
             context: (n, c), for a conditioned prior.
             generator: source of all randomness.
             batch_size: chains run at once.
             decoding: passed to the `sample` of p(x | z), for instance temperature=0.8.
+
+        Raises:
+            UsageError: for a class, a property or a control that this model does not know.
+            DivergenceError: where the control is too strong for the chain.
         """
         if n < 1:
             raise UsageError(f"The number of samples must be at least 1, not {n}.")
-        if isinstance(y, Tensor) and y.ndim:
-            y = y.expand(n)
+        codes = draw_codes(
+            self.prior, n, y=y, control=control, heads=self.heads.known, classes=self.classes,
+            context=context, batch_size=batch_size, generator=generator,
+        )  # fmt: skip
         parts = []
-        for first in range(0, n, batch_size):
-            rows = slice(first, min(first + batch_size, n))
-            size = rows.stop - first
-            labels = y[rows] if isinstance(y, Tensor) and y.ndim else y
+        for rows, z in codes:
             given = None if context is None else context[rows]
-            z = self.prior.sample(size, y=labels, context=given, generator=generator)
             parts.append(self.decode(z, given, generator=generator, **decoding))
         return _join(parts, getattr(self.decoder, "pad", 0))
+
+    def controlled(self, control: Control | Sequence[Control]) -> ControlledPrior:
+        """The prior under controls; a prior itself.
+
+        Raises:
+            UsageError: for a class, a property or a control that this model does not know.
+        """
+        several = [control] if isinstance(control, Control) else control
+        return ControlledPrior(self.prior, several, self.heads.known, self.classes)
+
+    def control_shift(
+        self,
+        control: Control | Sequence[Control],
+        n: int = 2000,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> ControlShift:
+        """How far controls move the prior, from n draws before and after."""
+        return control_shift(self.controlled(control), n, generator=generator)
 
     @torch.no_grad()
     def decode(

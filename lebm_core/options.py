@@ -145,6 +145,9 @@ class LearningOptions:
     )
     persistent_chains: int = _opt(1000, "chains kept, persistent only")
     restart: float = _opt(0.05, "share of persistent chains restarted from p0 at each update")
+    properties: list[str] = _opt(
+        [], "properties of the examples that heads are learned for after training, to sample by"
+    )
     finish_steps: int = _opt(
         0, "updates of the tilt alone after training, on codes that no longer move"
     )
@@ -153,6 +156,12 @@ class LearningOptions:
         "persistent",
         "how it learns then: density-ratio, short-run, persistent",
         ("density-ratio", "short-run", "persistent"),
+    )
+    finish_classes: str = _opt(
+        "likeliest",
+        "the class of an example then, coupled prior: likeliest (samples of a class are surer of "
+        "it), or soft, p(y|x) (the prior's own p(y|z) stays calibrated)",
+        ("likeliest", "soft"),
     )
     finish_lr: float = _opt(5e-4, "learning rate then, falling to 0 as a cosine")
     finish_batch: int = _opt(400, "codes of an update then")

@@ -28,13 +28,14 @@ from sklearn.utils import Tags, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from lebm_core.coupled_prior import CoupledPrior
 from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.inputs import Inputs, Tensors
-from lebm_core.labels import Labelled
+from lebm_core.labels import Labelled, likeliest
 from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES, Learning
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
@@ -192,7 +193,7 @@ class LatentEBMClassifier(
             checked = None if held is None else (x[held], torch.as_tensor(labels[held]))
             generator = torch.Generator(self.device).manual_seed(seed)
             self._train(data, generator, checked)
-            self._sampling_prior = self._finished(data.x, generator)
+            self._sampling_prior = self._finished(data, generator)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
@@ -428,11 +429,13 @@ class LatentEBMClassifier(
         times = min(FINISH_PASSES, -(-FINISH_CODES // len(x)))
         return torch.cat([mean + std * normal_like(mean, generator) for _ in range(times)])
 
-    def _finished(self, x: Tensor, generator: torch.Generator) -> CoupledPrior:
+    def _finished(self, data: _Examples, generator: torch.Generator) -> CoupledPrior:
         """The prior that samples are drawn from: it learns again, from codes that no longer move.
 
-        Predictions keep the prior of the training: this one learns p(z), and no labels.
+        Predictions keep the prior of the training; this one learns p(z), and the likeliest class of
+        each example.
         """
+        x, y = data.x, data.y
         prior: CoupledPrior = copy.deepcopy(self.model_.prior)  # type: ignore[assignment]
         steps = min(self.finish_steps, self.n_iter_ * -(-len(x) // self.batch_size))
         if steps:
@@ -441,7 +444,10 @@ class LatentEBMClassifier(
                 code_pool=0, energy_l2=1e-4,
             )  # fmt: skip
             rule, codes = TILT_RULES[options.tilt](options), self._codes(x, generator)
-            finish_tilt(prior, codes, rule, options, generator, lambda line: None)
+            p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), prior.n_classes),
+                            self._proba(x))  # fmt: skip
+            p = likeliest(p).repeat(len(codes) // len(x), 1).to(codes)
+            finish_tilt(prior, codes, rule, options, generator, lambda line: None, p)
         return prior.eval()
 
     def _likelihood(self, x: Tensor, y: Tensor) -> float:

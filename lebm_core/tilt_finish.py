@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import DivergenceError, UsageError
@@ -35,8 +36,14 @@ def finish_tilt(
     options: LearningOptions,
     generator: torch.Generator | None,
     log: Callable[[str], None],
+    p: Tensor | None = None,
 ) -> None:
     """Learns the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
+
+    A coupled prior has two things to learn: f = logsumexp F from the codes, by the rule, and
+    softmax F = p(y | z) from the classes of their examples, by cross-entropy. Each leaves the
+    other free, so both reach what they would alone, and exp F_y(z) p0(z) is the density of the
+    codes of class y times its share. Without the second, learning f drags the classes along.
 
     Where f(posterior) - f(chain) rises above `options.drift_limit`, it goes back to where it was
     below, and on at half the rate.
@@ -48,6 +55,7 @@ def finish_tilt(
         options: its finish_ keys.
         generator: source of all randomness.
         log: takes a line of progress now and then.
+        p: (N, C) p(y | x) of the example that each code is of, for a coupled prior.
 
     Raises:
         UsageError: for a prior with a context, classes that `finish_anew` would forget, or options
@@ -77,6 +85,9 @@ def finish_tilt(
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         rows = randint(len(codes), options.finish_batch, codes, generator)
         loss, metrics = rule(prior, codes[rows], None, step / steps, generator)
+        if p is not None:
+            wrong = cross_entropy(prior.all_logits(codes[rows]), p[rows])
+            loss, metrics = loss + wrong, {**metrics, "label_loss": wrong.detach()}
         if not math.isfinite(float(loss.detach())):
             raise DivergenceError(
                 f"The loss of the prior is {float(loss.detach())} at step {step + 1} of learning."

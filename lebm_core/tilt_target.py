@@ -52,19 +52,27 @@ class TiltTarget:
     def __call__(self, z: Tensor) -> Tensor:
         context = self.given(z)
         stages = (self.prior.stage_logits(k, z, context) for k in range(self.stages))
-        logits = sum(stages, z.new_zeros(1))
-        f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
-        return self._value(f, z)
+        return self._value(self.tilt(sum(stages, z.new_zeros(1))), z)
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         stages = self._stages(z)
-        logits = self._logits(stages, z)
-        f = logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
-        return self._value(f, z), self._gradient(z, stages)
+        return self._value(self.tilt(self._logits(stages, z)), z), self._gradient(z, stages)
 
     def gradient(self, z: Tensor) -> Tensor:
         """The gradient alone, (B, d): what an untraced chain needs."""
         return self._gradient(z, self._stages(z))
+
+    def tilt(self, logits: Tensor) -> Tensor:
+        """f, or F_y, out of the logits F (B, C); (B,)."""
+        return logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
+
+    def slope(self, logits: Tensor) -> Tensor:
+        """The gradient of `tilt` by the logits, (B, C)."""
+        weight = logits.softmax(-1)
+        if self.y is None:
+            return weight
+        one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(logits.dtype)
+        return torch.where(self.y[:, None] < 0, weight, one)
 
     def leap(self, half: float, rows: int) -> Leap | None:
         """A quicker step for an untraced chain of `rows` states, or None where there is none."""
@@ -110,11 +118,7 @@ class TiltTarget:
     def _gradient(self, z: Tensor, stages: list[Stage]) -> Tensor:
         weight: Tensor | None = None  # df/dF; of a single logit it is 1
         if stages and stages[0][0].shape[-1] > 1:
-            logits = self._logits(stages, z)
-            weight = logits.softmax(-1)
-            if self.y is not None:
-                one = nn.functional.one_hot(self.y.clamp(min=0), logits.shape[-1]).to(z.dtype)
-                weight = torch.where(self.y[:, None] < 0, weight, one)
+            weight = self.slope(self._logits(stages, z))
         if not stages:
             return z * -self.precision
         if weight is None:

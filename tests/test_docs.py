@@ -165,3 +165,21 @@ def test_the_example_of_few_labels_runs(capsys: pytest.CaptureFixture[str]) -> N
     score, _, codes, drawn = capsys.readouterr().out.splitlines()
     assert float(score) > 0.88
     assert codes == "(594, 10)" and drawn == "(5, 64)"
+
+
+def test_the_example_of_controlled_generation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "controlled-generation.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    found: dict[str, object] = {}
+    exec(compile(example, "controlled-generation.md", "exec"), found)
+    east, fit, high, *shift = capsys.readouterr().out.splitlines()
+
+    def numbers(line: str) -> list[float]:
+        return [float(number) for number in re.findall(r"-?\d+\.\d+", line)]
+
+    x, y = numbers(east)
+    assert x > 1.4 and abs(y) < 0.6  # the centre is (2, 0)
+    assert fit.startswith("height: R^2") and numbers(fit)[0] > 0.8
+    assert 0.2 < numbers(high)[1] < 1.2  # above 0.4 or so, and not the north, whose mean is 2.5
+    for word in ("height >= 0.4", "not y = north", "near the origin", "KL from the prior"):
+        assert word in "\n".join(shift)

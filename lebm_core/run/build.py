@@ -50,7 +50,10 @@ def build_model(recipe: Recipe, dataset: Dataset) -> LatentEBM:
     if recipe.encoder["name"] and d:  # without z there is nothing to encode
         encoder = component("encoders", recipe.encoder, d, dataset.sizes)
     prior = build_prior(_sized(recipe.prior, dataset.sizes))
-    return LatentEBM(prior, decoder, encoder, build_inference(recipe.inference))
+    model = LatentEBM(prior, decoder, encoder, build_inference(recipe.inference))
+    if prior.n_classes == len(dataset.classes):
+        model.classes = tuple(dataset.classes)
+    return model
 
 
 def build_metrics(recipe: Recipe) -> dict[str, Metric]:

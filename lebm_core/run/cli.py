@@ -120,19 +120,33 @@ def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
     y: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--y", help="The class, for a model with classes."),
+        Optional[str],  # noqa: UP045
+        typer.Option("--y", help="The class, its id or its name, for a model with classes."),
     ] = None,
+    control: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--control",
+            help="What the samples shall be; may be given several times. qed=0.9, qed>0.8, "
+            "qed<0.3, qed=max, qed=min: a property that the run has a head for "
+            "(learning.properties); y=2, y=2,3, not:y=2: its class. @ and a number at the end is "
+            "the strength: qed=0.9@2.",
+        ),
+    ] = None,
+    shift: Annotated[
+        bool, typer.Option("--shift", help="Also say how far this moves the prior.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="The file to write; by default one in RUN."),
     ] = None,
 ) -> None:
-    """Draw samples from a trained run and write them to a file."""
+    """Draw samples from a trained run, any or as asked, and write them to a file."""
     from lebm_core.run.run import sample_run
 
-    typer.echo(sample_run(run, n, y=y, seed=seed, out=out))
+    say = typer.echo if shift else None
+    typer.echo(sample_run(run, n, y=y, seed=seed, out=out, control=control or (), log=say))
 
 
 @app.command()

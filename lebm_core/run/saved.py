@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,32 +101,54 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
 
 
 def sample_run(
-    folder: str | Path, n: int, y: int | None = None, seed: int = 0, out: str | Path | None = None
+    folder: str | Path,
+    n: int,
+    y: int | str | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    control: Sequence[str] = (),
+    log: Callable[[str], None] | None = None,
 ) -> Path:
     """Draws n samples of a trained run and writes them.
 
     Args:
         folder: of the run, or of one of its controls.
         n: how many.
-        y: class id, for a coupled prior.
+        y: class id or name, for a coupled prior.
         seed: of the draw.
         out: the file, with or without its suffix; by default samples-N-SEED in the folder;
             where it is a folder, that file in it.
+        control: what the samples shall be, as the command line says it, such as "qed>0.8".
+        log: takes the table of how far the controls move the prior; None to leave it out.
 
     Returns:
         The file written.
 
     Raises:
-        UsageError: where the folder holds no trained model.
+        UsageError: where the folder holds no trained model, or for a class, property or control
+            that it does not know.
     """
-    from lebm_core.run.stages import draw_samples
+    import torch
+
+    from lebm_core.controls import ClassIs
+    from lebm_core.run.control_syntax import parse_control
+    from lebm_core.run.stages import draw_samples, stream
 
     folder = Path(folder)
     need_run(folder)
     model = load_model(folder)
     dataset = load_dataset(folder)
-    x = draw_samples(model, dataset, n, seed=seed, y=y)
-    name = f"samples-{n}-{seed}" + (f"-y{y}" if y is not None else "")
+    if not model.classes and len(dataset.classes) == model.prior.n_classes:
+        model.classes = tuple(dataset.classes)
+    controls = [parse_control(text) for text in control]
+    x = draw_samples(model, dataset, n, seed=seed, y=y, control=controls)
+    if log is not None:
+        asked = [*([] if y is None else [ClassIs(y)]), *controls]
+        generator = torch.Generator(model.device).manual_seed(stream(seed, "shift"))
+        log(str(model.control_shift(asked, generator=generator)))
+    said = [f"y{y}"] if y is not None else []
+    words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in (*said, *control)]
+    name = "-".join([f"samples-{n}-{seed}", *words])
     target = Path(out) if out is not None else folder / name
     if target.is_dir():
         target = target / name

@@ -9,13 +9,14 @@ import dataclasses
 import json
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lebm_core.controls import Control
 from lebm_core.data import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.learning import Learning
@@ -26,6 +27,7 @@ from lebm_core.run.evaluation import Evaluation, Metric, MetricResult, evaluate
 from lebm_core.run.recipe import Recipe, dump
 from lebm_core.run.saved import load_model, save_dataset
 from lebm_core.run.training import train
+from lebm_core.sampling import Classes
 
 __all__ = ["Part", "draw_samples", "evaluate_part", "stream", "train_part"]
 
@@ -145,12 +147,14 @@ def draw_samples(
     *,
     seed: int,
     split: str = "test",
-    y: int | None = None,
+    y: Classes | None = None,
+    control: Sequence[Control] = (),
 ) -> Any:
     """n draws of x, on the CPU; a conditioned model sees the contexts of the first of `split`.
 
     Raises:
-        UsageError: where the model needs a context and the data set has no example of it.
+        UsageError: for a class or property that the model has not, or where it needs a context
+            and the data set has no example of it.
     """
     generator = torch.Generator(model.device).manual_seed(stream(seed, "samples"))
     context = None
@@ -161,7 +165,9 @@ def draw_samples(
             raise UsageError("This model is conditioned on a context, which no data is here for.")
         rows = torch.arange(n) % dataset.length(split)
         context = dataset.batch(split, rows).to(model.device).context
-    x = model.sample(n, y=y, context=context, generator=generator, **dataset.sample_options)
+    x = model.sample(
+        n, y=y, control=control, context=context, generator=generator, **dataset.sample_options
+    )
     return x.cpu() if isinstance(x, torch.Tensor) else x
 
 

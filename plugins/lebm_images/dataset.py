@@ -14,6 +14,7 @@ from torch import Tensor
 from lebm_core import Batch, Dataset
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError
+from lebm_images.moments import properties_of
 
 __all__ = ["ArrayPixels", "ImageDataset", "Pixels", "to_unit", "to_uint8"]
 
@@ -92,6 +93,10 @@ class ImageDataset(Dataset):
         x = to_unit(torch.from_numpy(self.pixels[split].take(index.tolist())))
         y = self.labels.get(split)
         return Batch(x, None if y is None else y[index], rows=index)
+
+    def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
+        """Brightness, and where the images are grey slant and stroke width; see `moments`."""
+        return properties_of(self.batch(split, index).x)
 
     def write(self, x: Tensor, path: Path) -> Path:
         """Writes samples as uint8 (N, H, W, C) to `path` with the suffix .npz, key "x"."""

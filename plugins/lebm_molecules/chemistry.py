@@ -155,18 +155,34 @@ def _tools() -> tuple[Any, Any, Any, Any]:
     return generator, *catalogues, sascorer.calculateScore
 
 
+def properties_of(smiles: str) -> tuple[float, ...]:
+    """QED, logP, SA score and weight, as `PROPERTIES`; NaN of what RDKit cannot read."""
+    with quiet():
+        molecule = Chem.MolFromSmiles(smiles)
+        if molecule is None or not molecule.GetNumAtoms():
+            return (float("nan"),) * len(PROPERTIES)
+        return _numbers(molecule)
+
+
+def _numbers(molecule: Any) -> tuple[float, ...]:
+    from rdkit.Chem import QED, Crippen, Descriptors
+
+    sa = _tools()[3]
+    return (
+        QED.qed(molecule), Crippen.MolLogP(molecule), sa(molecule), Descriptors.MolWt(molecule)
+    )  # fmt: skip
+
+
 def describe(smiles: str) -> Description:
     """The description of a canonical SMILES that `canonical` gave."""
     import numpy as np
-    from rdkit.Chem import BRICS, QED, Crippen, Descriptors
+    from rdkit.Chem import BRICS
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    generator, pains, brenk, sa = _tools()
+    generator, pains, brenk, _ = _tools()
     with quiet():
         molecule = Chem.MolFromSmiles(smiles)
-        properties = (
-            QED.qed(molecule), Crippen.MolLogP(molecule), sa(molecule), Descriptors.MolWt(molecule)
-        )  # fmt: skip
+        properties = _numbers(molecule)
         fragments = Chem.MolToSmiles(BRICS.BreakBRICSBonds(molecule)).split(".")
         scaffold = ""
         if molecule.GetRingInfo().NumRings():  # without a ring RDKit takes long to find none

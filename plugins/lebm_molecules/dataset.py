@@ -32,6 +32,14 @@ class MoleculeDataset(TextDataset):
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return file
 
+    def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
+        """qed, logp, sa (SA score) and weight (g/mol) of each molecule, by RDKit."""
+        from lebm_molecules.chemistry import PROPERTIES, properties_of
+
+        found = [properties_of(s) for s in self.sentences(self.batch(split, index).x)]
+        columns = torch.tensor(found, dtype=torch.float32).reshape(-1, len(PROPERTIES)).T
+        return {name.lower(): column for name, column in zip(PROPERTIES, columns, strict=True)}
+
     def figures(
         self, model: Any, folder: Path, generator: torch.Generator
     ) -> Iterator[tuple[Path, str]]:

@@ -15,6 +15,8 @@ from lebm_core.errors import UsageError
 from lebm_core.labels import (
     Labelled,
     choose_labelled,
+    codes_with_classes,
+    likeliest,
     mutual_information,
     roughness,
     symbol_terms,
@@ -56,6 +58,38 @@ def test_labels_are_kept_evenly_over_classes() -> None:
     for wrong in (2, 85):
         with pytest.raises(UsageError, match="3, one of each class, to 84"):
             choose_labelled(y, wrong, seed=0)
+
+
+class Ordered(Rows):
+    """The same with an order of its own."""
+
+    def order(
+        self, split: str, batch_size: int, generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        return list(torch.arange(len(self.y)).flip(0).split(batch_size))
+
+
+def test_codes_come_with_the_class_that_may_be_known() -> None:
+    data, model, known = Ordered(), toy(), torch.tensor([0, 7, 199])
+    generator = torch.Generator().manual_seed(0)
+    codes, p = codes_with_classes(model, data, 1000, 5, known, generator)  # type: ignore[arg-type]
+    assert codes.shape == (1000, D) and p.shape == (1000, 2)
+    torch.testing.assert_close(p.sum(1), torch.ones(1000))
+    # Batches come as the data set orders them, 5 draws of each: 128 examples, then 72.
+    assert p[0].tolist() == [0, 1] == p[128].tolist() and p[640 + 71].tolist() == [1, 0]
+    certain = (p.max(1).values == 1).sum()
+    assert int(certain) == 5 * len(known)  # all else is the prior's own guess
+    with torch.no_grad():
+        own = model.prior.logits(codes[:640]).softmax(1).view(5, 128, 2).mean(0)  # type: ignore[operator]
+    torch.testing.assert_close(p[1:128], own[1:])
+    assert set(likeliest(p).unique().tolist()) == {0.0, 1.0}
+    everything = codes_with_classes(model, data, 1000, 1, None, generator)[1]  # type: ignore[arg-type]
+    torch.testing.assert_close(everything.argmax(1), data.y.flip(0))
+
+
+def test_which_class_a_finished_prior_learns_is_a_choice() -> None:
+    with pytest.raises(UsageError, match='Unknown learning.finish_classes "hard": .* soft'):
+        Learning(LearningOptions(finish_classes="hard"))
 
 
 def test_labels_that_are_hidden_are_not_used() -> None:

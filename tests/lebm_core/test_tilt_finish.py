@@ -51,6 +51,44 @@ def test_it_reaches_the_density_of_the_codes(kind: str) -> None:
     assert len(said) == 1 and "400/400" in said[0]
 
 
+@pytest.mark.parametrize("kind", ["persistent", "density-ratio"])
+def test_a_coupled_prior_learns_the_density_of_each_class(kind: str) -> None:
+    """Three clusters of unequal size; one of every four labels of the first two is the other's."""
+    centres = torch.tensor([[-1.5, 0.0], [1.5, 0.0], [0.0, 1.8]])
+    share = torch.tensor([0.5, 0.3, 0.2])
+    soft = torch.tensor([[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
+
+    def each(z: torch.Tensor) -> torch.Tensor:
+        """log of the share and density of each cluster, (B, 3)."""
+        apart = torch.distributions.Normal(centres, SPREAD).log_prob(z[:, None]).sum(-1)
+        return apart + share.log()
+
+    generator = torch.Generator().manual_seed(0)
+    which = torch.multinomial(share, 20_000, replacement=True, generator=generator)
+    z = centres[which] + SPREAD * torch.randn(20_000, 2, generator=generator)
+    codes, test, p = z[:15_000], z[15_000:], soft[which[:15_000]]
+    torch.manual_seed(0)
+    prior = CoupledPrior(2, 3, (64, 64), step_size=0.2, steps=100)
+    options = LearningOptions(
+        finish_steps=500, finish_tilt=kind, finish_lr=3e-3, finish_batch=200,
+        finish_chain_steps=20, persistent_chains=1_000,
+    )  # fmt: skip
+    rule = TILT_RULES[kind](options)
+    finish_tilt(prior, codes, rule, options, generator, lambda line: None, p)
+    truth = each(test).softmax(1) @ soft
+    with torch.no_grad():
+        found = prior.logits(test).log_softmax(1)
+    apart = (truth * (truth.clamp(min=1e-9).log() - found)).sum(1).mean()
+    assert float(apart) < 0.03  # nats of p(y | z)
+    assert log_likelihood(prior, test) > float(each(test).logsumexp(1).mean()) - 0.12
+    with torch.no_grad():  # and of p(z | y): what a sample of the second class is drawn from
+        line = torch.linspace(-5, 5, 201)
+        grid = torch.cartesian_prod(line, line)
+        ours = prior.log_prob(grid, torch.ones(len(grid), dtype=torch.long)).softmax(0)
+    theirs = (each(grid).softmax(1) @ soft[:, 1]).log() + each(grid).logsumexp(1)
+    assert float((ours - theirs.softmax(0)).abs().sum() / 2) < 0.15  # total variation
+
+
 def test_training_ends_with_it_and_moves_nothing_else() -> None:
     data = EightGaussians({"train": 300}, 0)
 

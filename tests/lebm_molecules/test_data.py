@@ -13,7 +13,7 @@ import torch
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError
 from lebm_core.run.datasets import DataFiles
-from lebm_molecules.chemistry import canonical
+from lebm_molecules.chemistry import canonical, properties_of
 from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
 from lebm_molecules.sources import file, nci, qm9, zinc
 from lebm_molecules.tokens import MoleculeTokens, symbols_of
@@ -187,3 +187,14 @@ def test_indices_of_another_file_are_refused(tmp_path: Path) -> None:
 def test_qm9_is_whole() -> None:
     data = qm9(files=real("qm9"), seed=0)
     assert sum(data.length(split) for split in SPLITS) == 133_885
+
+
+def test_molecules_have_properties_to_sample_by() -> None:
+    molecules = ["CC(=O)Nc1ccc(O)cc1", "C", "CCO"]
+    tokens = MoleculeTokens.build([symbols_of(s, "smiles") for s in molecules], "smiles")
+    data = MoleculeDataset(tokens, {"train": [tokens.encode(s) for s in molecules]}, {})
+    found = data.properties("train", torch.tensor([0, 2]))
+    assert list(found) == ["qed", "logp", "sa", "weight"]
+    assert found["weight"].tolist() == pytest.approx([151.165, 46.069], abs=1e-2)  # by formula
+    assert found["qed"][0] == pytest.approx(0.595, abs=2e-3)  # paracetamol, Bickerton et al.
+    assert all(bool(torch.tensor(properties_of("no(molecule")).isnan()[i]) for i in range(4))

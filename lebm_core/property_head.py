@@ -1,0 +1,227 @@
+"""Property heads: a small regression from a code to a property of the example it is of."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lebm_core.decoder import Component
+from lebm_core.errors import UsageError
+from lebm_core.randomness import randint
+
+if TYPE_CHECKING:
+    from lebm_core.model import LatentEBM
+
+__all__ = ["PropertyFit", "PropertyHead", "PropertyHeads", "fit_property"]
+
+LEAST = 50  # examples: fewer say nothing of a held-out part
+HELD_OUT = 0.1  # share of the examples to stop by, and as many to report on
+BATCH, LOOKS_EVERY, PATIENCE = 256, 50, 10  # codes; updates between looks; looks without gain
+TIGHTEST = 1e-3  # sigma in standard deviations: below, no chain could follow
+
+
+class PropertyHead(Component):
+    """v | z ~ N(mean(z), sigma^2), the mean by a network, sigma one number.
+
+    Args:
+        latent_dim: d.
+        hidden: widths of the hidden layers.
+    """
+
+    def __init__(self, latent_dim: int, hidden: Sequence[int] = (64, 64)) -> None:
+        super().__init__()
+        widths = [latent_dim, *hidden]
+        layers: list[nn.Module] = []
+        for a, b in zip(widths, widths[1:], strict=False):
+            layers += [nn.Linear(a, b), nn.SiLU()]
+        self.net = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("r2", torch.tensor(torch.nan))
+
+    centre: Tensor  # of the values it learned from, in their unit
+    scale: Tensor  # their standard deviation
+    spread: Tensor  # sigma / scale
+    r2: Tensor  # share of the variance explained, of held-out examples
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of a value about its prediction, in the property's unit."""
+        return float(self.spread * self.scale)
+
+    def standardised(self, z: Tensor) -> Tensor:
+        """The mean in standard deviations from the centre, (B,)."""
+        found: Tensor = self.net(z).squeeze(-1)
+        return found
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The mean, (B,), in the property's unit."""
+        return self.centre + self.scale * self.standardised(z)
+
+    def log_density(self, z: Tensor, kind: str, value: float = 0.0) -> Tensor:
+        """g(z), (B,), of a `Property` control: kind is one of its five."""
+        mean = self.standardised(z)
+        if kind in ("maximise", "minimise"):
+            return mean if kind == "maximise" else -mean
+        away = ((value - self.centre) / self.scale - mean) / self.spread
+        if kind == "target":
+            norm = (self.spread * self.scale).log() + 0.5 * math.log(2 * math.pi)
+            return -0.5 * away.square() - norm
+        found: Tensor = torch.special.log_ndtr(-away if kind == "at_least" else away)
+        return found
+
+
+class PropertyHeads(nn.ModuleDict):
+    """The heads of a model by name, rebuilt from their options.
+
+    Args:
+        options: name to the arguments of `PropertyHead`.
+    """
+
+    def __init__(self, options: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        super().__init__({name: PropertyHead(**given) for name, given in (options or {}).items()})
+
+    @property
+    def known(self) -> dict[str, PropertyHead]:
+        """The heads by name."""
+        return dict(self.items())  # type: ignore[arg-type]
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What `__init__` takes to make them again."""
+        return {name: dict(head.options) for name, head in self.known.items()}
+
+
+@dataclass(frozen=True)
+class PropertyFit:
+    """How well a head does on examples that it did not learn from.
+
+    Attributes:
+        name: of the property.
+        r2: share of the variance that the mean explains, of codes of held-out examples.
+        sigma: root mean square error there, in the property's unit.
+        n: held-out examples.
+        steps: updates.
+    """
+
+    name: str
+    r2: float
+    sigma: float
+    n: int
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: R^2 {self.r2:.3f}, sigma {self.sigma:.3g} (n = {self.n}, held out)"
+
+
+def fit_property(
+    model: LatentEBM,
+    name: str,
+    codes: Tensor,
+    values: Tensor,
+    *,
+    hidden: Sequence[int] = (64, 64),
+    steps: int = 3000,
+    lr: float = 2e-3,
+    generator: torch.Generator | None = None,
+) -> PropertyFit:
+    """Learns a head for a property and gives it to the model, in place of one of that name.
+
+    Of the examples a tenth is held out to stop by, and another to report on and to set sigma.
+
+    Args:
+        model: its `heads` get the head; nothing else of it changes.
+        name: of the property: letters, digits and _.
+        codes: (N, d) posterior codes of training examples, or (N, k, d), k draws of each.
+        values: (N,) the property of these examples; NaN where it is not known.
+        hidden: widths of the hidden layers.
+        steps: most updates.
+        lr: learning rate, falling to 0.
+        generator: source of all randomness.
+
+    Raises:
+        UsageError: for a name that cannot be, fewer than 50 known values, or values that are
+            all the same.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or hasattr(nn.ModuleDict(), name):
+        raise UsageError(f'A property cannot be called "{name}": letters, digits and _ are taken.')
+    if name == "y":
+        raise UsageError('A property cannot be called "y", which stands for the class.')
+    z = codes.detach()[:, None] if codes.ndim == 2 else codes.detach()
+    if z.ndim != 3 or z.shape[2] != model.latent_dim or values.shape != (len(z),):
+        raise UsageError(
+            f'The property "{name}" needs codes (N, {model.latent_dim}) and values (N,), not '
+            f"{tuple(codes.shape)} and {tuple(values.shape)}."
+        )
+    known = values.isfinite()
+    z, v = z[known.to(z.device)].float(), values[known].to(z).float()
+    if len(v) < LEAST:
+        raise UsageError(f'The property "{name}" has {len(v)} known values: {LEAST} are needed.')
+    if not float(v.std()) > 1e-6 * max(1.0, float(v.abs().max())):
+        raise UsageError(f'The property "{name}" is {float(v[0]):g} in every example.')
+    order = torch.rand(len(v), generator=generator, device=getattr(generator, "device", "cpu"))
+    held, stop, learn = (z.new_tensor(part, dtype=torch.long) for part in _split(order))
+    with torch.random.fork_rng(devices=[]):
+        seeded = 0 if generator is None else int(randint(2**31, 1, v.cpu(), generator))
+        torch.manual_seed(seeded)
+        head = PropertyHead(model.latent_dim, tuple(hidden)).to(z.device)
+    head.centre.copy_(v[learn].mean())
+    head.scale.copy_(v[learn].std())
+    taken = _learn(head, z, (v - head.centre) / head.scale, learn, stop, steps, lr, generator)
+    with torch.no_grad():
+        wrong = (head(z[held].flatten(0, 1)).view(len(held), -1) - v[held, None]).square()
+        mse = float(wrong.mean())
+        head.spread.copy_((wrong.mean().sqrt() / head.scale).clamp(min=TIGHTEST))
+    model.heads[name] = head.requires_grad_(False).eval()
+    head.r2.fill_(1 - mse / float(v[held].var(correction=0)))
+    return PropertyFit(name, float(head.r2), head.sigma, len(held), taken)
+
+
+def _split(order: Tensor) -> tuple[list[int], list[int], list[int]]:
+    """Rows to report on, to stop by and to learn from."""
+    rows = order.argsort().tolist()
+    k = max(10, round(HELD_OUT * len(rows)))
+    return rows[:k], rows[k : 2 * k], rows[2 * k :]
+
+
+def _learn(
+    head: PropertyHead,
+    z: Tensor,
+    v: Tensor,
+    learn: Tensor,
+    stop: Tensor,
+    steps: int,
+    lr: float,
+    generator: torch.Generator | None,
+) -> int:
+    """Least squares on standardised values v; the weights that were best on `stop` stay."""
+    adam = torch.optim.AdamW(head.net.parameters(), lr, weight_decay=1e-3)
+    best, kept, waited, step = math.inf, copy.deepcopy(head.net.state_dict()), 0, 0
+    while step < steps and waited < PATIENCE:
+        for group in adam.param_groups:
+            group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+        rows = learn[randint(len(learn), BATCH, v, generator)]
+        draws = randint(z.shape[1], BATCH, v, generator)
+        with torch.enable_grad():
+            loss = (head.standardised(z[rows, draws]) - v[rows]).square().mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        step += 1
+        if step % LOOKS_EVERY == 0 or step == steps:
+            with torch.no_grad():
+                seen = head.standardised(z[stop].flatten(0, 1)).view(len(stop), -1)
+                now = float((seen - v[stop, None]).square().mean())
+            waited = 0 if now < best else waited + 1
+            if now < best:
+                best, kept = now, copy.deepcopy(head.net.state_dict())
+    head.net.load_state_dict(kept)
+    return step

@@ -1,0 +1,93 @@
+"""Slant and stroke width of strokes that are drawn to measure."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from lebm_core import run_recipe
+from lebm_core.errors import UsageError
+from lebm_images.moments import properties_of
+
+
+def bar(slant: float, width: float, side: int = 64) -> torch.Tensor:
+    """A stroke of that width, leaning to the right, (1, 1, side, side) in [-1, 1]."""
+    axis = torch.arange(side) - (side - 1) / 2
+    up, right = -axis[:, None], axis[None]
+    across = (right - slant * up) / math.sqrt(1 + slant**2)
+    inside = (width / 2 - across.abs() + 0.5).clamp(0, 1) * (up.abs() < 22)
+    return (2 * inside - 1)[None, None]
+
+
+@pytest.mark.parametrize("slant", [-0.5, 0.0, 0.3])
+@pytest.mark.parametrize("width", [4.0, 8.0])
+def test_a_stroke_has_its_slant_and_width(slant: float, width: float) -> None:
+    found = properties_of(bar(slant, width))
+    assert float(found["slant"]) == pytest.approx(slant, abs=0.03)
+    # the two ends are outline too: 2 w l / (2 l + 2 w)
+    length = 44 * math.sqrt(1 + slant**2)
+    assert float(found["stroke"]) == pytest.approx(width / (1 + width / length), rel=0.12)
+
+
+def test_an_empty_image_has_neither_and_colours_have_brightness_alone() -> None:
+    found = properties_of(-torch.ones(2, 1, 8, 8))
+    assert bool(found["slant"].isnan().all()) and bool(found["stroke"].isnan().all())
+    assert found["brightness"].tolist() == [0, 0]
+    assert list(properties_of(torch.zeros(2, 3, 8, 8))) == ["brightness"]
+
+
+def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
+    import numpy as np
+
+    from lebm_core.run.saved import sample_run
+
+    few = [
+        "evaluation.controls=[]", "evaluation.metrics=[]", "training.epochs=10",
+        "encoder.width=16", "decoder.width=0.5", "learning.properties=[brightness,slant]",
+        "learning.finish_steps=100", "learning.finish_tilt=density-ratio", "evaluation.samples=4",
+        "learning.labels=300", "learning.label_weight=30", "learning.kl_weight=0.2",
+        "learning.mutual_information=3",
+        "learning.smoothness=0", "training.lr_decoder=1e-2", "training.lr_encoder=1e-2",
+        "prior.steps=40",
+    ]  # fmt: skip
+    run = run_recipe("semi-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+    model = run.model()
+    assert list(model.classes) == [str(d) for d in range(10)]
+    assert list(model.heads.known) == ["brightness", "slant"]
+    assert float(model.heads.known["brightness"].r2) > 0.1
+
+    def drawn(*control: str, y: str | None = None) -> torch.Tensor:
+        said: list[str] = []
+        log = said.append if control else None
+        file = sample_run(tmp_path / "run", 100, y=y, control=control, log=log)
+        if control:
+            assert "KL" in said[0] and control[0].split("=")[0].split(":")[-1] in said[0]
+        return torch.from_numpy(np.load(file)["x"]).permute(0, 3, 1, 2) / 127.5 - 1
+
+    def bright(x: torch.Tensor) -> float:
+        return float(properties_of(x)["brightness"].mean())
+
+    low, high = drawn("brightness=min@3"), drawn("brightness=max@3")
+    assert bright(low) < bright(high) - 0.01
+    assert torch.equal(drawn(y="1"), drawn("y=1"))
+    assert not torch.equal(drawn(y="1"), drawn("not:y=1"))
+    assert (tmp_path / "run" / "samples-100-0-y1.npz").is_file()
+    for control, match in (
+        ("sland=1", 'no property "sland". Did you mean "slant"'),
+        ("y=12", 'no class "12"'),
+        ("slant~1", 'not understood: accepted are controls such as qed=0.9'),
+        ("slant=big", 'the value "big" is not a number'),
+        ("slant>0@much", 'the strength "much" is not a number'),
+        ("y>3", "a class is given by ="),
+    ):
+        with pytest.raises(UsageError, match=match):
+            sample_run(tmp_path / "run", 4, control=[control])
+
+
+def test_a_property_that_the_data_do_not_give_is_refused_before_training(tmp_path: Path) -> None:
+    few = ["learning.properties=[brightnes]", "evaluation.controls=[]"]
+    with pytest.raises(UsageError, match='names "brightnes".* Did you mean "brightness"'):
+        run_recipe("semi-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
