@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,56 +15,14 @@ from lebm_core.run.datasets import DataFiles
 from lebm_tabular.dataset import TabularDataset
 from lebm_tabular.sources import hepmass, miniboone, protein
 
-RANDOM = np.random.default_rng(0)
-
-
-def write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text)
-    return path
-
-
-def protein_files(folder: Path, rows: int = 200) -> np.ndarray:
-    table = np.round(RANDOM.normal(50, 20, (rows, 10)), 3)
-    text = "\n".join(" ".join(f"{v:g}" for v in row) for row in table) + "\n"
-    write(folder / "uci_protein" / "data.txt.gz", text)
-    splits = {str(s): list(range(s, rows, 10)) for s in range(5)}
-    write(folder / "uci_protein" / "test_indices.json.gz", json.dumps({"test": splits}))
-    return table
-
-
-def hepmass_files(folder: Path, kind: str = "all", rows: int = 60, end: str = "") -> np.ndarray:
-    """With the mass, as all_*.csv.gz; 1000_test.csv.gz has a comma at the end instead."""
-    width = 28 if kind == "all" else 27
-    table = RANDOM.normal(size=(rows, width))
-    y = np.arange(rows) % 2
-    head = "# label," + ",".join(f"f{i}" for i in range(27)) + (",mass" if kind == "all" else "")
-    lines = [f"{c:.18e}," + ",".join(f"{v:.6e}" for v in row) + end
-             for c, row in zip(y, table, strict=True)]  # fmt: skip
-    for part in ("train", "test"):
-        write(folder / "hepmass" / f"{kind}_{part}.csv.gz", "\n".join([head, *lines]) + "\n")
-    return table
-
-
-def miniboone_file(folder: Path, signal: int = 30, background: int = 50) -> np.ndarray:
-    table = RANDOM.normal(size=(signal + background, 50))
-    table[3] = -999.0
-    lines = ["  ".join(f"{v:.6e}" for v in row) for row in table]
-    text = f"  {signal}  {background}\n" + "\n".join(f"   {line}" for line in lines) + "\n"
-    write(folder / "miniboone" / "MiniBooNE_PID.txt", text)
-    return table
-
 
 def in_units(data: TabularDataset, split: str) -> np.ndarray:
     x = data.batch(split, torch.arange(data.length(split))).x
     return x.double().numpy() * data.scale + data.mean
 
 
-def test_protein_by_a_published_split(tmp_path: Path) -> None:
-    table = protein_files(tmp_path)
+def test_protein_by_a_published_split(tmp_path: Path, layouts: Any) -> None:
+    table = layouts.protein(tmp_path)
     data = protein(files=DataFiles(tmp_path), seed=0, split=3, valid=30)
     assert [data.length(s) for s in ("train", "valid", "test")] == [150, 30, 20]
     np.testing.assert_allclose(in_units(data, "test"), table[3::10, :9], rtol=1e-4)
@@ -97,8 +53,8 @@ def test_the_real_protein() -> None:
 
 
 @pytest.mark.parametrize(("kind", "end"), [("all", ""), ("1000", ","), ("1000", "")])
-def test_hepmass_in_its_forms(tmp_path: Path, kind: str, end: str) -> None:
-    table = hepmass_files(tmp_path, kind, end=end)
+def test_hepmass_in_its_forms(tmp_path: Path, kind: str, end: str, layouts: Any) -> None:
+    table = layouts.hepmass(tmp_path, kind, end=end)
     data = hepmass(files=DataFiles(tmp_path), seed=0, train_rows=40, valid=15, test_rows=20)
     assert [data.length(s) for s in ("train", "valid", "test")] == [40, 15, 20]
     np.testing.assert_allclose(in_units(data, "test"), table[:20, :27], atol=1e-4)
@@ -107,8 +63,8 @@ def test_hepmass_in_its_forms(tmp_path: Path, kind: str, end: str) -> None:
         hepmass(files=DataFiles(tmp_path), seed=0, train_rows=100, valid=15, test_rows=20)
 
 
-def test_miniboone_without_its_unmeasured_rows(tmp_path: Path) -> None:
-    table = miniboone_file(tmp_path)
+def test_miniboone_without_its_unmeasured_rows(tmp_path: Path, layouts: Any) -> None:
+    table = layouts.miniboone(tmp_path)
     data = miniboone(files=DataFiles(tmp_path), seed=0, train_rows=40, valid=19, test_rows=20)
     assert data.summary["dropped"] == 1
     found = np.concatenate([in_units(data, s) for s in ("train", "valid", "test")])
@@ -136,19 +92,19 @@ def test_a_file_that_is_missing_is_named(
         make(files=DataFiles(tmp_path), seed=0)
 
 
-def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, layouts: Any) -> None:
     files = DataFiles(tmp_path)
-    protein_files(tmp_path)
+    layouts.protein(tmp_path)
     path = tmp_path / "uci_protein" / "data.txt.gz"
     for bad, said in (
         ("1 2 3", r"data.txt.gz, line 2: 3 values, not 10"),
         ("1 2 3 4 5 6 7 8 9 ten", r'line 2: "ten" is not a finite number'),
         ("1 2 3 4 5 6 7 8 9 nan", r'line 2: "nan" is not a finite number'),
     ):
-        write(path, "1 2 3 4 5 6 7 8 9 10\n" + bad + "\n")
+        layouts.write(path, "1 2 3 4 5 6 7 8 9 10\n" + bad + "\n")
         with pytest.raises(UsageError, match=said):
             protein(files=files, seed=0)
-    protein_files(tmp_path)
+    layouts.protein(tmp_path)
     for options, said in (
         ({"split": 7}, "data.split = 7: accepted are 0, 1, 2, 3, 4"),
         ({"classes": 1}, "data.classes must be at least 2, not 1"),
@@ -157,32 +113,32 @@ def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path) -> None
     ):
         with pytest.raises(UsageError, match=said):
             protein(files=files, seed=0, **options)  # type: ignore[arg-type]
-    write(tmp_path / "uci_protein" / "test_indices.json.gz", '{"tests": {}}')
+    layouts.write(tmp_path / "uci_protein" / "test_indices.json.gz", '{"tests": {}}')
     with pytest.raises(UsageError, match="is not JSON with the row numbers"):
         protein(files=files, seed=0)
-    write(tmp_path / "uci_protein" / "test_indices.json.gz", '{"test": {"0": [200]}}')
+    layouts.write(tmp_path / "uci_protein" / "test_indices.json.gz", '{"test": {"0": [200]}}')
     with pytest.raises(UsageError, match="are not from 0 to 199"):
         protein(files=files, seed=0)
-    hepmass_files(tmp_path)
-    write(tmp_path / "hepmass" / "all_test.csv.gz", "2.0," + ",".join(["1"] * 28) + "\n")
+    layouts.hepmass(tmp_path)
+    layouts.write(tmp_path / "hepmass" / "all_test.csv.gz", "2.0," + ",".join(["1"] * 28) + "\n")
     with pytest.raises(UsageError, match="row 1: the label 2 is neither 0 nor 1"):
         hepmass(files=files, seed=0, train_rows=20, valid=5, test_rows=1)
     boone = tmp_path / "miniboone" / "MiniBooNE_PID.txt"
-    write(boone, "1.0 2.0\n" + " ".join(["1"] * 50) + "\n")
+    layouts.write(boone, "1.0 2.0\n" + " ".join(["1"] * 50) + "\n")
     with pytest.raises(UsageError, match="line 1: .* is not the two counts"):
         miniboone(files=files, seed=0)
-    write(boone, "1 2\n" + " ".join(["1"] * 50) + "\n")
+    layouts.write(boone, "1 2\n" + " ".join(["1"] * 50) + "\n")
     with pytest.raises(UsageError, match="has 1 rows, and its first line promises 1 . 2"):
         miniboone(files=files, seed=0)
-    miniboone_file(tmp_path)
+    layouts.miniboone(tmp_path)
     with pytest.raises(UsageError, match="data.valid must be at least 1, not 0"):
         miniboone(files=files, seed=0, valid=0)
     with pytest.raises(UsageError, match="has 79 rows, and 90000 are asked for"):
         miniboone(files=files, seed=0)
 
 
-def test_a_data_set_comes_back_and_writes_in_its_own_units(tmp_path: Path) -> None:
-    table = protein_files(tmp_path)
+def test_a_data_set_comes_back_and_writes_in_its_own_units(tmp_path: Path, layouts: Any) -> None:
+    table = layouts.protein(tmp_path)
     data = protein(files=DataFiles(tmp_path), seed=0, valid=30)
     data.save(tmp_path / "saved")
     again = TabularDataset.load(tmp_path / "saved")
