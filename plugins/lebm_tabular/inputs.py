@@ -95,9 +95,8 @@ class Counts:
 class BagInputs(Inputs):
     """Counts of words (n, V), a scipy sparse matrix such as CountVectorizer's, or an array.
 
-    They are kept sparse, and dense by the batch: a batch of 500 is 2 kB for each word of the
-    vocabulary. Samples are a sparse matrix if X was one. `smoothness` moves counts; a word more or
-    less is much in a short document, so give it a radius of a few hundredths, or 0.
+    They are kept sparse, and made dense (float32) by the batch: a batch of 500 is 2 kB for each
+    word of the vocabulary. Samples are a sparse matrix if X was one.
 
     Args:
         binary: count each word of a document once.
