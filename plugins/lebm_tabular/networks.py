@@ -100,7 +100,7 @@ class TabularDecoder(Decoder):
             value = float(x[(x < 0) | (x > 1)][0])
             raise UsageError(
                 f'decoder.likelihood = "bernoulli" takes values from 0 to 1, and x has {value:g}: '
-                "take data without scaling, or another likelihood."
+                "take data without scaling (data.scaling=none), or another likelihood."
             )
         return super().likelihood(x, context)
 
