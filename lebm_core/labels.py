@@ -6,7 +6,6 @@ arXiv 1704.03976 (virtual adversarial smoothness of p(y | x)).
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -205,7 +204,8 @@ def roughness(
     Args:
         model: with an encoder.
         batch: examples of real numbers.
-        radius: root mean square of r, in the units of x.
+        radius: root mean square of r, in the units of x. Missing values, NaN, stay missing: r is
+            of the observed ones.
         generator: source of all randomness; the same noise of the code on both sides.
 
     Raises:
@@ -224,17 +224,19 @@ def roughness(
     noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
     with torch.no_grad():
         there = log_p(x)
-    length = math.sqrt(x[0].numel())
-    probe = _of_length(normal_like(x, generator), PROBE * length).requires_grad_()
+    seen = ~x.isnan()
+    length = seen.flatten(1).sum(1, keepdim=True).sqrt()
+    probe = _of_length(normal_like(x, generator) * seen, PROBE * length).requires_grad_()
     with frozen(encoder, model.prior):
         away = kl_div(log_p(x + probe), there, log_target=True, reduction="sum")
         (worst,) = torch.autograd.grad(away, probe)
-    moved = log_p(x + _of_length(worst, radius * length))
+    moved = log_p(x + _of_length(torch.where(seen, worst, 0.0), radius * length))
     found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
     return found
 
 
-def _of_length(direction: Tensor, length: float) -> Tensor:
+def _of_length(direction: Tensor, length: Tensor) -> Tensor:
+    """Each row made as long as its entry of `length`, (B, 1)."""
     flat = direction.flatten(1)
     scaled = length * flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-12)
     found: Tensor = scaled.view_as(direction)
