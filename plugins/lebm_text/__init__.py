@@ -17,9 +17,13 @@ hookimpl = pluggy.HookimplMarker("lebm")
 
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
-    """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id."""
+    """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id;
+    with classes: short Yelp, SST-2, AG News, any file of `label TAB sentence`.
+    """
     for name in ("ptb", "snli", "yahoo", "pydocs", "file", "hub"):
         register(f"text.{name}", f"lebm_text.sources:{name}")
+    for name in ("short_yelp", "sst2", "agnews", "labelled"):
+        register(f"text.{name}", f"lebm_text.labelled_sources:{name}")
 
 
 @hookimpl
