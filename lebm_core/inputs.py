@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,14 +17,17 @@ class Inputs(ABC):
     """Examples X of one kind, to x and back, registered by the name that a user gives.
 
     Attributes:
-        decoder: name of the decoder; the default options are its own.
+        decoder: name of the decoder.
         encoder: name of the encoder that goes with it.
+        decoder_options, encoder_options: where their own defaults are not right for a classifier.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         sizes: what a decoder's or encoder's constructor may ask for by name, known after `fit`.
     """
 
     decoder: ClassVar[str]
     encoder: ClassVar[str]
+    decoder_options: ClassVar[Mapping[str, Any]] = {}
+    encoder_options: ClassVar[Mapping[str, Any]] = {}
     vectors: ClassVar[bool] = False
     sizes: dict[str, Any]
 

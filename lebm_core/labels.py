@@ -6,7 +6,6 @@ arXiv 1704.03976 (virtual adversarial smoothness of p(y | x)).
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -158,19 +157,22 @@ def roughness(
 
     Args:
         model: with an encoder.
-        batch: examples of real numbers.
-        radius: root mean square of r, in the units of x.
+        batch: examples of real numbers, or such that the encoder's `embed` makes numbers of.
+        radius: root mean square of r, in the units of x; where the encoder embeds x, the length of
+            r over that of what it gives, which no growing of the embedding can escape.
         generator: source of all randomness; the same noise of the code on both sides.
 
     Raises:
-        UsageError: where x is not of real numbers, or there is no encoder.
+        UsageError: where neither x nor what the encoder makes of it is of real numbers, or there
+            is no encoder.
     """
-    encoder, x = model.need_encoder("learning.smoothness"), batch.x
+    encoder = model.need_encoder("learning.smoothness")
+    x = encoder.embed(batch.x)  # once: one mask of dropout for all that is compared
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise UsageError("learning.smoothness needs examples of real numbers; set it to 0.")
 
     def log_p(at: Tensor) -> Tensor:
-        q: Independent[Normal] = encoder(at, batch.context)
+        q = encoder.from_embedded(at, batch.x, batch.context)
         logits: Tensor = model.prior.logits(q.mean + q.stddev * noise, batch.context)  # type: ignore[operator]
         found: Tensor = logits.log_softmax(-1)
         return found
@@ -178,17 +180,20 @@ def roughness(
     noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
     with torch.no_grad():
         there = log_p(x)
-    length = math.sqrt(x[0].numel())
-    probe = _of_length(normal_like(x, generator), PROBE * length).requires_grad_()
+    # Of numbers that are the examples themselves an entry is 1 in size.
+    sizes = torch.ones_like(x) if x is batch.x else x.detach()
+    length = sizes.flatten(1).norm(dim=1, keepdim=True)
+    probe = _of_length(normal_like(x.detach(), generator), PROBE * length).requires_grad_()
     with frozen(encoder, model.prior):
-        away = kl_div(log_p(x + probe), there, log_target=True, reduction="sum")
+        away = kl_div(log_p(x.detach() + probe), there, log_target=True, reduction="sum")
         (worst,) = torch.autograd.grad(away, probe)
     moved = log_p(x + _of_length(worst, radius * length))
     found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
     return found
 
 
-def _of_length(direction: Tensor, length: float) -> Tensor:
+def _of_length(direction: Tensor, length: Tensor) -> Tensor:
+    """Each row made as long as its entry of `length`, (B, 1)."""
     flat = direction.flatten(1)
     scaled = length * flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-12)
     found: Tensor = scaled.view_as(direction)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -62,8 +62,8 @@ class LatentEBMClassifier(
     """A classifier, a generator and a transformer to latent codes, learned from few labels.
 
     Args:
-        decoder: name of a decoder that takes examples ("tabular" for matrices, "images.conv", ...),
-            or a `Decoder`, whose x is then X as it is.
+        decoder: name of a decoder that takes examples ("tabular" for matrices, "images.conv",
+            "text.lstm", ...), or a `Decoder`, whose x is then X as it is.
         encoder: an `Encoder` to go with a `Decoder`; None for the one of the name.
         input_options: arguments of the inputs of the named decoder, such as {"scaling": "all"}.
         decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
@@ -72,8 +72,10 @@ class LatentEBMClassifier(
         prior_hidden: widths of the hidden layers of F(z).
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
-        smoothness: weight of virtual adversarial smoothness of p(y | x) (real-valued x).
-        smoothness_radius: how far it is to be smooth: root mean square of the change of x.
+        smoothness: weight of virtual adversarial smoothness of p(y | x) (x of real numbers, or
+            words, of which the embedding is moved).
+        smoothness_radius: how far it is to be smooth: root mean square of the change of x, or the
+            length of the embedding's change over that of the embedding.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
@@ -186,7 +188,10 @@ class LatentEBMClassifier(
         data = _Examples(x, labels if held is None else np.where(held, -1, labels))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model_ = self._model(x).to(self.device)
+            self.model_ = self._model(x)
+            if isinstance(self.decoder, str):  # the user's own may have learned already
+                self.model_.decoder.initialise(data)  # type: ignore[arg-type]
+            self.model_.to(self.device)
             noise = torch.randn(-(-self.draws // 2), self.latent_dim)
             self._noise = torch.cat([noise, -noise])[: self.draws]
             checked = None if held is None else (x[held], torch.as_tensor(labels[held]))
@@ -357,7 +362,8 @@ class LatentEBMClassifier(
             raise ValueError(str(error)) from None
 
     def _component(self, kind: str, name: str, given: str) -> Any:
-        options = _known_options(registry().get(kind, name), given, getattr(self, given))
+        options = dict(getattr(self.inputs_, given))
+        options |= _known_options(registry().get(kind, name), given, getattr(self, given))
         try:
             return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)
         except UsageError as error:
@@ -485,6 +491,10 @@ class _Examples:
 
     def batch(self, split: str, index: Tensor) -> Batch:
         return Batch(self.x[index], self.y[index], rows=index)
+
+    def batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        """All of them in order, for `Decoder.initialise`."""
+        return (self.batch(split, index) for index in torch.arange(len(self.y)).split(batch_size))
 
 
 def _held_out(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation
+from lebm_text.bag import BagDataset
 from lebm_text.datasets import TextDataset
 from lebm_text.vocabulary import EOS, PAD
 
@@ -38,7 +39,7 @@ def text_of(evaluation: Evaluation) -> TextDataset:
     Raises:
         UsageError: where it is not.
     """
-    if not isinstance(evaluation.dataset, TextDataset):
+    if not isinstance(evaluation.dataset, TextDataset) or isinstance(evaluation.dataset, BagDataset):
         from lebm_core.errors import UsageError
 
         kind = type(evaluation.dataset).__name__
