@@ -19,15 +19,15 @@ class Inputs(ABC):
     Attributes:
         decoder: name of the decoder.
         encoder: name of the encoder that goes with it.
-        decoder_options, encoder_options: where their own defaults are not right for a classifier.
+        decoder_defaults, encoder_defaults: options of theirs where the user gives none.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         sizes: what a decoder's or encoder's constructor may ask for by name, known after `fit`.
     """
 
     decoder: ClassVar[str]
     encoder: ClassVar[str]
-    decoder_options: ClassVar[Mapping[str, Any]] = {}
-    encoder_options: ClassVar[Mapping[str, Any]] = {}
+    decoder_defaults: ClassVar[Mapping[str, Any]] = {}
+    encoder_defaults: ClassVar[Mapping[str, Any]] = {}
     vectors: ClassVar[bool] = False
     sizes: dict[str, Any]
 

@@ -159,7 +159,7 @@ def roughness(
         model: with an encoder.
         batch: examples of real numbers, or such that the encoder's `embed` makes numbers of.
         radius: root mean square of r, in the units of x; where the encoder embeds x, the length of
-            r over that of what it gives, which no growing of the embedding can escape.
+            r over that of an average word, which no growing of the embedding can escape.
         generator: source of all randomness; the same noise of the code on both sides.
 
     Raises:
@@ -180,9 +180,7 @@ def roughness(
     noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
     with torch.no_grad():
         there = log_p(x)
-    # Of numbers that are the examples themselves an entry is 1 in size.
-    sizes = torch.ones_like(x) if x is batch.x else x.detach()
-    length = sizes.flatten(1).norm(dim=1, keepdim=True)
+    length = x.new_full((len(x), 1), x[0].numel() ** 0.5) if x is batch.x else _word_length(x)
     probe = _of_length(normal_like(x.detach(), generator), PROBE * length).requires_grad_()
     with frozen(encoder, model.prior):
         away = kl_div(log_p(x.detach() + probe), there, log_target=True, reduction="sum")
@@ -190,6 +188,17 @@ def roughness(
     moved = log_p(x + _of_length(worst, radius * length))
     found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
     return found
+
+
+def _word_length(embedded: Tensor) -> Tensor:
+    """Root mean square length of each example's words that are not 0, (B, 1).
+
+    Args:
+        embedded: (B, T, E) vectors of words, or (B, V) weights of them.
+    """
+    lengths = embedded.detach().flatten(2).norm(dim=2) if embedded.ndim > 2 else embedded.detach()
+    many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
+    return lengths.norm(dim=1, keepdim=True) / many.sqrt()
 
 
 def _of_length(direction: Tensor, length: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class LatentEBMClassifier(
         smoothness: weight of virtual adversarial smoothness of p(y | x) (x of real numbers, or
             words, of which the embedding is moved).
         smoothness_radius: how far it is to be smooth: root mean square of the change of x, or the
-            length of the embedding's change over that of the embedding.
+            length of the embedding's change over that of an average word.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
@@ -362,7 +362,7 @@ class LatentEBMClassifier(
             raise ValueError(str(error)) from None
 
     def _component(self, kind: str, name: str, given: str) -> Any:
-        options = dict(getattr(self.inputs_, given))
+        options = dict(getattr(self.inputs_, given.replace("options", "defaults")))
         options |= _known_options(registry().get(kind, name), given, getattr(self, given))
         try:
             return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)

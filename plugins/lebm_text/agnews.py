@@ -27,7 +27,7 @@ MARKS = [
     (re.compile(r"&?nbsp;"), " "),
     (re.compile(r"&?lt;"), "<"),
     (re.compile(r"&?gt;"), ">"),
-    (re.compile(r"<[^<>]*>"), " "),
+    (re.compile(r"<[^<>]*(>|$)"), " "),
 ]
 SAME = 60  # characters by which a text is known again: wire reports differ in how they end
 

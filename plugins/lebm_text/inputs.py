@@ -74,10 +74,10 @@ class TextInputs(Words):
     decoder = "sequence"
     encoder = "sequence"
     # Those of the recipes are for a GPU, or for hours.
-    decoder_options: ClassVar[Mapping[str, Any]] = {
+    decoder_defaults: ClassVar[Mapping[str, Any]] = {
         "embed_dim": 64, "hidden": 128, "word_dropout": 0.3,
     }  # fmt: skip
-    encoder_options: ClassVar[Mapping[str, Any]] = {"embed_dim": 64, "hidden": 64}
+    encoder_defaults: ClassVar[Mapping[str, Any]] = {"embed_dim": 64, "hidden": 64}
 
     def __init__(
         self,
