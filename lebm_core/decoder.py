@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 if TYPE_CHECKING:
-    from lebm_core.data import Dataset
+    from lebm_core.data import Batches
 
 __all__ = ["Component", "Decoder", "Encoder", "device_of", "frozen", "gaussian_code"]
 
@@ -84,8 +84,12 @@ class Decoder(Component):
 
         return log_prob
 
-    def initialise(self, dataset: Dataset) -> None:
-        """Sets weights from statistics of the training split before a training; here: none."""
+    def initialise(self, dataset: Batches) -> None:
+        """Sets weights from statistics of the training split before a training; here: none.
+
+        Args:
+            dataset: its `batches("train", size)` are all that is asked of it.
+        """
 
 
 class Encoder(Component):

@@ -158,8 +158,9 @@ def roughness(
     Args:
         model: with an encoder.
         batch: examples of real numbers, or such that the encoder's `embed` makes numbers of.
-        radius: root mean square of r, in the units of x; where the encoder embeds x, the length of
-            r over that of an average word, which no growing of the embedding can escape.
+        radius: root mean square of r, in the units of x; missing values, NaN, stay missing. Where
+            the encoder embeds x, the length of r over that of an average word, which no growing
+            of the embedding can escape.
         generator: source of all randomness; the same noise of the code on both sides.
 
     Raises:
@@ -180,12 +181,14 @@ def roughness(
     noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
     with torch.no_grad():
         there = log_p(x)
-    length = x.new_full((len(x), 1), x[0].numel() ** 0.5) if x is batch.x else _word_length(x)
-    probe = _of_length(normal_like(x.detach(), generator), PROBE * length).requires_grad_()
+    seen = ~x.isnan()
+    own = x is batch.x
+    length = seen.flatten(1).sum(1, keepdim=True).sqrt() if own else _word_length(x)
+    probe = _of_length(normal_like(x.detach(), generator) * seen, PROBE * length).requires_grad_()
     with frozen(encoder, model.prior):
         away = kl_div(log_p(x.detach() + probe), there, log_target=True, reduction="sum")
         (worst,) = torch.autograd.grad(away, probe)
-    moved = log_p(x + _of_length(worst, radius * length))
+    moved = log_p(x + _of_length(torch.where(seen, worst, 0.0), radius * length))
     found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
     return found
 

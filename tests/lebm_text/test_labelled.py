@@ -147,7 +147,7 @@ def test_agnews_in_small(tmp_path):
     folder = tmp_path / "agnews"
     folder.mkdir()
     untitled = ["Twice here . \t 0", f"{long} other end . \t 1", "alone, \t 3", "of test \t 2"]
-    untitled += [f"more of {c} \t {c}" for c in range(4)]
+    untitled += [f"more of {word} \t {c}" for c, word in enumerate("abcd")]
     (folder / "train10000_lower.tsv").write_text("sentence \t label\n" + "\n".join(untitled))
     titled = [
         {"label": y, "headline": f"title {y}", "text": text}
