@@ -201,7 +201,8 @@ def _word_length(embedded: Tensor) -> Tensor:
     """
     lengths = embedded.detach().flatten(2).norm(dim=2) if embedded.ndim > 2 else embedded.detach()
     many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
-    return lengths.norm(dim=1, keepdim=True) / many.sqrt()
+    found: Tensor = lengths.norm(dim=1, keepdim=True) / many.sqrt()
+    return found
 
 
 def _of_length(direction: Tensor, length: Tensor) -> Tensor:

@@ -188,7 +188,8 @@ class BagEncoder(Encoder):
         """The counts as they are seen, (B, V): near these p(y | x) is to be smooth."""
         if self.counts == "log":
             return x.log1p()
-        return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        unit: Tensor = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        return unit
 
     def from_embedded(
         self, embedded: Tensor, x: Tensor, context: Tensor | None = None

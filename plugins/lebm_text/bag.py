@@ -105,7 +105,7 @@ class BagDataset(TextDataset):
 
 
 def spelled(x: Tensor, columns: Sequence[str]) -> list[str]:
-    """Counts (B, V) as text: the words in the order of the columns, repeated as they are counted."""
+    """Counts (B, V) as text: words in the order of the columns, as often as counted."""
     found = []
     for row in x.round().long():
         there = row.nonzero().squeeze(1).tolist()

@@ -134,4 +134,4 @@ def split_by_hash(
     for sentence, key in zip(sentences, keys, strict=True):
         splits[home[key]].append(sentence)
     facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
-    return Corpus(**splits, source=source, facts=facts)
+    return Corpus(splits["train"], splits["valid"], splits["test"], source, facts)

@@ -107,9 +107,12 @@ def corpus_of(
                 f'{line.where} has the label "{line.label}", which no training sentence has: known '
                 f"are {', '.join(labels)}." + did_you_mean(line.label, labels)
             )
+    train, valid, test = ([line.sentence for line in splits[s]] for s in SPLITS)
     corpus = Corpus(
-        *([line.sentence for line in splits[s]] for s in SPLITS),
-        source=source,
+        train,
+        valid,
+        test,
+        source,
         labels={s: [ids[line.label] for line in splits[s]] for s in SPLITS},
         classes=[(names or {}).get(label, label) for label in labels],
     )

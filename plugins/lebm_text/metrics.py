@@ -39,12 +39,13 @@ def text_of(evaluation: Evaluation) -> TextDataset:
     Raises:
         UsageError: where it is not.
     """
-    if not isinstance(evaluation.dataset, TextDataset) or isinstance(evaluation.dataset, BagDataset):
+    data = evaluation.dataset
+    if not isinstance(data, TextDataset) or isinstance(data, BagDataset):
         from lebm_core.errors import UsageError
 
-        kind = type(evaluation.dataset).__name__
+        kind = type(data).__name__
         raise UsageError(f"The text metrics need a data set of sentences, not {kind}.")
-    return evaluation.dataset
+    return data
 
 
 def rows_of(x: Tensor) -> list[Tensor]:

@@ -53,7 +53,9 @@ class TextOptions:
                     + did_you_mean(given, known)
                 )
         if self.representation == "bag" and self.tokenizer:
-            raise UsageError('data.representation = "bag" counts words: leave data.tokenizer empty.')
+            raise UsageError(
+                'data.representation = "bag" counts words: leave data.tokenizer empty.'
+            )
         for name in ("vocab_size", "min_count", "max_length", "train_lines", "eval_lines"):
             if getattr(self, name) < 0:
                 raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
