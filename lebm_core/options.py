@@ -121,7 +121,7 @@ class LearningOptions:
         64, "labelled examples of a step, beside the batch, where learning.labels is not 0"
     )
     smoothness: float = _opt(
-        0.0, "weight of virtual adversarial smoothness of p(y|x); needs a coupled prior and an encoder"
+        0.0, "weight of virtual adversarial smoothness of p(y|x), coupled prior with an encoder"
     )
     smoothness_radius: float = _opt(
         0.15,
