@@ -116,11 +116,12 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset:
         "unknown share": {split: round(share, 5) for split, share in unknown.items()},
         "vocabulary": len(tokenizer),
         "training sentences used": len(ids["train"]),
-        f"training sentences of more than {options.max_length} tokens": (
-            f"{long} {'dropped' if options.long_lines == 'drop' else 'truncated'}"
-        ),
         **corpus.facts,
     }
+    if options.max_length:
+        summary[f"training sentences of more than {options.max_length} tokens"] = (
+            f"{long} {'dropped' if options.long_lines == 'drop' else 'truncated'}"
+        )
     if corpus.classes:
         summary["classes"] = corpus.classes
         summary["labels known"] = {s: sum(y >= 0 for y in labels[s]) for s in SPLITS}
