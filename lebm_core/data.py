@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-__all__ = ["SPLITS", "Batch", "Batches", "Dataset", "subset"]
+__all__ = ["SPLITS", "Batch", "BatchSource", "Dataset", "subset"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
         return Batch(*moved)  # type: ignore[arg-type]
 
 
-class Batches(Protocol):
+class BatchSource(Protocol):
     """Whatever gives the examples of a split in batches; every `Dataset` does."""
 
     def batches(self, split: str, batch_size: int, /) -> Iterator[Batch]: ...

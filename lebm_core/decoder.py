@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 if TYPE_CHECKING:
-    from lebm_core.data import Batches
+    from lebm_core.data import BatchSource
 
 __all__ = ["Component", "Decoder", "Encoder", "device_of", "frozen", "gaussian_code"]
 
@@ -84,7 +84,7 @@ class Decoder(Component):
 
         return log_prob
 
-    def initialise(self, dataset: Batches) -> None:
+    def initialise(self, dataset: BatchSource) -> None:
         """Sets weights from statistics of the training split before a training; here: none.
 
         Args:

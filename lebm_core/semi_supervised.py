@@ -62,10 +62,12 @@ class LatentEBMClassifier(
     """A classifier, a generator and a transformer to latent codes, learned from few labels.
 
     Args:
-        decoder: name of a decoder that takes examples ("tabular" for matrices, "images.conv",
-            "text.lstm", ...), or a `Decoder`, whose x is then X as it is.
+        decoder: name of a decoder that takes examples ("tabular" for matrices, "tabular.bag" for
+            counts of words, "text.lstm" and "text.bag" for texts, "images.conv", ...), or a
+            `Decoder`, whose x is then X as it is.
         encoder: an `Encoder` to go with a `Decoder`; None for the one of the name.
-        input_options: arguments of the inputs of the named decoder, such as {"scaling": "all"}.
+        input_options: arguments of the inputs of the named decoder, such as {"scaling": "all"},
+            or {"missing": True} where NaN in a matrix is a missing value.
         decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
         encoder_options: arguments of the named encoder.
         latent_dim: dimension of z.

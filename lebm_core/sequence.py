@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from lebm_core.data import Batches
+from lebm_core.data import BatchSource
 from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
@@ -97,7 +97,7 @@ class SequenceDecoder(Decoder):
         return SequenceDistribution(self, z)
 
     @torch.no_grad()
-    def initialise(self, dataset: Batches) -> None:
+    def initialise(self, dataset: BatchSource) -> None:
         """Starts the output's bias at the log frequencies of the training split's tokens.
 
         The first epoch is then not spent on learning which words are common.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, constraints
 
 from lebm_core import Decoder, Encoder, gaussian_code
-from lebm_core.data import Batches
+from lebm_core.data import BatchSource
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.randomness import fork
 from lebm_tabular.networks import perceptron
@@ -105,7 +105,7 @@ class BagDecoder(Decoder):
         self.lengths: Tensor
 
     @torch.no_grad()
-    def initialise(self, dataset: Batches) -> None:
+    def initialise(self, dataset: BatchSource) -> None:
         """Takes word frequencies and document lengths from the training split.
 
         Raises:

@@ -40,8 +40,8 @@ class TabularDecoder(Decoder):
         latent_dim: d.
         features: number of features of x.
         hidden: widths of the hidden layers of g.
-        likelihood: "gaussian", "student" or "bernoulli".
         sigma: scale of a column, in the units of x; where it is learned, what it starts at.
+        likelihood: "gaussian", "student" or "bernoulli".
         learn_sigma: learn it, a number for each column, and never below `min_sigma`.
         min_sigma: least sigma that is learned: the density of a column without noise has no end.
         degrees: of freedom of Student's distribution, above 1 so that it has a mean.
@@ -55,8 +55,8 @@ class TabularDecoder(Decoder):
         latent_dim: int,
         features: int,
         hidden: Sequence[int] = (200, 200),
-        likelihood: str = "gaussian",
         sigma: float = 0.3,
+        likelihood: str = "gaussian",
         learn_sigma: bool = False,
         min_sigma: float = 0.01,
         degrees: float = 4.0,
@@ -100,7 +100,7 @@ class TabularDecoder(Decoder):
             value = float(x[(x < 0) | (x > 1)][0])
             raise UsageError(
                 f'decoder.likelihood = "bernoulli" takes values from 0 to 1, and x has {value:g}: '
-                "take data without scaling, or another likelihood."
+                "take data without scaling (data.scaling=none), or another likelihood."
             )
         return super().likelihood(x, context)
 

@@ -162,6 +162,26 @@ def test_the_worst_direction_is_worse_than_any_other() -> None:
     assert all(p.requires_grad for p in model.parameters())
 
 
+def test_only_what_is_observed_is_moved() -> None:
+    torch.manual_seed(0)
+    model = LatentEBM(
+        CoupledPrior(D, 2, (16,)), TabularDecoder(D, 4), TabularEncoder(D, 4, (16,), missing=True)
+    )
+    x = Rows().x[:50]
+    x[:, 2] = torch.nan
+    x[0] = torch.nan  # of this row nothing can be moved
+    seen: list[Tensor] = []
+    model.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))  # type: ignore[union-attr]
+    found = roughness(model, Batch(x), 0.5, torch.Generator().manual_seed(0))
+    found.backward()  # type: ignore[no-untyped-call]
+    assert float(found.detach()) > 0
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+    assert all(torch.equal(each.isnan(), x.isnan()) for each in seen)
+    moved = (seen[-1] - x)[1:].nan_to_num()
+    length = 0.5 * math.sqrt(3)  # of three observed columns
+    torch.testing.assert_close(moved.norm(dim=1), torch.full((49,), length))
+
+
 def test_what_cannot_be_smooth_says_so() -> None:
     with pytest.raises(UsageError, match="real numbers"):
         roughness(toy(), Batch(torch.ones(3, 4, dtype=torch.long)), 0.1, None)

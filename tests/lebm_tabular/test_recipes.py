@@ -1,14 +1,16 @@
-"""The synthetic recipes: whole models at their last iterate, and codes of three dimensions."""
+"""Recipes of vectors: synthetic ones at their last iterate, and few labels in public tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from lebm_core import run_recipe
-from lebm_core.run.build import build_dataset
+from lebm_core.run.build import build_dataset, check_recipe
 from lebm_core.run.recipe import apply, load
 from lebm_core.run.saved import load_model
 from lebm_core.run.stages import Part, train_part
@@ -51,3 +53,60 @@ def test_codes_of_three_dimensions_are_judged_and_drawn(tmp_path: Path) -> None:
     assert value.value is not None
     assert value.definition.endswith("log Z by importance")
     assert (tmp_path / "run" / "figures" / "densities.png").is_file()
+
+
+SEMI = ["semi-protein", "semi-hepmass", "semi-miniboone"]
+FEW = {
+    "semi-protein": ["data.valid=30", "data.classes=4", "learning.labels=12"],
+    "semi-hepmass": ["data.train_rows=40", "data.valid=10", "data.test_rows=20"],
+    "semi-miniboone": ["data.train_rows=40", "data.valid=10", "data.test_rows=20"],
+}
+
+
+@pytest.mark.parametrize("name", SEMI)
+def test_every_preset_and_control_resolves(name: str) -> None:
+    for preset in ("cpu", "smoke"):
+        recipe = load(name, preset)
+        check_recipe(recipe)
+        for control in recipe.evaluation["controls"]:
+            check_recipe(apply(recipe, recipe.controls[control]), control)
+    m2 = apply(recipe, recipe.controls["m2"]).learning
+    assert (m2.tilt, m2.encoder_tilt, m2.smoothness) == ("none", 0.0, 0.0)
+    assert m2.mutual_information == 0 and m2.label_weight == recipe.learning.label_weight
+
+
+@pytest.mark.parametrize("name", SEMI)
+def test_few_labels_from_data_to_report(name: str, layouts: Any, tmp_path: Path) -> None:
+    getattr(layouts, name.removeprefix("semi-"))(tmp_path / "data")
+    few = [*FEW[name], "training.max_steps=5"]
+    run = run_recipe(
+        name, "smoke", few, data_dir=tmp_path / "data", out=tmp_path / "run",
+        log=lambda line: None,
+    )  # fmt: skip
+    for row in ("model", "labels_only", "vae", "m2"):
+        value = run.results[row]["accuracy"].value
+        assert value is not None and 0 <= value <= 1, row
+    assert {"logistic", "self_training", "spreading"} <= set(run.results)
+    drawn = np.loadtxt(tmp_path / "run" / "samples.csv", delimiter=",", skiprows=1)
+    assert drawn.shape == (50, {"protein": 9, "hepmass": 27, "miniboone": 50}[name[5:]])
+
+
+def test_a_table_of_ones_own_with_holes(tmp_path: Path) -> None:
+    """A class is told by one column; a third of the values are missing."""
+    random = np.random.default_rng(0)
+    y = np.arange(400) % 2
+    x = random.normal(size=(400, 3)) + 4 * y[:, None] * [1, 0, 0]
+    text = np.where(random.random(x.shape) < 0.3, "", np.round(x, 3).astype(str))
+    label = np.where(np.arange(400) % 3 == 0, np.char.add("c", y.astype(str)), "")
+    lines = [",".join([*row, name]) for row, name in zip(text, label, strict=True)]
+    (tmp_path / "mine.csv").write_text("\n".join(["a,b,c,label", *lines]))
+    few = [
+        f"data.source={tmp_path / 'mine.csv'}", "data.name=tabular.file", "learning.labels=60",
+        "training.epochs=60", "training.max_steps=none", "evaluation.controls=[]",
+        "data.test=0.3", "training.lr_encoder=1e-2", "training.lr_prior=1e-2",
+    ]  # fmt: skip
+    run = run_recipe("semi-protein", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+    row = run.results["model"]
+    assert row["accuracy"].value is not None and row["accuracy"].value > 0.7
+    assert run.results["logistic"]["accuracy"].value is not None
+    assert "nan" not in (tmp_path / "run" / "samples.csv").read_text()
