@@ -102,6 +102,27 @@ class Encoder(Component):
         kind = type(self).__name__
         raise TypeError(f"{kind} defines no forward(x): an encoder returns q(z | x).")
 
+    def embed(self, x: Any) -> Any:
+        """x as real numbers (B, ...) near which p(y | x) can be smooth; by default x itself.
+
+        An encoder of words gives their embeddings, 0 where there is none, and takes them back in
+        `from_embedded` (Miyato et al. 2017, arXiv 1605.07725).
+        """
+        return x
+
+    def from_embedded(
+        self, embedded: Any, x: Any, context: Tensor | None = None
+    ) -> Independent[Normal]:
+        """q(z | x) from `embed(x)`, moved or not; whoever overrides one overrides both.
+
+        Args:
+            embedded: what `embed` gave.
+            x: the examples, for what they say beside it, such as where they end.
+            context: (B, c) the prior's context, or None.
+        """
+        found: Independent[Normal] = self(embedded, context)
+        return found
+
 
 def gaussian_code(statistics: Tensor, min_log_std: float = -6.0) -> Independent[Normal]:
     """The Gaussian whose mean and log standard deviation are the two halves of (B, 2d).

@@ -26,8 +26,9 @@ class Inputs(ABC):
     """Examples X of one kind, to x and back, registered by the name that a user gives.
 
     Attributes:
-        decoder: name of the decoder; the default options are its own.
+        decoder: name of the decoder.
         encoder: name of the encoder that goes with it.
+        decoder_defaults, encoder_defaults: options of theirs where the user gives none.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         missing: NaN in such a matrix is a missing value.
         decoder_options: what the user gives to the decoder, set before `fit`: it may change how x
@@ -37,6 +38,8 @@ class Inputs(ABC):
 
     decoder: ClassVar[str]
     encoder: ClassVar[str]
+    decoder_defaults: ClassVar[Mapping[str, Any]] = {}
+    encoder_defaults: ClassVar[Mapping[str, Any]] = {}
     vectors: ClassVar[bool] = False
     missing: bool = False
     decoder_options: Mapping[str, Any] = {}  # noqa: RUF012

@@ -121,10 +121,12 @@ class LearningOptions:
         64, "labelled examples of a step, beside the batch, where learning.labels is not 0"
     )
     smoothness: float = _opt(
-        0.0, "weight of virtual adversarial smoothness of p(y|x), coupled prior, real-valued x only"
+        0.0, "weight of virtual adversarial smoothness of p(y|x), coupled prior with an encoder"
     )
     smoothness_radius: float = _opt(
-        0.15, "how far p(y|x) is to be smooth: root mean square of the change, in the units of x"
+        0.15,
+        "how far p(y|x) is to be smooth: root mean square of the change of x, in its units; "
+        "of text the length of the change over that of an average word's embedding",
     )
     code_penalty: float = _opt(1e-2, "L2 of the codes, autoencoder rule only")
     energy_l2: float = _opt(0.0, "L2 penalty of f on posterior and prior samples")

@@ -64,7 +64,8 @@ class LatentEBMClassifier(
 
     Args:
         decoder: name of a decoder that takes examples ("tabular" for matrices, "tabular.bag" for
-            counts of words, "images.conv", ...), or a `Decoder`, whose x is then X as it is.
+            counts of words, "text.lstm" and "text.bag" for texts, "images.conv", ...), or a
+            `Decoder`, whose x is then X as it is.
         encoder: an `Encoder` to go with a `Decoder`; None for the one of the name.
         input_options: arguments of the inputs of the named decoder, such as {"scaling": "all"},
             or {"missing": True} where NaN in a matrix is a missing value.
@@ -74,8 +75,10 @@ class LatentEBMClassifier(
         prior_hidden: widths of the hidden layers of F(z).
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
-        smoothness: weight of virtual adversarial smoothness of p(y | x) (real-valued x).
-        smoothness_radius: how far it is to be smooth: root mean square of the change of x.
+        smoothness: weight of virtual adversarial smoothness of p(y | x) (x of real numbers, or
+            words, of which the embedding is moved).
+        smoothness_radius: how far it is to be smooth: root mean square of the change of x, or the
+            length of the embedding's change over that of an average word.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
@@ -364,7 +367,8 @@ class LatentEBMClassifier(
             raise ValueError(str(error)) from None
 
     def _component(self, kind: str, name: str, given: str) -> Any:
-        options = _known_options(registry().get(kind, name), given, getattr(self, given))
+        options = dict(getattr(self.inputs_, given.replace("options", "defaults")))
+        options |= _known_options(registry().get(kind, name), given, getattr(self, given))
         try:
             return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)
         except UsageError as error:

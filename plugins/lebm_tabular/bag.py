@@ -182,12 +182,20 @@ class BagEncoder(Encoder):
         self.net = perceptron(features, hidden, 2 * latent_dim, dropout)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        x = x.clamp(min=0)  # smoothness moves counts a little, below 0 too
+        return self.from_embedded(self.embed(x), x, context)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The counts as they are seen, (B, V): near these p(y | x) is to be smooth."""
         if self.counts == "log":
-            seen = x.log1p()
-        else:
-            seen = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-        return gaussian_code(self.net(seen))
+            return x.log1p()
+        unit: Tensor = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        return unit
+
+    def from_embedded(
+        self, embedded: Tensor, x: Tensor, context: Tensor | None = None
+    ) -> Independent[Normal]:
+        """q(z | x) from `embed(x)`."""
+        return gaussian_code(self.net(embedded))
 
 
 def counts_of(x: object) -> Tensor:

@@ -96,7 +96,8 @@ class BagInputs(Inputs):
     """Counts of words (n, V), a scipy sparse matrix such as CountVectorizer's, or an array.
 
     They are kept sparse, and made dense (float32) by the batch: a batch of 500 is 2 kB for each
-    word of the vocabulary. Samples are a sparse matrix if X was one.
+    word of the vocabulary. Samples are a sparse matrix if X was one. `smoothness_radius` is in
+    units of what an average word of a document counts.
 
     Args:
         binary: count each word of a document once.

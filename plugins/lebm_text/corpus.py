@@ -24,6 +24,8 @@ class Corpus:
         train, valid, test: the sentences.
         source: where they are from, for error messages and the report.
         facts: further facts for the report: files with their sha256, how the splits were made.
+        labels: class ids by split, -1 where unknown; empty for a corpus without classes.
+        classes: their names.
     """
 
     train: list[str]
@@ -31,6 +33,8 @@ class Corpus:
     test: list[str]
     source: str
     facts: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, list[int]] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
 
 
 def file_sha256(path: Path) -> str:
@@ -130,4 +134,4 @@ def split_by_hash(
     for sentence, key in zip(sentences, keys, strict=True):
         splits[home[key]].append(sentence)
     facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
-    return Corpus(**splits, source=source, facts=facts)
+    return Corpus(splits["train"], splits["valid"], splits["test"], source, facts)

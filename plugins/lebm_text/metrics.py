@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation
+from lebm_text.bag import BagDataset
 from lebm_text.datasets import TextDataset
 from lebm_text.vocabulary import EOS, PAD
 
@@ -38,12 +39,13 @@ def text_of(evaluation: Evaluation) -> TextDataset:
     Raises:
         UsageError: where it is not.
     """
-    if not isinstance(evaluation.dataset, TextDataset):
+    data = evaluation.dataset
+    if not isinstance(data, TextDataset) or isinstance(data, BagDataset):
         from lebm_core.errors import UsageError
 
-        kind = type(evaluation.dataset).__name__
+        kind = type(data).__name__
         raise UsageError(f"The text metrics need a data set of sentences, not {kind}.")
-    return evaluation.dataset
+    return data
 
 
 def rows_of(x: Tensor) -> list[Tensor]:
