@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,16 +13,18 @@ from torch import Tensor
 
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError
+from lebm_core.token_data import TokenDataset
 from lebm_molecules.tokens import MoleculeTokens, check_notation, symbols_of
-from lebm_text.datasets import FILE, TextDataset
 
 __all__ = ["MoleculeDataset", "MoleculeOptions", "prepare"]
 
 EMPTY = "<empty>"  # a sample of no symbol: a blank line would not be counted
 
 
-class MoleculeDataset(TextDataset):
-    """`TextDataset` whose sentences are SMILES, and whose samples are written as .smi."""
+class MoleculeDataset(TokenDataset):
+    """`TokenDataset` whose texts are SMILES, and whose samples are written as .smi."""
+
+    file = "text.json"  # as saved models have it
 
     def write(self, x: Tensor, path: Path) -> Path:
         """Writes one SMILES a line to `path` with the suffix .smi."""
@@ -48,9 +49,9 @@ class MoleculeDataset(TextDataset):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads what `save` wrote; the splits are empty."""
-        saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        saved = cls.saved(folder)
         tokens = MoleculeTokens(saved["tokenizer"]["symbols"], saved["tokenizer"]["notation"])
-        return cls(tokens, {}, saved["summary"], saved["max_length"])
+        return cls(tokens, {}, saved["summary"], saved["max_length"], classes=saved["classes"])
 
 
 @dataclass(frozen=True)

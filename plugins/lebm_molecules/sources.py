@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.run.datasets import DataFiles, open_text
+from lebm_core.run.datasets import DataFiles, file_sha256, open_text
+from lebm_core.run.splits import homes_by_hash
 from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
 from lebm_molecules.files import read_smiles
-from lebm_text.corpus import file_sha256, split_by_hash
 
 __all__ = ["file", "nci", "qm9", "zinc"]
 
@@ -136,9 +137,14 @@ def _by_hash(
             forms.append(form)
     if not good:
         raise UsageError(f"{path} holds no molecule; {bad[0] if bad else 'every line is blank'}.")
-    corpus = split_by_hash(good, valid_share, test_share, source, keys=forms)
-    facts: dict[str, Any] = {**corpus.facts, "sha256": {path.name: file_sha256(path)}}
+    homes = homes_by_hash(forms, valid_share, test_share, source, "molecule")
+    facts: dict[str, Any] = {
+        "splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}",
+        "sha256": {path.name: file_sha256(path)},
+    }
     if bad:
         facts["lines that are no molecule"] = f"{len(bad)}, the first: {bad[0]}"
-    parts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
+    parts: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for smiles, home in zip(good, homes, strict=True):
+        parts[home].append(smiles)
     return prepare(parts, source, facts, options)
