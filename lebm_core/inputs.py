@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,12 +19,19 @@ class Inputs(ABC):
     Attributes:
         decoder: name of the decoder; the default options are its own.
         encoder: name of the encoder that goes with it.
+        decoder_options: defaults of that decoder for these examples; the user's come before them.
+        encoder_options: of that encoder, likewise.
+        smooth: x is of real numbers, so that p(y | x) can be smooth in it. Where it is False the
+            classifier's `smoothness` does nothing.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         sizes: what a decoder's or encoder's constructor may ask for by name, known after `fit`.
     """
 
     decoder: ClassVar[str]
     encoder: ClassVar[str]
+    decoder_options: ClassVar[Mapping[str, Any]] = {}
+    encoder_options: ClassVar[Mapping[str, Any]] = {}
+    smooth: ClassVar[bool] = True
     vectors: ClassVar[bool] = False
     sizes: dict[str, Any]
 

@@ -72,7 +72,8 @@ class LatentEBMClassifier(
         prior_hidden: widths of the hidden layers of F(z).
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
-        smoothness: weight of virtual adversarial smoothness of p(y | x) (real-valued x).
+        smoothness: weight of virtual adversarial smoothness of p(y | x); 0 where x is not of
+            real numbers (`Inputs.smooth`).
         smoothness_radius: how far it is to be smooth: root mean square of the change of x.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
@@ -357,7 +358,8 @@ class LatentEBMClassifier(
             raise ValueError(str(error)) from None
 
     def _component(self, kind: str, name: str, given: str) -> Any:
-        options = _known_options(registry().get(kind, name), given, getattr(self, given))
+        own = _known_options(registry().get(kind, name), given, getattr(self, given))
+        options = {**getattr(self.inputs_, given), **own}
         try:
             return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)
         except UsageError as error:
@@ -369,11 +371,12 @@ class LatentEBMClassifier(
         generator: torch.Generator,
         checked: tuple[Tensor, Tensor] | None,
     ) -> None:
+        smoothness = self.smoothness if self.inputs_.smooth else 0.0
         learning = Learning(
             LearningOptions(
                 kl_weight=self.kl_weight, kl_cycles=1, kl_rise=0.2, reference_samples=2,
                 mutual_information=self.mutual_information, label_weight=self.label_weight,
-                smoothness=self.smoothness, smoothness_radius=self.smoothness_radius,
+                smoothness=smoothness, smoothness_radius=self.smoothness_radius,
                 energy_l2=1e-4, code_pool=CODE_POOL,
             ),
             monitor=False,
