@@ -34,7 +34,7 @@ class MoleculeDataset(TokenDataset):
         return file
 
     def vectors(self, split: str, index: Tensor) -> Any:
-        """Morgan fingerprints of the molecules, (n, 2048) in CSR form."""
+        """Morgan fingerprints of the molecules as counts, (n, 2048) in CSR form."""
         from lebm_molecules.labels import fingerprints
 
         return fingerprints(self.sentences(self.batch(split, index).x))

@@ -147,10 +147,12 @@ def scaffold(smiles: str) -> str:
 
 
 def fingerprints(molecules: Sequence[str]) -> csr_matrix:
-    """Morgan fingerprints of radius 2, 2,048 bits, 0 or 1 each (Rogers and Hahn 2010).
+    """Morgan fingerprints of radius 2 in 2,048 places (Rogers and Hahn 2010), as counts.
+
+    How often an environment occurs tells a linear classifier more than whether it does.
 
     Args:
-        molecules: n SMILES; what is no molecule has no bit.
+        molecules: n SMILES; what is no molecule has zeros.
 
     Returns:
         (n, 2048), float32 in CSR form.
@@ -158,13 +160,17 @@ def fingerprints(molecules: Sequence[str]) -> csr_matrix:
     from rdkit.Chem import rdFingerprintGenerator
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=FINGERPRINT_BITS)
-    bits: list[NDArray[np.int64]] = []
+    places: list[NDArray[np.int64]] = []
+    counts: list[NDArray[np.float32]] = []
     with quiet():
         for smiles in molecules:
             molecule = Chem.MolFromSmiles(smiles)
-            on = () if molecule is None else generator.GetFingerprint(molecule).GetOnBits()
-            bits.append(np.fromiter(on, dtype=np.int64))
-    ends = np.cumsum([0, *map(len, bits)])
-    columns = np.concatenate([np.zeros(0, dtype=np.int64), *bits])
-    ones = np.ones(len(columns), dtype=np.float32)
-    return csr_matrix((ones, columns, ends), shape=(len(bits), FINGERPRINT_BITS))
+            found = {}
+            if molecule is not None:
+                found = generator.GetCountFingerprint(molecule).GetNonzeroElements()
+            places.append(np.fromiter(found.keys(), np.int64, len(found)))
+            counts.append(np.fromiter(found.values(), np.float32, len(found)))
+    ends = np.cumsum([0, *map(len, places)])
+    columns = np.concatenate([np.zeros(0, np.int64), *places])
+    values = np.concatenate([np.zeros(0, np.float32), *counts])
+    return csr_matrix((values, columns, ends), shape=(len(places), FINGERPRINT_BITS))

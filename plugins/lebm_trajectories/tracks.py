@@ -123,15 +123,15 @@ class TrackInputs(Inputs):
 
     def _own(self, tracks: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
         """The positions after the first in each track's own coordinates, (n, T - 1, 2)."""
-        away = tracks[:, 1:] - tracks[:, :1]
+        away: np.ndarray[Any, np.dtype[Any]] = tracks[:, 1:] - tracks[:, :1]
         if not self.heading:
             return away
         first = away[:, (tracks.shape[1] - 1) // 3]  # of one step alone the direction is noise
         length = np.linalg.norm(first, axis=1, keepdims=True)
         along = np.where(length > 0, first / np.where(length > 0, length, 1), [1.0, 0.0])
         aside = np.stack([-along[:, 1], along[:, 0]], axis=1)
-        found: np.ndarray[Any, np.dtype[Any]] = away @ np.stack([along, aside], axis=2)
-        return found
+        away = away @ np.stack([along, aside], axis=2)
+        return away
 
     @staticmethod
     def _tracks(X: Any) -> np.ndarray[Any, np.dtype[Any]]:  # noqa: N803

@@ -153,7 +153,8 @@ def test_labels_that_cannot_be(
 
 def test_fingerprints_are_of_the_molecule_not_of_its_writing() -> None:
     found = fingerprints(["OCC", "CCO", "CCN", "no"]).toarray()
-    assert found.shape == (4, 2048) and set(np.unique(found)) == {0.0, 1.0}
+    assert found.shape == (4, 2048)
+    assert found.sum(1).tolist() == [6, 6, 6, 0]  # three atoms, each alone and with its neighbours
     assert (found[0] == found[1]).all() and (found[0] != found[2]).any() and not found[3].any()
 
 
