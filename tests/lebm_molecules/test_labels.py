@@ -19,7 +19,7 @@ from lebm_core.run.datasets import DataFiles
 from lebm_core.run.recipe import apply, load
 from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
 from lebm_molecules.labels import by_property, by_word, fingerprints, scaffold
-from lebm_molecules.sources import file, nci
+from lebm_molecules.sources import file, nci, zinc
 
 FILES = DataFiles()
 ALKANES = ["C" * n for n in range(1, 21)]
@@ -99,6 +99,17 @@ def test_no_scaffold_is_in_two_splits() -> None:
     assert data.length("test") == pytest.approx(0.15 * 4991, abs=40)
     with pytest.raises(UsageError, match=r'data.split_by = "scafold".*Did you mean "scaffold"'):
         nci(files=FILES, seed=0, split_by="scafold")
+
+
+def test_zinc_by_scaffold_needs_no_published_numbers(tmp_path: Path) -> None:
+    rings = ["C1" + "C" * n + "1" for n in range(2, 32)]
+    molecules = [f"{'C' * n}{ring}" for ring in rings for n in (0, 1, 2)]
+    folder = tmp_path / "zinc250k"
+    folder.mkdir()
+    (folder / "zinc250k.smi").write_text("\n".join(molecules) + "\n", encoding="utf-8")
+    data = zinc(files=DataFiles(tmp_path), seed=0, split_by="scaffold")
+    assert [data.length(split) for split in SPLITS] == [72, 9, 9]
+    assert "30 Bemis-Murcko scaffolds" in data.summary["split"]
 
 
 def test_a_scaffold_is_the_rings_and_what_joins_them() -> None:
