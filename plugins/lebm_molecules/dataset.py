@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError
 from lebm_core.token_data import TokenDataset
 from lebm_molecules.tokens import MoleculeTokens, check_notation, symbols_of
+
+if TYPE_CHECKING:
+    from lebm_molecules.labels import Classes
 
 __all__ = ["Labels", "MoleculeDataset", "MoleculeOptions", "prepare"]
 
@@ -130,15 +133,8 @@ def prepare(
     limit = {"train": options.train_molecules}
     used = {s: slice(limit.get(s, options.eval_molecules) or None) for s in SPLITS}
     kept = {s: splits[s][used[s]] for s in SPLITS}
-    classes = None
-    if labels is not None or options.classes:
-        from lebm_molecules.labels import by_property, by_word
-
-        if labels is None:
-            classes = by_property(kept, options.classes, options.class_count)
-        else:
-            words = {s: labels.words[s][used[s]] for s in SPLITS}
-            classes = by_word(words, labels.column)
+    words = None if labels is None else {s: labels.words[s][used[s]] for s in SPLITS}
+    classes = _classes(kept, options, words, "" if labels is None else labels.column)
     left_out: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     rows: dict[str, list[_Row]] = {split: [] for split in SPLITS}
     for split in SPLITS:
@@ -192,6 +188,22 @@ def prepare(
         summary[f"classes of {split}"] = told | ({"unknown": counts[-1]} if counts[-1] else {})
     found = {split: torch.tensor(some, dtype=torch.long) for split, some in ys.items()}
     return MoleculeDataset(tokens, ids, summary, labels=found, classes=classes.names)
+
+
+def _classes(
+    molecules: dict[str, list[str]],
+    options: MoleculeOptions,
+    words: dict[str, list[str]] | None,
+    column: str,
+) -> Classes | None:
+    """Classes from the user's words, else of the property asked for, else none."""
+    if words is None and not options.classes:
+        return None
+    from lebm_molecules.labels import by_property, by_word  # RDKit only where it is needed
+
+    if words is not None:
+        return by_word(words, column)
+    return by_property(molecules, options.classes, options.class_count)
 
 
 def _written(
