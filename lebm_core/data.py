@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
-__all__ = ["SPLITS", "Batch", "Dataset", "subset"]
+__all__ = ["SPLITS", "Batch", "Batches", "Dataset", "subset"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -36,6 +36,12 @@ class Batch(NamedTuple):
         """The same batch with every tensor on `device`."""
         moved = (v.to(device) if isinstance(v, (Tensor, Batch)) else v for v in self)
         return Batch(*moved)  # type: ignore[arg-type]
+
+
+class Batches(Protocol):
+    """Whatever gives the examples of a split in batches; every `Dataset` does."""
+
+    def batches(self, split: str, batch_size: int, /) -> Iterator[Batch]: ...
 
 
 class Dataset(ABC):

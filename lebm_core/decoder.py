@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 if TYPE_CHECKING:
-    from lebm_core.data import Dataset
+    from lebm_core.data import Batches
 
 __all__ = ["Component", "Decoder", "Encoder", "device_of", "frozen", "gaussian_code"]
 
@@ -84,8 +84,12 @@ class Decoder(Component):
 
         return log_prob
 
-    def initialise(self, dataset: Dataset) -> None:
-        """Sets weights from statistics of the training split before a training; here: none."""
+    def initialise(self, dataset: Batches) -> None:
+        """Sets weights from statistics of the training split before a training; here: none.
+
+        Args:
+            dataset: its `batches("train", size)` are all that is asked of it.
+        """
 
 
 class Encoder(Component):
@@ -97,6 +101,27 @@ class Encoder(Component):
         """q(z | x) with batch shape (B,) and event shape (d,); see `gaussian_code`."""
         kind = type(self).__name__
         raise TypeError(f"{kind} defines no forward(x): an encoder returns q(z | x).")
+
+    def embed(self, x: Any) -> Any:
+        """x as real numbers (B, ...) near which p(y | x) can be smooth; by default x itself.
+
+        An encoder of words gives their embeddings, 0 where there is none, and takes them back in
+        `from_embedded` (Miyato et al. 2017, arXiv 1605.07725).
+        """
+        return x
+
+    def from_embedded(
+        self, embedded: Any, x: Any, context: Tensor | None = None
+    ) -> Independent[Normal]:
+        """q(z | x) from `embed(x)`, moved or not; whoever overrides one overrides both.
+
+        Args:
+            embedded: what `embed` gave.
+            x: the examples, for what they say beside it, such as where they end.
+            context: (B, c) the prior's context, or None.
+        """
+        found: Independent[Normal] = self(embedded, context)
+        return found
 
 
 def gaussian_code(statistics: Tensor, min_log_std: float = -6.0) -> Independent[Normal]:

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Inputs", "Tensors"]
+__all__ = ["Examples", "Inputs", "Tensors"]
+
+
+class Examples(Protocol):
+    """Examples as a decoder takes them: a tensor, or what makes one of the rows asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Tensor:
+        """The examples with these numbers (integers, a mask or a slice), first axis the rows."""
 
 
 class Inputs(ABC):
     """Examples X of one kind, to x and back, registered by the name that a user gives.
 
     Attributes:
-        decoder: name of the decoder; the default options are its own.
+        decoder: name of the decoder.
         encoder: name of the encoder that goes with it.
-        decoder_options: defaults of that decoder for these examples; the user's come before them.
-        encoder_options: of that encoder, likewise.
-        smooth: x is of real numbers, so that p(y | x) can be smooth in it. Where it is False the
-            classifier's `smoothness` does nothing.
+        decoder_defaults, encoder_defaults: options of theirs where the user gives none.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
+        missing: NaN in such a matrix is a missing value.
+        decoder_options: what the user gives to the decoder, set before `fit`: it may change how x
+            has to look.
         sizes: what a decoder's or encoder's constructor may ask for by name, known after `fit`.
     """
 
     decoder: ClassVar[str]
     encoder: ClassVar[str]
-    decoder_options: ClassVar[Mapping[str, Any]] = {}
-    encoder_options: ClassVar[Mapping[str, Any]] = {}
-    smooth: ClassVar[bool] = True
+    decoder_defaults: ClassVar[Mapping[str, Any]] = {}
+    encoder_defaults: ClassVar[Mapping[str, Any]] = {}
     vectors: ClassVar[bool] = False
+    missing: bool = False
+    decoder_options: Mapping[str, Any] = {}  # noqa: RUF012
     sizes: dict[str, Any]
 
     @abstractmethod
@@ -44,8 +54,8 @@ class Inputs(ABC):
         """
 
     @abstractmethod
-    def x(self, X: Any) -> Tensor:  # noqa: N803
-        """The examples as the decoder takes them, first axis n, on the CPU.
+    def x(self, X: Any) -> Examples:  # noqa: N803
+        """The examples as the decoder takes them, n of them, on the CPU.
 
         Raises:
             ValueError: naming what is wrong with X.

@@ -6,7 +6,6 @@ arXiv 1704.03976 (virtual adversarial smoothness of p(y | x)).
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -158,19 +157,23 @@ def roughness(
 
     Args:
         model: with an encoder.
-        batch: examples of real numbers.
-        radius: root mean square of r, in the units of x.
+        batch: examples of real numbers, or such that the encoder's `embed` makes numbers of.
+        radius: root mean square of r, in the units of x; missing values, NaN, stay missing. Where
+            the encoder embeds x, the length of r over that of an average word, which no growing
+            of the embedding can escape.
         generator: source of all randomness; the same noise of the code on both sides.
 
     Raises:
-        UsageError: where x is not of real numbers, or there is no encoder.
+        UsageError: where neither x nor what the encoder makes of it is of real numbers, or there
+            is no encoder.
     """
-    encoder, x = model.need_encoder("learning.smoothness"), batch.x
+    encoder = model.need_encoder("learning.smoothness")
+    x = encoder.embed(batch.x)  # once: one mask of dropout for all that is compared
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise UsageError("learning.smoothness needs examples of real numbers; set it to 0.")
 
     def log_p(at: Tensor) -> Tensor:
-        q: Independent[Normal] = encoder(at, batch.context)
+        q = encoder.from_embedded(at, batch.x, batch.context)
         logits: Tensor = model.prior.logits(q.mean + q.stddev * noise, batch.context)  # type: ignore[operator]
         found: Tensor = logits.log_softmax(-1)
         return found
@@ -178,17 +181,32 @@ def roughness(
     noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
     with torch.no_grad():
         there = log_p(x)
-    length = math.sqrt(x[0].numel())
-    probe = _of_length(normal_like(x, generator), PROBE * length).requires_grad_()
+    seen = ~x.isnan()
+    own = x is batch.x
+    length = seen.flatten(1).sum(1, keepdim=True).sqrt() if own else _word_length(x)
+    probe = _of_length(normal_like(x.detach(), generator) * seen, PROBE * length).requires_grad_()
     with frozen(encoder, model.prior):
-        away = kl_div(log_p(x + probe), there, log_target=True, reduction="sum")
+        away = kl_div(log_p(x.detach() + probe), there, log_target=True, reduction="sum")
         (worst,) = torch.autograd.grad(away, probe)
-    moved = log_p(x + _of_length(worst, radius * length))
+    moved = log_p(x + _of_length(torch.where(seen, worst, 0.0), radius * length))
     found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
     return found
 
 
-def _of_length(direction: Tensor, length: float) -> Tensor:
+def _word_length(embedded: Tensor) -> Tensor:
+    """Root mean square length of each example's words that are not 0, (B, 1).
+
+    Args:
+        embedded: (B, T, E) vectors of words, or (B, V) weights of them.
+    """
+    lengths = embedded.detach().flatten(2).norm(dim=2) if embedded.ndim > 2 else embedded.detach()
+    many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
+    found: Tensor = lengths.norm(dim=1, keepdim=True) / many.sqrt()
+    return found
+
+
+def _of_length(direction: Tensor, length: Tensor) -> Tensor:
+    """Each row made as long as its entry of `length`, (B, 1)."""
     flat = direction.flatten(1)
     scaled = length * flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-12)
     found: Tensor = scaled.view_as(direction)

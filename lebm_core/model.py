@@ -172,13 +172,13 @@ class LatentEBM(nn.Module, HubModel):
         step_size: float = 0.1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Fills in x where `mask` is False, by a chain on the likelihood of what is known.
+        """Fills in x where `mask` is False or x NaN, by a chain on the likelihood of what is known.
 
         Raises:
             UsageError: where p(x | z) has no likelihood for each coordinate.
         """
-        known = mask.to(x.device).expand_as(x)
-        filled = torch.where(known, x, torch.zeros_like(x))  # what is unknown may be NaN
+        known = mask.to(x.device).expand_as(x) & ~x.isnan()
+        filled = torch.where(known, x, torch.zeros_like(x))
 
         def log_prob(z: Tensor) -> Tensor:
             p = self.decoder(z, context)

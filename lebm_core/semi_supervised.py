@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -33,7 +33,7 @@ from lebm_core.coupled_prior import CoupledPrior
 from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.inputs import Inputs, Tensors
+from lebm_core.inputs import Examples, Inputs, Tensors
 from lebm_core.labels import Labelled
 from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES, Learning
 from lebm_core.model import LatentEBM
@@ -62,8 +62,8 @@ class LatentEBMClassifier(
     """A classifier, a generator and a transformer to latent codes, learned from few labels.
 
     Args:
-        decoder: name of a decoder that takes examples ("tabular" for matrices, "images.conv", ...),
-            or a `Decoder`, whose x is then X as it is.
+        decoder: name of a decoder that takes examples ("tabular" for matrices, "images.conv",
+            "text.lstm", ...), or a `Decoder`, whose x is then X as it is.
         encoder: an `Encoder` to go with a `Decoder`; None for the one of the name.
         input_options: arguments of the inputs of the named decoder, such as {"scaling": "all"}.
         decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
@@ -72,9 +72,10 @@ class LatentEBMClassifier(
         prior_hidden: widths of the hidden layers of F(z).
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
-        smoothness: weight of virtual adversarial smoothness of p(y | x); 0 where x is not of
-            real numbers (`Inputs.smooth`).
-        smoothness_radius: how far it is to be smooth: root mean square of the change of x.
+        smoothness: weight of virtual adversarial smoothness of p(y | x) (x of real numbers, or
+            words, of which the embedding is moved).
+        smoothness_radius: how far it is to be smooth: root mean square of the change of x, or the
+            length of the embedding's change over that of an average word.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
@@ -178,7 +179,7 @@ class LatentEBMClassifier(
         self._check()
         inputs = self._inputs()
         if inputs.vectors:
-            X = validate_data(self, X, dtype=np.float64)  # noqa: N806
+            X = self._matrix(X, inputs)  # noqa: N806
         labels = self._labels(y, _num_samples(X))
         self.inputs_ = inputs.fit(X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -187,7 +188,7 @@ class LatentEBMClassifier(
         data = _Examples(x, labels if held is None else np.where(held, -1, labels))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model_ = self._model(x).to(self.device)
+            self.model_ = self._model(data).to(self.device)
             noise = torch.randn(-(-self.draws // 2), self.latent_dim)
             self._noise = torch.cat([noise, -noise])[: self.draws]
             checked = None if held is None else (x[held], torch.as_tensor(labels[held]))
@@ -252,7 +253,9 @@ class LatentEBMClassifier(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = False
-        tags.input_tags.two_d_array = isinstance(self.decoder, str) and self.decoder == "tabular"
+        matrix = isinstance(self.decoder, str) and self.decoder == "tabular"
+        tags.input_tags.two_d_array = matrix
+        tags.input_tags.allow_nan = matrix and bool((self.input_options or {}).get("missing"))
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
@@ -294,7 +297,9 @@ class LatentEBMClassifier(
                 make: Callable[..., Inputs] = registry().get("inputs", self.decoder)
             except UsageError as error:
                 raise ValueError(str(error)) from None
-            return make(**_known_options(make, "input_options", self.input_options))
+            inputs = make(**_known_options(make, "input_options", self.input_options))
+            inputs.decoder_options = dict(self.decoder_options or {})
+            return inputs
         if self.encoder is None:
             raise ValueError("A decoder object needs an encoder object: encoder=...")
         for name in ("input_options", "decoder_options", "encoder_options"):
@@ -342,13 +347,14 @@ class LatentEBMClassifier(
         labels[~unknown] = ids
         return labels
 
-    def _model(self, x: Tensor) -> LatentEBM:
+    def _model(self, data: _Examples) -> LatentEBM:
         prior = CoupledPrior(
             self.latent_dim, len(self.classes_), self.prior_hidden,
             steps=CHAIN_STEPS, step_size=CHAIN_STEP_SIZE,
         )  # fmt: skip
         if isinstance(self.decoder, str):
             decoder = self._component("decoders", self.inputs_.decoder, "decoder_options")
+            decoder.initialise(data)
             encoder = self._component("encoders", self.inputs_.encoder, "encoder_options")
         else:
             decoder, encoder = copy.deepcopy(self.decoder), copy.deepcopy(self.encoder)
@@ -358,8 +364,8 @@ class LatentEBMClassifier(
             raise ValueError(str(error)) from None
 
     def _component(self, kind: str, name: str, given: str) -> Any:
-        own = _known_options(registry().get(kind, name), given, getattr(self, given))
-        options = {**getattr(self.inputs_, given), **own}
+        options = dict(getattr(self.inputs_, given.replace("options", "defaults")))
+        options |= _known_options(registry().get(kind, name), given, getattr(self, given))
         try:
             return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)
         except UsageError as error:
@@ -371,12 +377,11 @@ class LatentEBMClassifier(
         generator: torch.Generator,
         checked: tuple[Tensor, Tensor] | None,
     ) -> None:
-        smoothness = self.smoothness if self.inputs_.smooth else 0.0
         learning = Learning(
             LearningOptions(
                 kl_weight=self.kl_weight, kl_cycles=1, kl_rise=0.2, reference_samples=2,
                 mutual_information=self.mutual_information, label_weight=self.label_weight,
-                smoothness=smoothness, smoothness_radius=self.smoothness_radius,
+                smoothness=self.smoothness, smoothness_radius=self.smoothness_radius,
                 energy_l2=1e-4, code_pool=CODE_POOL,
             ),
             monitor=False,
@@ -423,7 +428,7 @@ class LatentEBMClassifier(
         self.model_.eval()
 
     @torch.no_grad()
-    def _codes(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def _codes(self, x: Examples, generator: torch.Generator) -> Tensor:
         """Draws of q(z | x), several of each example where there are few."""
         q = [self._code(some) for some in self._whole(x)]
         mean, std = torch.cat([p.mean for p in q]), torch.cat([p.stddev for p in q])
@@ -431,7 +436,7 @@ class LatentEBMClassifier(
         times = min(FINISH_PASSES, -(-FINISH_CODES // len(x)))
         return torch.cat([mean + std * normal_like(mean, generator) for _ in range(times)])
 
-    def _finished(self, x: Tensor, generator: torch.Generator) -> CoupledPrior:
+    def _finished(self, x: Examples, generator: torch.Generator) -> CoupledPrior:
         """The prior that samples are drawn from: it learns again, from codes that no longer move.
 
         Predictions keep the prior of the training: this one learns p(z), and no labels.
@@ -453,23 +458,35 @@ class LatentEBMClassifier(
         p = self._proba(x)[torch.arange(len(y)), y]
         return float(p.clamp(min=1e-12).log().mean())
 
-    def _x(self, X: Any) -> Tensor:  # noqa: N803
+    def _x(self, X: Any) -> Examples:  # noqa: N803
         check_is_fitted(self)
         if self.inputs_.vectors:
-            X = validate_data(self, X, reset=False, dtype=np.float64)  # noqa: N806
+            X = self._matrix(X, self.inputs_, reset=False)  # noqa: N806
         return self.inputs_.x(X)
 
-    def _whole(self, x: Tensor) -> list[Tensor]:
+    def _matrix(self, X: Any, inputs: Inputs, reset: bool = True) -> Any:  # noqa: N803
+        """X by scikit-learn's conventions; NaN only where it is a missing value."""
+        X = validate_data(  # noqa: N806
+            self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
+        )
+        if not inputs.missing and np.isnan(X).any():
+            raise ValueError(
+                'Input X contains NaN: with input_options={"missing": True} it is a missing value.'
+            )
+        return X
+
+    def _whole(self, x: Examples) -> Iterator[Tensor]:
         """Batches all of one size, the last filled up: no row's figures depend on the others'."""
-        filled = torch.cat([x, x[:1].expand(-len(x) % AT_ONCE, *x.shape[1:])])
-        return list(filled.split(AT_ONCE))
+        for rows in torch.arange(len(x)).split(AT_ONCE):
+            some = x[rows]
+            yield torch.cat([some, some[:1].expand(AT_ONCE - len(some), *some.shape[1:])])
 
     @torch.no_grad()
     def _code(self, x: Tensor) -> Any:
         return self.model_.need_encoder("A prediction")(x.to(self.model_.device))
 
     @torch.no_grad()
-    def _proba(self, x: Tensor) -> Tensor:
+    def _proba(self, x: Examples) -> Tensor:
         found = []
         noise = self._noise.to(self.model_.device)
         for some in self._whole(x):
@@ -483,11 +500,16 @@ class LatentEBMClassifier(
 class _Examples:
     """Examples in memory, (N, ...) and their class ids (N,), -1 where unknown."""
 
-    def __init__(self, x: Tensor, y: NDArray[np.int64]) -> None:
+    def __init__(self, x: Examples, y: NDArray[np.int64]) -> None:
         self.x, self.y = x, torch.as_tensor(y)
 
     def batch(self, split: str, index: Tensor) -> Batch:
         return Batch(self.x[index], self.y[index], rows=index)
+
+    def batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        """What a decoder is initialised from."""
+        for index in torch.arange(len(self.y)).split(batch_size):
+            yield self.batch(split, index)
 
 
 def _held_out(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

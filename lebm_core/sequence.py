@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
-from lebm_core.data import Dataset
+from lebm_core.data import Batches
 from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.precision import half_is_faster
@@ -97,7 +97,7 @@ class SequenceDecoder(Decoder):
         return SequenceDistribution(self, z)
 
     @torch.no_grad()
-    def initialise(self, dataset: Dataset) -> None:
+    def initialise(self, dataset: Batches) -> None:
         """Starts the output's bias at the log frequencies of the training split's tokens.
 
         The first epoch is then not spent on learning which words are common.
@@ -201,11 +201,22 @@ class SequenceEncoder(Encoder):
         self.output = nn.Linear(2 * hidden, 2 * latent_dim)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
+        return self.from_embedded(self.embed(x), x, context)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embeddings of ids (B, T) -> (B, t, E), t the longest's; 0 for padding; with dropout."""
+        x = x[:, : int((x != self.pad).sum(1).max().clamp(min=1))] if x.numel() else x
+        embedded: Tensor = self.dropout(self.embedding(x))
+        return embedded * (x != self.pad)[..., None]
+
+    def from_embedded(
+        self, embedded: Tensor, x: Tensor, context: Tensor | None = None
+    ) -> Independent[Normal]:
+        """q(z | x) from `embed(x)`; x says where each sequence ends."""
         lengths = (x != self.pad).sum(1).clamp(min=1)
         last = lengths - 1
-        steps = torch.arange(x.shape[1], device=x.device)
+        steps = torch.arange(embedded.shape[1], device=x.device)
         reverse = (last[:, None] - steps).clamp(min=0)
-        embedded = self.dropout(self.embedding(x))
         device = x.device.type
         half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
         with torch.autocast(device, torch.bfloat16, enabled=half):

@@ -39,8 +39,8 @@ class TokenDataset(Dataset):
         splits: the ids of each sequence by split, without the end.
         summary: facts for the report.
         max_length: the longest sequence with its end; by default that of the data.
-        labels: by split (N,) class ids, -1 where unknown; None without classes.
-        classes: names of the classes.
+        labels: the class id of each sequence by split, -1 where unknown.
+        classes: their names; none for a data set without classes.
 
     Attributes:
         file: name of what `save` writes; a subclass may have its own.
@@ -54,11 +54,13 @@ class TokenDataset(Dataset):
         splits: Mapping[str, Sequence[Sequence[int]]],
         summary: dict[str, Any],
         max_length: int | None = None,
-        labels: Mapping[str, Tensor] | None = None,
+        *,
+        labels: Mapping[str, Sequence[int]] | None = None,
         classes: Sequence[str] = (),
     ) -> None:
-        self.tokenizer = tokenizer
-        self.labels, self.classes = labels, list(classes)
+        self.tokenizer, self.classes = tokenizer, list(classes)
+        known = labels or {}
+        self.labels = {s: torch.tensor(known.get(s, []), dtype=torch.long) for s in SPLITS}
         self._ids: dict[str, Tensor] = {}
         self._start: dict[str, Tensor] = {}
         for split in SPLITS:
@@ -68,13 +70,13 @@ class TokenDataset(Dataset):
             flat = [i for row in rows for i in (*row, EOS)]
             self._ids[split] = torch.tensor(flat, dtype=torch.int32)
         longest = max((int(self.lengths(s).max()) for s in SPLITS if self.length(s)), default=1)
-        self.summary = summary
-        self.sizes = {
+        self.summary, self.max_length = summary, max_length or longest
+        self.sizes: dict[str, Any] = {
             "vocab_size": len(tokenizer),
             "pad": PAD,
             "bos": BOS,
             "eos": EOS,
-            "max_length": max_length or longest,
+            "max_length": self.max_length,
         }
         if self.classes:
             self.sizes["n_classes"] = len(self.classes)
@@ -90,14 +92,18 @@ class TokenDataset(Dataset):
         return self._start[split].diff()
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        """The sequences with these row numbers, x (B, T)."""
+        """The sequences with these row numbers, x (B, T), y their classes where there are any."""
         start = self._start[split][index]
         lengths = self._start[split][index + 1] - start
         column = torch.arange(int(lengths.max()) if len(index) else 0)
         inside = column < lengths[:, None]
         at = (start[:, None] + column).clamp(max=max(len(self._ids[split]) - 1, 0))
         x = torch.where(inside, self._ids[split][at].long(), PAD)
-        return Batch(x, None if self.labels is None else self.labels[split][index], rows=index)
+        return Batch(x, self.y(split, index), rows=index)
+
+    def y(self, split: str, index: Tensor) -> Tensor | None:
+        """(B,) class ids, -1 where unknown; None without classes."""
+        return self.labels[split][index] if self.classes else None
 
     def rows(self, split: str) -> list[Tensor]:
         """Each sequence of `split` as its ids with the end, unpadded."""
@@ -138,7 +144,7 @@ class TokenDataset(Dataset):
         """Writes the vocabulary, the classes and the summary as JSON."""
         saved = {
             "tokenizer": self.tokenizer.to_json(),
-            "max_length": self.sizes["max_length"],
+            "max_length": self.max_length,
             "classes": self.classes,
             "summary": self.summary,
         }

@@ -186,8 +186,7 @@ def prepare(
         counts = Counter(ys[split])
         told = {name: counts[i] for i, name in enumerate(classes.names)}
         summary[f"classes of {split}"] = told | ({"unknown": counts[-1]} if counts[-1] else {})
-    found = {split: torch.tensor(some, dtype=torch.long) for split, some in ys.items()}
-    return MoleculeDataset(tokens, ids, summary, labels=found, classes=classes.names)
+    return MoleculeDataset(tokens, ids, summary, labels=ys, classes=classes.names)
 
 
 def _classes(

@@ -29,9 +29,8 @@ class MoleculeInputs(Inputs):
 
     decoder = "sequence"
     encoder = "sequence"
-    decoder_options = {"embed_dim": 64, "hidden": 128}
-    encoder_options = {"embed_dim": 64, "hidden": 64}
-    smooth = False  # ids have no neighbourhood
+    decoder_defaults = {"embed_dim": 64, "hidden": 128}
+    encoder_defaults = {"embed_dim": 64, "hidden": 64}
 
     def __init__(self, notation: str = "smiles") -> None:
         try:

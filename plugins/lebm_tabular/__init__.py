@@ -1,4 +1,4 @@
-"""Vectors for lebm: Gaussian networks, and two synthetic data sets of known density."""
+"""Vectors for lebm: tables of numbers, bags of words, two synthetic data sets of known density."""
 
 from __future__ import annotations
 
@@ -20,27 +20,34 @@ hookimpl = pluggy.HookimplMarker("lebm")
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
-    """A perceptron, and the identity that makes the prior the model."""
+    """Perceptrons of columns and of words, and the identity that makes the prior the model."""
     register("tabular", "lebm_tabular.networks:TabularDecoder")
+    register("tabular.bag", "lebm_tabular.bag:BagDecoder")
     register("tabular.observed", "lebm_tabular.networks:ObservedDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
-    """A perceptron, and the identity."""
+    """Perceptrons, and the identity."""
     register("tabular", "lebm_tabular.networks:TabularEncoder")
+    register("tabular.bag", "lebm_tabular.bag:BagEncoder")
     register("tabular.observed", "lebm_tabular.networks:ObservedEncoder")
 
 
 @hookimpl
 def lebm_register_inputs(register: Register) -> None:
-    """Matrices of numbers."""
+    """Matrices of numbers, and of counts of words."""
     register("tabular", "lebm_tabular.inputs:TabularInputs")
+    register("tabular.bag", "lebm_tabular.inputs:BagInputs")
 
 
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
-    """Simulated points in the plane."""
+    """Simulated points in the plane, public tables, and a user's own."""
+    register("tabular.file", "lebm_tabular.table:table")
+    register("tabular.hepmass", "lebm_tabular.sources:hepmass")
+    register("tabular.miniboone", "lebm_tabular.sources:miniboone")
+    register("tabular.protein", "lebm_tabular.sources:protein")
     register("tabular.8gaussians", "lebm_tabular.synthetic:eight_gaussians")
     register("tabular.pinwheel", "lebm_tabular.synthetic:pinwheel")
 

@@ -9,7 +9,12 @@ from collections.abc import Callable
 
 import pluggy
 
-__all__ = ["lebm_register_datasets", "lebm_register_decoders", "lebm_register_metrics"]
+__all__ = [
+    "lebm_register_datasets",
+    "lebm_register_decoders",
+    "lebm_register_inputs",
+    "lebm_register_metrics",
+]
 
 Register = Callable[[str, str], None]
 hookimpl = pluggy.HookimplMarker("lebm")
@@ -17,15 +22,26 @@ hookimpl = pluggy.HookimplMarker("lebm")
 
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
-    """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id."""
+    """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id;
+    with classes: short Yelp, SST-2, AG News, any file of `label TAB sentence`.
+    """
     for name in ("ptb", "snli", "yahoo", "pydocs", "file", "hub"):
         register(f"text.{name}", f"lebm_text.sources:{name}")
+    for name in ("short_yelp", "sst2", "agnews", "labelled"):
+        register(f"text.{name}", f"lebm_text.labelled_sources:{name}")
 
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
     """A causal language model of `transformers` with z as a prefix."""
     register("text.transformers", "lebm_text.transformers_decoder:TransformersDecoder")
+
+
+@hookimpl
+def lebm_register_inputs(register: Register) -> None:
+    """Texts, as words in their order or as counts of words."""
+    register("text.lstm", "lebm_text.inputs:TextInputs")
+    register("text.bag", "lebm_text.inputs:BagInputs")
 
 
 @hookimpl

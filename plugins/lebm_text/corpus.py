@@ -24,6 +24,8 @@ class Corpus:
         train, valid, test: the sentences.
         source: where they are from, for error messages and the report.
         facts: further facts for the report: files with their sha256, how the splits were made.
+        labels: class ids by split, -1 where unknown; empty for a corpus without classes.
+        classes: their names.
     """
 
     train: list[str]
@@ -31,6 +33,8 @@ class Corpus:
     test: list[str]
     source: str
     facts: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, list[int]] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
 
 
 def check_length(words: int, max_line: int, where: str) -> None:
@@ -73,6 +77,7 @@ def split_by_hash(
     valid_share: float,
     test_share: float,
     source: str,
+    keys: Sequence[str] | None = None,
 ) -> Corpus:
     """Cuts sentences into train, valid and test by a hash of the text.
 
@@ -82,13 +87,16 @@ def split_by_hash(
         sentences: all of them.
         valid_share, test_share: shares of the distinct ones.
         source: what an error calls them.
+        keys: one for each sentence, to hash and to tell sentences apart by; by default itself.
 
     Raises:
         UsageError: for shares outside (0, 1), or too few sentences for three splits.
     """
-    homes = homes_by_hash(sentences, valid_share, test_share, source, "sentence")
+    homes = homes_by_hash(
+        sentences if keys is None else keys, valid_share, test_share, source, "sentence"
+    )
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence, home in zip(sentences, homes, strict=True):
         splits[home].append(sentence)
     facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
-    return Corpus(**splits, source=source, facts=facts)
+    return Corpus(splits["train"], splits["valid"], splits["test"], source, facts)

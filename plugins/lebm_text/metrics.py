@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lebm_core.run.evaluation import Evaluation
 from lebm_core.token_data import TokenDataset, rows_of
+from lebm_text.bag import BagDataset
 
 __all__ = [
     "Figure",
@@ -35,12 +36,13 @@ def text_of(evaluation: Evaluation) -> TokenDataset:
     Raises:
         UsageError: where it is not.
     """
-    if not isinstance(evaluation.dataset, TokenDataset):
+    data = evaluation.dataset
+    if not isinstance(data, TokenDataset) or isinstance(data, BagDataset):
         from lebm_core.errors import UsageError
 
-        kind = type(evaluation.dataset).__name__
+        kind = type(data).__name__
         raise UsageError(f"The text metrics need a data set of sentences, not {kind}.")
-    return evaluation.dataset
+    return data
 
 
 def perplexity(nats: Tensor, tokens: Tensor) -> Figure:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError, did_you_mean
+from lebm_text.bag import BagDataset, frequent_words
 from lebm_text.corpus import Corpus
 from lebm_text.datasets import TextDataset
 from lebm_text.tokenizer import Subwords
@@ -15,6 +16,7 @@ from lebm_text.vocabulary import UNK, Tokenizer, Vocabulary
 __all__ = ["TextOptions", "prepare"]
 
 LONG_LINES = ("drop", "truncate")
+REPRESENTATIONS = ("tokens", "bag")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class TextOptions:
         max_length: the most tokens of a training sentence, without its end; 0 for no limit.
         long_lines: what happens to longer training sentences, "drop" or "truncate".
         train_lines, eval_lines: use only the first so many sentences of a split, 0 for all.
+        representation: "tokens", or "bag" for counts of words, whose order is lost.
+        stop_words: whether a bag counts the commonest words of English too.
     """
 
     tokenizer: str = ""
@@ -37,12 +41,20 @@ class TextOptions:
     long_lines: str = "drop"
     train_lines: int = 0
     eval_lines: int = 0
+    representation: str = "tokens"
+    stop_words: bool = True
 
     def __post_init__(self) -> None:
-        if self.long_lines not in LONG_LINES:
+        for name, known in (("long_lines", LONG_LINES), ("representation", REPRESENTATIONS)):
+            given = getattr(self, name)
+            if given not in known:
+                raise UsageError(
+                    f'data.{name} = "{given}" is not one of {", ".join(known)}.'
+                    + did_you_mean(given, known)
+                )
+        if self.representation == "bag" and self.tokenizer:
             raise UsageError(
-                f'data.long_lines = "{self.long_lines}" is not one of {", ".join(LONG_LINES)}.'
-                + did_you_mean(self.long_lines, LONG_LINES)
+                'data.representation = "bag" counts words: leave data.tokenizer empty.'
             )
         for name in ("vocab_size", "min_count", "max_length", "train_lines", "eval_lines"):
             if getattr(self, name) < 0:
@@ -57,10 +69,14 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset:
             short enough.
     """
     limit = {"train": options.train_lines, "valid": options.eval_lines, "test": options.eval_lines}
+    bag = options.representation == "bag"
     text: dict[str, list[str]] = {}
+    labels: dict[str, list[int]] = {}
     for split in SPLITS:
-        sentences: list[str] = getattr(corpus, split)
-        text[split] = sentences[: limit[split]] if limit[split] else sentences
+        most = limit[split] or None
+        text[split] = getattr(corpus, split)[:most]
+        if corpus.classes:
+            labels[split] = corpus.labels[split][:most]
     tokenizer: Tokenizer
     if options.tokenizer:
         tokenizer = Subwords.from_pretrained(options.tokenizer)
@@ -68,7 +84,7 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset:
         tokenizer = Vocabulary.build(
             text["train"],
             min_count=options.min_count,
-            size=options.vocab_size,
+            size=0 if bag else options.vocab_size,  # classifiers beside a bag see every word
             where=corpus.source,
         )
     ids = {split: [tokenizer.encode(s) for s in text[split]] for split in SPLITS}
@@ -79,16 +95,20 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset:
     }
     long = 0
     if options.max_length:
-        kept = [row for row in ids["train"] if len(row) <= options.max_length]
-        long = len(ids["train"]) - len(kept)
+        short = [len(row) <= options.max_length for row in ids["train"]]
+        long = len(short) - sum(short)
         if options.long_lines == "truncate":
-            kept = [row[: options.max_length] for row in ids["train"]]
-        if not kept:
+            ids["train"] = [row[: options.max_length] for row in ids["train"]]
+        else:
+            ids["train"] = [row for row, keep in zip(ids["train"], short, strict=True) if keep]
+            if labels:
+                pairs = zip(labels["train"], short, strict=True)
+                labels["train"] = [y for y, keep in pairs if keep]
+        if not ids["train"]:
             raise UsageError(
                 f"Every training sentence of {corpus.source} has more than data.max_length = "
                 f"{options.max_length} tokens: raise it, or set data.long_lines=truncate."
             )
-        ids["train"] = kept
     summary = {
         "source": corpus.source,
         "sentences": counts,
@@ -101,4 +121,13 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset:
         ),
         **corpus.facts,
     }
-    return TextDataset(tokenizer, ids, summary)
+    if corpus.classes:
+        summary["classes"] = corpus.classes
+        summary["labels known"] = {s: sum(y >= 0 for y in labels[s]) for s in SPLITS}
+    if not bag:
+        return TextDataset(tokenizer, ids, summary, labels=labels, classes=corpus.classes)
+    columns = frequent_words(tokenizer, options.vocab_size, options.stop_words)
+    summary["words counted"] = len(columns)
+    return BagDataset(
+        tokenizer, ids, summary, labels=labels, classes=corpus.classes, columns=columns
+    )

@@ -26,6 +26,8 @@ COMMON = {
     "eval_lines": "use only so many sentences of valid and of test; 0 for all",
     "valid_share": "share of the distinct sentences that goes to valid where no file is given",
     "test_share": "share that goes to test",
+    "representation": '"tokens", or "bag": counts of the vocab_size most frequent words',
+    "stop_words": "whether a bag counts the commonest words of English too",
     "words": '"whitespace" takes lines as they are, "simple" lower-cases and parts punctuation',
 }
 WORDS = {"whitespace": None, "simple": simple_words}

@@ -184,3 +184,49 @@ def test_without_a_tilt_a_coupled_prior_only_classifies_codes() -> None:
     for wrong in ({"encoder_tilt": 1.0}, {"encoder_tilt": 0.0, "decoder": "mcmc"}):
         with pytest.raises(UsageError, match='learning.tilt = "none" needs'):
             Learning(LearningOptions(tilt="none", **wrong))  # type: ignore[arg-type]
+
+
+class Embedding(TabularEncoder):
+    """Sees x ten times as large, in a space of its own; both ways of moving it are kept."""
+
+    size = 10.0
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self.size * x
+
+    def from_embedded(self, embedded: Tensor, x: Tensor, context: Tensor | None = None) -> Any:
+        self.moved = (embedded - self.embed(x)).detach()
+        return super().forward(embedded / self.size)
+
+
+def test_an_embedding_is_moved_by_a_share_of_an_average_word() -> None:
+    torch.manual_seed(0)
+    encoder = Embedding(D, 4, (16,))
+    model = LatentEBM(CoupledPrior(D, 2, (16,)), TabularDecoder(D, 4, (16,)), encoder)
+    x = torch.tensor([[3.0, 0.0, 4.0, 0.0], [0.0, 0.0, 0.0, 1.0]])  # words of 3, 4 and of 1
+    found = []
+    for size in (10.0, 1000.0):
+        encoder.size = size
+        generator = torch.Generator().manual_seed(0)
+        found.append(float(roughness(model, Batch(x), 0.3, generator).detach()))
+        expected = 0.3 * size * torch.tensor([math.sqrt((3**2 + 4**2) / 2), 1.0])
+        torch.testing.assert_close(encoder.moved.norm(dim=1), expected, rtol=1e-3, atol=1e-3)
+    assert found[0] == pytest.approx(found[1], rel=0.05)  # growing it is no way out
+
+
+def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
+    from lebm_core.sequence import SequenceDecoder, SequenceEncoder
+
+    torch.manual_seed(0)
+    encoder = SequenceEncoder(D, 9, embed_dim=6, hidden=5, dropout=0.5)
+    model = LatentEBM(
+        CoupledPrior(D, 2, (16,)), SequenceDecoder(D, 9, embed_dim=6, hidden=5), encoder
+    )
+    x = torch.tensor([[4, 5, 6, 2, 0, 0], [7, 2, 0, 0, 0, 0]])
+    none = float(roughness(model, Batch(x), 0.0, torch.Generator().manual_seed(0)).detach())
+    loss = roughness(model, Batch(x), 5.0, torch.Generator().manual_seed(0))
+    loss.backward()
+    assert none == pytest.approx(0, abs=1e-6)  # one mask of dropout on both sides
+    assert float(loss.detach()) > 1e-4
+    moved = encoder.embedding.weight.grad
+    assert moved is not None and bool((moved[0] == 0).all()) and bool((moved[4] != 0).any())

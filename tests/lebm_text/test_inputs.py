@@ -1,0 +1,116 @@
+"""Texts for a classifier."""
+
+from __future__ import annotations
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from lebm_core import LatentEBMClassifier
+from lebm_core.registry import registry
+from lebm_text.inputs import BagInputs, TextInputs
+
+GOOD, BAD = "good great lovely nice fine".split(), "bad awful poor nasty dull".split()
+OTHER = "the a food was place service very it room film".split()
+needs_bag = pytest.mark.skipif(
+    "tabular.bag" not in registry().names("decoders"), reason="there is no decoder tabular.bag"
+)
+KINDS = ["text.lstm", pytest.param("text.bag", marks=needs_bag)]
+
+
+def reviews(n: int, seed: int) -> tuple[list[str], np.ndarray]:
+    """n texts with one telling word each, and which one it is of: 1 for a good one."""
+    draw, y = random.Random(seed), np.arange(n) % 2
+    texts = []
+    for good in y:
+        words = draw.choices(OTHER, k=draw.randint(2, 8))
+        words.insert(draw.randrange(len(words) + 1), draw.choice(GOOD if good else BAD))
+        texts.append(" ".join(words).capitalize() + ".")
+    return texts, y
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def fitted(request):
+    X, y = reviews(300, 0)  # noqa: N806
+    few = np.where(np.arange(300) < 60, y, -1)
+    options = {
+        "text.lstm": {"decoder_options": {"hidden": 32}, "smoothness": 10.0}, "text.bag": {},
+    }[request.param]  # fmt: skip
+    model = LatentEBMClassifier(
+        request.param, max_iter=15, batch_size=50, finish_steps=20, random_state=0, **options
+    )
+    return model.fit(X, few)
+
+
+def test_a_few_labels_are_enough(fitted):
+    X, y = reviews(200, 1)  # noqa: N806
+    assert fitted.score(X, y) > 0.9
+    assert fitted.score(np.array(X), y) == fitted.score(X, y)
+    assert fitted.transform(X).shape == (200, 10)
+    assert fitted.history_[-1]["roughness"] > 0  # the default smoothness is at work
+
+
+def test_samples_are_texts_of_the_words_learned(fitted):
+    drawn = fitted.sample(20, y=1, random_state=0)
+    assert drawn.shape == (20,) and all(isinstance(text, str) for text in drawn)
+    words = {word for text in drawn for word in text.split()}
+    assert words and words <= {*GOOD, *BAD, *OTHER, "."}
+    assert (fitted.predict(drawn) == 1).mean() > 0.6
+
+
+def test_pickle_and_clone(fitted):
+    X, _ = reviews(20, 2)  # noqa: N806
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    assert clone(fitted).get_params() == fitted.get_params()
+
+
+def test_a_prediction_does_not_depend_on_longer_neighbours(fitted):
+    X, _ = reviews(10, 3)  # noqa: N806
+    alone = fitted.predict_proba(X[:3])
+    np.testing.assert_allclose(fitted.predict_proba([*X[:3], " ".join(X)])[:3], alone, atol=1e-6)
+
+
+def test_words_there_and_back():
+    inputs = TextInputs(min_count=1, max_length=4).fit(["The cat, it sat", "a cat"])
+    x = inputs.x(["The CAT sat on it , it sat", ""])
+    assert x.tolist() == [[*inputs.vocabulary.encode("the cat sat <unk>"), 2], [2, 0, 0, 0, 0]]
+    assert inputs.original(x).tolist() == ["the cat sat <unk>", ""]
+    assert inputs.sizes["vocab_size"] == len(inputs.vocabulary) == 4 + 6
+    bag = BagInputs(min_count=1, vocab_size=2).fit(["The cat, it sat", "a cat a", "the cat"])
+    assert bag.columns == ["cat", "a"] and bag.sizes == {"features": 2}
+    assert bag.x(["Cat a cat dog", ""])[:].tolist() == [[2, 1], [0, 0]]
+    assert bag.original(bag.x(["a cat cat"])[:]).tolist() == ["cat cat a"]
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        ("one text", "X is one text: a list"),
+        (["a text", 3], "X holds 3 at position 1"),
+        (["a text", None], "X holds None at position 1"),
+        (np.array([["a", "b"]]), r"X has the shape \(1, 2\)"),
+        (["", ""], "fewer than two different words"),
+    ],
+)
+def test_what_is_no_text_is_refused(X, said):  # noqa: N803
+    with pytest.raises(ValueError, match=said):
+        TextInputs().fit(X)
+    with pytest.raises(ValueError):
+        LatentEBMClassifier("text.lstm").fit(X, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        (TextInputs, {"max_length": 0}, "max_length = 0 must be at least 1"),
+        (BagInputs, {"vocab_size": 0}, "vocab_size = 0 must be at least 1"),
+        (BagInputs, {"words": "simpel"}, 'words = "simpel": accepted are "simple"'),
+    ],
+)
+def test_bad_options(kind, options, said):
+    with pytest.raises(ValueError, match=said):
+        kind(**options)
