@@ -242,9 +242,20 @@ class LatentEBM(nn.Module, HubModel):
 
     @torch.no_grad()
     def classify(
-        self, x: Any, *, draws: int = 10, generator: torch.Generator | None = None
+        self,
+        x: Any,
+        *,
+        draws: int = 10,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """p(y | x), (B, C): the mean of softmax F(z) over draws of the posterior.
+
+        Args:
+            x: examples.
+            draws: how many.
+            context: (B, c), for a conditioned model: it is then p(y | x, context).
+            generator: source of all randomness.
 
         Raises:
             UsageError: where the prior is not coupled.
@@ -253,8 +264,9 @@ class LatentEBM(nn.Module, HubModel):
             raise UsageError(
                 "classify() needs a coupled prior: CoupledPrior, or prior.kind = coupled."
             )
-        codes = [self.posterior(x, generator=generator) for _ in range(draws)]
-        return torch.stack([self.prior.logits(z).softmax(-1) for z in codes]).mean(0)  # type: ignore[operator]
+        codes = [self.posterior(x, context=context, generator=generator) for _ in range(draws)]
+        logits = [self.prior.logits(z, context) for z in codes]  # type: ignore[operator]
+        return torch.stack([each.softmax(-1) for each in logits]).mean(0)
 
     @torch.no_grad()
     def score(

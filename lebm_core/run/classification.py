@@ -34,7 +34,7 @@ def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int =
     """The metric labels.accuracy: accuracy, log-likelihood and calibration of p(y | x).
 
     Args:
-        classified: examples of the split, at random; 0 for all
+        classified: labelled examples of the split, at random; 0 for all
         spread_over: training examples that the baselines which need unlabelled ones see
         label_draws: codes of an example that p(y | x) is the mean over
     """
@@ -47,8 +47,12 @@ def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int =
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = evaluation.dataset, evaluation.split
-        rows = subset(data.length(split), classified, evaluation.seed)
-        y = labels_of(data, split)[rows].numpy()
+        true = labels_of(data, split)
+        known = (true >= 0).nonzero().squeeze(1)
+        if not len(known):
+            raise UsageError(f"labels.accuracy: no example of the {split} split has a label.")
+        rows = known[subset(len(known), classified, evaluation.seed)]
+        y = true[rows].numpy()
         if evaluation.model.prior.n_classes:
             p = _classify(evaluation, rows, label_draws).numpy()
             file = evaluation.folder / "figures" / "reliability.png"
@@ -148,7 +152,10 @@ def _classify(evaluation: Evaluation, rows: Tensor, draws: int) -> Tensor:
     found = []
     for some in rows.split(AT_ONCE):
         batch = data.batch(evaluation.split, some).to(model.device)
-        found.append(model.classify(batch.x, draws=draws, generator=evaluation.generator).cpu())
+        p = model.classify(
+            batch.x, draws=draws, context=batch.context, generator=evaluation.generator
+        )
+        found.append(p.cpu())
     return torch.cat(found)
 
 
@@ -158,8 +165,11 @@ def _codes(evaluation: Evaluation, split: str, rows: Tensor) -> Numbers:
     mean = Amortized(mean=True) if model.encoder is not None else None
     found = []
     for some in rows.split(AT_ONCE):
-        x = evaluation.dataset.batch(split, some).to(model.device).x
-        found.append(model.posterior(x, inference=mean, generator=evaluation.generator).cpu())
+        batch = evaluation.dataset.batch(split, some).to(model.device)
+        z = model.posterior(
+            batch.x, inference=mean, context=batch.context, generator=evaluation.generator
+        )
+        found.append(z.cpu())
     return torch.cat(found).detach().numpy()
 
 

@@ -9,7 +9,12 @@ from collections.abc import Callable
 
 import pluggy
 
-__all__ = ["lebm_register_commands", "lebm_register_datasets", "lebm_register_metrics"]
+__all__ = [
+    "lebm_register_commands",
+    "lebm_register_datasets",
+    "lebm_register_inputs",
+    "lebm_register_metrics",
+]
 
 Register = Callable[..., None]
 hookimpl = pluggy.HookimplMarker("lebm")
@@ -20,6 +25,12 @@ def lebm_register_datasets(register: Register) -> None:
     """ZINC250k, QM9, RDKit's NCI molecules, any file."""
     for name in ("zinc", "qm9", "nci", "file"):
         register(f"molecules.{name}", f"lebm_molecules.sources:{name}")
+
+
+@hookimpl
+def lebm_register_inputs(register: Register) -> None:
+    """Lists of SMILES, for `LatentEBMClassifier`."""
+    register("molecules", "lebm_molecules.inputs:MoleculeInputs")
 
 
 @hookimpl

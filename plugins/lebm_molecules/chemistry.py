@@ -24,6 +24,7 @@ except ImportError as error:
 __all__ = [
     "BITS",
     "DATA",
+    "Chem",
     "LONGEST",
     "PROPERTIES",
     "Description",

@@ -10,7 +10,7 @@ from pathlib import Path
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.datasets import open_text
 
-__all__ = ["Line", "is_table", "read_smiles"]
+__all__ = ["Line", "is_table", "read_labelled", "read_smiles"]
 
 Line = tuple[int, str]  # its number in the file, from 1, and the SMILES without blanks around it
 COLUMNS = ("smiles", "canonical_smiles", "smile")  # in any case
@@ -60,6 +60,24 @@ def read_smiles(path: Path, column: str = "") -> Iterator[Line]:
                 yield number, text if table else text.split(None, 1)[0]
 
 
+def read_labelled(path: Path, label: str) -> Iterator[tuple[int, str, str]]:
+    """The SMILES of a table as `read_smiles` finds them, each with what the column `label` says.
+
+    Raises:
+        UsageError: naming the file, and the line where there is one; also for a file without
+            such a column.
+    """
+    lines = _lines(path)
+    first = next((line for line in lines if line[1].strip()), None)
+    if first is None:
+        raise UsageError(f"{path}: the file is empty.")
+    cells, delimiter = _header(first[1].lstrip("#"), DELIMITERS if is_table(path) else ",;")
+    smiles = _column(path, first[0], cells, "")
+    wanted = _column(path, first[0], cells, label)
+    for number, row in _table(path, lines, len(cells), delimiter):
+        yield number, row[smiles].strip(), row[wanted].strip()
+
+
 def _lines(path: Path) -> Iterator[Line]:
     """The file's lines; a carriage return within one would hide lines."""
     for number, text in open_text(path):
@@ -93,6 +111,14 @@ def _rows(
     path: Path, lines: Iterator[Line], column: int, width: int, delimiter: str = ","
 ) -> Iterator[Line]:
     """One cell of each row that is not blank, with the number of the row's first line."""
+    for start, row in _table(path, lines, width, delimiter):
+        yield start, row[column].strip()
+
+
+def _table(
+    path: Path, lines: Iterator[Line], width: int, delimiter: str
+) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each row that is not blank, with the number of the row's first line."""
     number = 0
 
     def text() -> Iterator[str]:
@@ -108,7 +134,7 @@ def _rows(
                 continue
             if len(row) != width:
                 raise UsageError(f"{path}, line {start}, has {len(row)} of {width} columns.")
-            yield start, row[column].strip()
+            yield start, row
     except csv.Error as error:
         raise UsageError(f"{path}, line {number}: {error}.") from None
 

@@ -13,12 +13,12 @@ from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.inference import Amortized
 from lebm_core.run.evaluation import Evaluation, Value
+from lebm_core.token_data import aggregate_rows, rows_of
 from lebm_molecules.chemistry import canonical
 from lebm_molecules.dataset import MoleculeDataset
 from lebm_molecules.files import Line
 from lebm_molecules.pictures import draw, neighbours, properties
 from lebm_molecules.quality import Molecules, evaluate, summary
-from lebm_text.metrics import aggregate_rows, rows_of
 
 __all__ = ["quality", "reconstruction"]
 
@@ -81,7 +81,11 @@ def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: i
             found = measured([train[i] for i in some])
             values |= {f"real/{name}": found[name] for name in found if name not in RATIOS}
             if evaluation.model.latent_dim:
-                found = measured(_smiles(data, aggregate_rows(evaluation, len(made))))
+                codes = aggregate_rows(
+                    evaluation.model, data, len(made), seed=evaluation.seed,
+                    generator=evaluation.generator,
+                )  # fmt: skip
+                found = measured(_smiles(data, codes))
                 values |= {f"aggregate/{name}": value for name, value in found.items()}
             if isinstance(evaluation.model.prior, EBMPrior):
                 found = measured(_smiles(data, _untilted(evaluation, len(made))))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from lebm_core.errors import MissingExtra, UsageError, did_you_mean
-from lebm_text.vocabulary import BOS, EOS, PAD, SPECIAL, UNK
+from lebm_core.tokens import BOS, EOS, PAD, SPECIAL, UNK
 
 __all__ = ["MoleculeTokens", "check_notation", "symbols_of"]
 

@@ -12,7 +12,7 @@ import torch
 from lebm_core.diagnostics import EnergyProfile, energy_profile
 from lebm_core.errors import DivergenceError
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_text.datasets import TextDataset
+from lebm_core.token_data import TokenDataset
 from lebm_text.metrics import text_of
 
 __all__ = ["ChainPictures", "build"]
@@ -94,12 +94,12 @@ class ChainPictures:
         drop = profile.energy[0] - last if profile.energy else 0.0
         return Value(drop, None, n, "samples", text, extra={"steps": self.steps[-1]})
 
-    def _reconstructions(self, evaluation: Evaluation, data: TextDataset) -> list[list[str]]:
+    def _reconstructions(self, evaluation: Evaluation, data: TokenDataset) -> list[list[str]]:
         x = _examples(evaluation, data, self.n)
         again = evaluation.model.reconstruct(x, generator=evaluation.generator)
         return [list(pair) for pair in zip(data.sentences(x), data.sentences(again), strict=True)]
 
-    def _interpolations(self, evaluation: Evaluation, data: TextDataset) -> list[list[str]]:
+    def _interpolations(self, evaluation: Evaluation, data: TokenDataset) -> list[list[str]]:
         x = _examples(evaluation, data, 2 * self.n)
         found = []
         for first, second in zip(x[: self.n], x[self.n :], strict=False):
@@ -111,7 +111,7 @@ class ChainPictures:
         return found
 
 
-def _examples(evaluation: Evaluation, data: TextDataset, n: int) -> torch.Tensor:
+def _examples(evaluation: Evaluation, data: TokenDataset, n: int) -> torch.Tensor:
     """Sentences of 5 to 20 words, spread evenly over the split; of any length where few are."""
     lengths = data.lengths(evaluation.split)
     fitting = ((lengths >= 6) & (lengths <= 21)).nonzero().squeeze(1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import open_text
+from lebm_core.run.datasets import file_sha256, open_text
+from lebm_core.run.splits import by_hash, hash_key, homes_by_hash
 
 __all__ = ["Corpus", "by_hash", "file_sha256", "hash_key", "read_sentences", "split_by_hash"]
 
@@ -35,15 +35,6 @@ class Corpus:
     facts: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, list[int]] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
-
-
-def file_sha256(path: Path) -> str:
-    """The checksum of a file as it lies there, compressed or not."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_length(words: int, max_line: int, where: str) -> None:
@@ -81,17 +72,6 @@ def read_sentences(
     return sentences
 
 
-def hash_key(sentence: str) -> bytes:
-    """A hash of the sentence, the same on every machine."""
-    return hashlib.blake2b(sentence.encode(), digest_size=16).digest()
-
-
-def by_hash(sentences: Iterable[str]) -> list[str]:
-    """The distinct sentences in the order of a hash of each: shuffled, and the same everywhere."""
-
-    return sorted(dict.fromkeys(sentences), key=hash_key)
-
-
 def split_by_hash(
     sentences: Sequence[str],
     valid_share: float,
@@ -112,26 +92,11 @@ def split_by_hash(
     Raises:
         UsageError: for shares outside (0, 1), or too few sentences for three splits.
     """
-    if not (0 < valid_share and 0 < test_share and valid_share + test_share < 1):
-        raise UsageError(
-            f"data.valid_share = {valid_share:g} and data.test_share = {test_share:g} must be "
-            "positive and leave something to train on."
-        )
-    keys = sentences if keys is None else keys
-    distinct = by_hash(keys)
-    n_valid = max(1, round(len(distinct) * valid_share))
-    n_test = max(1, round(len(distinct) * test_share))
-    if len(distinct) < n_valid + n_test + 2:
-        raise UsageError(
-            f"{source} has {len(distinct)} distinct sentence{'s' * (len(distinct) != 1)}: "
-            "too few for a train, a valid and a test split."
-        )
-    home = {
-        s: "valid" if i < n_valid else "test" if i < n_valid + n_test else "train"
-        for i, s in enumerate(distinct)
-    }
+    homes = homes_by_hash(
+        sentences if keys is None else keys, valid_share, test_share, source, "sentence"
+    )
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
-    for sentence, key in zip(sentences, keys, strict=True):
-        splits[home[key]].append(sentence)
+    for sentence, home in zip(sentences, homes, strict=True):
+        splits[home].append(sentence)
     facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
     return Corpus(splits["train"], splits["valid"], splits["test"], source, facts)

@@ -17,7 +17,7 @@ from lebm_core.data import Batch, subset
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.partition import Estimate, checked_log_z
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_text.datasets import TextDataset
+from lebm_core.token_data import TokenDataset
 from lebm_text.metrics import Figure, perplexity, text_of
 from lebm_text.proposals import draws_of, self_normalised
 
@@ -104,7 +104,7 @@ class Likelihood:
         return values
 
     def _sentences(
-        self, evaluation: Evaluation, data: TextDataset, rows: Tensor, norm: Estimate
+        self, evaluation: Evaluation, data: TokenDataset, rows: Tensor, norm: Estimate
     ) -> dict[str, Value]:
         model, split, generator = evaluation.model, evaluation.split, evaluation.generator
         found = {k: torch.zeros(len(rows), dtype=torch.float64) for k in ("nll", "error", "bound")}
@@ -175,7 +175,7 @@ class Likelihood:
             **_paired(evaluation, nll, rows),
         }
 
-    def _published(self, evaluation: Evaluation, data: TextDataset, rows: Tensor) -> Value:
+    def _published(self, evaluation: Evaluation, data: TokenDataset, rows: Tensor) -> Value:
         nll = torch.zeros(len(rows), dtype=torch.float64)
         for at, batch in self._batches(evaluation, data, rows):
             draws = draws_of(evaluation.model, batch, self.n_samples, evaluation.generator)
@@ -189,7 +189,7 @@ class Likelihood:
         )
 
     def _batches(
-        self, evaluation: Evaluation, data: TextDataset, rows: Tensor
+        self, evaluation: Evaluation, data: TokenDataset, rows: Tensor
     ) -> Iterator[tuple[Tensor, Batch]]:
         """Places within `rows` and their sentences, by length."""
         order = data.lengths(evaluation.split)[rows].argsort(stable=True)

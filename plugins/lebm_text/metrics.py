@@ -9,15 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation
+from lebm_core.token_data import TokenDataset, rows_of
 from lebm_text.bag import BagDataset
-from lebm_text.datasets import TextDataset
-from lebm_text.vocabulary import EOS, PAD
 
 __all__ = [
     "Figure",
-    "aggregate_rows",
     "length_bins",
     "matched",
     "perplexity",
@@ -33,47 +30,19 @@ class Figure(NamedTuple):
     error: float
 
 
-def text_of(evaluation: Evaluation) -> TextDataset:
-    """The data set, which the text metrics need to be one of sentences.
+def text_of(evaluation: Evaluation) -> TokenDataset:
+    """The data set, which the text metrics need to be one of token ids.
 
     Raises:
         UsageError: where it is not.
     """
     data = evaluation.dataset
-    if not isinstance(data, TextDataset) or isinstance(data, BagDataset):
+    if not isinstance(data, TokenDataset) or isinstance(data, BagDataset):
         from lebm_core.errors import UsageError
 
         kind = type(data).__name__
         raise UsageError(f"The text metrics need a data set of sentences, not {kind}.")
     return data
-
-
-def rows_of(x: Tensor) -> list[Tensor]:
-    """Each row of x (B, T) up to and including its first end, on the CPU; padding is dropped.
-
-    A sentence that was cut off before it ended has no end; one that is padding alone counts as
-    an end at once.
-    """
-    rows = []
-    for row in x.cpu():
-        ends = (row == EOS).nonzero()
-        row = row[: int(ends[0]) + 1] if len(ends) else row[row != PAD]
-        rows.append(row if len(row) else torch.tensor([EOS]))
-    return rows
-
-
-@torch.no_grad()
-def aggregate_rows(evaluation: Evaluation, n: int) -> list[Tensor]:
-    """Sentences decoded from z ~ q(z|x) of n training sentences: what no prior can better."""
-    data, model, generator = text_of(evaluation), evaluation.model, evaluation.generator
-    rows = subset(data.length("train"), n, evaluation.seed)
-    order = data.lengths("train")[rows].argsort(stable=True)
-    found = []
-    for at in order.split(256):
-        x = data.batch("train", rows[at]).x.to(model.device)
-        z = model.posterior(x, generator=generator)
-        found += rows_of(model.decode(z, generator=generator))
-    return found
 
 
 def perplexity(nats: Tensor, tokens: Tensor) -> Figure:

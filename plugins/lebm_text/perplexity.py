@@ -17,14 +17,13 @@ from torch import Tensor
 
 from lebm_core.model import LatentEBM
 from lebm_core.run.evaluation import Evaluation, Value
+from lebm_core.token_data import aggregate_rows, rows_of
 from lebm_text.evaluator import Evaluator
 from lebm_text.language_model import LanguageModelOptions, score
 from lebm_text.metrics import (
-    aggregate_rows,
     lengths_of,
     matched,
     perplexity,
-    rows_of,
     text_of,
 )
 from lebm_text.reverse import MULTINOMIAL, judge_of, reverse_perplexity
@@ -109,7 +108,9 @@ class Perplexity:
             )
             values |= {f"real/{name}": value for name, value in found.items()}
             if model.latent_dim:
-                codes = aggregate_rows(evaluation, len(samples))
+                codes = aggregate_rows(
+                    model, data, len(samples), seed=evaluation.seed, generator=evaluation.generator
+                )
                 extra = MULTINOMIAL | {"z": "posterior codes of training sentences"}
                 found = self._forward(judge, codes, real_tokens, "train", extra)
                 values |= {f"aggregate/{name}": value for name, value in found.items()}

@@ -6,30 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from lebm_core.errors import UsageError
+from lebm_core.tokens import BOS, EOS, PAD, SPECIAL, UNK, Tokenizer
 
 __all__ = ["BOS", "EOS", "PAD", "SPECIAL", "UNK", "Tokenizer", "Vocabulary"]
-
-PAD, BOS, EOS, UNK = 0, 1, 2, 3
-SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
-
-
-class Tokenizer(Protocol):
-    """Text to ids and back. Ids 0 to 3 are `SPECIAL`; `encode` adds neither a start nor an end."""
-
-    def __len__(self) -> int:
-        """The number of ids, the four special ones included."""
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a sentence."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The sentence; padding, start and end are left out."""
-
-    def to_json(self) -> dict[str, Any]:
-        """All that `load_tokenizer` needs, as plain JSON values."""
 
 
 class Vocabulary:

@@ -13,6 +13,7 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
+    "lebm_register_inputs",
     "lebm_register_metrics",
 ]
 
@@ -22,14 +23,22 @@ hookimpl = pluggy.HookimplMarker("lebm")
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
-    """A plan of sub-goals, and the path through them."""
+    """A plan of sub-goals, and the path through them; a whole track without a past."""
     register("trajectories", "lebm_trajectories.networks:TrajectoryDecoder")
+    register("trajectories.track", "lebm_trajectories.tracks:TrackDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
-    """Of the future, given the past."""
+    """Of the future, given the past; of a whole track."""
     register("trajectories", "lebm_trajectories.networks:TrajectoryEncoder")
+    register("trajectories.track", "lebm_trajectories.tracks:TrackEncoder")
+
+
+@hookimpl
+def lebm_register_inputs(register: Register) -> None:
+    """Arrays of whole tracks, for `LatentEBMClassifier`."""
+    register("trajectories", "lebm_trajectories.tracks:TrackInputs")
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from torch import Tensor
 from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
 from lebm_trajectories.windows import Windows, nearest
 
-__all__ = ["CrowdDataset", "manoeuvre", "simulate", "turns"]
+__all__ = ["MANOEUVRES", "CrowdDataset", "manoeuvre", "simulate", "turns"]
 
 SPEED, SPREAD = 0.5, 0.12  # metres a step of 0.4 s, over people
 SLOWEST = 0.15
@@ -64,16 +64,27 @@ def future(
         steps: how many to walk.
         generator: source of all randomness.
     """
+    return _turned(start, step, _ways(step, generator), steps, generator)
+
+
+def _ways(step: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Which of `MANOEUVRES` each agent goes for, (N,), by the length of its last step (N, 2)."""
     odds = turns(step.norm(dim=-1))
-    way = torch.multinomial(odds, 1, generator=generator).squeeze(1) - 1
+    return torch.multinomial(odds, 1, generator=generator).squeeze(1)
+
+
+def _turned(
+    start: Tensor, step: Tensor, way: Tensor, steps: int, generator: torch.Generator | None
+) -> Tensor:
+    """Positions (N, steps, 2) of a future of the manoeuvres `way` (N,)."""
     first, last = TURNING
     ramp = torch.zeros(steps)
     ramp[first:last] = TURN / (last - first)
-    return _walk(start, step, way[:, None] * ramp, steps, generator)
+    return _walk(start, step, (way - 1)[:, None] * ramp, steps, generator)
 
 
 def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> Windows:
-    """n trajectories in windows of `TOGETHER` agents."""
+    """n trajectories in windows of `TOGETHER` agents; y is each one's manoeuvre."""
     speed = (SPEED + SPREAD * torch.randn(n, generator=generator)).clamp(min=SLOWEST)
     angle = 2 * math.pi * torch.rand(n, generator=generator)
     step = speed[:, None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
@@ -82,7 +93,9 @@ def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> 
     past = torch.cat(
         [start[:, None], _walk(start, step, still, options.observed - 1, generator)], dim=1
     )
-    after = future(past[:, -1], past[:, -1] - past[:, -2], options.predicted, generator)
+    last = past[:, -1] - past[:, -2]
+    way = _ways(last, generator)
+    after = _turned(past[:, -1], last, way, options.predicted, generator)
     rows = torch.arange(n)
     near, there = [], []
     for members in past[:, -2:].split(TOGETHER):
@@ -91,7 +104,7 @@ def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> 
         there.append(exist)
     return Windows(
         torch.cat([past, after], dim=1), torch.cat(near), torch.cat(there), rows // TOGETHER, rows,
-        torch.zeros(n, dtype=torch.long), ["crossing"], Counter(),
+        torch.zeros(n, dtype=torch.long), ["crossing"], Counter(), way,
     )  # fmt: skip
 
 

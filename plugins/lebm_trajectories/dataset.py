@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, did_you_mean
 from lebm_trajectories.windows import Windows
 
 __all__ = ["NEIGHBOUR", "TrajectoryDataset", "TrajectoryOptions"]
@@ -30,6 +30,7 @@ NEIGHBOUR = 5  # numbers for each neighbour
 FAR = 10.0  # beyond so many units of scale it does not matter how far
 STILL = 1e-3  # who moves less than this share of a usual step has no direction
 FILE = "trajectories.json"
+CLASSES = ("", "behaviour")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class TrajectoryOptions:
         reverse: training trajectories also backwards in time.
         rotations: training trajectories also turned by so many random angles; without `heading`.
         train_trajectories, eval_trajectories: only so many of a split, at random; 0 for all.
+        classes: "behaviour" for standing, straight, left or right, told from the whole track; ""
+            for no classes.
     """
 
     observed: int = 8
@@ -59,6 +62,7 @@ class TrajectoryOptions:
     rotations: int = 0
     train_trajectories: int = 0
     eval_trajectories: int = 0
+    classes: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("observed", 2), ("predicted", 1)):
@@ -67,6 +71,11 @@ class TrajectoryOptions:
         for name in ("neighbours", "rotations", "train_trajectories", "eval_trajectories"):
             if getattr(self, name) < 0:
                 raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
+        if self.classes not in CLASSES:
+            raise UsageError(
+                f'data.classes = "{self.classes}" is not one of {", ".join(filter(None, CLASSES))}.'
+                + did_you_mean(self.classes, CLASSES)
+            )
         if not 1 <= self.rescale < math.inf:
             raise UsageError(
                 f"data.rescale = {self.rescale} must be at least 1: the largest factor, 1 for none."
@@ -92,6 +101,7 @@ class TrajectoryDataset(Dataset):
         scale: the unit of length, in the unit of the recording.
         unit: of the recording, "metres" or "pixels".
         summary: facts for the report.
+        classes: names of the classes, where the windows have y.
 
     Attributes:
         windows: by split, in the unit of the recording.
@@ -104,15 +114,18 @@ class TrajectoryDataset(Dataset):
         scale: float,
         unit: str,
         summary: dict[str, Any],
+        classes: Sequence[str] = (),
     ) -> None:
         self.windows, self.options, self.scale, self.unit = splits, options, scale, unit
-        self.summary = summary
+        self.summary, self.classes = summary, list(classes)
         self.sizes = {
             "observed": options.observed,
             "predicted": options.predicted,
             "neighbours": options.neighbours,
             "context_dim": 2 * (options.observed - 1) + NEIGHBOUR * options.neighbours,
         }
+        if self.classes:
+            self.sizes["n_classes"] = len(self.classes)
         self._frame = {s: own_frame(w.positions, options) for s, w in splits.items()}
         self._x = {s: self.local(s, w.positions[:, options.observed :]) for s, w in splits.items()}
         self._context = {s: self._contexts(s) for s in splits}
@@ -121,7 +134,16 @@ class TrajectoryDataset(Dataset):
         return len(self._x.get(split, ()))
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        return Batch(self._x[split][index], context=self._context[split][index], rows=index)
+        y = self.windows[split].y if self.classes else None
+        return Batch(
+            self._x[split][index], None if y is None else y[index],
+            context=self._context[split][index], rows=index,
+        )  # fmt: skip
+
+    def vectors(self, split: str, index: Tensor) -> Any:
+        """Past and future of each agent in its own coordinates, (n, 2 (observed + predicted))."""
+        tracks = self.local(split, self.windows[split].positions[index], index)
+        return tracks.flatten(1).numpy()
 
     def local(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
         """Points (N, ..., 2) of the recording in each agent's own coordinates, in units of scale.
@@ -186,6 +208,7 @@ class TrajectoryDataset(Dataset):
             "options": asdict(self.options),
             "scale": self.scale,
             "unit": self.unit,
+            "classes": self.classes,
             "summary": self.summary,
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +219,8 @@ class TrajectoryDataset(Dataset):
         """Reads what `save` wrote; the splits are empty."""
         saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
         options = TrajectoryOptions(**saved["options"])
-        return cls({}, options, saved["scale"], saved["unit"], saved["summary"])
+        classes = saved.get("classes", [])  # an older model has none
+        return cls({}, options, saved["scale"], saved["unit"], saved["summary"], classes)
 
 
 def own_frame(positions: Tensor, options: TrajectoryOptions) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,14 @@ from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError
 from lebm_trajectories.dataset import NEIGHBOUR
 
-__all__ = ["PastNet", "TrajectoryDecoder", "TrajectoryEncoder", "goal_steps"]
+__all__ = [
+    "PastNet",
+    "TrajectoryDecoder",
+    "TrajectoryEncoder",
+    "check_widths",
+    "goal_steps",
+    "perceptron",
+]
 
 
 def goal_steps(predicted: int, goals: int) -> list[int]:
@@ -112,7 +119,7 @@ class TrajectoryDecoder(Decoder):
             raise UsageError(f"decoder.sigma must be positive and finite, not {sigma}.")
         if not 1 <= goals <= predicted:
             raise UsageError(f"decoder.goals must be 1 to {predicted}, the steps, not {goals}.")
-        _check_widths(hidden, path_hidden, [features])
+        check_widths(hidden, path_hidden, [features])
         self.latent_dim, self.predicted, self.own = latent_dim, predicted, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.plan = perceptron(latent_dim + features, hidden, 2 * goals)
@@ -167,7 +174,7 @@ class TrajectoryEncoder(Encoder):
         hidden: Sequence[int] = (256, 256),
     ) -> None:
         super().__init__()
-        _check_widths(hidden, [features])
+        check_widths(hidden, [features])
         self.latent_dim, self.own = latent_dim, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.net = perceptron(2 * predicted + features, hidden, 2 * latent_dim)
@@ -179,7 +186,8 @@ class TrajectoryEncoder(Encoder):
         return gaussian_code(self.net(torch.cat([away.flatten(1), self.past(context)], dim=-1)))
 
 
-def _check_widths(*widths: Sequence[int]) -> None:
+def check_widths(*widths: Sequence[int]) -> None:
+    """Refuses layers without a width."""
     for each in widths:
         if not each or min(each) < 1:
             raise UsageError(f"Each layer needs a width of at least 1, not {list(each)}.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError
+from lebm_trajectories.behaviour import BEHAVIOURS, behaviour
 from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
 from lebm_trajectories.windows import Windows
 
@@ -26,8 +29,18 @@ def prepare(
     *,
     unit: str = "metres",
     seed: int = 0,
+    classes: Sequence[str] = (),
 ) -> TrajectoryDataset:
-    """Augments the training windows and finds the unit of length.
+    """Augments the training windows, finds the unit of length, and gives classes where asked for.
+
+    Args:
+        splits: windows by split.
+        source: where they are from.
+        facts: for the report.
+        options: how.
+        unit: of the recording.
+        seed: of what is random.
+        classes: names of the y that the windows have; `options.classes` makes others.
 
     Raises:
         UsageError: where no training trajectory is left.
@@ -60,7 +73,15 @@ def prepare(
             summary[f"{split}: {what}"] = n
     kept["train"] = _augmented(kept["train"], options, generator)
     summary["training trajectories with augmentation"] = len(kept["train"])
-    return TrajectoryDataset(kept, options, scale, unit, summary)
+    if options.classes == "behaviour":
+        step = scale / STEPS_OF_SCALE
+        kept = {s: replace(w, y=behaviour(w.positions, step)) for s, w in kept.items()}
+        classes = BEHAVIOURS
+    for split, windows in kept.items():
+        if windows.y is not None and classes:
+            counts = torch.bincount(windows.y, minlength=len(classes)).tolist()
+            summary[f"classes of {split}"] = dict(zip(classes, counts, strict=True))
+    return TrajectoryDataset(kept, options, scale, unit, summary, classes)
 
 
 def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
@@ -78,6 +99,8 @@ def _augmented(
     windows: Windows, options: TrajectoryOptions, generator: torch.Generator
 ) -> Windows:
     """The windows, and beside them turned, mirrored and rescaled copies."""
+    if not options.rotations and not options.flip and options.rescale == 1:
+        return windows
     angles = torch.rand(options.rotations, generator=generator) * 2 * torch.pi
     turns = [torch.eye(2), *(_turn(float(angle)) for angle in angles)]
     if options.flip:

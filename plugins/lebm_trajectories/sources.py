@@ -12,7 +12,7 @@ import torch
 from lebm_core.data import SPLITS
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.datasets import DataFiles, open_text
-from lebm_trajectories.crowd import TURNING, CrowdDataset, simulate
+from lebm_trajectories.crowd import MANOEUVRES, TURNING, CrowdDataset, simulate
 from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
 from lebm_trajectories.preparation import prepare
 from lebm_trajectories.recordings import Point, check_unit, read_points
@@ -155,6 +155,8 @@ def crowd(
 ) -> CrowdDataset:
     """A simulated crowd at a crossing, whose distribution of futures is known.
 
+    The classes are each agent's manoeuvre: right, straight on, left.
+
     Args:
         files: not used: the crowd is simulated.
         observed: steps of the past
@@ -177,8 +179,10 @@ def crowd(
     options = TrajectoryOptions(observed, predicted, neighbours, heading, flip=False)
     generator = torch.Generator().manual_seed(seed)
     splits = {s: simulate(n, options, generator) for s, n in sizes.items()}
-    made = prepare(splits, "simulated crowd", {}, options, seed=seed)
-    return CrowdDataset(made.windows, options, made.scale, made.unit, made.summary)
+    made = prepare(splits, "simulated crowd", {}, options, seed=seed, classes=MANOEUVRES)
+    return CrowdDataset(
+        made.windows, options, made.scale, made.unit, made.summary, made.classes
+    )
 
 
 def _cut(

@@ -34,6 +34,7 @@ class Windows:
         scenes: (N,) index into `names`.
         names: of the scenes.
         left_out: what was not used, and how often.
+        y: (N,) class ids, or None.
     """
 
     positions: Tensor
@@ -44,6 +45,7 @@ class Windows:
     scenes: Tensor
     names: list[str]
     left_out: Counter[str]
+    y: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -53,6 +55,7 @@ class Windows:
         return replace(
             self, positions=self.positions[rows], near=self.near[rows], there=self.there[rows],
             group=self.group[rows], agents=self.agents[rows], scenes=self.scenes[rows],
+            y=None if self.y is None else self.y[rows],
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
+from torch.distributions import Independent, Normal
 
 from lebm_core import Batch, CoupledPrior, Dataset, GaussianPrior, LatentEBM
 from lebm_core.data import SPLITS
@@ -134,6 +135,63 @@ def test_examples_that_are_no_vectors_have_no_baselines(
     made = evaluation(tmp_path, "coupled")
     monkeypatch.setattr(Clusters, "vectors", lambda self, s, r: None)
     assert set(accuracy()(made)) == {"accuracy", "label_nll", "calibration_error"}
+
+
+def test_test_examples_without_a_label_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a user's own data, whose labels may be missing in any split."""
+    whole = accuracy()(evaluation(tmp_path, "coupled"))
+    made = evaluation(tmp_path, "coupled")
+    assert isinstance(made.dataset, Clusters)
+    hidden = made.dataset.y.clone()
+    hidden[::2] = -1
+
+    def batch(self: Clusters, split: str, index: Tensor) -> Batch:
+        y = hidden if split == "test" else self.y
+        return Batch(self.x[split][index], y[index], rows=index)
+
+    monkeypatch.setattr(Clusters, "batch", batch)
+    found = accuracy()(made)
+    assert {value.n for value in found.values()} == {150}
+    assert found["logistic/accuracy"].value == pytest.approx(
+        whole["logistic/accuracy"].value, abs=0.05
+    )
+    assert accuracy(classified=50)(made)["accuracy"].n == 50
+    hidden[:] = -1
+    with pytest.raises(UsageError, match="no example of the test split has a label"):
+        accuracy()(made)
+
+
+def test_the_context_goes_with_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The class is the sign of the context, which x does not tell."""
+
+    class Told(torch.nn.Module):
+        latent_dim = 1
+
+        def forward(self, x: Tensor, context: Tensor | None = None) -> Independent:
+            assert context is not None and len(context) == len(x)
+            return Independent(Normal(context, 1e-3 * torch.ones_like(context)), 1)
+
+    class Prior(GaussianPrior):
+        n_classes = 2
+
+        def logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+            assert context is not None
+            return torch.cat([-z, z], 1) * 10
+
+    context = torch.randn(300, 1, generator=torch.Generator().manual_seed(1))
+
+    def batch(self: Clusters, split: str, index: Tensor) -> Batch:
+        return Batch(self.x[split][index], (context[index, 0] > 0).long(), context[index])
+
+    monkeypatch.setattr(Clusters, "batch", batch)
+    made = evaluation(tmp_path, "coupled")
+    model = LatentEBM(Prior(1), TabularDecoder(1, 2), Told())  # type: ignore[arg-type]
+    found = accuracy()(dataclasses.replace(made, model=model))
+    assert found["accuracy"].value > 0.98
+    model = LatentEBM(GaussianPrior(1), TabularDecoder(1, 2), Told())  # type: ignore[arg-type]
+    assert accuracy()(dataclasses.replace(made, model=model, name="vae"))["accuracy"].value > 0.9
 
 
 def test_options_are_refused_before_training() -> None:

@@ -1,0 +1,94 @@
+"""Cutting examples into splits by what they are: the same cut on every machine, for every order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lebm_core.errors import UsageError
+
+__all__ = ["by_hash", "hash_key", "homes_by_group", "homes_by_hash"]
+
+
+def hash_key(text: str) -> bytes:
+    """A hash of the text, the same on every machine."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def by_hash(texts: Iterable[str]) -> list[str]:
+    """The distinct texts in the order of a hash of each: shuffled, and the same everywhere."""
+    return sorted(dict.fromkeys(texts), key=hash_key)
+
+
+def homes_by_hash(
+    keys: Sequence[str], valid_share: float, test_share: float, source: str, what: str
+) -> list[str]:
+    """The split of each key: "train", "valid" or "test". Equal keys have the same.
+
+    Args:
+        keys: one for each example.
+        valid_share, test_share: shares of the distinct keys.
+        source: where the examples are from, for an error.
+        what: what one of them is called there, such as "sentence".
+
+    Raises:
+        UsageError: for shares outside (0, 1), or too few keys for three splits.
+    """
+    _check_shares(valid_share, test_share)
+    distinct = by_hash(keys)
+    n_valid = max(1, round(len(distinct) * valid_share))
+    n_test = max(1, round(len(distinct) * test_share))
+    if len(distinct) < n_valid + n_test + 2:
+        raise _too_few(source, len(distinct), what)
+    home = {
+        key: "valid" if i < n_valid else "test" if i < n_valid + n_test else "train"
+        for i, key in enumerate(distinct)
+    }
+    return [home[key] for key in keys]
+
+
+def homes_by_group(
+    groups: Sequence[str], valid_share: float, test_share: float, source: str, what: str
+) -> list[str]:
+    """The split of each example so that no group is in two splits.
+
+    The groups come in the order of a hash. Whole groups fill the test split, then the validation
+    split, each to its share of the examples; a group that is larger than the room left is for
+    training, and so the largest ones are.
+
+    Args:
+        groups: one for each example.
+        valid_share, test_share: shares of the examples, kept as nearly as whole groups allow.
+        source: where the examples are from, for an error.
+        what: what a group is called there, such as "scaffold".
+
+    Raises:
+        UsageError: for shares outside (0, 1), or where a split would stay empty.
+    """
+    _check_shares(valid_share, test_share)
+    sizes = Counter(groups)
+    home = dict.fromkeys(sizes, "train")
+    for split, share in (("test", test_share), ("valid", valid_share)):
+        room = max(1, round(share * len(groups)))
+        for group in by_hash(sizes):
+            if home[group] == "train" and sizes[group] <= room:
+                home[group], room = split, room - sizes[group]
+    if len(set(home.values())) < 3:
+        raise _too_few(source, len(sizes), what)
+    return [home[group] for group in groups]
+
+
+def _check_shares(valid_share: float, test_share: float) -> None:
+    if not (0 < valid_share and 0 < test_share and valid_share + test_share < 1):
+        raise UsageError(
+            f"data.valid_share = {valid_share:g} and data.test_share = {test_share:g} must be "
+            "positive and leave something to train on."
+        )
+
+
+def _too_few(source: str, n: int, what: str) -> UsageError:
+    return UsageError(
+        f"{source} has {n} distinct {what}{'s' * (n != 1)}: too few for a train, a valid and a "
+        "test split."
+    )
