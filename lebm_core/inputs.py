@@ -28,6 +28,7 @@ class Inputs(ABC):
     Attributes:
         decoder: name of the decoder.
         encoder: name of the encoder that goes with it.
+        smoothness: weight and radius of virtual adversarial smoothness where the user gives none.
         decoder_defaults, encoder_defaults: options of theirs where the user gives none.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         missing: NaN in such a matrix is a missing value.
@@ -40,6 +41,7 @@ class Inputs(ABC):
     encoder: ClassVar[str]
     decoder_defaults: ClassVar[Mapping[str, Any]] = {}
     encoder_defaults: ClassVar[Mapping[str, Any]] = {}
+    smoothness: tuple[float, float] = (50.0, 0.2)
     vectors: ClassVar[bool] = False
     missing: bool = False
     decoder_options: Mapping[str, Any] = {}  # noqa: RUF012
@@ -70,8 +72,10 @@ class Tensors(Inputs):
     """Examples that are numbers already, as the user's own decoder takes them; integers stay so."""
 
     def fit(self, X: Any) -> Self:  # noqa: N803
-        self.sizes = {}
-        self.shape = self._tensor(X).shape[1:]
+        x = self._tensor(X)
+        self.sizes, self.shape = {}, x.shape[1:]
+        if not x.is_floating_point():  # there is nothing near an integer
+            self.smoothness = (0.0, 0.0)
         return self
 
     def x(self, X: Any) -> Tensor:  # noqa: N803

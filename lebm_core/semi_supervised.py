@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -23,27 +22,24 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.model_selection import train_test_split
-from sklearn.utils import Tags, check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from lebm_core.class_labels import class_ids, held_out
+from lebm_core.classifier_training import LabelledExamples, train_classifier
 from lebm_core.coupled_prior import CoupledPrior
-from lebm_core.data import Batch
 from lebm_core.decoder import Decoder, Encoder
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.inputs import Examples, Inputs, Tensors
-from lebm_core.labels import Labelled, likeliest
-from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES, Learning
+from lebm_core.labels import likeliest
+from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
 from lebm_core.randomness import normal_like
 from lebm_core.registry import registry
 from lebm_core.run.build import component
-from lebm_core.run.optimizers import PartOptimizer, part_optimizers, rate_factor
-from lebm_core.run.options import TrainingOptions
 from lebm_core.tilt_finish import finish_tilt
 
 __all__ = ["LatentEBMClassifier"]
@@ -76,9 +72,9 @@ class LatentEBMClassifier(
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size.
         smoothness: weight of virtual adversarial smoothness of p(y | x) (x of real numbers, or
-            words, of which the embedding is moved).
+            words, of which the embedding is moved); None for what suits the kind of X.
         smoothness_radius: how far it is to be smooth: root mean square of the change of x, or the
-            length of the embedding's change over that of an average word.
+            length of the embedding's change over that of an average word; None likewise.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
@@ -117,8 +113,8 @@ class LatentEBMClassifier(
         prior_hidden: tuple[int, ...] = (200, 200),
         label_weight: float = 30.0,
         mutual_information: float = 10.0,
-        smoothness: float = 50.0,
-        smoothness_radius: float = 0.2,
+        smoothness: float | None = None,
+        smoothness_radius: float | None = None,
         kl_weight: float = 1.0,
         batch_size: int = 200,
         labelled_batch: int = 64,
@@ -183,12 +179,12 @@ class LatentEBMClassifier(
         inputs = self._inputs()
         if inputs.vectors:
             X = self._matrix(X, inputs)  # noqa: N806
-        labels = self._labels(y, _num_samples(X))
+        self.classes_, labels = class_ids(y, _num_samples(X), self.unlabelled)
         self.inputs_ = inputs.fit(X)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         x = self.inputs_.x(X)
-        held = _held_out(labels, self.validation_fraction, seed) if self.early_stopping else None
-        data = _Examples(x, labels if held is None else np.where(held, -1, labels))
+        held = held_out(labels, self.validation_fraction, seed) if self.early_stopping else None
+        data = LabelledExamples(x, labels if held is None else np.where(held, -1, labels))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model_ = self._model(data).to(self.device)
@@ -281,8 +277,8 @@ class LatentEBMClassifier(
             "label_weight": (self.label_weight >= 0, "0 or more"),
             "kl_weight": (self.kl_weight >= 0, "0 or more"),
             "mutual_information": (self.mutual_information >= 0, "0 or more"),
-            "smoothness": (self.smoothness >= 0, "0 or more"),
-            "smoothness_radius": (self.smoothness_radius >= 0, "0 or more"),
+            "smoothness": ((self.smoothness or 0) >= 0, "0 or more, or None"),
+            "smoothness_radius": ((self.smoothness_radius or 0) >= 0, "0 or more, or None"),
             "unlabelled": (self.unlabelled == self.unlabelled, "a value that equals itself"),
             "validation_fraction": (0 < self.validation_fraction < 1, "between 0 and 1"),
             "finish_steps": (self.finish_steps >= 0, "0 or more"),
@@ -310,47 +306,7 @@ class LatentEBMClassifier(
                 raise ValueError(f"{name} is for a decoder by name: an object has its own.")
         return Tensors()
 
-    def _labels(self, y: ArrayLike, n: int) -> NDArray[np.int64]:
-        """y as class ids, -1 for unknown; sets `classes_`."""
-        if y is None:
-            raise ValueError(
-                "This LatentEBMClassifier estimator requires y to be passed, but the target y is "
-                f"None; give {self.unlabelled!r} for an example without a label."
-            )
-        given = column_or_1d(y, warn=True)
-        if len(given) != n:
-            raise ValueError(f"X has {n} examples, y has {len(given)} labels: give one for each.")
-        unknown = np.zeros(n, dtype=bool)
-        if self.unlabelled is not None:
-            if given.dtype.kind in "US" and not isinstance(self.unlabelled, str):
-                raise ValueError(
-                    f"y has labels of text, of which none can be {self.unlabelled!r}: make y an "
-                    "array of dtype object, or set unlabelled to a text."
-                )
-            unknown = np.array([label == self.unlabelled for label in given.tolist()], dtype=bool)
-        known = given[~unknown]
-        if not len(known):
-            raise ValueError(
-                f"Every label of y is {self.unlabelled!r}: at least two must be known."
-            )
-        if known.dtype.kind == "O":
-            kinds = {isinstance(label, str) for label in known.tolist()}
-            if len(kinds) > 1:
-                raise TypeError("y mixes text with numbers: labels must be of one type.")
-            known = np.asarray(known.tolist())
-        check_classification_targets(known)
-        if known.dtype.kind == "f" and not np.isfinite(known).all():
-            raise ValueError("Input y contains NaN or infinity: labels must be finite.")
-        self.classes_, ids = np.unique(known, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"The labels hold one class, {self.classes_[0]}: a classifier needs at least two."
-            )
-        labels = np.full(n, -1, dtype=np.int64)
-        labels[~unknown] = ids
-        return labels
-
-    def _model(self, data: _Examples) -> LatentEBM:
+    def _model(self, data: LabelledExamples) -> LatentEBM:
         prior = CoupledPrior(
             self.latent_dim, len(self.classes_), self.prior_hidden,
             steps=CHAIN_STEPS, step_size=CHAIN_STEP_SIZE,
@@ -376,59 +332,28 @@ class LatentEBMClassifier(
 
     def _train(
         self,
-        data: _Examples,
+        data: LabelledExamples,
         generator: torch.Generator,
         checked: tuple[Tensor, Tensor] | None,
     ) -> None:
-        learning = Learning(
-            LearningOptions(
-                kl_weight=self.kl_weight, kl_cycles=1, kl_rise=0.2, reference_samples=2,
-                mutual_information=self.mutual_information, label_weight=self.label_weight,
-                smoothness=self.smoothness, smoothness_radius=self.smoothness_radius,
-                energy_l2=1e-4, code_pool=CODE_POOL,
-            ),
-            monitor=False,
+        smooth, radius = self.inputs_.smoothness
+        options = LearningOptions(
+            kl_weight=self.kl_weight, kl_cycles=1, kl_rise=0.2, reference_samples=2,
+            mutual_information=self.mutual_information, label_weight=self.label_weight,
+            smoothness=smooth if self.smoothness is None else self.smoothness,
+            smoothness_radius=radius if self.smoothness_radius is None else self.smoothness_radius,
+            energy_l2=1e-4, code_pool=CODE_POOL,
         )  # fmt: skip
-        rows = (data.y >= 0).nonzero().squeeze(1)
-        learning.labelled = Labelled(data, rows, self.labelled_batch)
-        rates = dict.fromkeys(("lr_prior", "lr_decoder", "lr_encoder"), self.learning_rate)
-        options = TrainingOptions(schedule="cosine", **rates)  # type: ignore[arg-type]
-        parts = part_optimizers(self.model_, options)
-        batches = -(-len(data.y) // self.batch_size)
-        passes = self.max_iter or min(MOST_PASSES, max(FEWEST_PASSES, STEPS // batches))
-        total = passes * batches
-        self.history_: list[dict[str, float]] = []
-        best, waited, kept = -np.inf, 0, None
-        for self.n_iter_ in range(1, passes + 1):
-            self.model_.train()
-            terms: dict[str, list[float]] = defaultdict(list)
-            on = generator.device
-            order = torch.randperm(len(data.y), generator=generator, device=on).cpu()
-            first = (self.n_iter_ - 1) * batches
-            for step, index in enumerate(order.split(self.batch_size), first):
-                batch = data.batch("train", index).to(self.model_.device)
-                outcome = learning(self.model_, batch, progress=step / total, generator=generator)
-                losses = list(outcome.losses.values())
-                _step(parts, losses, rate_factor(options, step, total, self.n_iter_))
-                for name, value in outcome.metrics.items():
-                    terms[name].append(float(value))
-            means = {name: float(np.mean(values)) for name, values in terms.items()}
-            if not np.isfinite(means["reconstruction"]):
-                raise ValueError("The training has diverged: lower learning_rate, or scale X.")
-            if checked is not None:
-                means["validation_log_likelihood"] = likelihood = self._likelihood(*checked)
-                waited = 0 if likelihood > best else waited + 1
-                if likelihood > best:
-                    best, kept = likelihood, copy.deepcopy(self.model_.state_dict())
-            self.history_.append(means)
-            if self.verbose:
-                said = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-                print(f"pass {self.n_iter_}/{passes}  {said}")
-            if waited >= self.n_iter_no_change:
-                break
-        if kept is not None:
-            self.model_.load_state_dict(kept)
-        self.model_.eval()
+        batches = -(-len(data) // self.batch_size)
+        self.history_ = train_classifier(
+            self.model_, data, options,
+            batch_size=self.batch_size, labelled_batch=self.labelled_batch,
+            learning_rate=self.learning_rate, generator=generator,
+            passes=self.max_iter or min(MOST_PASSES, max(FEWEST_PASSES, STEPS // batches)),
+            validate=None if checked is None else lambda: self._likelihood(*checked),
+            patience=self.n_iter_no_change, verbose=bool(self.verbose),
+        )  # fmt: skip
+        self.n_iter_ = len(self.history_)
 
     @torch.no_grad()
     def _codes(self, x: Examples, generator: torch.Generator) -> Tensor:
@@ -439,7 +364,7 @@ class LatentEBMClassifier(
         times = min(FINISH_PASSES, -(-FINISH_CODES // len(x)))
         return torch.cat([mean + std * normal_like(mean, generator) for _ in range(times)])
 
-    def _finished(self, data: _Examples, generator: torch.Generator) -> CoupledPrior:
+    def _finished(self, data: LabelledExamples, generator: torch.Generator) -> CoupledPrior:
         """The prior that samples are drawn from: it learns again, from codes that no longer move.
 
         Predictions keep the prior of the training; this one learns p(z), and the likeliest class of
@@ -505,38 +430,6 @@ class LatentEBMClassifier(
         return torch.cat(found)[: len(x)].cpu()
 
 
-class _Examples:
-    """Examples in memory, (N, ...) and their class ids (N,), -1 where unknown."""
-
-    def __init__(self, x: Examples, y: NDArray[np.int64]) -> None:
-        self.x, self.y = x, torch.as_tensor(y)
-
-    def batch(self, split: str, index: Tensor) -> Batch:
-        return Batch(self.x[index], self.y[index], rows=index)
-
-    def batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        """What a decoder is initialised from."""
-        for index in torch.arange(len(self.y)).split(batch_size):
-            yield self.batch(split, index)
-
-
-def _held_out(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which labelled examples are kept for validation: a share of each class, (n,)."""
-    known = np.flatnonzero(labels >= 0)
-    try:
-        _, held = train_test_split(
-            known, test_size=share, stratify=labels[known], random_state=seed
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"early_stopping holds out {share:g} of the {len(known)} labelled examples, of each "
-            f"class one at least, which does not go: {error}"
-        ) from None
-    chosen = np.zeros(len(labels), dtype=bool)
-    chosen[held] = True
-    return chosen
-
-
 def _known_options(
     make: Callable[..., Any], name: str, options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
@@ -548,11 +441,3 @@ def _known_options(
             near = did_you_mean(key, taken)
             raise ValueError(f'{name} has no "{key}".{near} Accepted are {known}.')
     return dict(options or {})
-
-
-def _step(parts: Mapping[str, PartOptimizer], losses: Sequence[Tensor], factor: float) -> None:
-    for part in parts.values():
-        part.optimizer.zero_grad(set_to_none=True)
-    torch.stack([loss for loss in losses if loss.requires_grad]).sum().backward()
-    for part in parts.values():
-        part.step(part.norm(), factor)

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from torch import Tensor
@@ -27,6 +29,7 @@ from lebm_core.run.evaluation import Evaluation, Metric, Value
 __all__ = ["accuracy", "expected_calibration_error", "reliability"]
 
 AT_ONCE, BINS, NEIGHBOURS, ITERATIONS = 200, 10, 7, 2000
+FOLDS, PENALTIES = 5, [0.01, 0.1, 1.0, 10.0, 100.0]  # of logistic regression: C, small is strong
 Numbers = NDArray[Any]
 
 
@@ -109,17 +112,15 @@ def _baselines(
     n = len(labelled)
     x, test = _scaled(x, test)
 
-    def logistic() -> LogisticRegression:
-        return LogisticRegression(max_iter=ITERATIONS)
-
+    logistic = _logistic(x[:n], known[:n])
     spreading = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, x.shape[0]))
     # Whom no label reaches gets the first class.
     with np.errstate(invalid="ignore", divide="ignore"):
         spreading.fit(x, known)
         spread = spreading.predict(test)
-    taught = SelfTrainingClassifier(logistic(), threshold=0.9).fit(x, known)
+    taught = SelfTrainingClassifier(clone(logistic), threshold=0.9).fit(x, known)
     guesses = {
-        "logistic": (logistic().fit(x[:n], known[:n]).predict(test), "the labelled alone"),
+        "logistic": (logistic.predict(test), f"the labelled alone, C = {logistic.C:g}"),
         "self_training": (taught.predict(test), f"threshold 0.9, {x.shape[0]} examples"),
         "spreading": (spread, f"{NEIGHBOURS} neighbours, {x.shape[0]} examples"),
     }
@@ -128,6 +129,17 @@ def _baselines(
         f"{name}/accuracy": _share(guess == y, split, what, {"baseline": how})
         for name, (guess, how) in guesses.items()
     }
+
+
+def _logistic(x: Any, y: Numbers) -> LogisticRegression:
+    """Fitted to the labelled examples, its penalty chosen by cross-validation among them."""
+    folds = min(FOLDS, int(np.unique(y, return_counts=True)[1].min()))
+    plain = LogisticRegression(max_iter=ITERATIONS)
+    if folds < 2:  # one example of a class cannot be held out
+        return plain.fit(x, y)
+    search = GridSearchCV(plain, {"C": PENALTIES}, cv=StratifiedKFold(folds))
+    found: LogisticRegression = search.fit(x, y).best_estimator_
+    return found
 
 
 def _scaled(x: Any, test: Any) -> tuple[Any, Any]:

@@ -29,6 +29,7 @@ class MoleculeInputs(Inputs):
 
     decoder = "sequence"
     encoder = "sequence"
+    smoothness = (5.0, 0.1)
     decoder_defaults = {"embed_dim": 64, "hidden": 128}
     encoder_defaults = {"embed_dim": 64, "hidden": 64}
 

@@ -103,6 +103,7 @@ class BagInputs(Inputs):
         binary: count each word of a document once.
     """
 
+    smoothness = (5.0, 0.1)
     decoder = "tabular.bag"
     encoder = "tabular.bag"
 

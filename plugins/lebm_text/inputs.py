@@ -38,6 +38,8 @@ class Counts:
 class Words(Inputs):
     """Texts as words of a vocabulary that is learned from those of the training."""
 
+    smoothness = (5.0, 0.1)
+
     def __init__(self, words: str, vocab_size: int, min_count: int) -> None:
         for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):
             if value < 1:

@@ -40,7 +40,7 @@ def fitted(request):
         "text.lstm": {"decoder_options": {"hidden": 32}, "smoothness": 10.0}, "text.bag": {},
     }[request.param]  # fmt: skip
     model = LatentEBMClassifier(
-        request.param, max_iter=15, batch_size=50, finish_steps=20, random_state=0, **options
+        request.param, max_iter=15, batch_size=50, finish_steps=200, random_state=0, **options
     )
     return model.fit(X, few)
 
@@ -54,8 +54,8 @@ def test_a_few_labels_are_enough(fitted):
 
 
 def test_samples_are_texts_of_the_words_learned(fitted):
-    drawn = fitted.sample(20, y=1, random_state=0)
-    assert drawn.shape == (20,) and all(isinstance(text, str) for text in drawn)
+    drawn = fitted.sample(60, y=1, random_state=0)
+    assert drawn.shape == (60,) and all(isinstance(text, str) for text in drawn)
     words = {word for text in drawn for word in text.split()}
     assert words and words <= {*GOOD, *BAD, *OTHER, "."}
     assert (fitted.predict(drawn) == 1).mean() > 0.6
