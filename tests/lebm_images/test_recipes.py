@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,30 @@ def test_every_preset_and_control_resolves(name: str, preset: str) -> None:
     if preset == "paper":  # an encoder is what the published models do without
         assert recipe.encoder["name"] == "" and recipe.learning.decoder == "mcmc"
         assert not recipe.prior.bound and recipe.learning.finish_steps == 0
+
+
+@pytest.mark.parametrize("data", ["digits", "mnist", "cifar10", "svhn"])
+@pytest.mark.parametrize("preset", ["cpu", "smoke"])
+def test_recipes_of_few_labels_resolve_with_their_controls(data: str, preset: str) -> None:
+    recipe = load(f"semi-{data}", preset)
+    check_recipe(recipe)
+    for control in recipe.evaluation["controls"]:
+        check_recipe(apply(recipe, recipe.controls[control]), control)
+    m2 = apply(recipe, recipe.controls["m2"])
+    assert m2.learning.tilt == "none" and m2.prior.kind == "coupled"
+    assert m2.learning.label_weight == recipe.learning.label_weight
+
+
+@pytest.mark.skipif(not os.environ.get("LEBM_DATA"), reason="LEBM_DATA holds MNIST and CIFAR-10")
+@pytest.mark.parametrize("data", ["mnist", "cifar10"])
+def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:
+    metric = "evaluation.metrics=[labels.accuracy]"
+    few = ["training.max_steps=5", "evaluation.controls=[m2]", metric]
+    run = run_recipe(f"semi-{data}", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+    assert run.results["model"]["accuracy"].n == 500
+    assert run.results["m2"]["accuracy"].value is not None
+    # 100 labelled images tell a digit or a thing better than chance, without any training.
+    assert run.results["logistic"]["accuracy"].value > 0.15
 
 
 def test_digits_from_data_to_report(tmp_path: Path) -> None:
