@@ -96,6 +96,12 @@ def anneal(
         z = mover(z, beta, MOVES)
     for first in range(0, steps, BLOCK):
         z = mover(z, 1.0, min(BLOCK, steps - first), adapt=first < steps / 2)
+    left = int((change(z) == -torch.inf).sum())
+    if left:
+        raise DivergenceError(
+            f"The {name} leaves {left} of {len(z)} draws where the control is impossible: no draw "
+            "of the model was near enough; soften the control."
+        )
     if mover.acceptance < LEAST_ACCEPTANCE:
         raise DivergenceError(
             f"The {name} rejects nearly every step (acceptance {mover.acceptance:.2g} at step_size "

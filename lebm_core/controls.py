@@ -10,6 +10,7 @@ compositional generation with latent-space energy-based models", NeurIPS 2021, a
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -231,8 +232,8 @@ def class_id(y: int | str, n_classes: int, classes: Sequence[str] = ()) -> int:
         if by_lower.count(y.lower()) == 1:
             return by_lower.index(y.lower())
     try:
-        found = int(y)
-    except ValueError:
+        found = int(y) if isinstance(y, str) else operator.index(y)
+    except (TypeError, ValueError):
         found = -1
     if not 0 <= found < n_classes:
         if not classes:

@@ -117,6 +117,10 @@ class Learning:
                 'learning.decoder = "autoencoder" learns no labels: a coupled prior needs '
                 '"variational" or "mcmc".'
             )
+        if self.options.finish_steps and model.prior.context_dim:
+            raise UsageError(
+                "learning.finish_steps needs a prior without a context: set it to 0."
+            )
         if known and classes > known:
             raise UsageError(
                 f"The data set has {classes} classes, the prior {known}: set prior.n_classes to "

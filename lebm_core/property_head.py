@@ -151,7 +151,7 @@ def fit_property(
         UsageError: for a name that cannot be, fewer than 50 known values, or values that are
             all the same.
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or hasattr(nn.ModuleDict(), name):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or hasattr(PropertyHeads(), name):
         raise UsageError(f'A property cannot be called "{name}": letters, digits and _ are taken.')
     if name == "y":
         raise UsageError('A property cannot be called "y", which stands for the class.')
@@ -165,10 +165,12 @@ def fit_property(
     z, v = z[known.to(z.device)].float(), values[known].to(z).float()
     if len(v) < LEAST:
         raise UsageError(f'The property "{name}" has {len(v)} known values: {LEAST} are needed.')
-    if not float(v.std()) > 1e-6 * max(1.0, float(v.abs().max())):
-        raise UsageError(f'The property "{name}" is {float(v[0]):g} in every example.')
     order = torch.rand(len(v), generator=generator, device=getattr(generator, "device", "cpu"))
     held, stop, learn = (z.new_tensor(part, dtype=torch.long) for part in _split(order))
+    if not float(v[learn].std()) > 1e-6 * max(1.0, float(v.abs().max())):
+        raise UsageError(
+            f'The property "{name}" is {float(v[learn[0]]):g} in every example to learn from.'
+        )
     with torch.random.fork_rng(devices=[]):
         seeded = 0 if generator is None else int(randint(2**31, 1, v.cpu(), generator))
         torch.manual_seed(seeded)
@@ -180,8 +182,9 @@ def fit_property(
         wrong = (head(z[held].flatten(0, 1)).view(len(held), -1) - v[held, None]).square()
         mse = float(wrong.mean())
         head.spread.copy_((wrong.mean().sqrt() / head.scale).clamp(min=TIGHTEST))
+    spread = float(v[held].var(correction=0))
+    head.r2.fill_(1 - mse / spread if spread > 0 else math.nan)
     model.heads[name] = head.requires_grad_(False).eval()
-    head.r2.fill_(1 - mse / float(v[held].var(correction=0)))
     return PropertyFit(name, float(head.r2), head.sigma, len(held), taken)
 
 

@@ -64,7 +64,7 @@ def draw_codes(
 
 def _ids(y: Classes, n: int, n_classes: int, classes: Sequence[str]) -> Tensor:
     """y as class ids (n,) on the CPU."""
-    given: Any = y.tolist() if isinstance(y, Tensor) else y
+    given: Any = y.tolist() if hasattr(y, "tolist") else y  # tensors and arrays
     several = list(given) if isinstance(given, (list, tuple)) else [given]
     if len(several) not in (1, n):
         raise UsageError(f"y has {len(several)} classes for {n} samples: give one, or {n}.")

@@ -106,7 +106,7 @@ def _baselines(
     others = subset(data.length("train"), spread_over, evaluation.seed)
     seen = torch.cat([labelled, others[~torch.isin(others, labelled)]])
     x, test = features("train", seen), features(split, rows)
-    if x is None or test is None:
+    if x is None or test is None or len(given[labelled].unique()) < 2:
         return {}
     known = np.where(np.arange(len(seen)) < len(labelled), given[seen].numpy(), -1)
     n = len(labelled)
@@ -118,7 +118,9 @@ def _baselines(
     with np.errstate(invalid="ignore", divide="ignore"):
         spreading.fit(x, known)
         spread = spreading.predict(test)
-    taught = SelfTrainingClassifier(clone(logistic), threshold=0.9).fit(x, known)
+    taught = logistic  # where every example has a label there is nothing to teach it
+    if (known < 0).any():
+        taught = SelfTrainingClassifier(clone(logistic), threshold=0.9).fit(x, known)
     guesses = {
         "logistic": (logistic.predict(test), f"the labelled alone, C = {logistic.C:g}"),
         "self_training": (taught.predict(test), f"threshold 0.9, {x.shape[0]} examples"),

@@ -147,7 +147,8 @@ def sample_run(
         generator = torch.Generator(model.device).manual_seed(stream(seed, "shift"))
         log(str(model.control_shift(asked, generator=generator)))
     said = [f"y{y}"] if y is not None else []
-    words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in (*said, *control)]
+    named = [w.replace(">", "-above-").replace("<", "-below-") for w in (*said, *control)]
+    words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in named]
     name = "-".join([f"samples-{n}-{seed}", *words])
     target = Path(out) if out is not None else folder / name
     if target.is_dir():

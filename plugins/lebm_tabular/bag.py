@@ -143,8 +143,20 @@ class BagDecoder(Decoder):
     def _scores(self, z: Tensor) -> Tensor:
         scores: Tensor = self.net(z)
         if self.norm is not None:
-            scores = self.norm(scores)
+            scores = self._normalised(scores)
         return scores + self.background
+
+
+    def _normalised(self, scores: Tensor) -> Tensor:
+        """By the batch in training, where it has more than one row; else by the running figures."""
+        norm = self.norm
+        assert norm is not None
+        if len(scores) > 1 or not self.training:
+            found: Tensor = norm(scores)
+            return found
+        return nn.functional.batch_norm(
+            scores, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+        )
 
 
 class BagEncoder(Encoder):

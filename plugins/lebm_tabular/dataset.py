@@ -127,4 +127,5 @@ def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.fl
     n = np.maximum(seen.sum(0), 1)
     mean = np.where(seen, x, 0.0).sum(0) / n
     scale = np.sqrt(np.where(seen, (x - mean) ** 2, 0.0).sum(0) / n)
-    return mean, np.where(scale > 0, scale, 1.0)
+    # Rounding leaves a constant column a tiny scale, by which any other value would explode.
+    return mean, np.where(scale > 1e-10 * np.abs(mean), scale, 1.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +74,8 @@ def _csv(path: Path, label: str) -> _Table:
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         raise UsageError(f'{path}, line 1: the column "{twice}" is there twice.')
+    if len(names) == 1 and re.search("[;\t]", names[0]):
+        raise UsageError(f'{path}, line 1: "{names[0][:40]}" has no comma, which parts columns.')
     if label and label not in names:
         raise UsageError(
             f'{path} has no column "{label}" for the labels: it has {_listed(names)}.'
@@ -83,13 +86,13 @@ def _csv(path: Path, label: str) -> _Table:
     x: list[list[float]] = []
     labels: list[str] = []
     places: list[str] = []
-    for fields in reader:
+    for fields in _fields(reader, path):
         place = f"line {reader.line_num}"
         if not any(field.strip() for field in fields):
             continue
         if len(fields) != len(names):
             raise UsageError(
-                f"{path}, {place}: {len(fields)} values, and line 1 names {len(names)} columns."
+                f"{path}, {place}: {len(fields)} of the {len(names)} values that line 1 names."
             )
         x.append([_number(fields[i], names[i], path, place) for i in features])
         places.append(place)
@@ -99,6 +102,13 @@ def _csv(path: Path, label: str) -> _Table:
     if not columns or not x:
         raise UsageError(f"{path} has {len(columns)} columns of numbers and {len(x)} rows.")
     return _Table(columns, np.array(x), labels if label else None, places)
+
+
+def _fields(reader: Any, path: Path) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}: {error}; is a quote unclosed?") from None
 
 
 def _number(field: str, column: str, path: Path, place: str) -> float:
@@ -121,7 +131,7 @@ def _label(value: Any) -> str:
     text = str(value).strip()
     if text.endswith(".0") and text[:-2].lstrip("-").isdecimal():
         text = text[:-2]
-    return "" if text.lower() in EMPTY or text == UNKNOWN else text
+    return "" if text in ("", UNKNOWN) or text.lower() == "nan" else text
 
 
 def _npz(path: Path, label: str) -> _Table:
@@ -130,7 +140,7 @@ def _npz(path: Path, label: str) -> _Table:
             arrays = dict(archive)
     except FileNotFoundError:
         raise UsageError(f'There is no file "{path}".') from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} cannot be read as .npz: {error}.") from None
     for name in ("x", label) if label else ("x",):
         if name not in arrays:

@@ -127,7 +127,13 @@ def _json(path: Path) -> Iterator[Item]:
 
 def _csv(path: Path) -> Iterator[Item]:
     rows = csv.reader(line for _, line in open_text(path))
-    for row in rows:
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise UsageError(f"{path}, line {rows.line_num}: {error}.") from None
+        if row is None:
+            return
         where = f"{path}, near line {rows.line_num},"
         if len(row) != 3:
             raise UsageError(f"{where} has {len(row)} columns, not class, title and text.")

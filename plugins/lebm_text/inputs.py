@@ -60,6 +60,8 @@ class Words(Inputs):
         shape = np.shape(X) if hasattr(X, "shape") else (len(X),)
         if len(shape) != 1:
             raise ValueError(f"X has the shape {shape}: texts are needed as (n,), or as a list.")
+        if not len(X):
+            raise ValueError("Found array with 0 sample(s): X holds no text.")
         for i, text in enumerate(X):
             if not isinstance(text, str):
                 raise ValueError(f"X holds {text!r} at position {i}: every entry must be a text.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from lebm_core.annealing import anneal
 from lebm_core.control_shift import control_shift, frechet
 from lebm_core.dynamics import value_and_gradient
 from lebm_core.errors import DivergenceError, UnsupportedEstimate, UsageError
+from lebm_core.sampling import _ids
 
 NAMES = ("calm", "busy", "loud")
 POOLS, SIZE = 16, 400  # pools annealed apart: their spread is the error of their mean
@@ -320,6 +322,14 @@ def test_names_that_are_not_known() -> None:
         ControlledPrior(prior, ["busy"], heads, NAMES)  # type: ignore[list-item]
 
 
+def test_classes_come_in_any_container_but_are_whole_numbers() -> None:
+    assert _ids(np.array([2, 0]), 2, 3, ()).tolist() == [2, 0]
+    assert _ids("two", 2, 3, ("nought", "one", "two")).tolist() == [2, 2]
+    for wrong in (0.7, [0, None], np.array([0.5, 1.0])):
+        with pytest.raises(UsageError, match="Class ids run from 0 to 2"):
+            _ids(wrong, 2, 3, ())
+
+
 def test_controls_that_cannot_be() -> None:
     with pytest.raises(UsageError, match="takes one of target, .* not target, at_least"):
         Property("qed", target=1, at_least=2)
@@ -342,3 +352,13 @@ def test_a_control_that_no_chain_can_follow_is_a_divergence() -> None:
         ControlledPrior(prior, [Function(lambda z: z[:, 0] - torch.inf)]).annealed(50)
     with pytest.raises(DivergenceError, match="left every bound .* grows faster than p0 falls"):
         ControlledPrior(prior, [Function(lambda z: 1e3 * z.square().sum(1))]).annealed(50)
+
+
+def test_a_context_without_a_possible_draw_is_a_divergence() -> None:
+    torch.manual_seed(0)
+    prior = EBMPrior(2, (8,), context_dim=1, steps=5)
+    rare = Function(lambda z: torch.where(z[:, 0] > 3.2, 0.0, -torch.inf))
+    with pytest.raises(DivergenceError, match="the control is impossible"):
+        ControlledPrior(prior, [rare]).sample(
+            200, context=torch.randn(200, 1), generator=torch.Generator().manual_seed(0)
+        )

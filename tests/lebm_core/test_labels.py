@@ -284,3 +284,11 @@ def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
     assert float(loss.detach()) > 1e-4
     moved = encoder.embedding.weight.grad
     assert moved is not None and bool((moved[0] == 0).all()) and bool((moved[4] != 0).any())
+
+
+def test_a_prior_with_a_context_is_not_finished_and_says_so_before_training() -> None:
+    prior = CoupledPrior(D, 2, (8,), context_dim=1)
+    model = LatentEBM(prior, TabularDecoder(D, 4, (8,)), TabularEncoder(D, 4, (8,)))
+    learning = Learning(LearningOptions(finish_steps=10))
+    with pytest.raises(UsageError, match="finish_steps needs a prior without a context"):
+        learning.prepare(model, SimpleNamespace(sizes={"n_classes": 2}), 0)  # type: ignore[arg-type]

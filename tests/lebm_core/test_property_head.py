@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,21 @@ def test_samples_of_a_model_by_class_name_id_and_row() -> None:
         drawn(y=[0, 1])
     with pytest.raises(UsageError, match="has no classes: y needs a coupled prior"):
         LatentEBM(GaussianPrior(2), Linear(torch.eye(2), 0.1)).sample(2, y=1)
+
+
+def test_a_property_that_is_mostly_one_value_is_refused_or_has_no_r2() -> None:
+    model = LatentEBM(GaussianPrior(3), Linear(torch.eye(3), 0.05))
+    rare, z = torch.zeros(100), torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    rare[:2] = 1.0
+    for seed in range(6):  # where the two come to lie depends on it
+        generator = torch.Generator().manual_seed(seed)
+        try:
+            fit = fit_property(model, f"rare{seed}", z, rare, steps=50, generator=generator)
+        except UsageError as error:
+            assert "in every example to learn from" in str(error)
+            assert f"rare{seed}" not in model.heads
+        else:
+            assert math.isfinite(fit.sigma) and fit.sigma > 0
+    for taken in ("known", "options", "keys"):  # names that the container has itself
+        with pytest.raises(UsageError, match="cannot be called"):
+            fit_property(model, taken, z, z[:, 0])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lebm_core.errors import UsageError
-from lebm_tabular.dataset import TabularDataset
+from lebm_tabular.dataset import Rows, TabularDataset
 from lebm_tabular.table import table
 
 HEAD = "a,kind,b\n"
@@ -90,7 +90,7 @@ def test_arrays_of_an_npz(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        (HEAD + "1,cat,2\n3,dog\n", {}, "mine.csv, line 3: 2 values, and line 1 names 3 columns"),
+        (HEAD + "1,cat,2\n3,dog\n", {}, "mine.csv, line 3: 2 of the 3 values that line 1 names"),
         (HEAD + "1,cat,2\n\nx1,dog,2\n", {}, 'line 4: "x1" in the column "a" is not a number'),
         (HEAD + "1,cat,inf\n", {}, 'line 2: the column "b" is infinite'),
         (rows(), {"label": "knd"}, 'no column "knd".*it has a, kind, b. Did you mean "kind"'),
@@ -145,3 +145,28 @@ def test_what_is_wrong_with_an_npz(arrays: dict[str, Any], said: str, tmp_path: 
     (tmp_path / "mine.npz").write_text("no archive")
     with pytest.raises(UsageError, match="cannot be read as .npz"):
         table(files=None, seed=0, source=str(tmp_path / "mine.npz"))  # type: ignore[arg-type]
+
+
+def test_a_constant_column_does_not_explode() -> None:
+    splits = {
+        "train": Rows(np.full((1001, 1), 0.1), None), "valid": Rows(np.full((1, 1), 0.1), None),
+        "test": Rows(np.full((1, 1), 0.2), None),
+    }  # fmt: skip
+    data = TabularDataset(splits, ["a"], {})
+    assert abs(float(data.batch("test", torch.arange(1)).x)) < 1.0
+
+
+def test_a_class_may_be_called_none(tmp_path: Path) -> None:
+    text = HEAD + "".join(f"{i},{['none', 'mild'][i % 2]},{i}\n" for i in range(40))
+    assert read(tmp_path, text).classes == ["mild", "none"]
+
+
+def test_an_unclosed_quote_is_one_sentence(tmp_path: Path) -> None:
+    text = HEAD + '1,"cat,2\n' + "1,cat,2\n" * 30_000
+    with pytest.raises(UsageError, match=r"mine.csv, line \d+: .*quote"):
+        read(tmp_path, text)
+
+
+def test_a_table_of_semicolons_says_what_parts_columns(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 1: .*has no comma, which parts columns"):
+        read(tmp_path, "a;kind;b\n1;cat;2\n")

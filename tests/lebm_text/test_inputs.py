@@ -114,3 +114,8 @@ def test_what_is_no_text_is_refused(X, said):  # noqa: N803
 def test_bad_options(kind, options, said):
     with pytest.raises(ValueError, match=said):
         kind(**options)
+
+
+def test_no_text_at_all_is_one_sentence(fitted):
+    with pytest.raises(ValueError, match="0 sample"):
+        fitted.predict([])
