@@ -91,8 +91,10 @@ def _csv(path: Path, label: str) -> _Table:
         if not any(field.strip() for field in fields):
             continue
         if len(fields) != len(names):
+            quote = "; is a quote unclosed?" if "\n" in "".join(fields) else "."
             raise UsageError(
-                f"{path}, {place}: {len(fields)} of the {len(names)} values that line 1 names."
+                f"{path}, {place}: {len(fields)} of the {len(names)} values that line 1 names"
+                + quote
             )
         x.append([_number(fields[i], names[i], path, place) for i in features])
         places.append(place)

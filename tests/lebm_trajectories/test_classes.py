@@ -201,9 +201,9 @@ def test_tracks_are_classified_from_few_labels() -> None:
     ).fit(x, few)  # fmt: skip
     unseen, truth = turns(200, 2)
     assert model.score(unseen, truth) > 0.95
-    drawn = model.sample(50, y=1)
-    assert drawn.shape == (50, 12, 2) and (drawn[:, 0] == 0).all()
-    assert (drawn[:, -1, 1] > 0).mean() > 0.85  # left
+    drawn = model.sample(300, y=1)
+    assert drawn.shape == (300, 12, 2) and (drawn[:, 0] == 0).all()
+    assert (drawn[:, -1, 1] > 0).mean() > 0.8  # left; of as many to either side
 
 
 def test_a_track_decoder_is_a_gaussian_about_its_mean() -> None:
