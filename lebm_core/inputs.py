@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Examples", "Inputs", "Tensors"]
+__all__ = ["Examples", "Inputs", "SparseRows", "Tensors"]
 
 
 class Examples(Protocol):
@@ -20,6 +20,24 @@ class Examples(Protocol):
 
     def __getitem__(self, rows: Any, /) -> Tensor:
         """The examples with these numbers (integers, a mask or a slice), first axis the rows."""
+
+
+class SparseRows:
+    """Rows of a sparse matrix; those asked for become dense.
+
+    Args:
+        matrix: (n, V) in CSR form, of scipy.
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def __getitem__(self, rows: Any) -> Tensor:
+        chosen = rows.numpy() if isinstance(rows, Tensor) else rows
+        return torch.from_numpy(self.matrix[chosen].toarray())
 
 
 class Inputs(ABC):

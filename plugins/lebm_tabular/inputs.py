@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from lebm_core.inputs import Examples, Inputs
+from lebm_core.inputs import Examples, Inputs, SparseRows
 
-__all__ = ["BagInputs", "Counts", "TabularInputs"]
+__all__ = ["BagInputs", "TabularInputs"]
 
 SCALINGS = ("columns", "all", "none")
 
@@ -74,24 +74,6 @@ class TabularInputs(Inputs):
         return np.asarray(np.isnan(X).all(axis=0))
 
 
-class Counts:
-    """Rows of a sparse matrix; those asked for become dense.
-
-    Args:
-        matrix: (n, V).
-    """
-
-    def __init__(self, matrix: csr_matrix) -> None:
-        self.matrix = matrix
-
-    def __len__(self) -> int:
-        return int(self.matrix.shape[0])
-
-    def __getitem__(self, rows: Any) -> Tensor:
-        chosen = rows.numpy() if isinstance(rows, Tensor) else rows
-        return torch.from_numpy(self.matrix[chosen].toarray())
-
-
 class BagInputs(Inputs):
     """Counts of words (n, V), a scipy sparse matrix such as CountVectorizer's, or an array.
 
@@ -121,7 +103,7 @@ class BagInputs(Inputs):
             raise ValueError(
                 f"X has counts of {counts.shape[1]} words, that of the training of {self.features}."
             )
-        return Counts(counts)
+        return SparseRows(counts)
 
     def original(self, x: Tensor) -> Any:
         counts = x.numpy().astype(np.int64)

@@ -11,28 +11,13 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from lebm_core.errors import UsageError
-from lebm_core.inputs import Inputs
+from lebm_core.inputs import Inputs, SparseRows
 from lebm_text.bag import frequent_words, spelled
 from lebm_text.datasets import pad
 from lebm_text.users import word_rule
 from lebm_text.vocabulary import BOS, EOS, PAD, SPECIAL, Vocabulary
 
 __all__ = ["BagInputs", "TextInputs"]
-
-
-class Counts:
-    """Counts of words, (n, V), of which only the rows asked for are written out."""
-
-    def __init__(self, counts: csr_matrix) -> None:
-        self.counts = counts
-
-    def __len__(self) -> int:
-        return int(self.counts.shape[0])
-
-    def __getitem__(self, rows: Any) -> Tensor:
-        if isinstance(rows, Tensor):
-            rows = rows.numpy()
-        return torch.from_numpy(self.counts[rows].toarray())
 
 
 class Words(Inputs):
@@ -166,13 +151,13 @@ class BagInputs(Words):
         self.sizes = {"features": len(self.columns)}
         return self
 
-    def x(self, X: Any) -> Counts:  # noqa: N803
+    def x(self, X: Any) -> SparseRows:  # noqa: N803
         there = [[self.column[w] for w in text.split() if w in self.column]
                  for text in self.texts(X)]  # fmt: skip
         words = np.fromiter((i for row in there for i in row), dtype=np.int32)
         ends = np.cumsum([0, *map(len, there)])
         shape = (len(there), len(self.columns))
-        return Counts(csr_matrix((np.ones(len(words), dtype=np.float32), words, ends), shape))
+        return SparseRows(csr_matrix((np.ones(len(words), dtype=np.float32), words, ends), shape))
 
     def original(self, x: Tensor) -> Any:
         return np.array(spelled(x, self.columns), dtype=object)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, LatentEBM, LatentEBMClassifier
 from lebm_core.errors import UsageError
+from lebm_core.inputs import SparseRows
 from lebm_core.labels import roughness
 from lebm_tabular.bag import BagDecoder, BagEncoder
-from lebm_tabular.inputs import BagInputs, Counts
+from lebm_tabular.inputs import BagInputs
 
 D, V = 2, 5
 X = torch.tensor([[2.0, 0.0, 1.0, 0.0, 0.0], [0.0, 4.0, 0.0, 0.0, 1.0], [0.0] * 5])
@@ -144,7 +145,7 @@ def test_documents_are_classified_from_few_labels() -> None:
 
 def test_sparse_counts_become_dense_by_the_batch() -> None:
     x = BagInputs().fit(csr_matrix(X.numpy())).x(csr_matrix(X.numpy()))
-    assert isinstance(x, Counts) and len(x) == 3
+    assert isinstance(x, SparseRows) and len(x) == 3
     torch.testing.assert_close(x[torch.tensor([1, 0])], X[[1, 0]])
     torch.testing.assert_close(x[np.array([False, True, False])], X[1:2])
     twice = BagInputs(binary=True).fit(X.numpy()).x(X.numpy())

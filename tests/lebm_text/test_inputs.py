@@ -10,15 +10,11 @@ import pytest
 from sklearn.base import clone
 
 from lebm_core import LatentEBMClassifier
-from lebm_core.registry import registry
 from lebm_text.inputs import BagInputs, TextInputs
 
 GOOD, BAD = "good great lovely nice fine".split(), "bad awful poor nasty dull".split()
 OTHER = "the a food was place service very it room film".split()
-needs_bag = pytest.mark.skipif(
-    "tabular.bag" not in registry().names("decoders"), reason="there is no decoder tabular.bag"
-)
-KINDS = ["text.lstm", pytest.param("text.bag", marks=needs_bag)]
+KINDS = ["text.lstm", "text.bag"]
 
 
 def reviews(n: int, seed: int) -> tuple[list[str], np.ndarray]:
