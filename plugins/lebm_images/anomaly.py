@@ -21,7 +21,8 @@ from sklearn.neighbors import KernelDensity
 from torch import Tensor
 from torch.special import log_ndtr
 
-from lebm_core.errors import UsageError
+from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.inference import Amortized
 from lebm_core.partition import Estimate
 from lebm_core.run.datasets import DataFiles
 from lebm_core.run.evaluation import Evaluation, Value
@@ -117,11 +118,18 @@ def build(
             normal = _parts(evaluation, data, "valid", anomaly_batch, 0)
             scores["tails"] = tails(normal, scores)
             scores["typicality"] = typicality(normal, scores)
-        evaluation.figure(*_picture(evaluation, data, scores.get("tails", scores["joint"])))
+        shown = scores.get("tails", scores["reconstruction"])
+        evaluation.figure(*_picture(evaluation, data, shown))
         y = data.labels[split].numpy()
         prevalence = float(y.mean())
         said = {"prevalence": round(prevalence, 4), "anomalies": int(y.sum())}
         values: dict[str, Value] = {}
+        if "joint" not in scores:
+            text = TEXTS["joint"]
+            values["auprc"] = Value(
+                None, None, len(y), split, f"Average precision. Score: {text}.",
+                refused="the prior has no density that can be computed",
+            )  # fmt: skip
         for name, score in scores.items():
             end = "" if name == "joint" else f"_{name}"
             text = TEXTS[name].format(draws=anomaly_draws)
@@ -153,7 +161,7 @@ def tails(normal: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> Tensor:
         normal: the parts of normal images that were not trained on, each (M,).
         seen: the parts of the images to score, each (N,).
     """
-    total = torch.zeros(len(seen[TAILS[0]]), dtype=torch.float64)
+    total = torch.zeros(len(seen["reconstruction"]), dtype=torch.float64)
     for values, found in _standardised(normal, seen, TAILS):
         width = len(values) ** -0.2  # Scott's rule
         shares = [
@@ -174,7 +182,7 @@ def typicality(normal: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> Tens
         normal: the parts of normal images that were not trained on, each (M,).
         seen: the parts of the images to score, each (N,).
     """
-    total = torch.zeros(len(seen[STATISTICS[0]]), dtype=torch.float64)
+    total = torch.zeros(len(seen["reconstruction"]), dtype=torch.float64)
     for values, found in _standardised(normal, seen, STATISTICS):
         density = KernelDensity(bandwidth="scott").fit(values[:, None].numpy())
         total -= torch.from_numpy(density.score_samples(found[:, None].numpy()))
@@ -186,9 +194,12 @@ def _standardised(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Each part of normal and of seen images in standard deviations of the normal ones.
 
-    A part without spread is left out: f = 0 has no tilt.
+    A part without spread is left out: f = 0 has no tilt. So is one that is not there: the second
+    stage of a two-stage VAE has no density.
     """
     for name in names:
+        if name not in normal:
+            continue
         spread = normal[name].double().std()
         if spread > 0:
             yield normal[name].double() / spread, seen[name].double() / spread
@@ -202,7 +213,14 @@ def _parts(
     parts: dict[str, list[Tensor]] = {}
     for batch in data.batches(split, batch_size):
         x = batch.x.to(model.device)
-        found = model.score(x, generator=generator)
+        try:
+            found = model.score(x, generator=generator)
+        except UnsupportedEstimate:  # no density of z: what remains is -log p(x|z)
+            z = model.posterior(x, inference=Amortized(mean=True), generator=generator)
+            with torch.no_grad():
+                alone = -model.decoder.likelihood(x)(z)
+            parts.setdefault("reconstruction", []).append(alone.double().cpu())
+            continue
         some = {
             "joint": found.total, "reconstruction": found.reconstruction,
             "prior": found.tilt + found.reference, "tilt": found.tilt, "reference": found.reference,

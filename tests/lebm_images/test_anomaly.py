@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch.special import log_ndtr
 
-from lebm_core import EBMPrior, LatentEBM
+from lebm_core import EBMPrior, LatentEBM, Prior, SecondStagePrior
 from lebm_core.errors import UsageError
 from lebm_core.run.evaluation import Evaluation
 from lebm_images.anomaly import KINDS, STATISTICS, TAILS, build, tails, typicality
@@ -81,7 +81,9 @@ def test_tails_of_f_0_are_those_of_the_reconstruction() -> None:
     assert bool((flat < alone).all())
 
 
-def evaluation_of(tmp_path: Path, classes: tuple[str, ...] = KINDS) -> Evaluation:
+def evaluation_of(
+    tmp_path: Path, classes: tuple[str, ...] = KINDS, prior: Prior | None = None
+) -> Evaluation:
     """8 x 8 images, bright on the left where normal and on the right where held out."""
     rng = np.random.default_rng(0)
     sizes = {"train": (40, 0), "valid": (60, 0), "test": (50, 30)}
@@ -93,9 +95,8 @@ def evaluation_of(tmp_path: Path, classes: tuple[str, ...] = KINDS) -> Evaluatio
         x[kind == 1, :, 4:] += 180
         pixels[split], labels[split] = ArrayPixels(x), torch.from_numpy(kind)
     torch.manual_seed(0)
-    model = LatentEBM(
-        EBMPrior(3, (8,), steps=3), DeconvDecoder(3, 1, 8, width=0.125), ConvEncoder(3, 1, 8, 4)
-    ).eval()
+    prior = EBMPrior(3, (8,), steps=3) if prior is None else prior
+    model = LatentEBM(prior, DeconvDecoder(3, 1, 8, width=0.125), ConvEncoder(3, 1, 8, 4)).eval()
     rest: dict[str, Any] = {"recipe": None, "log": print, "cache": tmp_path, "folder": tmp_path}
     return Evaluation(
         model, ImageDataset(pixels, 1, 8, {}, labels, classes), "test",
@@ -117,6 +118,17 @@ def test_the_metric_gives_every_score_with_its_prevalence(tmp_path: Path) -> Non
     assert [path.name for path, _ in evaluation.figures] == ["anomalies.png"]
     assert evaluation.figures[0][0].is_file()
     assert "auprc_evidence" not in build(anomaly_draws=0)(evaluation)
+
+
+def test_a_prior_without_a_density_is_judged_by_its_reconstruction(tmp_path: Path) -> None:
+    prior = SecondStagePrior(3, (8,))
+    prior.fit(torch.randn(50, 3), steps=5)
+    found = build(anomaly_batch=16, anomaly_draws=3)(evaluation_of(tmp_path, prior=prior))
+    assert found["auprc"].value is None and found["auprc"].refused
+    assert found["auprc_tails"].value == found["auprc_reconstruction"].value
+    assert {name for name in found if name.startswith("auprc")} == {
+        "auprc", "auprc_reconstruction", "auprc_tails", "auprc_typicality",
+    }  # fmt: skip
 
 
 def test_data_without_the_two_kinds_is_refused(tmp_path: Path) -> None:
