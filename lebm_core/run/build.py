@@ -27,6 +27,8 @@ from lebm_core.run.schema import gathered
 
 __all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe", "component"]
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 def build_dataset(recipe: Recipe, data_dir: str | os.PathLike[str] | None) -> Dataset:
     """The data set of a recipe, its files found and read."""
@@ -76,9 +78,7 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
     if not -(2**62) < recipe.seed < 2**62:
         raise UsageError(f"seed = {recipe.seed} is out of range: take one of fewer digits.")
     if int(recipe.data.get("batch_size", 1)) < 1:
-        raise UsageError(
-            f"data.batch_size must be at least 1, not {recipe.data['batch_size']}."
-        )
+        raise UsageError(f"data.batch_size must be at least 1, not {recipe.data['batch_size']}.")
     if recipe.training.tensorboard and find_spec("tensorboard") is None:
         raise MissingExtra("tensorboard", "tensorboard", needed_by="training.tensorboard")
     Learning(recipe.learning)
@@ -99,14 +99,28 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
 
 
 def component(kind: str, table: Mapping[str, Any], latent_dim: int, sizes: dict[str, Any]) -> Any:
-    """Makes a decoder or encoder; what the data set knows fills what the recipe leaves open."""
+    """Makes a decoder or encoder; what the data set knows fills what the recipe leaves open.
+
+    Raises:
+        UsageError: where the data set does not say a size that it needs.
+    """
     make = registry().get(kind, table["name"])
     given = options(table)
-    for name, parameter in inspect.signature(make).parameters.items():
+    parameters = inspect.signature(make).parameters
+    for name, parameter in parameters.items():
         if name == "latent_dim":
             given[name] = latent_dim
         elif name in sizes and given.get(name, parameter.default) in (None, parameter.default):
             given[name] = sizes[name]
+    asked = [name for name, p in parameters.items() if p.default is p.empty and p.kind in NAMED]
+    missing = [name for name in asked if name not in given]
+    if missing:
+        part = kind.removesuffix("s")
+        raise UsageError(
+            f'The {part} "{table["name"]}" needs {" and ".join(missing)}, which this data set does '
+            f"not give: it gives {', '.join(sizes) or 'none'}. Set {part}.{missing[0]}, or other "
+            f"data, or another {part}."
+        )
     return make(**given)
 
 
