@@ -52,14 +52,14 @@ def control(
         strengths: lambdas of the curve, beside 0, no control
         curve_agents: agents of the curve
     """
-    for name, value in (("control_agents", control_agents), ("curve_agents", curve_agents)):
-        at_least(name, value, 4)
+    for name, agents in (("control_agents", control_agents), ("curve_agents", curve_agents)):
+        at_least(name, agents, 4)
     at_least("control_draws", control_draws, 2)
     if not goal_sd > 0:
         raise UsageError(f"evaluation.goal_sd = {goal_sd} must be positive.")
     sweep = checked_strengths([0.0, *(s for s in strengths if s)])
-    for name, value in (("class_strength", class_strength), ("goal_strength", goal_strength)):
-        checked_strengths([value], f"evaluation.{name}")
+    for name, given in (("class_strength", class_strength), ("goal_strength", goal_strength)):
+        checked_strengths([given], f"evaluation.{name}")
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         told = Steering(evaluation, control_draws, goal_sd)

@@ -85,7 +85,8 @@ class Steering:
 
     def pace(self, rows: Tensor) -> Tensor:
         """The mean step of each past, in usual steps."""
-        return self.past(rows).diff(dim=1).norm(dim=-1).mean(1) / self.usual
+        found: Tensor = self.past(rows).diff(dim=1).norm(dim=-1).mean(1) / self.usual
+        return found
 
     def admits(self, rows: Tensor) -> Tensor:
         """Which classes the track as a whole can still be, (n, 4)."""
@@ -176,7 +177,8 @@ class Steering:
     def speeds(self, rows: Tensor, paths: Tensor) -> Tensor:
         """Lengths of all steps of the futures, flat."""
         start = self.past(rows)[:, None, -1:].expand(-1, paths.shape[1], -1, -1)
-        return torch.cat([start, paths], 2).diff(dim=2).norm(dim=-1).flatten()
+        found: Tensor = torch.cat([start, paths], 2).diff(dim=2).norm(dim=-1).flatten()
+        return found
 
     def turnings(self, rows: Tensor, paths: Tensor) -> Tensor:
         """Of tracks as a whole, degrees, flat; NaN where there is none."""
