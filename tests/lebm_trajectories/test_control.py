@@ -191,6 +191,13 @@ def test_the_floor_is_what_draws_of_the_truth_would_have(data: CrowdDataset) -> 
     assert model.apart(torch.arange(120), faster[:, None])[0] > 4 * speed
 
 
+def test_the_pace_of_a_future_by_hand(data: CrowdDataset) -> None:
+    rows = torch.tensor([7, 2])
+    path = data.windows["test"].positions[rows, 7:]
+    expected = path.diff(dim=1).norm(dim=-1).mean(1)
+    torch.testing.assert_close(data.properties("test", rows)["pace"], expected)
+
+
 # --- draws under control ---
 
 
@@ -293,10 +300,12 @@ def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     few = [
         "data.train=300", "data.test=60", "training.max_steps=5", "learning.finish_steps=5",
         "evaluation.metrics=[trajectories.control]", "evaluation.strengths=[2.0]",
-        "evaluation.control_agents=12",
+        "evaluation.control_agents=12", "learning.properties=[pace]",
     ]  # fmt: skip
     run = run_recipe("control-trajectories", "smoke", few, out=tmp_path / "run", log=lambda _: None)
     model, f0, real = (run.results[row] for row in ("model", "f0", "real"))
     assert model["left"].n == model["straight"].n == 12 and model["obeyed_at_2"].value is not None
     assert f0["true_distance"].value > 0 and "left" not in f0
+    head = run.model().heads.known["pace"]  # sees the past beside z
+    assert head.context_dim == 34 and 0.3 < float(head.centre) < 0.7
     assert real["left"].n == 12 and real["any_speed_distance"].value > 0
