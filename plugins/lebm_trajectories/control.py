@@ -103,7 +103,8 @@ def _behaviour(told: Steering, rows: Tensor, y: int, strength: float) -> Values:
     mine = rows[can]
     paths = told.behaving(mine, y, strength)
     obeyed = (told.judged(mine, paths) == y).float().mean(1)
-    chance = (told.judged(mine, told.free(rows)[can]) == y).float()
+    free = told.free(rows)[can]
+    chance = (told.judged(mine, free) == y).float()
     how = f"share of tracks that are {name} by the rule of the labels, after pasts that admit it"
     under = f"under y = {name}, strength {strength:g}"
     found |= {
@@ -114,6 +115,7 @@ def _behaviour(told: Steering, rows: Tensor, y: int, strength: float) -> Values:
         ),
         f"real/{name}": mean_of((told.truth(mine) == y).float(), split, f"{how}, real tracks"),
         f"{name}_collision_rate": _collisions(told, mine, paths, under),
+        f"{name}_collision_rate_uncontrolled": _collisions(told, mine, free, "without control"),
         f"{name}_nll": _nll(told, mine, paths, f"futures {under}"),
         **{f"{name}_{word}": v for word, v in _by_pace(told, mine, obeyed, f"{how}, {under}")},
     }
@@ -185,6 +187,8 @@ def _plausible(told: Steering, rows: Tensor, paths: Tensor, name: str, how: str)
         ("speed", "turning"), told.apart(rows, paths), told.floor(rows),
         (told.unit, "degrees"), strict=True,
     ):  # fmt: skip
+        if what == "turning" and name == "standing":  # who stands has no direction
+            continue
         of = "step lengths" if what == "speed" else "turnings of whole tracks"
         found[f"{name}_{what}_distance"] = Value(
             value, None, n, told.split,
