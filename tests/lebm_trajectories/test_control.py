@@ -252,6 +252,9 @@ def test_the_metric_of_a_model_with_known_answers(data: CrowdDataset, tmp_path: 
     assert found["aside_distance"].value < 0.3 < found["aside_best_distance"].value  # type: ignore[operator]
     assert found["aside_straight_line_within"].value == 1
     assert found["true_straight_line_distance"].value < 1e-3  # type: ignore[operator]
+    both = [found[f"true{way}_ADE_of_turners"].value for way in ("", "_straight_line")]
+    assert both[0] == pytest.approx(both[1], rel=0.2)  # for this decoder goes straight
+    assert found["true_ADE_of_turners"].n == 10
     assert found["obeyed_at_4"].value > found["obeyed_at_0"].value  # type: ignore[operator]
     assert {f.name for f in (tmp_path / "figures").iterdir()} == {"strengths.png", "steered.png"}
     plain = control(**options, strengths=[])(
