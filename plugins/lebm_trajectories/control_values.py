@@ -29,6 +29,7 @@ Values = dict[str, Value]
 
 
 def behaviour_values(told: Steering, rows: Tensor, y: int, strength: float) -> Values:
+    """Of futures under y, after those pasts of `rows` that admit it; and of agents who did it."""
     name, split, k = BEHAVIOURS[y], told.split, told.draws
     can = told.admits(rows)[:, y]
     found = {
@@ -119,6 +120,7 @@ def turner_values(told: Steering, n: int, strength: float) -> Values:
 
 
 def collision_rate(told: Steering, rows: Tensor, paths: Tensor, how: str) -> Value:
+    """Share of paths that come close to where another of the window really went."""
     return mean_of(
         told.meeting(rows, paths).mean(1), told.split,
         f"share of paths {how} that come within {told.close:.3g} {told.unit} of where another of "
@@ -127,6 +129,7 @@ def collision_rate(told: Steering, rows: Tensor, paths: Tensor, how: str) -> Val
 
 
 def surprise(told: Steering, rows: Tensor, paths: Tensor, what: str) -> Value:
+    """How odd the uncontrolled model finds some paths, nats."""
     return mean_of(
         told.surprise(rows, paths), told.split,
         f"-log density of {what} under the mixture of {told.draws} uncontrolled ones, each step "

@@ -72,6 +72,7 @@ class Steering:
         return rows[subset(len(rows), n, self.seed)]
 
     def past(self, rows: Tensor) -> Tensor:
+        """(n, observed, 2)."""
         return self.windows.positions[rows, : self.options.observed]
 
     def real(self, rows: Tensor) -> Tensor:
