@@ -101,7 +101,7 @@ class ControlledPrior(Prior):
         log_p: Tensor | None = None
         for term in self.terms:
             if term.energy is not None:
-                found.append(energy_of(term, z))
+                found.append(energy_of(term, z, context))
                 continue
             if log_p is None:
                 log_p = self.prior.logits(z, context).log_softmax(-1)  # type: ignore[operator]
@@ -121,7 +121,7 @@ class ControlledPrior(Prior):
             base = ClassTilt(self.prior, context, known)
         else:
             base = self.prior.target(None, context)
-        return Total(base, *(Weighted(term, strength) for term, strength in others))
+        return Total(base, *(Weighted(term, strength, context) for term, strength in others))
 
     @torch.no_grad()
     def annealed(

@@ -46,11 +46,11 @@ class ClassTilt(TiltTarget):
 class Weighted:
     """strength * g(z) of one term, its gradient by autograd, or 0 where g has none."""
 
-    def __init__(self, term: Term, strength: float) -> None:
-        self.term, self.strength = term, strength
+    def __init__(self, term: Term, strength: float, context: Tensor | None = None) -> None:
+        self.term, self.strength, self.context = term, strength, context
 
     def __call__(self, z: Tensor) -> Tensor:
-        return self.strength * energy_of(self.term, z)
+        return self.strength * energy_of(self.term, z, self.context)
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
@@ -65,14 +65,14 @@ class Weighted:
         return value.detach(), gradient.nan_to_num(0.0, 0.0, 0.0)
 
 
-def energy_of(term: Term, z: Tensor) -> Tensor:
-    """g(z), (B,), of a term that is no class.
+def energy_of(term: Term, z: Tensor, context: Tensor | None = None) -> Tensor:
+    """g(z), (B,), of a term that is no class, given a row of the context for each z.
 
     Raises:
         UsageError: where a function of the user's gives another shape.
     """
     assert term.energy is not None
-    g = term.energy(z)
+    g = term.energy(z, context)
     if not isinstance(g, Tensor) or g.shape != (len(z),):
         shape = tuple(g.shape) if isinstance(g, Tensor) else type(g).__name__
         raise UsageError(

@@ -34,13 +34,13 @@ class Term:
         name: for messages and tables.
         strength: the factor lambda of g.
         classes: ids whose joint probability is meant, g = log p(y in classes | z); or empty.
-        energy: z -> g(z), (B, d) -> (B,), where the term is no class.
+        energy: (z, context) -> g(z), (B, d) -> (B,), where the term is no class.
     """
 
     name: str
     strength: float
     classes: tuple[int, ...] = ()
-    energy: Callable[[Tensor], Tensor] | None = None
+    energy: Callable[[Tensor, Tensor | None], Tensor] | None = None
 
 
 class Control(ABC):
@@ -160,7 +160,7 @@ class Property(Control):
             name = f"{self.name} {sign[kind]} {value:g}"
         else:
             name = f"{kind} {self.name}"
-        return Term(name, self.strength, (), lambda z: head.log_density(z, kind, value))
+        return Term(name, self.strength, (), lambda z, c: head.log_density(z, kind, value, c))
 
     def complement(self) -> Property:
         if self.kind == "at_least":
@@ -182,20 +182,36 @@ class Function(Control):
         function: g; it must not grow faster than the reference p0 falls.
         strength: lambda.
         name: for messages and tables.
+        with_context: g takes (z, context), a row (B, c) of the context for each z.
     """
 
     def __init__(
-        self, function: Callable[[Tensor], Tensor], strength: float = 1.0, name: str = ""
+        self,
+        function: Callable[..., Tensor],
+        strength: float = 1.0,
+        name: str = "",
+        with_context: bool = False,
     ) -> None:
         if not callable(function):
             raise UsageError(f"Function() takes a function of z, not {function!r}.")
         self.function, self.strength = function, _checked(strength)
+        self.with_context = with_context
         self.name = name or getattr(function, "__name__", "function").strip("<>")
 
     def term(
         self, n_classes: int, classes: Sequence[str], heads: Mapping[str, PropertyHead]
     ) -> Term:
-        return Term(self.name, self.strength, (), self.function)
+        def energy(z: Tensor, context: Tensor | None) -> Tensor:
+            if not self.with_context:
+                return self.function(z)
+            if context is None:
+                raise UsageError(
+                    f'The control "{self.name}" is a function of z and a context: pass '
+                    "context=(n, c)."
+                )
+            return self.function(z, context)
+
+        return Term(self.name, self.strength, (), energy)
 
 
 def Not(control: Control | int | str, strength: float | None = None) -> Control:

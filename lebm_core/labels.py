@@ -115,13 +115,14 @@ def codes_with_classes(
     draws: int,
     known: Tensor | None = None,
     generator: torch.Generator | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Codes z ~ q(z | x) of training examples, (N, d), each with p(y | x) of its example, (N, C).
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Codes z ~ q(z | x) of training examples, (N, d), with p(y | x) of each one's example, (N, C).
 
     p is 1 for a known class; else the mean of the prior's softmax F over the draws of the example.
+    It is None for a prior without classes. Third is the context of each code, (N, c), or None.
 
     Args:
-        model: its prior is coupled.
+        model: its prior is an `EBMPrior`.
         dataset: its training split.
         n: examples, at random where there are more.
         draws: codes of each example.
@@ -130,7 +131,7 @@ def codes_with_classes(
     """
     classes = model.prior.n_classes
     shuffle = torch.Generator().manual_seed(0) if generator is None else generator
-    codes, found = [], []
+    codes, found, contexts = [], [], []
     for index in dataset.order("train", 128, shuffle)[: -(-n // 128)]:
         batch = dataset.batch("train", index)
         y = torch.full((len(index),), -1) if batch.y is None else batch.y
@@ -138,11 +139,18 @@ def codes_with_classes(
             y = y.where(torch.isin(index, known), -1)
         batch, y = batch.to(model.device), y.to(model.device)
         z = torch.stack([model.inference(model, batch, generator=generator) for _ in range(draws)])
-        p = model.prior.logits(z.flatten(0, 1)).softmax(-1).unflatten(0, z.shape[:2]).mean(0)  # type: ignore[operator]
-        p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), classes).to(p), p)
         codes.append(z.flatten(0, 1))
-        found.append(p.repeat(draws, 1))
-    return torch.cat(codes), torch.cat(found)
+        given = None
+        if batch.context is not None:
+            given = batch.context.repeat(draws, 1)
+            contexts.append(given)
+        if classes:
+            p = model.prior.logits(z.flatten(0, 1), given).softmax(-1)  # type: ignore[operator]
+            p = p.unflatten(0, z.shape[:2]).mean(0)
+            p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), classes).to(p), p)
+            found.append(p.repeat(draws, 1))
+    p = torch.cat(found) if found else None
+    return torch.cat(codes), p, torch.cat(contexts) if contexts else None
 
 
 def likeliest(p: Tensor) -> Tensor:

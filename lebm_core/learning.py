@@ -18,7 +18,7 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.labels import Labelled, choose_labelled, codes_with_classes, labels_of, likeliest
 from lebm_core.options import LearningOptions
 from lebm_core.properties import check_properties, fit_properties
-from lebm_core.tilt_finish import finish_tilt
+from lebm_core.tilt_finish import check_finish, finish_tilt
 from lebm_core.tilt_rules import DensityRatio, NoTilt, PersistentChains, ShortRunChains
 
 if TYPE_CHECKING:
@@ -118,9 +118,7 @@ class Learning:
                 '"variational" or "mcmc".'
             )
         if self.options.finish_steps and model.prior.context_dim:
-            raise UsageError(
-                "learning.finish_steps needs a prior without a context: set it to 0."
-            )
+            check_finish(self.options)
         if known and classes > known:
             raise UsageError(
                 f"The data set has {classes} classes, the prior {known}: set prior.n_classes to "
@@ -233,12 +231,13 @@ class Learning:
         elif options.finish_steps and isinstance(prior, EBMPrior):
             passes = min(FINISH_PASSES, -(-FINISH_CODES // max(1, dataset.length("train"))))
             p: Tensor | None = None
-            if prior.n_classes:
+            context: Tensor | None = None
+            if prior.n_classes or prior.context_dim:
                 known = None if self.labelled is None else self.labelled.rows
-                codes, p = codes_with_classes(
+                codes, p, context = codes_with_classes(
                     model, dataset, FINISH_CODES, passes, known, generator
                 )
-                if options.finish_classes == "likeliest":
+                if p is not None and options.finish_classes == "likeliest":
                     p = likeliest(p)
             else:
                 with torch.no_grad():
@@ -250,7 +249,7 @@ class Learning:
                 options, code_pool=0, chain_steps=options.finish_chain_steps, tilt_start=0.0
             )
             rule = TILT_RULES[options.finish_tilt](own)
-            finish_tilt(prior, codes, rule, options, generator, log, p)
+            finish_tilt(prior, codes, rule, options, generator, log, p, context)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Chains and counters, for a checkpoint."""

@@ -147,10 +147,11 @@ class LatentEBM(nn.Module, HubModel):
         control: Control | Sequence[Control],
         n: int = 2000,
         *,
+        context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> ControlShift:
-        """How far controls move the prior, from n draws before and after."""
-        return control_shift(self.controlled(control), n, generator=generator)
+        """How far controls move the prior, from n draws before and after, of each context."""
+        return control_shift(self.controlled(control), n, context=context, generator=generator)
 
     @torch.no_grad()
     def decode(

@@ -35,8 +35,8 @@ def check_properties(model: LatentEBM, dataset: Dataset, names: Sequence[str]) -
                 f'learning.properties names "{name}", which this data set does not give.'
                 f"{did_you_mean(name, known)} Known: {', '.join(known) or 'none'}."
             )
-    if not model.latent_dim or model.prior.context_dim:
-        raise UsageError("learning.properties needs a prior with codes and without a context.")
+    if not model.latent_dim:
+        raise UsageError("learning.properties needs a prior with codes.")
 
 
 @torch.no_grad()
@@ -49,6 +49,8 @@ def fit_properties(
 ) -> list[PropertyFit]:
     """Learns a head for each property on posterior codes of the training split.
 
+    Of a data set with a context the heads see it beside the code.
+
     Args:
         model: trained; its `heads` get the heads.
         dataset: gives the properties.
@@ -60,19 +62,23 @@ def fit_properties(
         UsageError: for a property that the data set does not give.
     """
     check_properties(model, dataset, names)
-    codes: list[Tensor] = []
+    codes, contexts = list[Tensor](), list[Tensor]()
     values: dict[str, list[Tensor]] = {name: [] for name in names}
     for index in subset(dataset.length("train"), EXAMPLES, 0).split(AT_ONCE):
         batch = dataset.batch("train", index).to(model.device)
         draws = [model.inference(model, batch, generator=generator) for _ in range(DRAWS)]
         codes.append(torch.stack(draws, 1))
+        if batch.context is not None:
+            contexts.append(batch.context)
         found = dataset.properties("train", index) or {}
         for name in names:
             values[name].append(found[name])
-    z = torch.cat(codes)
+    z, context = torch.cat(codes), torch.cat(contexts) if contexts else None
     fits = []
     for name in names:
-        fit = fit_property(model, name, z, torch.cat(values[name]), generator=generator)
+        fit = fit_property(
+            model, name, z, torch.cat(values[name]), context=context, generator=generator
+        )
         log(f"property {fit}")
         fits.append(fit)
     return fits

@@ -33,11 +33,15 @@ class PropertyHead(Component):
     Args:
         latent_dim: d.
         hidden: widths of the hidden layers.
+        context_dim: features of a context that the mean sees beside z; 0 for none.
     """
 
-    def __init__(self, latent_dim: int, hidden: Sequence[int] = (64, 64)) -> None:
+    def __init__(
+        self, latent_dim: int, hidden: Sequence[int] = (64, 64), context_dim: int = 0
+    ) -> None:
         super().__init__()
-        widths = [latent_dim, *hidden]
+        self.context_dim = context_dim
+        widths = [latent_dim + context_dim, *hidden]
         layers: list[nn.Module] = []
         for a, b in zip(widths, widths[1:], strict=False):
             layers += [nn.Linear(a, b), nn.SiLU()]
@@ -57,18 +61,31 @@ class PropertyHead(Component):
         """The standard deviation of a value about its prediction, in the property's unit."""
         return float(self.spread * self.scale)
 
-    def standardised(self, z: Tensor) -> Tensor:
-        """The mean in standard deviations from the centre, (B,)."""
+    def standardised(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """The mean in standard deviations from the centre, (B,).
+
+        Raises:
+            UsageError: where the head needs a context and there is none.
+        """
+        if self.context_dim:
+            if context is None:
+                raise UsageError(
+                    f"This property head sees a context of {self.context_dim} features: pass "
+                    "context=(B, c)."
+                )
+            z = torch.cat([z, context.to(z)], dim=-1)
         found: Tensor = self.net(z).squeeze(-1)
         return found
 
-    def forward(self, z: Tensor) -> Tensor:
-        """The mean, (B,), in the property's unit."""
-        return self.centre + self.scale * self.standardised(z)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """The mean, (B,), in the property's unit; context is (B, c) where the head sees one."""
+        return self.centre + self.scale * self.standardised(z, context)
 
-    def log_density(self, z: Tensor, kind: str, value: float = 0.0) -> Tensor:
+    def log_density(
+        self, z: Tensor, kind: str, value: float = 0.0, context: Tensor | None = None
+    ) -> Tensor:
         """g(z), (B,), of a `Property` control: kind is one of its five."""
-        mean = self.standardised(z)
+        mean = self.standardised(z, context)
         if kind in ("maximise", "minimise"):
             return mean if kind == "maximise" else -mean
         away = ((value - self.centre) / self.scale - mean) / self.spread
@@ -128,6 +145,7 @@ def fit_property(
     codes: Tensor,
     values: Tensor,
     *,
+    context: Tensor | None = None,
     hidden: Sequence[int] = (64, 64),
     steps: int = 3000,
     lr: float = 2e-3,
@@ -142,6 +160,7 @@ def fit_property(
         name: of the property: letters, digits and _.
         codes: (N, d) posterior codes of training examples, or (N, k, d), k draws of each.
         values: (N,) the property of these examples; NaN where it is not known.
+        context: (N, c) what the model is conditioned on, for a head that sees it beside z.
         hidden: widths of the hidden layers.
         steps: most updates.
         lr: learning rate, falling to 0.
@@ -161,8 +180,14 @@ def fit_property(
             f'The property "{name}" needs codes (N, {model.latent_dim}) and values (N,), not '
             f"{tuple(codes.shape)} and {tuple(values.shape)}."
         )
+    if context is not None and (context.ndim != 2 or len(context) != len(z)):
+        raise UsageError(
+            f'The property "{name}" needs a context (N, c) for its {len(z)} codes, not '
+            f"{tuple(context.shape)}."
+        )
     known = values.isfinite()
     z, v = z[known.to(z.device)].float(), values[known].to(z).float()
+    c = None if context is None else context[known.to(context.device)].to(z)
     if len(v) < LEAST:
         raise UsageError(f'The property "{name}" has {len(v)} known values: {LEAST} are needed.')
     order = torch.rand(len(v), generator=generator, device=getattr(generator, "device", "cpu"))
@@ -174,12 +199,13 @@ def fit_property(
     with torch.random.fork_rng(devices=[]):
         seeded = 0 if generator is None else int(randint(2**31, 1, v.cpu(), generator))
         torch.manual_seed(seeded)
-        head = PropertyHead(model.latent_dim, tuple(hidden)).to(z.device)
+        width = 0 if c is None else c.shape[1]
+        head = PropertyHead(model.latent_dim, tuple(hidden), width).to(z.device)
     head.centre.copy_(v[learn].mean())
     head.scale.copy_(v[learn].std())
-    taken = _learn(head, z, (v - head.centre) / head.scale, learn, stop, steps, lr, generator)
+    taken = _learn(head, z, (v - head.centre) / head.scale, c, learn, stop, steps, lr, generator)
     with torch.no_grad():
-        wrong = (head(z[held].flatten(0, 1)).view(len(held), -1) - v[held, None]).square()
+        wrong = (head(*_each_draw(z, c, held)).view(len(held), -1) - v[held, None]).square()
         mse = float(wrong.mean())
         head.spread.copy_((wrong.mean().sqrt() / head.scale).clamp(min=TIGHTEST))
     spread = float(v[held].var(correction=0))
@@ -195,10 +221,17 @@ def _split(order: Tensor) -> tuple[list[int], list[int], list[int]]:
     return rows[:k], rows[k : 2 * k], rows[2 * k :]
 
 
+def _each_draw(z: Tensor, c: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """All codes of some examples, example by example, and the context of each code."""
+    given = None if c is None else c[rows].repeat_interleave(z.shape[1], 0)
+    return z[rows].flatten(0, 1), given
+
+
 def _learn(
     head: PropertyHead,
     z: Tensor,
     v: Tensor,
+    c: Tensor | None,
     learn: Tensor,
     stop: Tensor,
     steps: int,
@@ -214,14 +247,15 @@ def _learn(
         rows = learn[randint(len(learn), BATCH, v, generator)]
         draws = randint(z.shape[1], BATCH, v, generator)
         with torch.enable_grad():
-            loss = (head.standardised(z[rows, draws]) - v[rows]).square().mean()
+            given = None if c is None else c[rows]
+            loss = (head.standardised(z[rows, draws], given) - v[rows]).square().mean()
             adam.zero_grad()
             loss.backward()
             adam.step()
         step += 1
         if step % LOOKS_EVERY == 0 or step == steps:
             with torch.no_grad():
-                seen = head.standardised(z[stop].flatten(0, 1)).view(len(stop), -1)
+                seen = head.standardised(*_each_draw(z, c, stop)).view(len(stop), -1)
                 now = float((seen - v[stop, None]).square().mean())
             waited = 0 if now < best else waited + 1
             if now < best:

@@ -23,7 +23,7 @@ from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.options import LearningOptions
 from lebm_core.randomness import randint
 
-__all__ = ["finish_tilt"]
+__all__ = ["check_finish", "finish_tilt"]
 
 SAYS_EVERY = 1000  # updates
 LOOKS_EVERY = 100  # updates over which f(posterior) - f(chain) is averaged
@@ -37,6 +37,7 @@ def finish_tilt(
     generator: torch.Generator | None,
     log: Callable[[str], None],
     p: Tensor | None = None,
+    context: Tensor | None = None,
 ) -> None:
     """Learns the prior in place by `options.finish_steps` updates of Adam, the rate falling to 0.
 
@@ -48,22 +49,31 @@ def finish_tilt(
     Where f(posterior) - f(chain) rises above `options.drift_limit`, it goes back to where it was
     below, and on at half the rate.
 
+    A conditioned prior learns p(z | context): by density ratio from pairs of a code and its
+    context against the same contexts with draws of the reference.
+
     Args:
-        prior: without a context.
+        prior: any tilt.
         codes: (N, d) draws of q(z | x) over the training data.
         rule: one of the tilt's rules, see `lebm_core.tilt_rules`.
         options: its finish_ keys.
         generator: source of all randomness.
         log: takes a line of progress now and then.
         p: (N, C) p(y | x) of the example that each code is of, for a coupled prior.
+        context: (N, c) of each code, for a conditioned prior.
 
     Raises:
-        UsageError: for a prior with a context, classes that `finish_anew` would forget, or options
-            that are not possible.
+        UsageError: for a conditioned prior without contexts or with chains that know none, classes
+            that `finish_anew` would forget, or options that are not possible.
         DivergenceError: where the loss is not finite.
     """
     if prior.context_dim:
-        raise UsageError("learning.finish_steps needs a prior without a context: set it to 0.")
+        check_finish(options)
+        if context is None:
+            raise UsageError(
+                f"A prior conditioned on {prior.context_dim} features is finished on codes with "
+                "their contexts."
+            )
     if not options.finish_lr > 0 or options.finish_batch < 1:
         raise UsageError(
             f"learning.finish_lr = {options.finish_lr:g} and learning.finish_batch = "
@@ -84,9 +94,10 @@ def finish_tilt(
         for group in adam.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         rows = randint(len(codes), options.finish_batch, codes, generator)
-        loss, metrics = rule(prior, codes[rows], None, step / steps, generator)
+        given = None if context is None else context[rows]
+        loss, metrics = rule(prior, codes[rows], given, step / steps, generator)
         if p is not None:
-            wrong = cross_entropy(prior.all_logits(codes[rows]), p[rows])
+            wrong = cross_entropy(prior.all_logits(codes[rows], given), p[rows])
             loss, metrics = loss + wrong, {**metrics, "label_loss": wrong.detach()}
         if not math.isfinite(float(loss.detach())):
             raise DivergenceError(
@@ -116,6 +127,19 @@ def finish_tilt(
         if done % SAYS_EVERY == 0 or done == steps:
             said = ", ".join(f"{name} {float(value):.3g}" for name, value in metrics.items())
             log(f"prior on resting codes: step {done}/{steps}  {said}")
+
+
+def check_finish(options: LearningOptions) -> None:
+    """Refuses a finish that a conditioned prior cannot have, before anything is trained.
+
+    Raises:
+        UsageError: for persistent chains.
+    """
+    if options.finish_tilt == "persistent":
+        raise UsageError(
+            'learning.finish_tilt = "persistent" knows no context: accepted for this prior are '
+            "density-ratio, short-run, or learning.finish_steps = 0."
+        )
 
 
 def _copied(prior: EBMPrior, rule: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -54,4 +54,5 @@ def lebm_register_metrics(register: Register) -> None:
     register("trajectories.displacement", "lebm_trajectories.metrics:displacement")
     register("trajectories.density", "lebm_trajectories.densities:density")
     register("trajectories.collisions", "lebm_trajectories.metrics:collisions")
+    register("trajectories.control", "lebm_trajectories.control:control")
     register("trajectories.truth", "lebm_trajectories.densities:truth")

@@ -145,6 +145,12 @@ class TrajectoryDataset(Dataset):
         tracks = self.local(split, self.windows[split].positions[index], index)
         return tracks.flatten(1).numpy()
 
+    def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
+        """`pace`, the mean length of a step of the future, in the unit of the recording, (n,)."""
+        path = self._x[split][index]  # from the origin
+        steps = torch.cat([torch.zeros_like(path[:, :1]), path], 1).diff(dim=1)
+        return {"pace": self.scale * steps.norm(dim=-1).mean(1)}
+
     def local(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
         """Points (N, ..., 2) of the recording in each agent's own coordinates, in units of scale.
 

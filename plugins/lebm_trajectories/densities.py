@@ -23,7 +23,7 @@ from lebm_trajectories.pictures import calibration_curve
 from lebm_trajectories.prediction import futures, means
 from lebm_trajectories.windows import apart
 
-__all__ = ["density", "energy_distance", "kernel_log", "mixture_log", "truth"]
+__all__ = ["density", "energy_distance", "kernel_log", "mixture_log", "sigma_of", "truth"]
 
 LEAST_LOG = -20.0  # a kernel density's logarithm is cut there, as by Ivanovic and Pavone
 LEVELS = torch.arange(1, 20) / 20
@@ -45,7 +45,7 @@ def density(*, density_draws: int = 200, density_agents: int = 2_000) -> Metric:
         rows = subset(data.length(split), density_agents, evaluation.seed)
         batch, generator, o = data.batch(split, rows), evaluation.generator, data.options
         middle = means(model, batch.context, density_draws, generator)  # type: ignore[arg-type]
-        sigma = _sigma(model)
+        sigma = sigma_of(model)
         noise = torch.randn(middle.shape, generator=generator, device=generator.device).cpu()
         drawn = middle + sigma * noise
         x, unit = batch.x, math.log(data.scale)
@@ -90,7 +90,7 @@ def density(*, density_draws: int = 200, density_agents: int = 2_000) -> Metric:
     return metric
 
 
-def _sigma(model: LatentEBM) -> Tensor:
+def sigma_of(model: LatentEBM) -> Tensor:
     """The decoder's standard deviation at each step, (predicted, 1), in units of scale."""
     if not isinstance(model.decoder, TrajectoryDecoder):
         kind = type(model.decoder).__name__
@@ -137,7 +137,7 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
         rows = subset(data.length(split), truth_agents, evaluation.seed)
         made = futures(evaluation.model, data, split, rows, truth_draws, generator)
         noise = torch.randn(made.shape, generator=generator, device=generator.device).cpu()
-        noise *= _sigma(evaluation.model) * data.scale
+        noise *= sigma_of(evaluation.model) * data.scale
         own = torch.Generator().manual_seed(evaluation.seed)  # the simulator's draws
         real, again = (data.truth(split, rows, truth_draws, own) for _ in range(2))
         past = data.windows[split].positions[rows, : data.options.observed]

@@ -152,6 +152,16 @@ class TrajectoryDecoder(Decoder):
         return Independent(Normal(mean, sigma, validate_args=False), 2)
 
 
+    def destination(self, z: Tensor, context: Tensor) -> Tensor:
+        """The mean of the last position, (B, 2), as in `forward`, without the path to it."""
+        past = self.past(context)
+        last = self.predicted * context[:, self.own - 2 : self.own]
+        k = len(z) // max(1, len(context))
+        past, last = past.repeat_interleave(k, 0), last.repeat_interleave(k, 0)
+        plan: Tensor = self.plan(torch.cat([z, past], dim=-1))
+        return last + plan[:, -2:]  # the last sub-goal is at the last step
+
+
 class TrajectoryEncoder(Encoder):
     """q(z | x, past), a perceptron.
 

@@ -13,15 +13,18 @@ from torch import Tensor
 from lebm_core.dynamics import Chain
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.model import LatentEBM
+from lebm_trajectories.behaviour import BEHAVIOURS
 
 if TYPE_CHECKING:
     from lebm_trajectories.dataset import TrajectoryDataset
+    from lebm_trajectories.steering import Steering
 
-__all__ = ["calibration_curve", "pictures"]
+__all__ = ["calibration_curve", "pictures", "steered"]
 
 SCENES, AGENTS, DRAWS = 6, 5, 20
 PAST, TRUE, DRAWN = "#1f4e79", "#1b7837", "#d6604d"
 CHAINS, CHAIN_STEPS = 200, 100
+STEERED = 3  # agents of the picture of controls
 
 
 def pictures(
@@ -140,3 +143,46 @@ def calibration_curve(levels: Tensor, covered: Tensor, file: Path) -> tuple[Path
     )  # fmt: skip
     figure.savefig(file, dpi=110)
     return file, "Calibration of predicted destinations; on the diagonal it is perfect."
+
+
+def steered(
+    told: Steering, class_strength: float, goal_strength: float, file: Path
+) -> tuple[Path, str]:
+    """Some pasts, a row each, with futures drawn freely, under each behaviour and to a goal."""
+    can = told.admits(told.some(0))[:, BEHAVIOURS.index("left")]
+    walking = can & (told.pace(told.some(0)) > 0.7)
+    rows = (walking if walking.any() else ~walking).nonzero().squeeze(1)
+    rows = rows[_spread(len(rows), STEERED)]
+    wanted = told.goals(rows, 2.0)
+    columns: dict[str, Tensor] = {"no control": told.free(rows)}
+    if told.classes:
+        for name in ("left", "straight", "right"):
+            y = BEHAVIOURS.index(name)
+            columns[f"y = {name}"] = told.behaving(rows, y, class_strength)
+    columns["goal (cross)"] = told.heading_for(rows, wanted, goal_strength)
+    figure = Figure(figsize=(2.4 * len(columns), 2.4 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex="row", sharey="row")
+    for i, row in enumerate(rows.tolist()):
+        others = told.windows.group == told.windows.group[row]
+        others[row] = False
+        seen = [told.past(rows[i : i + 1])[0], told.real(rows[i : i + 1])[0], wanted[i : i + 1]]
+        middle = seen[0][-1]
+        for axis, (title, paths) in zip(axes[i], columns.items(), strict=True):
+            for other in told.windows.positions[others, told.options.observed - 1 :]:
+                axis.plot(*(other - middle).T, color="0.75", lw=1)
+            for path in paths[i, :DRAWS]:
+                axis.plot(*(torch.cat([middle[None], path]) - middle).T, color=DRAWN, lw=0.6)
+            axis.plot(*(torch.cat([middle[None], seen[1]]) - middle).T, color=TRUE, lw=1.5)
+            axis.plot(*(seen[0] - middle).T, color=PAST, lw=1.8)
+            if "goal" in title:
+                axis.plot(*(seen[2] - middle).T, "x", color="black", ms=7)
+            reach = float((told.free(rows)[i] - middle).abs().max()) + 1.5 * told.metre
+            down = -1 if told.unit == "pixels" else 1  # rows of pixels are counted downwards
+            axis.set(xlim=(-reach, reach), ylim=(-down * reach, down * reach), aspect="equal")
+            axis.set_title(title if i == 0 else "", fontsize=9)
+            axis.tick_params(labelsize=7)
+    figure.savefig(file, dpi=100)
+    return file, (
+        f"Futures (red, {min(DRAWS, told.draws)} draws) of some pasts (blue) of {told.split}; "
+        f"green is what happened, grey where the others went; {told.unit}."
+    )

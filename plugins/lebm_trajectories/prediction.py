@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
+from lebm_core.controls import Control
 from lebm_core.errors import UsageError
 from lebm_core.model import LatentEBM
 from lebm_trajectories.dataset import TrajectoryDataset
 
-__all__ = ["futures", "means", "representatives"]
+__all__ = ["controlled_means", "futures", "means", "representatives"]
 
 AT_ONCE = 4_000  # chains: their states fit into the last cache
 LLOYD_STEPS = 10
@@ -38,6 +41,35 @@ def means(
         past = some.to(model.device)
         given = past.repeat_interleave(draws, 0)
         z = model.prior.sample(len(given), context=given, generator=generator)
+        found.append(model.decode_mode(z, past).cpu().unflatten(0, (len(some), draws)))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def controlled_means(
+    model: LatentEBM,
+    context: Tensor,
+    draws: int,
+    controls: Callable[[Tensor], Sequence[Control]],
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The mean of p(x | z, past) for `draws` codes of each agent, drawn under controls.
+
+    Args:
+        model: of trajectories.
+        context: (n, c).
+        draws: of each agent, annealed together.
+        controls: of some agents, by their rows of `context`.
+        generator: source of all randomness.
+
+    Returns:
+        (n, draws, predicted, 2), in each agent's own coordinates and the data's unit of length.
+    """
+    found = []
+    for some in torch.arange(len(context)).split(max(1, AT_ONCE // draws)):
+        past = context[some].to(model.device)
+        prior = model.controlled(controls(some))
+        z = prior.annealed(draws, context=past, generator=generator).z
         found.append(model.decode_mode(z, past).cpu().unflatten(0, (len(some), draws)))
     return torch.cat(found)
 

@@ -149,13 +149,14 @@ def crowd(
     predicted: int = 12,
     neighbours: int = 4,
     heading: bool = True,
+    classes: str = "",
     train: int = 20_000,
     valid: int = 2_000,
     test: int = 2_000,
 ) -> CrowdDataset:
     """A simulated crowd at a crossing, whose distribution of futures is known.
 
-    The classes are each agent's manoeuvre: right, straight on, left.
+    The classes are each agent's manoeuvre, right, straight on or left, unless others are asked for.
 
     Args:
         files: not used: the crowd is simulated.
@@ -163,6 +164,7 @@ def crowd(
         predicted: steps of the future
         neighbours: nearest agents that the context tells of; 0 for none
         heading: turn each agent's coordinates to where it was going
+        classes: behaviour, as it is told from any track; empty for the manoeuvre
         train: trajectories to learn from
         valid: trajectories to choose by
         test: trajectories to judge by
@@ -176,7 +178,9 @@ def crowd(
             f"data.predicted = {predicted} must be more than {TURNING[1]}: by then who turns has "
             "turned."
         )
-    options = TrajectoryOptions(observed, predicted, neighbours, heading, flip=False)
+    options = TrajectoryOptions(
+        observed, predicted, neighbours, heading, flip=False, classes=classes
+    )
     generator = torch.Generator().manual_seed(seed)
     splits = {s: simulate(n, options, generator) for s, n in sizes.items()}
     made = prepare(splits, "simulated crowd", {}, options, seed=seed, classes=MANOEUVRES)

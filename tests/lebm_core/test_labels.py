@@ -72,7 +72,8 @@ class Ordered(Rows):
 def test_codes_come_with_the_class_that_may_be_known() -> None:
     data, model, known = Ordered(), toy(), torch.tensor([0, 7, 199])
     generator = torch.Generator().manual_seed(0)
-    codes, p = codes_with_classes(model, data, 1000, 5, known, generator)  # type: ignore[arg-type]
+    codes, p, none = codes_with_classes(model, data, 1000, 5, known, generator)  # type: ignore[arg-type]
+    assert p is not None and none is None  # the data set has no context
     assert codes.shape == (1000, D) and p.shape == (1000, 2)
     torch.testing.assert_close(p.sum(1), torch.ones(1000))
     # Batches come as the data set orders them, 5 draws of each: 128 examples, then 72.
@@ -286,9 +287,12 @@ def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
     assert moved is not None and bool((moved[0] == 0).all()) and bool((moved[4] != 0).any())
 
 
-def test_a_prior_with_a_context_is_not_finished_and_says_so_before_training() -> None:
+def test_a_finish_that_knows_no_context_is_refused_before_training() -> None:
     prior = CoupledPrior(D, 2, (8,), context_dim=1)
     model = LatentEBM(prior, TabularDecoder(D, 4, (8,)), TabularEncoder(D, 4, (8,)))
     learning = Learning(LearningOptions(finish_steps=10))
-    with pytest.raises(UsageError, match="finish_steps needs a prior without a context"):
-        learning.prepare(model, SimpleNamespace(sizes={"n_classes": 2}), 0)  # type: ignore[arg-type]
+    data = SimpleNamespace(sizes={"n_classes": 2})
+    with pytest.raises(UsageError, match='finish_tilt = "persistent" knows no context: .* density'):
+        learning.prepare(model, data, 0)  # type: ignore[arg-type]
+    options = LearningOptions(finish_steps=10, finish_tilt="density-ratio")
+    Learning(options).prepare(model, data, 0)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -184,13 +186,15 @@ def test_a_prior_without_a_tilt_has_nothing_to_finish() -> None:
 
 
 def test_mistakes() -> None:
-    def finish(prior: EBMPrior, **options: float) -> None:
+    def finish(prior: EBMPrior, **options: Any) -> None:
         given = LearningOptions(finish_steps=1, **options)  # type: ignore[arg-type]
         rule = Learning(given).tilt_rule
         finish_tilt(prior, torch.zeros(5, 2), rule, given, None, lambda line: None)
 
-    with pytest.raises(UsageError, match="without a context"):
+    with pytest.raises(UsageError, match='"persistent" knows no context'):
         finish(EBMPrior(2, (8,), context_dim=1))
+    with pytest.raises(UsageError, match="conditioned on 1 features .* with their contexts"):
+        finish(EBMPrior(2, (8,), context_dim=1), finish_tilt="density-ratio")
     with pytest.raises(UsageError, match="would forget the classes"):
         finish(CoupledPrior(2, 3, (8,)), finish_anew=True)
     with pytest.raises(UsageError, match="finish_lr = 0"):
