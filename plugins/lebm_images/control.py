@@ -1,0 +1,379 @@
+"""images.control: are samples of a class of that class, and as good as the model's others?
+
+A judge trained apart says of which class a sample is, so that a good likeness of nothing cannot
+win; Frechet distances to real images of the class, in the features of another network, say how
+good the samples are, so that one good image a class, again and again, cannot win either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lebm_core.controls import ClassIs, Not
+from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.model import LatentEBM
+from lebm_core.run.curves import checked_strengths, curve_figure, curve_values
+from lebm_core.run.evaluation import Evaluation, Value
+from lebm_images.composition import composition
+from lebm_images.dataset import ImageDataset
+from lebm_images.features import Classifier, ClassifierOptions, classifier
+from lebm_images.frechet import BATCH, Ruler, class_ruler, frechet_distance
+from lebm_images.judge import JUDGE_OPTIONS, Judge
+from lebm_images.pictures import grid
+from lebm_images.reconstruction import images_of
+
+__all__ = ["build", "jackknife", "of_classes", "thinned"]
+
+SHOWN, FOLDS = 10, 10  # samples of a class in the picture; parts of the samples for an error
+NO_CLASSES = "the prior has no classes (prior.kind = coupled)"
+
+
+def build(
+    *,
+    control_images: int = 0,
+    strengths: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
+    curve_images: int = 2500,
+    plain_chain: bool = True,
+    negated_samples: int = 50,
+    composed_samples: int = 50,
+    composed_targets: Sequence[float] = (0.1, 0.5, 0.9),
+    composed_curve: bool = True,
+    shown_class: int = 0,
+    feature_width: int = 32,
+    feature_epochs: int = 3,
+    judge_epochs: int = 5,
+) -> Callable[[Evaluation], Mapping[str, Value]]:
+    """The metric images.control; it looks at `evaluation.samples` too, which no control moved.
+
+    Args:
+        control_images: images of the split, and samples of their classes; 0 for all
+        strengths: of a control, for the curves
+        curve_images: samples at each strength of a class
+        plain_chain: also the plain chain on F_y, beside the annealed sampler
+        negated_samples: samples that shall not be of a class, for each class
+        composed_samples: samples of a class with a property, for each target
+        composed_targets: which values are asked for, as quantiles of the training images' own
+        composed_curve: also at each of the strengths, for the first property
+        shown_class: the class that is shown with all values of the properties
+        feature_width: width of the classifier whose features are compared
+        feature_epochs: epochs of its training
+        judge_epochs: epochs of the judge of classes
+    """
+    swept = checked_strengths(strengths)
+    if not composed_targets or not all(0 < q < 1 for q in composed_targets):
+        raise UsageError(
+            f"evaluation.composed_targets = {list(composed_targets)} must be quantiles, above 0 "
+            "and below 1."
+        )
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        data, model = images_of(evaluation, "images.control"), evaluation.model
+        _check(evaluation, data, shown_class)
+        options = ClassifierOptions(feature_width, epochs=feature_epochs)
+        judging = replace(JUDGE_OPTIONS, epochs=judge_epochs)
+        yard = Yardstick.of(evaluation, data, control_images, options, judging)
+        free: Tensor = evaluation.samples
+        n = min(len(free), len(yard.y))
+        asked, free = thinned(yard.y, n), free[:n]
+        judged = yard.verdict(free)
+        counts = torch.bincount(asked, minlength=len(data.classes))
+        each = counts.minimum(torch.bincount(judged, minlength=len(counts)))
+        alone = yard.distances(free, judged, each)
+        values = {f"uncontrolled_{name}": value for name, value in alone.items()}
+        samples: Tensor | None = None
+        if model.prior.n_classes:
+            samples = of_classes(model, asked, data.sample_options, evaluation.generator)
+            values = yard.values(samples, asked, each) | values
+            values |= _extremes(evaluation, yard, data, asked, each, plain_chain, negated_samples)
+            if len(swept) > 1:
+                values |= _curve(evaluation, yard, data, swept, curve_images, free)
+            evaluation.figure(*_picture(evaluation, data, samples, asked))
+        else:
+            for name in ("class_accuracy", "class_frechet", "pooled_frechet"):
+                values[name] = Value(None, split="samples", refused=NO_CLASSES)
+        if evaluation.name == "model":
+            values |= yard.ceilings(evaluation, data, each)
+        if composed_samples:
+            values |= composition(
+                evaluation, data, yard.verdict, samples, asked, composed_samples, composed_targets,
+                swept if composed_curve else [], shown_class,
+            )  # fmt: skip
+        return values
+
+    return metric
+
+
+@dataclass
+class Yardstick:
+    """The judge of classes, the features of the distances, and the real images.
+
+    Attributes:
+        judge: says of which class an image is.
+        ruler: gives features.
+        real: (N, F) features of the images of the split.
+        y: (N,) their classes.
+        right: share of them that the judge takes for their class.
+        classes: names.
+        said: facts for the results.
+    """
+
+    judge: Classifier
+    ruler: Ruler
+    real: Tensor
+    y: Tensor
+    right: float
+    classes: Sequence[str]
+    said: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, evaluation: Evaluation, data: ImageDataset, limit: int, options: ClassifierOptions,
+        judging: ClassifierOptions,
+    ) -> Yardstick:  # fmt: skip
+        """Both networks trained, or from the cache, and the images of the split looked at."""
+        ruler = class_ruler(evaluation, data, options)
+        device = evaluation.model.device
+        judge, valid = classifier(data, judging, evaluation.cache, device, evaluation.log, Judge)
+        found = cls(judge, ruler, torch.empty(0), torch.empty(0), 0.0, data.classes, {})
+        real, classes, verdicts = [], [], []
+        for batch in data.batches(evaluation.split, BATCH, limit=limit or None):
+            assert batch.y is not None
+            known = batch.y >= 0
+            real.append(ruler.of([batch.x[known]]))
+            classes.append(batch.y[known])
+            verdicts.append(found.verdict(batch.x[known]))
+        found.real, found.y = torch.cat(real), torch.cat(classes)
+        found.right = float((torch.cat(verdicts) == found.y).double().mean())
+        found.said = {
+            **ruler.said,
+            "judge": f"another network, trained apart on the training split, {valid:.4f} right on "
+            f"the validation split, {found.right:.4f} on the {len(found.y)} images of "
+            f"{evaluation.split}",
+        }
+        return found
+
+    @torch.no_grad()
+    def verdict(self, x: Tensor) -> Tensor:
+        """The class of each image, (n,), as the judge sees it."""
+        device = self.ruler.device
+        return torch.cat([self.judge(part.to(device)).argmax(1).cpu() for part in x.split(BATCH)])
+
+    def values(self, x: Tensor, y: Tensor, each: Tensor) -> dict[str, Value]:
+        """Accuracy and distances of samples (n, C, H, W) that shall be of the classes y (n,)."""
+        return {"class_accuracy": self.accuracy(x, y)} | self.distances(x, y, each)
+
+    def accuracy(self, x: Tensor, y: Tensor, split: str = "samples") -> Value:
+        """The share of x (n, C, H, W) that the judge takes for the classes y (n,)."""
+        right = (self.verdict(x) == y).double()
+        by_class = {self.classes[c]: round(float(right[y == c].mean()), 4) for c in _ids(y)}
+        value = float(right.mean())
+        return Value(
+            value, (value * (1 - value) / len(y)) ** 0.5, len(y), split,
+            "Share of samples of a class, asked for as often as it is in the split, that the judge "
+            "takes for that class; the error is binomial.",
+            extra={"by class": by_class, "judge": self.said["judge"]},
+        )  # fmt: skip
+
+    def distances(
+        self, x: Tensor, y: Tensor, each: Tensor, split: str = "samples"
+    ) -> dict[str, Value]:
+        """Frechet distances of images to the real ones: of all, and class by class.
+
+        Args:
+            x: (n, C, H, W).
+            y: (n,) their classes.
+            each: how many of each class are compared class by class: distances of few images are
+                larger, and only those of equally many can be compared.
+            split: of x.
+        """
+        found = self.ruler.of(x.split(BATCH))
+        own, real = {}, {}
+        for c in _ids(y):
+            mine, theirs = found[y == c][: int(each[c])], self.real[self.y == c]
+            if min(len(mine), len(theirs)) > 1:
+                own[self.classes[c]] = round(frechet_distance(mine, theirs), 4)
+                real[self.classes[c]] = len(mine)
+        said = {"features": self.said["features"], "reference": f"{len(self.real)} images"}
+        return {
+            "class_frechet": Value(
+                sum(own.values()) / len(own) if own else None, None, sum(real.values()), split,
+                "Mean over classes of the Frechet distance of samples of a class, the means of "
+                "p(x|z), to the real images of that class; of uncontrolled samples the class is "
+                "the judge's, and as many of each class are taken here as there.",
+                refused=None if own else "there are fewer than two images of every class",
+                extra=said | {"by class": own, "samples of each": real},
+            ),
+            "pooled_frechet": Value(
+                frechet_distance(found, self.real), jackknife(found, self.real), len(found), split,
+                "Frechet distance of samples of all classes, each as often as in the split, to all "
+                "real images; the error is a jackknife's over samples.", extra=said,
+            ),
+        }  # fmt: skip
+
+    def ceilings(
+        self, evaluation: Evaluation, data: ImageDataset, each: Tensor
+    ) -> dict[str, Value]:
+        """The judge on real images, and what no prior can better: decoded posterior codes."""
+        model, n = evaluation.model, len(self.y)
+        real: list[Tensor] = []
+        decoded: list[Tensor] = []
+        drawn: list[int] = []
+        for batch in data.batches(evaluation.split, BATCH):
+            assert batch.y is not None
+            if not len(known := (batch.y >= 0).nonzero().squeeze(1)[: n - len(drawn)]):
+                break
+            x = batch.x[known]
+            z = model.posterior(x.to(model.device), generator=evaluation.generator)
+            decoded.append(model.decode_mode(z).cpu())
+            real.append(x)
+            drawn += batch.y[known].tolist()
+        y, split = torch.tensor(drawn), evaluation.split
+        train = next(data.batches("train", n))
+        assert train.y is not None
+        rows = {
+            "aggregate/": self.distances(torch.cat(decoded), y, each, split),
+            "real/": self.distances(train.x, train.y, each, "train"),
+        }
+        rows["aggregate/"]["class_accuracy"] = self.accuracy(torch.cat(decoded), y, split)
+        rows["real/"]["class_accuracy"] = self.accuracy(torch.cat(real), y, split)
+        texts = {"aggregate/": f"decoded draws of q(z|x), x of {split}", "real/": "real images"}
+        return {
+            row + name: replace(value, extra={"samples": texts[row], **value.extra})
+            for row, values in rows.items()
+            for name, value in values.items()
+        }
+
+
+def of_classes(
+    model: LatentEBM,
+    y: Tensor,
+    decoding: Mapping[str, Any],
+    generator: torch.Generator,
+    strength: float = 1.0,
+) -> Tensor:
+    """A sample of each class of y (n,), which is sorted: (n, C, H, W) on the CPU."""
+    parts = []
+    for c, n in zip(*(found.tolist() for found in y.unique(return_counts=True)), strict=True):
+        control = ClassIs(c, strength=strength)
+        parts.append(model.sample(n, control=control, generator=generator, **decoding).cpu())
+    return torch.cat(parts)
+
+
+def thinned(y: Tensor, n: int) -> Tensor:
+    """n classes in order, in the shares that they have in y (N,), N at least n."""
+    return y.sort().values[torch.arange(n) * len(y) // n]
+
+
+def jackknife(drawn: Tensor, real: Tensor, folds: int = FOLDS) -> float | None:
+    """The standard error of the Frechet distance of features (n, F), over the samples drawn.
+
+    Each fold is left out in turn (Efron and Stein 1981); real images are taken as they are.
+    """
+    if len(drawn) < 3 * folds:
+        return None
+    fold = torch.arange(len(drawn)) % folds
+    left = torch.tensor([frechet_distance(drawn[fold != k], real) for k in range(folds)])
+    return float((left - left.mean()).square().sum().mul((folds - 1) / folds).sqrt())
+
+
+def _ids(y: Tensor) -> list[int]:
+    return [int(c) for c in y.unique()]
+
+
+def _check(evaluation: Evaluation, data: ImageDataset, shown: int) -> None:
+    """Refuses data or a model without classes; the controls of a run may lack them."""
+    if not data.classes:
+        raise UsageError("The metric images.control needs images with classes, which these lack.")
+    if not 0 <= shown < len(data.classes):
+        raise UsageError(
+            f"evaluation.shown_class = {shown} must be from 0 to {len(data.classes) - 1}."
+        )
+    known = evaluation.model.prior.n_classes
+    if known == 0 and evaluation.name == "model":
+        raise UsageError(f"The metric images.control needs a model with classes: {NO_CLASSES}.")
+    if known and known != len(data.classes):
+        raise UsageError(
+            f"The metric images.control needs a prior of the data's {len(data.classes)} classes, "
+            f"not of {known}: leave prior.n_classes to the data."
+        )
+
+
+def _extremes(
+    evaluation: Evaluation,
+    yard: Yardstick,
+    data: ImageDataset,
+    asked: Tensor,
+    each: Tensor,
+    plain_chain: bool,
+    negated: int,
+) -> dict[str, Value]:
+    """The plain chain on F_y, and samples that shall not be of a class."""
+    model, generator = evaluation.model, evaluation.generator
+    values: dict[str, Value] = {}
+    if plain_chain:
+        z = model.prior.sample(len(asked), y=asked.to(model.device), generator=generator)
+        x = torch.cat([model.decode_mode(part).cpu() for part in z.split(BATCH)])
+        plain = yard.values(x, asked, each).items()
+        values |= {f"plain_{name}": value for name, value in plain}
+    if negated:
+        other = []
+        for c in range(len(data.classes)):
+            options = data.sample_options
+            x = model.sample(negated, control=Not(c), generator=generator, **options).cpu()
+            other.append((yard.verdict(x) != c).double())
+        share = float(torch.cat(other).mean())
+        n = len(other) * negated
+        values["not_accuracy"] = Value(
+            share, (share * (1 - share) / n) ** 0.5, n, "samples",
+            "Share of samples that shall not be of a class, each class in turn, that the judge "
+            "takes for another; without control it is 1 less the share of the class.",
+        )  # fmt: skip
+    return values
+
+
+def _curve(
+    evaluation: Evaluation,
+    yard: Yardstick,
+    data: ImageDataset,
+    strengths: Sequence[float],
+    n: int,
+    free: Tensor,
+) -> dict[str, Value]:
+    """Accuracy and distances of samples of a class at each strength, and their figure."""
+    model, asked = evaluation.model, thinned(yard.y, min(n, len(yard.y)))
+    each = torch.bincount(asked, minlength=len(data.classes))
+    swept: dict[float, dict[str, Value]] = {}
+    for strength in strengths:
+        try:
+            x = of_classes(model, asked, data.sample_options, evaluation.generator, strength)
+            swept[strength] = yard.values(x, asked, each)
+        except DivergenceError as error:
+            names = ("class_accuracy", "class_frechet", "pooled_frechet")
+            swept[strength] = {k: Value(None, split="samples", refused=str(error)) for k in names}
+    still = yard.distances(free[: len(asked)], yard.verdict(free[: len(asked)]), each)
+    levels = {name: value.value for name, value in still.items() if value.value is not None}
+    file = evaluation.folder / "figures" / "strength.png"
+    curve_figure(swept, list(swept[strengths[0]]), file, levels | {"class_accuracy": yard.right})
+    evaluation.figure(
+        file, f"Samples of a class, {len(asked)} at each strength. Dashed: the judge on real "
+        "images, and distances of as many uncontrolled samples.",
+    )  # fmt: skip
+    return curve_values(swept)
+
+
+def _picture(
+    evaluation: Evaluation, data: ImageDataset, samples: Tensor, asked: Tensor
+) -> tuple[Path, str]:
+    rows: Iterable[tuple[str, Tensor]] = (
+        (name, samples[asked == c][:SHOWN]) for c, name in enumerate(data.classes)
+    )
+    file = evaluation.folder / "figures" / "classes.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kept = [(name, x) for name, x in rows if len(x)]
+    return grid(kept, file), "Samples of each class, not chosen: the mean of p(x|z)."
