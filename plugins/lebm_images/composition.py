@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from lebm_core.controls import ClassIs, Property
@@ -17,85 +16,15 @@ from lebm_core.run.curves import curve_figure, curve_values
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ImageDataset
 from lebm_images.moments import properties_of
+from lebm_images.obeyed import Obeyed
 from lebm_images.pictures import grid
 
-__all__ = ["Obeyed", "composition"]
+__all__ = ["composition"]
 
 MEASURED = 20_000  # training images that say which values of a property are asked for
-NEAR = 0.5  # standard deviations of the training images: as near is near enough
 COLUMNS, SHOWN = 7, 3  # of the pictures
 
 Verdict = Callable[[Tensor], Tensor]
-
-
-@dataclass
-class Obeyed:
-    """Samples under a target of a property, and what came of it.
-
-    Attributes:
-        y: (n,) the class asked for, or -1.
-        verdict: (n,) the class as judged.
-        target: (n,) the value asked for.
-        found: (n,) the value measured on the sample, NaN where there is nothing to measure.
-        spread: (n,) standard deviation of the property among training images (of the class).
-    """
-
-    y: Tensor
-    verdict: Tensor
-    target: Tensor
-    found: Tensor
-    spread: Tensor
-
-    def values(self, name: str, sigma: float) -> dict[str, Value]:
-        """Figures by name, those of the class only where one was asked for.
-
-        Args:
-            name: of the property, which begins theirs.
-            sigma: of its head.
-        """
-        n, away = len(self.y), self.found - self.target
-        near = away.abs() <= NEAR * self.spread  # a blank image is near nothing
-        gap = away[~away.isnan()].double()
-        square = gap.square()
-        rms = float(square.mean().sqrt()) if len(gap) else None
-        of_rms = float(square.std()) / (2 * rms * len(gap) ** 0.5) if rms and len(gap) > 1 else None
-        within = f"{NEAR:g} standard deviations of the training images' {name}"
-        said = {"sigma of the head": sigma, "blank": n - len(gap)}
-        values = {
-            f"{name}_error": Value(
-                rms, of_rms, len(gap), "samples",
-                f"Root mean square of {name}, measured on the sample, less its target.", extra=said,
-            ),
-            f"{name}_bias": Value(
-                float(gap.mean()), float(gap.std()) / max(1, len(gap)) ** 0.5, len(gap), "samples",
-                f"Mean of {name}, measured on the sample, less its target.",
-            ),
-            f"{name}_rank": Value(
-                self._rank(), None, len(gap), "samples",
-                f"Spearman's rank correlation of {name} asked for and measured, mean over classes.",
-            ),
-            f"{name}_near": _share(near, f"Share of samples whose {name} is within {within}."),
-        }  # fmt: skip
-        if bool((self.y >= 0).all()):
-            right = self.verdict == self.y
-            values |= {
-                f"{name}_class_accuracy": _share(
-                    right, f"Share of samples of a class with a {name} that are of that class."
-                ),
-                f"{name}_both": _share(
-                    near & right, f"Share of them that are, and whose {name} is within {within}."
-                ),
-            }
-        return values
-
-    def _rank(self) -> float | None:
-        found = []
-        for c in self.y.unique():
-            mine = (self.y == c) & ~self.found.isnan()
-            a, b = self.target[mine], self.found[mine]
-            if len(a) > 1 and float(a.std()) > 0 and float(b.std()) > 0:
-                found.append(float(spearmanr(a, b).statistic))
-        return sum(found) / len(found) if found else None
 
 
 @dataclass
@@ -194,7 +123,7 @@ def composition(
         except (DivergenceError, UnsupportedEstimate) as error:
             values[f"{name}_alone_error"] = Value(None, split="samples", refused=str(error))
             continue
-        values |= alone.values(f"{name}_alone", sigma)
+        values |= alone.values(name, sigma)
         if samples is None:
             continue
         classes = [c for c in range(len(data.classes)) if c in each.targets]
@@ -203,11 +132,13 @@ def composition(
         free = {(c, t): samples[y == c][:n] for c, t in images}
         without = each.measured(free, verdict).values(name, sigma)
         for key in ("error", "near", "both"):
-            values[f"{name}_{key}_of_class_alone"] = without[f"{name}_{key}"]
+            of = without[f"{name}_{key}"]
+            text = f"{of.definition} Here they were not asked for a {name}: samples of the class."
+            values[f"{name}_{key}_of_class_alone"] = replace(of, definition=text)
         evaluation.figure(*_by_class(evaluation, data, name, images, quantiles))
         if k == 0 and len(strengths) > 1:
             values |= _curve(evaluation, each, verdict, n, classes, strengths, without)
-    if samples is not None and asked:
+    if samples is not None and asked and shown in asked[0].targets:
         evaluation.figure(*_grid(evaluation, data, [each.name for each in asked[:2]], shown))
     return values
 
@@ -287,9 +218,3 @@ def _grid(
     return file, (
         f"{data.classes[shown]} with {' and '.join(names)}, not chosen: one sample for each target."
     )
-
-
-def _share(of: Tensor, definition: str) -> Value:
-    """The share of what is true, (n,), with its binomial error."""
-    share, n = float(of.double().mean()), len(of)
-    return Value(share, (share * (1 - share) / n) ** 0.5, n, "samples", definition)

@@ -26,13 +26,14 @@ from lebm_core.errors import UsageError
 from lebm_core.run.build import check_recipe
 from lebm_core.run.evaluation import Evaluation
 from lebm_core.run.recipe import apply, load
-from lebm_images.composition import NEAR, Obeyed
-from lebm_images.control import build, jackknife, of_classes, thinned
+from lebm_images.control import build, of_classes, thinned
 from lebm_images.dataset import ArrayPixels, ImageDataset
 from lebm_images.frechet import frechet_distance
 from lebm_images.judge import JUDGE_OPTIONS, Judge
 from lebm_images.networks import ConvEncoder
+from lebm_images.obeyed import NEAR, Obeyed
 from lebm_images.pixels import GaussianImage
+from lebm_images.yardstick import jackknife
 
 SIDES = ("left", "right")
 
