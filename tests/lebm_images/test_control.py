@@ -118,8 +118,10 @@ def test_classes_and_a_property_that_are_obeyed_by_construction(tmp_path: Path) 
         assert (values[name] or 0) > 0.98, name
     assert found["class_accuracy"].extra["by class"].keys() == set(SIDES)
     assert found["class_accuracy"].n == 600
-    # Brightness is all that differs within a class, and z_1 is N(0, 1) under every control.
-    assert values["class_frechet"] is not None and values["uncontrolled_class_frechet"] is not None
+    # The split is 1 to 2, the prior 1 to 1: as many of each class as there are of both.
+    compared = found["class_frechet"].extra["samples of each"]
+    assert compared == found["uncontrolled_class_frechet"].extra["samples of each"]
+    assert compared["left"] == 200 and 250 < compared["right"] < 350
     error = found["brightness_error"].value
     assert error is not None and error < 0.5 * (values["brightness_error_of_class_alone"] or 0)
     assert (values["brightness_rank"] or 0) > 0.9
