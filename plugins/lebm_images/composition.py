@@ -137,7 +137,8 @@ def composition(
             values[f"{name}_{key}_of_class_alone"] = replace(of, definition=text)
         evaluation.figure(*_by_class(evaluation, data, name, images, quantiles))
         if k == 0 and len(strengths) > 1:
-            values |= _curve(evaluation, each, verdict, n, classes, strengths, without)
+            known = {1.0: both.values(name, sigma)}
+            values |= _curve(evaluation, each, verdict, n, classes, strengths, known, without)
     if samples is not None and asked and shown in asked[0].targets:
         evaluation.figure(*_grid(evaluation, data, [each.name for each in asked[:2]], shown))
     return values
@@ -150,16 +151,19 @@ def _curve(
     n: int,
     classes: Sequence[int],
     strengths: Sequence[float],
+    known: Mapping[float, Mapping[str, Value]],
     without: Mapping[str, Value],
 ) -> dict[str, Value]:
-    """A property's figures at each strength of it, that of the class at 1."""
+    """A property's figures at each strength of it, that of the class at 1; some are known."""
     sigma = evaluation.model.heads.known[asked.name].sigma
     names = [f"{asked.name}_{key}" for key in ("error", "class_accuracy", "both")]
     swept: dict[float, dict[str, Value]] = {}
     for strength in strengths:
         try:
-            drawn, _ = asked.drawn(evaluation, verdict, n, classes, strength)
-            found = drawn.values(asked.name, sigma)
+            found = known.get(strength)
+            if found is None:
+                drawn, _ = asked.drawn(evaluation, verdict, n, classes, strength)
+                found = drawn.values(asked.name, sigma)
             swept[strength] = {name: found[name] for name in names}
         except DivergenceError as error:
             swept[strength] = {k: Value(None, split="samples", refused=str(error)) for k in names}

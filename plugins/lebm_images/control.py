@@ -88,22 +88,26 @@ def build(
         alone = yard.distances(free, judged, each)
         values = {f"uncontrolled_{name}": value for name, value in alone.items()}
         samples: Tensor | None = None
+        whole = evaluation.name == "model"  # curves, negation, composition: of no control
         if model.prior.n_classes:
             samples = of_classes(model, asked, data.sample_options, evaluation.generator)
             values = yard.values(samples, asked, each) | values
-            values |= _extremes(evaluation, yard, data, asked, each, plain_chain, negated_samples)
-            if len(swept) > 1:
+            if plain_chain:
+                values |= _plain(evaluation, yard, asked, each)
+            if whole and negated_samples:
+                values["not_accuracy"] = _negated(evaluation, yard, data, negated_samples)
+            if whole and len(swept) > 1:
                 values |= _curve(evaluation, yard, data, swept, curve_images, free)
             evaluation.figure(*_picture(evaluation, data, samples, asked))
         else:
             for name in ("class_accuracy", "class_frechet", "pooled_frechet"):
                 values[name] = Value(None, split="samples", refused=NO_CLASSES)
-        if evaluation.name == "model":
+        if whole:
             values |= yard.ceilings(evaluation, data, each)
         if composed_samples:
             values |= composition(
-                evaluation, data, yard.verdict, samples, asked, composed_samples, composed_targets,
-                swept if composed_curve else [], shown_class,
+                evaluation, data, yard.verdict, samples if whole else None, asked,
+                composed_samples, composed_targets, swept if composed_curve else [], shown_class,
             )  # fmt: skip
         return values
 
@@ -148,37 +152,33 @@ def _check(evaluation: Evaluation, data: ImageDataset, shown: int) -> None:
         )
 
 
-def _extremes(
-    evaluation: Evaluation,
-    yard: Yardstick,
-    data: ImageDataset,
-    asked: Tensor,
-    each: Tensor,
-    plain_chain: bool,
-    negated: int,
+def _plain(
+    evaluation: Evaluation, yard: Yardstick, asked: Tensor, each: Tensor
 ) -> dict[str, Value]:
-    """The plain chain on F_y, and samples that shall not be of a class."""
-    model, generator = evaluation.model, evaluation.generator
-    values: dict[str, Value] = {}
-    if plain_chain:
-        z = model.prior.sample(len(asked), y=asked.to(model.device), generator=generator)
-        x = torch.cat([model.decode_mode(part).cpu() for part in z.split(BATCH)])
-        plain = yard.values(x, asked, each).items()
-        values |= {f"plain_{name}": value for name, value in plain}
-    if negated:
-        other = []
-        for c in range(len(data.classes)):
-            options = data.sample_options
-            x = model.sample(negated, control=Not(c), generator=generator, **options).cpu()
-            other.append((yard.verdict(x) != c).double())
-        share = float(torch.cat(other).mean())
-        n = len(other) * negated
-        values["not_accuracy"] = Value(
-            share, (share * (1 - share) / n) ** 0.5, n, "samples",
-            "Share of samples that shall not be of a class, each class in turn, that the judge "
-            "takes for another; without control it is 1 less the share of the class.",
-        )  # fmt: skip
-    return values
+    """The same figures of the plain chain on F_y, which starts from p0."""
+    model = evaluation.model
+    parts = [
+        model.prior.sample(len(y), y=y.to(model.device), generator=evaluation.generator)
+        for y in asked.split(BATCH)
+    ]
+    x = torch.cat([model.decode_mode(z).cpu() for z in parts])
+    return {f"plain_{name}": value for name, value in yard.values(x, asked, each).items()}
+
+
+def _negated(evaluation: Evaluation, yard: Yardstick, data: ImageDataset, n: int) -> Value:
+    """n samples for each class that shall not be of it."""
+    other = []
+    for c in range(len(data.classes)):
+        x = evaluation.model.sample(
+            n, control=Not(c), generator=evaluation.generator, **data.sample_options
+        )
+        other.append((yard.verdict(x.cpu()) != c).double())
+    share, total = float(torch.cat(other).mean()), n * len(other)
+    return Value(
+        share, (share * (1 - share) / total) ** 0.5, total, "samples",
+        "Share of samples that shall not be of a class, each class in turn, that the judge takes "
+        "for another; without control it is 1 less the share of the class.",
+    )  # fmt: skip
 
 
 def _curve(
