@@ -58,3 +58,4 @@ def lebm_register_metrics(register: Register) -> None:
     register("images.frechet", "lebm_images.frechet:build")
     register("images.anomaly", "lebm_images.anomaly:build")
     register("images.control", "lebm_images.control:build")
+    register("images.composition", "lebm_images.composition:build")

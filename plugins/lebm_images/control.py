@@ -8,7 +8,6 @@ good the samples are, so that one good image a class, again and again, cannot wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,14 @@ import torch
 from torch import Tensor
 
 from lebm_core.controls import ClassIs, Not
-from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.errors import DivergenceError
 from lebm_core.model import LatentEBM
 from lebm_core.run.curves import checked_strengths, curve_figure, curve_values
 from lebm_core.run.evaluation import Evaluation, Value
-from lebm_images.composition import composition
 from lebm_images.dataset import ImageDataset
 from lebm_images.features import ClassifierOptions
 from lebm_images.frechet import BATCH
-from lebm_images.judge import JUDGE_OPTIONS
+from lebm_images.judge import NO_CLASSES
 from lebm_images.pictures import grid
 from lebm_images.reconstruction import images_of
 from lebm_images.yardstick import Yardstick
@@ -32,7 +30,6 @@ from lebm_images.yardstick import Yardstick
 __all__ = ["build", "of_classes", "thinned"]
 
 SHOWN = 10  # samples of a class in the picture
-NO_CLASSES = "the prior has no classes (prior.kind = coupled)"
 
 
 def build(
@@ -42,10 +39,6 @@ def build(
     curve_images: int = 2500,
     plain_chain: bool = True,
     negated_samples: int = 50,
-    composed_samples: int = 50,
-    composed_targets: Sequence[float] = (0.1, 0.5, 0.9),
-    composed_curve: bool = True,
-    shown_class: int = 0,
     feature_width: int = 32,
     feature_epochs: int = 3,
     judge_epochs: int = 5,
@@ -58,27 +51,16 @@ def build(
         curve_images: samples at each strength of a class
         plain_chain: also the plain chain on F_y, beside the annealed sampler
         negated_samples: samples that shall not be of a class, for each class
-        composed_samples: samples of a class with a property, for each target
-        composed_targets: which values are asked for, as quantiles of the training images' own
-        composed_curve: also at each of the strengths, for the first property
-        shown_class: the class that is shown with all values of the properties
         feature_width: width of the classifier whose features are compared
         feature_epochs: epochs of its training
         judge_epochs: epochs of the judge of classes
     """
     swept = checked_strengths(strengths)
-    if not composed_targets or not all(0 < q < 1 for q in composed_targets):
-        raise UsageError(
-            f"evaluation.composed_targets = {list(composed_targets)} must be quantiles, above 0 "
-            "and below 1."
-        )
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, model = images_of(evaluation, "images.control"), evaluation.model
-        _check(evaluation, data, shown_class)
         options = ClassifierOptions(feature_width, epochs=feature_epochs)
-        judging = replace(JUDGE_OPTIONS, epochs=judge_epochs)
-        yard = Yardstick.of(evaluation, data, control_images, options, judging)
+        yard = Yardstick.of(evaluation, data, control_images, options, judge_epochs)
         free: Tensor = evaluation.samples
         n = min(len(free), len(yard.y))
         asked, free = thinned(yard.y, n), free[:n]
@@ -87,8 +69,7 @@ def build(
         each = counts.minimum(torch.bincount(judged, minlength=len(counts)))
         alone = yard.distances(free, judged, each)
         values = {f"uncontrolled_{name}": value for name, value in alone.items()}
-        samples: Tensor | None = None
-        whole = evaluation.name == "model"  # curves, negation, composition: of no control
+        whole = evaluation.name == "model"  # curves and negation are of no control
         if model.prior.n_classes:
             samples = of_classes(model, asked, data.sample_options, evaluation.generator)
             values = yard.values(samples, asked, each) | values
@@ -104,11 +85,6 @@ def build(
                 values[name] = Value(None, split="samples", refused=NO_CLASSES)
         if whole:
             values |= yard.ceilings(evaluation, data, each)
-        if composed_samples:
-            values |= composition(
-                evaluation, data, yard.verdict, samples if whole else None, asked,
-                composed_samples, composed_targets, swept if composed_curve else [], shown_class,
-            )  # fmt: skip
         return values
 
     return metric
@@ -132,24 +108,6 @@ def of_classes(
 def thinned(y: Tensor, n: int) -> Tensor:
     """n classes in order, in the shares that they have in y (N,), N at least n."""
     return y.sort().values[torch.arange(n) * len(y) // n]
-
-
-def _check(evaluation: Evaluation, data: ImageDataset, shown: int) -> None:
-    """Refuses data or a model without classes; the controls of a run may lack them."""
-    if not data.classes:
-        raise UsageError("The metric images.control needs images with classes, which these lack.")
-    if not 0 <= shown < len(data.classes):
-        raise UsageError(
-            f"evaluation.shown_class = {shown} must be from 0 to {len(data.classes) - 1}."
-        )
-    known = evaluation.model.prior.n_classes
-    if known == 0 and evaluation.name == "model":
-        raise UsageError(f"The metric images.control needs a model with classes: {NO_CLASSES}.")
-    if known and known != len(data.classes):
-        raise UsageError(
-            f"The metric images.control needs a prior of the data's {len(data.classes)} classes, "
-            f"not of {known}: leave prior.n_classes to the data."
-        )
 
 
 def _plain(

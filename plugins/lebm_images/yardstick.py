@@ -11,9 +11,9 @@ from torch import Tensor
 
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ImageDataset
-from lebm_images.features import Classifier, ClassifierOptions, classifier
+from lebm_images.features import Classifier, ClassifierOptions
 from lebm_images.frechet import BATCH, Ruler, class_ruler, frechet_distance
-from lebm_images.judge import Judge
+from lebm_images.judge import judge_of, verdict
 
 __all__ = ["Yardstick", "jackknife"]
 
@@ -45,35 +45,30 @@ class Yardstick:
     @classmethod
     def of(
         cls, evaluation: Evaluation, data: ImageDataset, limit: int, options: ClassifierOptions,
-        judging: ClassifierOptions,
+        judge_epochs: int,
     ) -> Yardstick:  # fmt: skip
         """Both networks trained, or from the cache, and the images of the split looked at."""
+        judge, valid = judge_of(evaluation, data, judge_epochs, "images.control")
         ruler = class_ruler(evaluation, data, options)
-        device = evaluation.model.device
-        judge, valid = classifier(data, judging, evaluation.cache, device, evaluation.log, Judge)
-        found = cls(judge, ruler, torch.empty(0), torch.empty(0), 0.0, data.classes, {})
         real, classes, verdicts = [], [], []
         for batch in data.batches(evaluation.split, BATCH, limit=limit or None):
             assert batch.y is not None
             known = batch.y >= 0
             real.append(ruler.of([batch.x[known]]))
             classes.append(batch.y[known])
-            verdicts.append(found.verdict(batch.x[known]))
-        found.real, found.y = torch.cat(real), torch.cat(classes)
-        found.right = float((torch.cat(verdicts) == found.y).double().mean())
-        found.said = {
+            verdicts.append(verdict(judge, batch.x[known]))
+        y = torch.cat(classes)
+        right = float((torch.cat(verdicts) == y).double().mean())
+        said = {
             **ruler.said,
             "judge": f"another network, trained apart on the training split, {valid:.4f} right on "
-            f"the validation split, {found.right:.4f} on the {len(found.y)} images of "
-            f"{evaluation.split}",
+            f"the validation split, {right:.4f} on the {len(y)} images of {evaluation.split}",
         }
-        return found
+        return cls(judge, ruler, torch.cat(real), y, right, data.classes, said)
 
-    @torch.no_grad()
     def verdict(self, x: Tensor) -> Tensor:
         """The class of each image, (n,), as the judge sees it."""
-        device = self.ruler.device
-        return torch.cat([self.judge(part.to(device)).argmax(1).cpu() for part in x.split(BATCH)])
+        return verdict(self.judge, x)
 
     def values(self, x: Tensor, y: Tensor, each: Tensor) -> dict[str, Value]:
         """Accuracy and distances of samples (n, C, H, W) that shall be of the classes y (n,)."""
