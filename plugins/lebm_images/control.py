@@ -148,18 +148,24 @@ def _curve(
     free: Tensor,
 ) -> dict[str, Value]:
     """Accuracy and distances of samples of a class at each strength, and their figure."""
-    model, asked = evaluation.model, thinned(yard.y, min(n, len(yard.y)))
-    each = torch.bincount(asked, minlength=len(data.classes))
+    model, asked = evaluation.model, thinned(yard.y, min(n, len(free)))
+    free, counts = free[: len(asked)], torch.bincount(asked, minlength=len(data.classes))
+    judged = yard.verdict(free)
+    each = counts.minimum(torch.bincount(judged, minlength=len(counts)))
+    still = yard.distances(free, judged, each)
+    levels = {name: value.value for name, value in still.items() if value.value is not None}
     swept: dict[float, dict[str, Value]] = {}
     for strength in strengths:
         try:
             x = of_classes(model, asked, data.sample_options, evaluation.generator, strength)
-            swept[strength] = yard.values(x, asked, each)
+            found = yard.values(x, asked, each)
         except DivergenceError as error:
             names = ("class_accuracy", "class_frechet", "pooled_frechet")
-            swept[strength] = {k: Value(None, split="samples", refused=str(error)) for k in names}
-    still = yard.distances(free[: len(asked)], yard.verdict(free[: len(asked)]), each)
-    levels = {name: value.value for name, value in still.items() if value.value is not None}
+            found = {k: Value(None, split="samples", refused=str(error)) for k in names}
+        for name, value in found.items():
+            if name in levels:
+                value.extra["uncontrolled"] = levels[name]
+        swept[strength] = found
     file = evaluation.folder / "figures" / "strength.png"
     curve_figure(swept, list(swept[strengths[0]]), file, levels | {"class_accuracy": yard.right})
     evaluation.figure(

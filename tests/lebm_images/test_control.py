@@ -128,6 +128,8 @@ def test_classes_that_are_obeyed_by_construction(tmp_path: Path) -> None:
     assert compared == found["uncontrolled_class_frechet"].extra["samples of each"]
     assert compared["left"] == 200 and 250 < compared["right"] < 350
     assert {"class_accuracy_at_1", "pooled_frechet_at_2"} <= set(found)
+    assert found["pooled_frechet_at_2"].n == 60
+    assert found["pooled_frechet_at_2"].extra["uncontrolled"] > 0
     assert not any(value.refused for value in found.values())
     assert [path.name for path, _ in evaluation.figures] == ["strength.png", "classes.png"]
     assert all(path.is_file() for path, _ in evaluation.figures)
