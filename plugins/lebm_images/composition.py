@@ -16,7 +16,7 @@ from lebm_core.errors import DivergenceError, UnsupportedEstimate, UsageError
 from lebm_core.run.curves import checked_strengths, curve_figure, curve_values
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ImageDataset
-from lebm_images.judge import judge_of, verdict
+from lebm_images.judge import AT_ONCE, judge_of, verdict
 from lebm_images.moments import properties_of
 from lebm_images.obeyed import Obeyed
 from lebm_images.pictures import grid
@@ -25,6 +25,7 @@ from lebm_images.reconstruction import images_of
 __all__ = ["Asked", "build"]
 
 MEASURED = 20_000  # training images that say which values of a property are asked for
+CODES = 2000  # images whose decoded codes are the ceiling
 COLUMNS, SHOWN = 7, 3  # of the pictures
 
 
@@ -76,6 +77,7 @@ def build(
         if model.prior.n_classes and evaluation.name == "model":
             for trial in trials:
                 values |= trial.with_class(composed_samples, swept if trial is trials[0] else [])
+                values |= trial.ceiling(data)
             if shown_class in trials[0].asked.targets:
                 evaluation.figure(*_grid(evaluation, data, list(heads)[:2], shown_class))
         return values
@@ -162,6 +164,28 @@ class Trial:
         if len(strengths) > 1:
             values |= self._curve(n, classes, strengths, {1.0: both}, without)
         return values
+
+    def ceiling(self, data: ImageDataset) -> dict[str, Value]:
+        """The same of decoded posterior codes, each beside its image: what the decoder can do."""
+        name, model, split = self.asked.name, self.evaluation.model, self.evaluation.split
+        batch = data.batch(split, subset(data.length(split), CODES, 0))
+        assert batch.y is not None
+        known = torch.tensor([c in self.asked.targets for c in batch.y.tolist()])
+        x, y = batch.x[known], batch.y[known]
+        codes = [
+            model.posterior(part.to(model.device), generator=self.evaluation.generator)
+            for part in x.split(AT_ONCE)
+        ]
+        decoded = torch.cat([model.decode_mode(z).cpu() for z in codes])
+        found = Obeyed(
+            y, self.verdict(decoded), properties_of(x)[name], properties_of(decoded)[name],
+            torch.tensor([self.asked.spread[c] for c in y.tolist()]),
+        ).values(name, self.sigma)  # fmt: skip
+        text = "Here the samples are decoded draws of q(z|x), and what was asked for is x itself."
+        return {
+            f"aggregate/{key}": replace(value, split=split, definition=f"{value.definition} {text}")
+            for key, value in found.items()
+        }
 
     def drawn(
         self, n: int, classes: Sequence[int], strength: float = 1.0

@@ -61,9 +61,10 @@ class Obeyed:
                 f"Mean of {name} measured less {name} asked for.",
             ),
             f"{prefix}_rank": Value(
-                self._rank(), None, len(gap), "samples",
+                self._rank(self.found), None, len(gap), "samples",
                 f"Spearman's rank correlation of {name} asked for and measured, of samples {of}"
-                f"{', mean over classes' if classes else ''}.",
+                f"{', mean over classes' if classes else ''}; equal targets are ties.",
+                extra={"at most": self._rank(self.target)},
             ),
             f"{prefix}_near": _share(near, f"Share of samples {of} that are within {within}."),
         }  # fmt: skip
@@ -81,13 +82,14 @@ class Obeyed:
             }
         return values
 
-    def _rank(self) -> float | None:
+    def _rank(self, value: Tensor) -> float | None:
+        """The correlation of targets with values in the order of `value`, as if without ties."""
         found = []
         for c in self.y.unique():
             mine = (self.y == c) & ~self.found.isnan()
-            a, b = self.target[mine], self.found[mine]
-            if len(a) > 1 and float(a.std()) > 0 and float(b.std()) > 0:
-                found.append(float(spearmanr(a, b).statistic))
+            a, order = self.target[mine], value[mine].argsort(stable=True).argsort()
+            if len(a) > 1 and float(a.std()) > 0:
+                found.append(float(spearmanr(a, order).statistic))
         return sum(found) / len(found) if found else None
 
 
