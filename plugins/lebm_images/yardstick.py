@@ -132,8 +132,9 @@ class Yardstick:
         drawn: list[int] = []
         for batch in data.batches(evaluation.split, BATCH):
             assert batch.y is not None
-            if not len(known := (batch.y >= 0).nonzero().squeeze(1)[: n - len(drawn)]):
-                break
+            known = (batch.y >= 0).nonzero().squeeze(1)[: n - len(drawn)]
+            if not len(known):
+                continue
             x = batch.x[known]
             z = model.posterior(x.to(model.device), generator=evaluation.generator)
             decoded.append(model.decode_mode(z).cpu())
@@ -142,9 +143,10 @@ class Yardstick:
         y, split = torch.tensor(drawn), evaluation.split
         train = next(data.batches("train", n))
         assert train.y is not None
+        told = train.y >= 0
         rows = {
             "aggregate/": self.distances(torch.cat(decoded), y, each, split),
-            "real/": self.distances(train.x, train.y, each, "train"),
+            "real/": self.distances(train.x[told], train.y[told], each, "train"),
         }
         rows["aggregate/"]["class_accuracy"] = self.accuracy(torch.cat(decoded), y, split)
         rows["real/"]["class_accuracy"] = self.accuracy(torch.cat(real), y, split)
