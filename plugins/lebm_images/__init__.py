@@ -53,7 +53,9 @@ def lebm_register_datasets(register: Register) -> None:
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
-    """Reconstruction, Frechet distance, manifold, chains, anomaly detection."""
+    """Reconstruction, Frechet distance, manifold, chains, anomaly detection, control."""
     register("images.reconstruction", "lebm_images.reconstruction:build")
     register("images.frechet", "lebm_images.frechet:build")
     register("images.anomaly", "lebm_images.anomaly:build")
+    register("images.control", "lebm_images.control:build")
+    register("images.composition", "lebm_images.composition:build")

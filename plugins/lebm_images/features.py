@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -56,15 +56,21 @@ class Classifier(nn.Module):
         options: sizes.
     """
 
+    purpose: ClassVar[str] = "whose features the distances use"
+
     def __init__(self, channels: int, side: int, classes: int, options: ClassifierOptions) -> None:
         super().__init__()
+        self.body = self.layers(channels, side, options)
+        self.head = nn.Linear(options.features, classes)
+
+    def layers(self, channels: int, side: int, options: ClassifierOptions) -> nn.Sequential:
+        """From an image to its features."""
         w = options.width
-        self.body = nn.Sequential(
+        return nn.Sequential(
             nn.Conv2d(channels, w, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(w, 2 * w, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
             nn.Linear(2 * w * (side // 4) ** 2, options.features), nn.ReLU(),
         )  # fmt: skip
-        self.head = nn.Linear(options.features, classes)
 
     def features(self, x: Tensor) -> Tensor:
         """(B, F) for x (B, C, H, W) in [-1, 1]."""
@@ -83,24 +89,26 @@ def classifier(
     cache: Path,
     device: torch.device,
     log: Callable[[str], None],
+    kind: type[Classifier] = Classifier,
 ) -> tuple[Classifier, float]:
     """A classifier of the training split, from the cache or trained, and its accuracy on "valid".
 
-    Its classes are the data set's, or four rotations where that has none.
+    Its classes are the data set's, or four rotations where that has none; `kind` is its network.
     """
     sizes = data.sizes
     torch_state = torch.random.get_rng_state()
     torch.manual_seed(options.seed)
     classes = len(data.classes) or ROTATIONS
-    model = Classifier(sizes["channels"], sizes["side"], classes, options).to(device)
-    key = json.dumps([asdict(options), sizes, data.summary], sort_keys=True, default=str)
+    model = kind(sizes["channels"], sizes["side"], classes, options).to(device)
+    facts = [kind.__name__, asdict(options), sizes, data.summary]
+    key = json.dumps(facts, sort_keys=True, default=str)
     folder = cache / "classifier" / blake2b(key.encode(), digest_size=8).hexdigest()
     try:
         if (folder / "facts.json").is_file():
             model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
             accuracy = float(json.loads((folder / "facts.json").read_text())["accuracy"])
             return model.eval(), accuracy
-        log("trains the classifier whose features the distances use")
+        log(f"trains the classifier {kind.purpose}")
         accuracy = _train(model, data, options, device)
         folder.mkdir(parents=True, exist_ok=True)
         save_file(model.state_dict(), folder / "model.safetensors")

@@ -22,7 +22,7 @@ from lebm_images.inception import STANDARD, Inception
 from lebm_images.pictures import neighbours
 from lebm_images.reconstruction import images_of
 
-__all__ = ["build", "frechet_distance", "manifold"]
+__all__ = ["Ruler", "build", "class_ruler", "frechet_distance", "manifold"]
 
 BATCH = 500
 
@@ -83,7 +83,7 @@ def build(
         if inception:
             ruler = _inception(Path(inception), model.device)
         else:
-            ruler = _classifier(evaluation, data, options)
+            ruler = class_ruler(evaluation, data, options)
         real = ruler.of(_real(data, split, frechet_reference))
         samples: Tensor = evaluation.samples
         drawn = ruler.of(samples.split(BATCH))
@@ -116,12 +116,20 @@ def build(
 
 
 @dataclass
-class _Ruler:
-    """What distances are measured in, and what is said about it."""
+class Ruler:
+    """What distances are measured in, and what is said about it.
+
+    Attributes:
+        net: gives the features.
+        device: where it is.
+        name: of the distance.
+        definition: of the distance, a sentence.
+        said: facts for the results.
+    """
 
     net: Features
     device: torch.device
-    name: str  # of the distance
+    name: str
     definition: str
     said: dict[str, Any]
 
@@ -130,7 +138,8 @@ class _Ruler:
         return features_of(self.net, batches, self.device)
 
 
-def _classifier(evaluation: Evaluation, data: ImageDataset, options: ClassifierOptions) -> _Ruler:
+def class_ruler(evaluation: Evaluation, data: ImageDataset, options: ClassifierOptions) -> Ruler:
+    """The features of a small classifier of the training split, trained once for a run."""
     device = evaluation.model.device
     net, accuracy = classifier(data, options, evaluation.cache, device, evaluation.log)
     task = "classes" if data.classes else "four rotations"
@@ -142,10 +151,10 @@ def _classifier(evaluation: Evaluation, data: ImageDataset, options: ClassifierO
         "Frechet distance of the features of samples, the means of p(x|z), to those of real "
         "images; not FID, whose features are Inception's."
     )
-    return _Ruler(net, device, "frechet_distance", definition, said)
+    return Ruler(net, device, "frechet_distance", definition, said)
 
 
-def _inception(weights: Path, device: torch.device) -> _Ruler:
+def _inception(weights: Path, device: torch.device) -> Ruler:
     net = Inception(weights).to(device)
     definition = (
         "Frechet distance of the 2,048 Inception v3 features of samples, the means of p(x|z), to "
@@ -153,10 +162,10 @@ def _inception(weights: Path, device: torch.device) -> _Ruler:
     )
     if net.standard:
         said = {"features": f"Inception v3, the standard weights {STANDARD}"}
-        return _Ruler(net, device, "fid", definition + ".", said)
+        return Ruler(net, device, "fid", definition + ".", said)
     said = {"features": f"Inception v3, weights of {weights.name}"}
     definition += "; not FID, for the weights are not the standard ones."
-    return _Ruler(net, device, "frechet_distance", definition, said)
+    return Ruler(net, device, "frechet_distance", definition, said)
 
 
 def _real(data: ImageDataset, split: str, limit: int) -> Iterator[Tensor]:
@@ -167,7 +176,7 @@ def _real(data: ImageDataset, split: str, limit: int) -> Iterator[Tensor]:
 def _ceiling(
     evaluation: Evaluation,
     data: ImageDataset,
-    ruler: _Ruler,
+    ruler: Ruler,
     real: Tensor,
     n: int,
     said: dict[str, Any],
@@ -191,7 +200,7 @@ def _ceiling(
 
 
 def _show_neighbours(
-    evaluation: Evaluation, data: ImageDataset, ruler: _Ruler, samples: Tensor
+    evaluation: Evaluation, data: ImageDataset, ruler: Ruler, samples: Tensor
 ) -> None:
     wanted = ruler.of([samples])
     best = torch.full((len(samples),), torch.inf, dtype=torch.float64)
