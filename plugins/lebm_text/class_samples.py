@@ -1,4 +1,4 @@
-"""Utterances drawn from discovered classes: whether they come back to their class, and what of it."""
+"""Utterances drawn of discovered classes: whether they come back to their class, and how good."""
 
 from __future__ import annotations
 

@@ -6,8 +6,11 @@ ones; see `lebm_text.agreement` for what is wrong with them.
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from sklearn.cluster import KMeans
@@ -72,9 +75,9 @@ def build(
     """
     for name, value, least in (
         ("discovery_draws", discovery_draws, 1), ("discovery_fit", discovery_fit, 1),
-        ("discovery_resamples", discovery_resamples, 0), ("discovery_classes", discovery_classes, 0),
+        ("discovery_resamples", discovery_resamples, 0),
         ("discovery_permutations", discovery_permutations, 1),
-        ("discovery_samples", discovery_samples, 1),
+        ("discovery_classes", discovery_classes, 0), ("discovery_samples", discovery_samples, 1),
     ):  # fmt: skip
         if value < least:
             raise UsageError(f"evaluation.{name} = {value} must be at least {least}.")
@@ -94,7 +97,7 @@ def build(
 
 @dataclass
 class Assignment:
-    """Classes of the examples of a split, in the order of the batches that were encoded.
+    """Classes of some examples.
 
     Attributes:
         p: (N, C) p(y | z) of one code z ~ q(z | x); 0 and 1 for clusters.
@@ -124,7 +127,9 @@ class Discovery:
                 f"{type(data).__name__}."
             )
         model, split = evaluation.model, evaluation.split
-        rows = data.lengths(split).argsort(stable=True)  # batches of like lengths, as published
+        # Batches at random: one of like lengths, or of one dialogue, would be of like labels too.
+        shuffle = torch.Generator().manual_seed(evaluation.seed)
+        rows = torch.randperm(data.length(split), generator=shuffle)
         if model.prior.n_classes:
             found = assigned(evaluation, rows, self.draws)
         elif model.encoder is not None:
@@ -135,33 +140,34 @@ class Discovery:
         if evaluation.name == "model":
             permuted = self._permuted(evaluation, data, rows, found)
             values |= {f"random/{name}": value for name, value in permuted.items()}
-            words = self._clustered_words(evaluation, data, rows, found.p.shape[1])
+            used = len(found.of_x.unique())
+            words = self._clustered_words(evaluation, data, rows, used)
             plain = self._figures(evaluation, data, rows, words)
             values |= {f"k_means/{name}": value for name, value in plain.items()}
+            _clusters(evaluation).write_text(json.dumps(used))
         if model.prior.n_classes and self.samples.n_classes:
             classes = torch.empty_like(found.of_x)
             classes[rows] = found.of_x  # back to the order of the file
             values |= self.samples(evaluation, data, classes)
         return values
 
-    @torch.no_grad()
     def _clustered_codes(self, evaluation: Evaluation, rows: Tensor) -> Assignment:
-        """k-means on mean codes of training utterances, as many clusters as the model's classes."""
+        """k-means on mean codes of training utterances, as many clusters as the model uses classes.
+
+        The model is that of the run, which is judged before its controls.
+        """
         model, data, split = evaluation.model, evaluation.dataset, evaluation.split
         mean = Amortized(mean=True)
 
         def codes(of: str, some: Tensor, how: Amortized | None) -> Tensor:
-            parts = [
-                model.posterior(
-                    data.batch(of, at).x.to(model.device), inference=how,
-                    generator=evaluation.generator,
-                ).cpu()
-                for at in some.split(AT_ONCE)
-            ]  # fmt: skip
-            return torch.cat(parts)
+            def coded(x: Tensor) -> Tensor:
+                return model.posterior(x, inference=how, generator=evaluation.generator)
+
+            return by_length(evaluation, of, some, coded)
 
         some = subset(data.length("train"), self.n_fit, evaluation.seed)
-        n = evaluation.recipe.prior.n_classes
+        known = _clusters(evaluation)
+        n = json.loads(known.read_text()) if known.is_file() else evaluation.recipe.prior.n_classes
         fitted = k_means(codes("train", some, mean), n, evaluation.seed)
         at_mean, at_draw = (
             torch.from_numpy(fitted.predict(codes(split, rows, how).numpy())).long()
@@ -172,7 +178,7 @@ class Discovery:
     def _clustered_words(
         self, evaluation: Evaluation, data: DialogueDataset, rows: Tensor, n: int
     ) -> Assignment:
-        """k-means on TF-IDF of words."""
+        """k-means on TF-IDF of words, n clusters."""
         some = subset(data.length("train"), self.n_fit, evaluation.seed)
         fitted = k_means(data.vectors("train", some), n, evaluation.seed)
         ids = torch.from_numpy(fitted.predict(data.vectors(evaluation.split, rows))).long()
@@ -199,9 +205,9 @@ class Discovery:
                 for key, figure in _named(name, ending, published, *pooled).items():
                     values[key] = _value(figure, len(at), split, f"{_meaning(key)}; {text}.")
             share = torch.bincount(ids).double() / n
-            entropy = -float(torch.xlogy(share, share).sum())
+            entropy = max(0.0, -float(torch.xlogy(share, share).sum()))
             values[f"classes_in_use{ending}"] = Value(
-                float((share > 0).sum()), None, n, split, f"classes that an utterance is in; {text}."
+                float((share > 0).sum()), None, n, split, f"classes with an utterance; {text}."
             )
             values[f"class_entropy{ending}"] = Value(
                 entropy, None, n, split, f"entropy of the shares of the classes, nats; {text}."
@@ -234,18 +240,28 @@ class Discovery:
         }
 
 
-@torch.no_grad()
 def assigned(evaluation: Evaluation, rows: Tensor, draws: int) -> Assignment:
     """The classes of a coupled prior for the given rows of the split, in their order."""
-    model, data = evaluation.model, evaluation.dataset
-    one, several = [], []
-    for at in rows.split(AT_ONCE):
-        x = data.batch(evaluation.split, at).x.to(model.device)
-        one.append(model.classify(x, draws=1, generator=evaluation.generator).cpu())
-        several.append(
-            model.classify(x, draws=draws, generator=evaluation.generator).argmax(1).cpu()
-        )
-    return Assignment(torch.cat(one), torch.cat(several))
+    model, generator = evaluation.model, evaluation.generator
+
+    def both(x: Tensor) -> Tensor:
+        one = model.classify(x, draws=1, generator=generator)
+        return torch.stack([one, model.classify(x, draws=draws, generator=generator)], dim=1)
+
+    p = by_length(evaluation, evaluation.split, rows, both)
+    return Assignment(p[:, 0], p[:, 1].argmax(1))
+
+
+@torch.no_grad()
+def by_length(
+    evaluation: Evaluation, split: str, rows: Tensor, of: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """`of` x for the given rows, in their order, computed in batches of like lengths."""
+    data = text_of(evaluation)
+    order = data.lengths(split)[rows].argsort(stable=True)
+    device = evaluation.model.device
+    parts = [of(data.batch(split, rows[at]).x.to(device)).cpu() for at in order.split(AT_ONCE)]
+    return torch.cat(parts)[order.argsort()]
 
 
 def k_means(x: object, n: int, seed: int) -> KMeans:
@@ -259,6 +275,11 @@ def k_means(x: object, n: int, seed: int) -> KMeans:
     numbers = x.numpy() if isinstance(x, Tensor) else x
     clusters = min(n, numbers.shape[0])  # type: ignore[attr-defined]
     return KMeans(clusters, n_init=3, max_iter=100, random_state=seed).fit(numbers)
+
+
+def _clusters(evaluation: Evaluation) -> Path:
+    """Where the run's model, which is judged first, leaves the number of its classes in use."""
+    return evaluation.cache / f"classes-in-use-{evaluation.split}.json"
 
 
 def _information(p: Tensor, split: str) -> dict[str, Value]:
@@ -284,7 +305,7 @@ def _meaning(key: str) -> str:
     """What a figure is, from its name."""
     known = {
         f"homogeneity_{BATCH}": "FLAWED, for comparison with published tables only: homogeneity, "
-        f"mean over batches of {BATCH} utterances of like length",
+        f"mean over batches of {BATCH} utterances at random",
         "homogeneity": "1 - H(label | class) / H(label), over the whole split",
         "v_measure": "harmonic mean of homogeneity and completeness, over the whole split",
         "ami": "adjusted mutual information, 0 by chance, over the whole split",
