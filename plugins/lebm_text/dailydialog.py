@@ -99,26 +99,27 @@ def dailydialog(
         copies: keep training dialogues that occur word for word in valid or test too
     """
     how = f"One dialogue a line, utterances end in {END}; acts and emotions one digit each."
-    kinds = ("", "_act", "_emotion")
-    paths = {
-        split: [
-            files.find("text.dailydialog", [f"dailydialog/dialogues{kind}_{part}.txt"], how)
-            for kind in kinds
-        ]
-        for split, part in FILES.items()
-    }
-    found = {split: read_dialogues(*paths[split], max_line) for split in SPLITS}
+
+    def path(kind: str, split: str) -> Path:
+        name = f"dailydialog/dialogues{kind}_{FILES[split]}.txt"
+        return files.find("text.dailydialog", [name], how)
+
+    paths = {s: (path("", s), path("_act", s), path("_emotion", s)) for s in SPLITS}
+    found = {split: read_dialogues(*paths[split], max_line=max_line) for split in SPLITS}
     held = {tuple(d.utterances) for split in ("valid", "test") for d in found[split]}
     kept = [d for d in found["train"] if copies or tuple(d.utterances) not in held]
     left_out = len(found["train"]) - len(kept)
     found["train"] = kept
+    train, valid, test = ([u for d in found[split] for u in d.utterances] for split in SPLITS)
     corpus = Corpus(
-        *([u for d in found[split] for u in d.utterances] for split in SPLITS),
+        train,
+        valid,
+        test,
         source="DailyDialog",
         facts={
             "dialogues": {split: len(found[split]) for split in SPLITS},
             "training dialogues left out, also in valid or test": left_out,
-            "sha256": {path.name: file_sha256(path) for each in paths.values() for path in each},
+            "sha256": {file.name: file_sha256(file) for each in paths.values() for file in each},
         },
     )
     options = TextOptions(
@@ -148,7 +149,7 @@ def dailydialog(
     )
 
 
-def read_dialogues(text: Path, acts: Path, emotions: Path, max_line: int) -> list[Dialogue]:
+def read_dialogues(text: Path, acts: Path, emotions: Path, *, max_line: int) -> list[Dialogue]:
     """The dialogues of a split.
 
     Where a dialogue has another number of labels than of utterances (one of the published training
@@ -161,10 +162,10 @@ def read_dialogues(text: Path, acts: Path, emotions: Path, max_line: int) -> lis
     found = []
     labels = [_read_labels(acts, "act"), _read_labels(emotions, "emotion")]
     lines = [(n, line) for n, line in open_text(text) if line.strip()]
-    for path, rows in zip((acts, emotions), labels, strict=True):
+    for file, rows in zip((acts, emotions), labels, strict=True):
         if len(rows) != len(lines):
             raise UsageError(
-                f"{path} has {len(rows)} lines, but {text} has {len(lines)} dialogues: one line of "
+                f"{file} has {len(rows)} lines, but {text} has {len(lines)} dialogues: one line of "
                 "labels is needed for each."
             )
     for (number, line), *each in zip(lines, *labels, strict=True):
