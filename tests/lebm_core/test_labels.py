@@ -161,6 +161,20 @@ def test_classes_are_found_without_any_label() -> None:
     assert max(right, 1 - right) > 0.95
 
 
+def test_information_rests_while_the_kl_does() -> None:
+    """In the phase of a cycle without a KL codes learn what x is like, and classes ask nothing."""
+    options = LearningOptions(mutual_information=10.0, kl_cycles=2, kl_zero=0.5, encoder_tilt=0.0)
+    data, model = Rows(), toy()
+    for progress, rests in ((0.1, True), (0.4, False), (0.6, True), (0.9, False)):
+        batch = Batch(data.x)
+        outcome = Learning(options)(model, batch, progress=progress)
+        wanted = 0.0 if rests else -10.0 * float(outcome.metrics["mutual_information"])
+        assert float(outcome.losses["labels"].detach()) == pytest.approx(wanted)
+    # A weight that is 0 throughout is no phase.
+    outcome = Learning(LearningOptions(mutual_information=10.0, kl_weight=0.0))(model, batch)
+    assert float(outcome.losses["labels"].detach()) < 0
+
+
 def test_information_by_hand() -> None:
     sure = torch.tensor([[50.0, 0.0], [0.0, 50.0]])
     assert float(mutual_information(sure)) == pytest.approx(math.log(2), rel=1e-5)
