@@ -139,7 +139,7 @@ class Unlabelled(Ordered):
 
 
 def test_classes_are_found_without_any_label() -> None:
-    """Information alone: the two heaps of the first feature, whichever is called 0; and finished."""
+    """By information alone: the two heaps of the first feature, whichever is called 0."""
     data, model = Unlabelled(), toy()
     options = LearningOptions(
         kl_cycles=0, mutual_information=10.0, finish_steps=50, finish_tilt="density-ratio"

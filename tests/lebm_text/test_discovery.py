@@ -14,8 +14,9 @@ from lebm_core.run.build import build_metrics, check_recipe
 from lebm_core.run.recipe import apply, load
 from lebm_text.agreement import agreement, batch_homogeneity, batch_information, information
 from lebm_text.class_samples import described
+from lebm_text.clusters import k_means
 from lebm_text.dailydialog import DialogueDataset
-from lebm_text.discovery import build, k_means
+from lebm_text.discovery import build
 from lebm_text.vocabulary import Vocabulary
 
 ACT_SHARES = torch.tensor([0.457, 0.286, 0.165, 0.093])  # of DailyDialog's test split
