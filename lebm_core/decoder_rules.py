@@ -96,7 +96,7 @@ def variational(
         "kl_weight": weight,
     }
     if model.prior.n_classes:
-        if weight == 0 and options.kl_weight > 0:
+        if weight == 0 and options.kl_zero > 0 and options.kl_weight > 0:
             options = replace(options, mutual_information=0.0)
         logits = model.prior.logits(z, batch.context)  # type: ignore[operator]
         losses["labels"], told = symbol_terms(model, batch, logits, options, generator)

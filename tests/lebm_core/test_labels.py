@@ -170,9 +170,11 @@ def test_information_rests_while_the_kl_does() -> None:
         outcome = Learning(options)(model, batch, progress=progress)
         wanted = 0.0 if rests else -10.0 * float(outcome.metrics["mutual_information"])
         assert float(outcome.losses["labels"].detach()) == pytest.approx(wanted)
-    # A weight that is 0 throughout is no phase.
-    outcome = Learning(LearningOptions(mutual_information=10.0, kl_weight=0.0))(model, batch)
-    assert float(outcome.losses["labels"].detach()) < 0
+    # A weight that is 0 throughout is no phase, nor is the first step of a rise.
+    for no_phase in ({"kl_weight": 0.0}, {"kl_cycles": 1, "kl_rise": 0.5}):
+        options = LearningOptions(mutual_information=10.0, **no_phase)
+        outcome = Learning(options)(model, batch, progress=0.0)
+        assert float(outcome.losses["labels"].detach()) < 0
 
 
 def test_information_by_hand() -> None:
