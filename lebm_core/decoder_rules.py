@@ -8,6 +8,7 @@ back-propagation, and `variational` is the VAE.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -74,7 +75,9 @@ def variational(
 
     -E_q log p(x|z) + w (KL(q || p0) - E_q f(z)): the KL is exact, each dimension's batch mean
     counts only above `free_bits`, w follows `kl_schedule`, and the tilt's own parameters are left
-    to the tilt's rule. For a coupled prior `symbol_terms` are added; these reach the prior too.
+    to the tilt's rule. For a coupled prior `symbol_terms` are added; these reach the prior too. Its
+    information term rests while a cycle of the schedule holds w at 0, as in the published code: the
+    codes then learn what x is like before anything asks for classes of them.
     """
     if model.latent_dim == 0:
         return mcmc(model, batch, options, progress, generator)
@@ -93,6 +96,8 @@ def variational(
         "kl_weight": weight,
     }
     if model.prior.n_classes:
+        if weight == 0 and options.kl_zero > 0 and options.kl_weight > 0:
+            options = replace(options, mutual_information=0.0)
         logits = model.prior.logits(z, batch.context)  # type: ignore[operator]
         losses["labels"], told = symbol_terms(model, batch, logits, options, generator)
         metrics.update(told)

@@ -22,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # of a control: it is a folder'
 # Rows of the results that are no control's.
 ROWS = (
     "model", "real", "aggregate", "reference",
-    "logistic", "self_training", "spreading", "codes_spreading",
+    "logistic", "self_training", "spreading", "codes_spreading", "random", "k_means",
 )  # fmt: skip
 
 __all__ = ["Recipe", "apply", "default_preset", "dump", "load", "metric_options", "options"]

@@ -23,6 +23,8 @@ ROW_TITLES = {
     "self_training": "self-training on x",
     "spreading": "label spreading on x",
     "codes_spreading": "label spreading on a VAE's codes",
+    "random": "the model's classes handed out at random",
+    "k_means": "k-means on x",
 }
 
 

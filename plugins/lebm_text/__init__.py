@@ -23,12 +23,14 @@ hookimpl = pluggy.HookimplMarker("lebm")
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
     """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id;
-    with classes: short Yelp, SST-2, AG News, any file of `label TAB sentence`.
+    with classes: short Yelp, SST-2, AG News, any file of `label TAB sentence`; DailyDialog, whose
+    acts and emotions only a metric sees.
     """
     for name in ("ptb", "snli", "yahoo", "pydocs", "file", "hub"):
         register(f"text.{name}", f"lebm_text.sources:{name}")
     for name in ("short_yelp", "sst2", "agnews", "labelled"):
         register(f"text.{name}", f"lebm_text.labelled_sources:{name}")
+    register("text.dailydialog", "lebm_text.dailydialog:dailydialog")
 
 
 @hookimpl
@@ -53,3 +55,4 @@ def lebm_register_metrics(register: Register) -> None:
     register("text.diversity", "lebm_text.diversity:build")
     register("text.latent", "lebm_text.latent:build")
     register("text.chain", "lebm_text.chain:build")
+    register("text.discovery", "lebm_text.discovery:build")

@@ -127,6 +127,57 @@ def test_a_few_labels_are_learned(encoder: bool) -> None:
     assert float((found == data.y).float().mean()) > 0.9
 
 
+class Unlabelled(Ordered):
+    """The same, and nothing says what the classes are."""
+
+    sizes: dict[str, Any] = {}
+
+    def batch(self, split: str, index: Tensor) -> Batch:
+        return Batch(self.x[index], rows=index)
+
+    def length(self, split: str) -> int:
+        return len(self.x)
+
+
+def test_classes_are_found_without_any_label() -> None:
+    """By information alone: the two heaps of the first feature, whichever is called 0."""
+    data, model = Unlabelled(), toy()
+    options = LearningOptions(
+        kl_cycles=0, mutual_information=10.0, finish_steps=50, finish_tilt="density-ratio"
+    )
+    learning = Learning(options)
+    learning.prepare(model, data, seed=0)  # type: ignore[arg-type]
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        optimiser.zero_grad()
+        outcome = learning(model, data.batch("train", torch.arange(200)), generator=generator)
+        torch.stack(list(outcome.losses.values())).sum().backward()
+        optimiser.step()
+    assert "label_loss" not in outcome.metrics
+    assert float(outcome.metrics["mutual_information"]) > 0.9 * math.log(2)
+    learning.finish(model.eval(), data, generator, log=lambda line: None)  # type: ignore[arg-type]
+    found = model.classify(data.x, generator=generator).argmax(1)
+    right = float((found == data.y).float().mean())
+    assert max(right, 1 - right) > 0.95
+
+
+def test_information_rests_while_the_kl_does() -> None:
+    """In the phase of a cycle without a KL codes learn what x is like, and classes ask nothing."""
+    options = LearningOptions(mutual_information=10.0, kl_cycles=2, kl_zero=0.5, encoder_tilt=0.0)
+    data, model = Rows(), toy()
+    for progress, rests in ((0.1, True), (0.4, False), (0.6, True), (0.9, False)):
+        batch = Batch(data.x)
+        outcome = Learning(options)(model, batch, progress=progress)
+        wanted = 0.0 if rests else -10.0 * float(outcome.metrics["mutual_information"])
+        assert float(outcome.losses["labels"].detach()) == pytest.approx(wanted)
+    # A weight that is 0 throughout is no phase, nor is the first step of a rise.
+    for no_phase in ({"kl_weight": 0.0}, {"kl_cycles": 1, "kl_rise": 0.5}):
+        options = LearningOptions(mutual_information=10.0, **no_phase)
+        outcome = Learning(options)(model, batch, progress=0.0)
+        assert float(outcome.losses["labels"].detach()) < 0
+
+
 def test_information_by_hand() -> None:
     sure = torch.tensor([[50.0, 0.0], [0.0, 50.0]])
     assert float(mutual_information(sure)) == pytest.approx(math.log(2), rel=1e-5)

@@ -1,0 +1,196 @@
+"""Estimators of agreement by hand, the flaw of the published ones, and the metric as a whole."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from lebm_core import run_recipe
+from lebm_core.errors import UsageError
+from lebm_core.run.build import build_metrics, check_recipe
+from lebm_core.run.recipe import apply, load
+from lebm_text.agreement import agreement, batch_homogeneity, batch_information, information
+from lebm_text.class_samples import described
+from lebm_text.clusters import k_means
+from lebm_text.dailydialog import DialogueDataset
+from lebm_text.discovery import build
+from lebm_text.vocabulary import Vocabulary
+
+ACT_SHARES = torch.tensor([0.457, 0.286, 0.165, 0.093])  # of DailyDialog's test split
+
+
+def random_pair(n_classes: int, n: int = 7740) -> tuple[torch.Tensor, torch.Tensor]:
+    """Labels as the acts are, and classes that have nothing to do with them."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.multinomial(ACT_SHARES, n, replacement=True, generator=generator)
+    return labels, torch.randint(n_classes, (n,), generator=generator)
+
+
+@pytest.mark.parametrize(("n_classes", "published"), [(11, 0.42), (20, 0.59), (125, 0.91)])
+def test_random_classes_are_pure_by_the_published_estimator_and_not_by_pooled_ones(
+    n_classes, published
+):
+    labels, classes = random_pair(n_classes)
+    assert batch_homogeneity(labels, classes, 30).value == pytest.approx(published, abs=0.03)
+    pooled = agreement(labels, classes, torch.arange(len(labels)), resamples=0)
+    assert pooled.homogeneity.value < 0.025
+    assert pooled.adjusted_information.value == pytest.approx(0, abs=0.003)
+
+
+def scores(labels, classes):
+    found = agreement(torch.tensor(labels), torch.tensor(classes), torch.arange(len(labels)),
+                      resamples=0)  # fmt: skip
+    return [figure.value for figure in found]
+
+
+def test_agreement_by_hand():
+    assert scores([0, 0, 1, 1], [5, 5, 2, 2]) == pytest.approx([1, 1, 1])
+    # Each alone: homogeneous, but complete by log 2 of log 4 only, and no better than by chance.
+    assert scores([0, 0, 1, 1], [0, 1, 2, 3]) == pytest.approx([1, 2 / 3, 0], abs=1e-9)
+    assert scores([0, 0, 1, 1], [0, 0, 0, 0]) == pytest.approx([0, 0, 0])
+    # H(label) = log 2, H(label | class) = 3/4 H(1/3).
+    third = -(math.log(1 / 3) + 2 * math.log(2 / 3)) / 3
+    assert scores([0, 0, 1, 1], [0, 0, 0, 1])[0] == pytest.approx(1 - 0.75 * third / math.log(2))
+
+
+def test_a_mean_over_batches_is_another_figure_than_that_of_all():
+    labels = torch.tensor([0, 1, 0, 1, 0, 1])
+    classes = torch.tensor([0, 1, 1, 0, 0, 1])  # pure in each pair, in the second the other way
+    assert batch_homogeneity(labels, classes, 2).value == pytest.approx(1)
+    assert agreement(labels, classes, labels, resamples=0).homogeneity.value < 0.1
+    one = torch.tensor([0, 0])
+    assert batch_homogeneity(one, torch.tensor([0, 1]), 2).value == 1  # one label alone counts 1
+    assert batch_homogeneity(labels[:5], classes[:5], 2).value == pytest.approx(1)  # 5th left out
+
+
+def test_errors_are_those_of_groups_drawn_again():
+    labels, classes = torch.tensor([0, 0, 1, 1] * 25), torch.tensor([0, 0, 0, 1] * 25)
+    alike = torch.arange(25).repeat_interleave(4)  # every group is the same
+    assert agreement(labels, classes, alike).v_measure.error == pytest.approx(0, abs=1e-12)
+    assert agreement(labels, classes, torch.arange(100)).v_measure.error > 0.01
+    assert math.isnan(agreement(labels, classes, alike, resamples=0).v_measure.error)
+
+
+def test_information_by_hand():
+    p = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
+    entropy = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))
+    assert information(p).value == pytest.approx(math.log(2) - entropy, abs=1e-6)
+    assert information(p[:1].expand(6, 2)).value == pytest.approx(0, abs=1e-9)
+    sure = torch.eye(125).repeat(8, 1)
+    assert information(sure).value == pytest.approx(math.log(125))
+    # A batch cannot hold more classes than examples.
+    assert batch_information(sure, 25).value == pytest.approx(math.log(25))
+    # Nor does it know whether classes have to do with anything.
+    mixed = sure[torch.randperm(1000, generator=torch.Generator().manual_seed(0))]
+    assert information(mixed).value == pytest.approx(math.log(125))
+
+
+def test_clusters_are_no_more_than_rows():
+    x = torch.tensor([[0.0], [0.1], [5.0]])
+    assert k_means(x, 8, 0).n_clusters == 3
+    two = k_means(x, 2, 0).labels_.tolist()
+    assert two[0] == two[1] != two[2]
+
+
+@pytest.fixture
+def small() -> DialogueDataset:
+    words = Vocabulary(["why", "no", "go"])
+    rows = [[4], [4, 4], [5], [6]]
+    return DialogueDataset(
+        words, {"test": rows}, {},
+        attributes={"act": {"test": torch.tensor([1, 1, 0, -1])}},
+        names={"act": ("inform", "question")},
+        dialogues={"test": torch.arange(4)},
+    )  # fmt: skip
+
+
+def test_a_class_is_described_by_its_commonest_act_and_its_utterances(small):
+    text = described(small, "test", torch.tensor([7, 7, 7, 2]), [7, 2], {7: ["why why"]}, seed=0)
+    first, second = text.split("\n\n")[1:]
+    assert first.splitlines()[0] == "class 7: 0.750 of the utterances; act question 0.67"
+    assert sorted(first.splitlines()[1:4]) == ["  real   no", "  real   why", "  real   why why"]
+    assert first.splitlines()[4] == "  drawn  why why"
+    assert second.splitlines()[0] == "class 2: 0.250 of the utterances; "  # its act is not known
+
+
+@pytest.mark.parametrize("preset", ["paper", "cpu", "smoke"])
+def test_every_preset_and_control_resolves(preset):
+    recipe = load("discover-dailydialog", preset)
+    check_recipe(recipe)
+    assert list(build_metrics(recipe)) == ["text.discovery", "text.reconstruction"]
+    controls = {each: apply(recipe, recipe.controls[each]) for each in recipe.controls}
+    assert set(controls) == {"vae", "svebm"}
+    for control, each in controls.items():
+        check_recipe(each, control)
+        assert each.prior.n_classes == recipe.prior.n_classes  # so many clusters
+    assert recipe.learning.mutual_information >= 50 and recipe.learning.labels == 0
+    svebm = controls["svebm"].learning
+    assert svebm.mutual_information == svebm.smoothness == 0
+    assert controls["vae"].prior.kind == "gaussian"
+
+
+def test_the_paper_preset_is_what_was_published():
+    recipe = load("discover-dailydialog", "paper")
+    assert (recipe.prior.n_classes, recipe.prior.steps, recipe.prior.step_size) == (125, 40, 0.5)
+    assert recipe.encoder["hidden"] == 1024 and recipe.decoder["cell"] == "lstm"
+    assert (recipe.learning.kl_cycles, recipe.learning.kl_weight) == (10, 0.5)
+    assert recipe.learning.encoder_tilt == 0 and recipe.data["batch_size"] == 30
+    assert (recipe.learning.mutual_information, recipe.learning.smoothness) == (50, 0)
+    assert recipe.published["SVEBM-IB"]["information_30"] == 2.42
+
+
+def test_options_that_are_not_possible_are_refused():
+    with pytest.raises(UsageError, match=r"evaluation\.discovery_draws = 0 must be at least 1"):
+        build(discovery_draws=0)
+    with pytest.raises(UsageError, match=r"evaluation\.strengths"):
+        build(strengths=[1.0, -1.0])
+
+
+def dialogues(folder: Path, n: int) -> None:
+    """Two kinds of utterance, which the words tell apart: questions, and orders."""
+    (folder / "dailydialog").mkdir(parents=True)
+    for part in ("train", "validation", "test"):
+        text, acts, emotions = "", "", ""
+        for i in range(n):
+            text += f"is it here {part} {i} ? __eou__ bring me that now ! __eou__\n"
+            acts, emotions = f"{acts}2 3\n", f"{emotions}0 {i % 2}\n"
+        for kind, content in (("", text), ("_act", acts), ("_emotion", emotions)):
+            (folder / "dailydialog" / f"dialogues{kind}_{part}.txt").write_text(content)
+
+
+def test_classes_are_found_and_judged_from_data_to_report(tmp_path):
+    dialogues(tmp_path, 60)
+    changes = [
+        "prior.n_classes=2", "prior.steps=30", "training.epochs=30", "training.lr_decoder=1e-2",
+        "training.lr_encoder=1e-2", "training.lr_prior=1e-2", "learning.finish_steps=600",
+        "learning.mutual_information=10", "learning.smoothness=0", "learning.kl_zero=0.4",
+        "learning.tilt_start=0.4", "learning.reference_samples=2", "learning.code_pool=256",
+        "evaluation.discovery_samples=40", "evaluation.controls=[vae]",
+    ]  # fmt: skip
+    run = run_recipe(
+        "discover-dailydialog", "smoke", changes, tmp_path, tmp_path / "run", log=lambda line: None
+    )
+    values = {row: {k: v.value for k, v in found.items()} for row, found in run.results.items()}
+    model, mixed = values["model"], values["random"]
+    assert model["act_ami_of_x"] > 0.3 and abs(mixed["act_ami_of_x"]) < 0.1
+    assert values["k_means"]["act_ami"] > 0.9 and "act_ami" in values["vae"]
+    assert model["information"] == pytest.approx(mixed["information"]) and model["bleu"] > 0
+    assert model["classes_in_use_of_x"] == 2
+    assert model["coherence_at_1"] > model["coherence_at_0"]
+    assert {"fppl", "distinct_2"} == set(values["real"])
+    assert "coherence_at_1" not in values["vae"]
+    text = (run.folder / "figures" / "discovered-classes.txt").read_text()
+    assert text.startswith("Classes by p(y | x) of 120 utterances of the test split.")
+    assert text.count("  real ") == 6 == text.count("  drawn ")
+    assert (run.folder / "figures" / "strength.png").is_file()
+
+
+def test_the_metric_needs_attributes(text_file, tmp_path):
+    changes = ["data.name=text.file", f"data.source={text_file}", "evaluation.controls=[]"]
+    with pytest.raises(UsageError, match=r"text\.dailydialog, not TextDataset"):
+        run_recipe(
+            "discover-dailydialog", "smoke", changes, out=tmp_path / "run", log=lambda line: None
+        )
