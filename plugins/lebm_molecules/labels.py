@@ -1,4 +1,4 @@
-"""Classes of molecules: a property cut at quantiles of the training split, or a user's own labels."""
+"""Classes of molecules: a property cut at quantiles of training molecules, or own labels."""
 
 from __future__ import annotations
 

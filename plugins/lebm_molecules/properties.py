@@ -5,7 +5,11 @@ Schuffenhauer 2009; polar surface area, Ertl et al. 2000. Penalised logP is logP
 penalty for rings of more than 6 atoms, and is found in two forms that must not be compared:
 `plogp` as it stands, each such ring costing 1 (Kong et al. 2023, arXiv 2306.14902), and `plogp_z`,
 each of the three terms standardised over ZINC250k, the penalty being the atoms above 6 of the
-largest ring (Jin et al. 2018, arXiv 1802.04364).
+largest cycle (Jin et al. 2018, arXiv 1802.04364). The constants of the latter are the published
+ones. Of 20,000 molecules of ZINC250k drawn at random the three means are 2.459, 3.045 and 0.0482,
+the standard deviations 1.428, 0.831 and 0.2865, which agrees with them; the largest cycle is that
+of networkx's cycle basis, as there, whose cycles are not the smallest: RDKit's rings would give
+0.0376 and 0.2267, and another value for 0.5 % of the molecules.
 """
 
 from __future__ import annotations
@@ -49,19 +53,17 @@ def _functions() -> dict[str, Callable[[Any], float]]:
     return dict(zip(PROPERTIES, found, strict=True))
 
 
-def _rings(molecule: Any) -> list[int]:
-    return [len(ring) for ring in molecule.GetRingInfo().AtomRings()]
-
-
 def _penalised(molecule: Any) -> float:
     found = _functions()
-    large = sum(size > LARGE for size in _rings(molecule))
+    large = sum(len(ring) > LARGE for ring in molecule.GetRingInfo().AtomRings())
     return found["logp"](molecule) - found["sa"](molecule) - large
 
 
 def _penalised_z(molecule: Any) -> float:
-    found = _functions()
-    above = max([LARGE, *_rings(molecule)]) - LARGE
+    import networkx  # torch brings it
+
+    found, bonds = _functions(), Chem.GetAdjacencyMatrix(molecule)
+    above = max([LARGE, *map(len, networkx.cycle_basis(networkx.Graph(bonds)))]) - LARGE
     terms = (found["logp"](molecule), ZINC_LOGP), (found["sa"](molecule), ZINC_SA)
     logp, sa = ((value - mean) / std for value, (mean, std) in terms)
     return logp - sa - (above - ZINC_RING[0]) / ZINC_RING[1]
