@@ -108,8 +108,7 @@ def design(
 
     The oracle is asked once for each distinct molecule, those to start from included; what it
     said is kept, and looking that up is no call. Of two strings for one molecule, by canonical
-    SMILES, the second is no other molecule. A molecule of more than `options.longest` tokens, or
-    with a symbol that the model has not, is never asked for.
+    SMILES, the second is no other molecule.
 
     Args:
         model: of molecules, with a z. It is not changed: a copy of it learns.
@@ -172,17 +171,19 @@ class _Search:
 
     def begin(self, given: Sequence[str], similar: bool) -> None:
         """Judges the molecules to start from."""
-        molecules = []
-        for smiles in given:
+        first: dict[tuple[int, str], str] = {}  # start and SMILES to the string as written
+        for place, smiles in enumerate(given):
             good, reason = canonical(smiles)
             if good is None:
                 raise UsageError(f'"{smiles}" is no molecule: {reason}.')
-            if not self._allowed(good):
+            written = next(filter(self.shift.writes, (smiles, good)), None)
+            if written is None:
                 raise UsageError(
                     f'"{smiles}" cannot be started from: it has more than {self.options.longest} '
                     "tokens, or a symbol that no training molecule has."
                 )
-            molecules.append(good)
+            first.setdefault((place if similar else 0, good), written)
+        molecules = [smiles for _, smiles in first]
         if similar:
             self.bits, self.groups = morgan(molecules), len(molecules)
             if self.groups > self.options.population:
@@ -190,14 +191,12 @@ class _Search:
                     f"population = {self.options.population} is less than the {self.groups} "
                     "molecules to be similar to."
                 )
-            places = list(enumerate(molecules))
-        else:
-            places = [(0, smiles) for smiles in dict.fromkeys(molecules)]
-        values = self.found.oracle.ask([smiles for _, smiles in places])
         likeness = 1.0 if similar else math.nan
         scored = [
-            Scored(smiles, value, likeness, place)
-            for (place, smiles), value in zip(places, values, strict=True)
+            Scored(key[1], value, written, likeness, key[0])
+            for (key, written), value in zip(
+                first.items(), self.found.oracle.ask(molecules), strict=True
+            )
         ]
         self._keep(scored)
         if len({m.start for m in self.found.molecules}) < self.groups:
@@ -210,21 +209,19 @@ class _Search:
     def round(self, number: int) -> None:
         """Proposes, asks, keeps the best, learns."""
         oracle, parents = self.found.oracle, self._parents()
-        proposed, valid = [], 0
-        strings = self.shift.propose(parents)
-        for parent, smiles in zip(parents, strings, strict=True):
-            good = canonical(smiles)[0]
-            if good is not None and self._allowed(good):
+        strings, valid = self.shift.propose(parents), 0
+        proposed: dict[tuple[int, str], str] = {}
+        for parent, written in zip(parents, strings, strict=True):
+            smiles = canonical(written)[0]
+            if smiles is not None and self.shift.writes(written):
                 valid += 1
-                proposed.append((parent.start, good))
-        near = self._similar(list(dict.fromkeys(proposed)))
-        before = oracle.calls
-        values = oracle.ask([smiles for _, smiles, _ in near])
+                proposed.setdefault((parent.start, smiles), written)
         old = {(m.start, m.smiles) for m in self.found.molecules}
+        before, near = oracle.calls, self._similar([key for key in proposed if key not in old])
+        values = oracle.ask([smiles for _, smiles in near])
         scored = [
-            Scored(smiles, value, likeness, place)
-            for (place, smiles, likeness), value in zip(near, values, strict=True)
-            if (place, smiles) not in old
+            Scored(key[1], value, proposed[key], likeness, key[0])
+            for (key, likeness), value in zip(near.items(), values, strict=True)
         ]
         self._keep([*self.found.molecules, *scored])
         kept = {(m.start, m.smiles) for m in self.found.molecules}
@@ -235,24 +232,14 @@ class _Search:
         entered = len(kept - old)
         self._record(number, valid / len(strings), oracle.calls - before, entered)
 
-    def _allowed(self, smiles: str) -> bool:
-        try:
-            return len(self.shift.data.tokenizer.encode(smiles)) <= self.options.longest
-        except UsageError:  # a symbol that the model has not
-            return False
-
-    def _similar(self, proposed: list[tuple[int, str]]) -> list[tuple[int, str, float]]:
+    def _similar(self, proposed: list[tuple[int, str]]) -> dict[tuple[int, str], float]:
         """Those that are similar enough to where they started; all without a constraint."""
         if self.bits is None or not proposed:
-            return [(place, smiles, math.nan) for place, smiles in proposed]
-        near = similarities(
-            morgan([smiles for _, smiles in proposed]), self.bits[[p for p, _ in proposed]]
-        )
-        return [
-            (place, smiles, float(likeness))
-            for (place, smiles), likeness in zip(proposed, near, strict=True)
-            if likeness >= self.options.at_least
-        ]
+            return dict.fromkeys(proposed, math.nan)
+        made = morgan([smiles for _, smiles in proposed])
+        near = similarities(made, self.bits[[place for place, _ in proposed]]).tolist()
+        least = self.options.at_least
+        return {key: s for key, s in zip(proposed, near, strict=True) if s >= least}
 
     def _keep(self, molecules: Sequence[Scored]) -> None:
         """The best of each start, as many of each."""

@@ -83,7 +83,7 @@ def design_run(
     elif start is not None:
         first = [smiles for _, smiles in read_smiles(Path(start))]
     else:
-        first = _training_molecules(folder, data_dir, options.population, seed)
+        first = _training_molecules(folder, data_dir, options, seed)
     known = f"minus_{name}" if minimise else name
     if known not in model.heads.known:
         say(f"The run has no head for {known}: one is learned from the molecules to start from.")
@@ -111,12 +111,14 @@ def design_run(
 
 
 def _training_molecules(
-    folder: Path, data_dir: str | Path | None, n: int, seed: int
+    folder: Path, data_dir: str | Path | None, options: DesignOptions, seed: int
 ) -> list[str]:
+    """As many of the training split, of allowed length, as the population."""
     dataset = build_dataset(load(folder / "recipe.toml"), data_dir)
     check_same_data(dataset, folder)
     assert isinstance(dataset, MoleculeDataset)
-    rows = subset(dataset.length("train"), n, seed)
+    short = (dataset.lengths("train") - 1 <= options.longest).nonzero().squeeze(1)
+    rows = short[subset(len(short), options.population, seed)]
     return dataset.sentences(dataset.batch("train", rows).x)
 
 

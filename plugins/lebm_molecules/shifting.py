@@ -49,7 +49,7 @@ class DesignOptions:
             does, nor does the head.
         lr: learning rate of decoder, encoder and prior.
         batch_size: molecules of an update.
-        longest: tokens of a molecule, as it is decoded and as it is kept.
+        longest: tokens of a molecule, as it is decoded: where it has not ended, it is cut there.
         at_least: Tanimoto similarity to the start, where there is one to be similar to.
         random: codes are draws of the model's prior, and nothing learns: random search.
     """
@@ -86,12 +86,14 @@ class Scored(NamedTuple):
     Attributes:
         smiles: canonical.
         value: what the oracle said.
+        written: the string that the model made, or was given: it learns from that one.
         similarity: to the molecule it started from; NaN where that does not matter.
         start: the number of that molecule.
     """
 
     smiles: str
     value: float
+    written: str
     similarity: float = float("nan")
     start: int = 0
 
@@ -147,8 +149,8 @@ class Shift:
             if self.options.random:
                 z = self.model.prior.sample(len(some), generator=self.generator)
             else:
-                z = self._move(self.codes([m.smiles for m in some]), [m.value for m in some])
-            x = self.model.decode(z, generator=self.generator, max_length=self.options.longest + 1)
+                z = self._move(self.codes([m.written for m in some]), [m.value for m in some])
+            x = self.model.decode(z, generator=self.generator, max_length=self.options.longest)
             found += self.data.sentences(x)
         return found
 
@@ -182,6 +184,13 @@ class Shift:
         rows = [torch.tensor([*self.data.tokenizer.encode(s), EOS]) for s in molecules]
         return pad(rows).to(self.model.device)
 
+    def writes(self, smiles: str) -> bool:
+        """Whether the model can write this string, in no more tokens than are allowed."""
+        try:
+            return len(self.data.tokenizer.encode(smiles)) <= self.options.longest
+        except UsageError:  # a symbol that no training molecule has
+            return False
+
     def learn(self, kept: Sequence[Scored], others: Sequence[Scored]) -> None:
         """The model learns from the molecules that are kept, the head from all of them.
 
@@ -193,7 +202,7 @@ class Shift:
             order = torch.randperm(len(kept), generator=self.generator).tolist()
             for first in range(0, len(order), self.options.batch_size):
                 rows = order[first : first + self.options.batch_size]
-                self._update(self.tokens([kept[i].smiles for i in rows]))
+                self._update(self.tokens([kept[i].written for i in rows]))
         self.model.eval()
         self.fit([*kept, *others])
 
@@ -214,6 +223,6 @@ class Shift:
         values = torch.tensor([m.value for m in molecules])
         if len(values) < LEAST or len(np.unique(values.numpy())) < LEAST // 2:
             return
-        smiles = [m.smiles for m in molecules]
-        z = torch.stack([self.codes(smiles) for _ in range(DRAWS)], 1)
+        strings = [m.written for m in molecules]
+        z = torch.stack([self.codes(strings) for _ in range(DRAWS)], 1)
         fit_property(self.model, self.name, z, values, steps=steps, generator=self.generator)
