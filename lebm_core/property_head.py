@@ -66,8 +66,8 @@ class PropertyHead(Component):
         """The mean, (B,), in the property's unit."""
         return self.centre + self.scale * self.standardised(z)
 
-    def log_density(self, z: Tensor, kind: str, value: float = 0.0) -> Tensor:
-        """g(z), (B,), of a `Property` control: kind is one of its five."""
+    def log_density(self, z: Tensor, kind: str, value: float | Tensor = 0.0) -> Tensor:
+        """g(z), (B,), of a `Property` control: kind is one of its five, value one or (B,)."""
         mean = self.standardised(z)
         if kind in ("maximise", "minimise"):
             return mean if kind == "maximise" else -mean

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
+from torch import Tensor
 
 from lebm_core.controls import Property
 from lebm_core.data import subset
@@ -65,7 +66,7 @@ def control(
         controlled: molecules drawn for each target and strength
         control_pictured: of each target that are drawn; 0 for no pictures
     """
-    swept = checked_strengths([s for s in strengths if s])
+    swept = [strength for strength in checked_strengths(strengths) if strength]
     targets = {text: parse_control(text) for text in control_targets}
     for text, target in targets.items():
         if not isinstance(target, Property):
@@ -89,9 +90,9 @@ def control(
                 "molecules held out from it: control by it cannot be better.",
             )  # fmt: skip
         if evaluation.name == "model" and isinstance(model.prior, EBMPrior):
+            std: Tensor = model.prior.std  # type: ignore[assignment]
             plain = LatentEBM(
-                GaussianPrior(model.latent_dim, float(model.prior.std)), model.decoder,
-                model.encoder,
+                GaussianPrior(model.latent_dim, float(std)), model.decoder, model.encoder
             )  # fmt: skip
             plain.heads = model.heads
             draws = _draw(plain, data, None, controlled, evaluation.generator)
@@ -241,7 +242,7 @@ def _pictures(
         _distributions(asked, found, free, _Drawn(len(real), real), folder / "control-shift.png"),
         "The property by RDKit of training molecules, samples, and samples under a control.",
     )
-    middle = sorted(found)[(len(found) + 1) // 2]
+    middle = sorted(found)[len(found) // 2]
     chosen: list[str] = []
     labels: list[str] = []
     for text, target in asked.items():

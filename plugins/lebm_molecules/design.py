@@ -263,9 +263,12 @@ class _Search:
     def _record(self, number: int, validity: float, unseen: int, entered: int) -> None:
         values = np.array([m.value for m in self.found.molecules])
         self.found.spread.append(values)
-        tops = (float(values[:k].mean()) for k in (1, 3, 100, len(values)))
-        seconds = round(time.monotonic() - self.began, 2)
-        row = Round(number, self.found.oracle.calls, *tops, validity, unseen, entered, seconds)
-        self.found.history.append(row)
+        best, top_3, top_100 = (float(values[:k].mean()) for k in (1, 3, 100))
+        self.found.history.append(
+            Round(
+                number, self.found.oracle.calls, best, top_3, top_100, float(values.mean()),
+                validity, unseen, entered, round(time.monotonic() - self.began, 2),
+            )
+        )  # fmt: skip
         if self.each is not None:
             self.each(self.found)

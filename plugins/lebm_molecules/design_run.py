@@ -163,7 +163,7 @@ def write(found: Design, folder: Path) -> None:
     """history.csv, a row a round, and molecules.csv, the best first; each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     ranked: list[Sequence[Any]] = [(i, *m) for i, m in enumerate(found.molecules, 1)]
-    tables = {
+    tables: dict[str, tuple[Sequence[str], Sequence[Sequence[Any]]]] = {
         "history.csv": (Round._fields, found.history),
         "molecules.csv": (("rank", *Scored._fields), ranked),
     }

@@ -124,12 +124,12 @@ class Shift:
         self.model, self.data, self.name = copy.deepcopy(model).eval(), data, name
         self.options, self.generator = options, generator
         self.learning = Learning(learning, monitor=False)
-        rates = {f"lr_{part}": options.lr for part in ("prior", "decoder", "encoder")}
-        limits = {
-            key: getattr(training, key) or CLIP
-            for key in ("clip_prior", "clip_decoder", "clip_encoder")
-        }
-        self.parts = part_optimizers(self.model, replace(training, **rates, **limits))
+        own = replace(
+            training, lr_prior=options.lr, lr_decoder=options.lr, lr_encoder=options.lr,
+            clip_prior=training.clip_prior or CLIP, clip_decoder=training.clip_decoder or CLIP,
+            clip_encoder=training.clip_encoder or CLIP,
+        )  # fmt: skip
+        self.parts = part_optimizers(self.model, own)
 
     @property
     def head(self) -> PropertyHead | None:
@@ -213,7 +213,7 @@ class Shift:
             raise DivergenceError(f"The design's model diverged: lower lr = {self.options.lr}.")
         for part in self.parts.values():
             part.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         for part in self.parts.values():
             part.step(part.norm(), 1.0)
 
