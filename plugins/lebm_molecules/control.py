@@ -54,7 +54,7 @@ class _Drawn:
 def control(
     *,
     control_targets: Sequence[str] = TARGETS,
-    strengths: Sequence[float] = (1.0, 2.0, 4.0),
+    strengths: Sequence[float] = (1.0, 4.0, 16.0, 64.0),
     controlled: int = 1_000,
     control_pictured: int = 6,
 ) -> Metric:
