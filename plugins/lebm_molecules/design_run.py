@@ -86,7 +86,7 @@ def design_run(
         first = _training_molecules(folder, data_dir, options, seed)
     known = f"minus_{name}" if minimise else name
     if known not in model.heads.known:
-        say(f"The run has no head for {known}: one is learned from the molecules to start from.")
+        say(f"The run has no head for {known}: one is learned as molecules are judged.")
 
     def each(found: Design) -> None:
         say(_line(found.history[-1], options))

@@ -198,8 +198,9 @@ class Shift:
             DivergenceError: where a loss is not finite.
         """
         self.model.train()
+        home = getattr(self.generator, "device", "cpu")  # a generator draws on its own device
         for _ in range(self.options.passes):
-            order = torch.randperm(len(kept), generator=self.generator).tolist()
+            order = torch.randperm(len(kept), generator=self.generator, device=home).tolist()
             for first in range(0, len(order), self.options.batch_size):
                 rows = order[first : first + self.options.batch_size]
                 self._update(self.tokens([kept[i].written for i in rows]))
