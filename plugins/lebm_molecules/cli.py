@@ -109,6 +109,7 @@ def design(
     passes: Annotated[
         int, typer.Option(help="Over the kept, in which the model learns; 0: it never does.")
     ] = 1,
+    lr: Annotated[float, typer.Option(help="The rate at which it learns.")] = 1e-3,
     delta: Annotated[
         float, typer.Option(help="How far a molecule is aimed beyond its value, in s.d.")
     ] = 0.5,
@@ -130,7 +131,7 @@ def design(
 
     options = DesignOptions(
         rounds=rounds, population=population, calls=calls, at_least=at_least, passes=passes,
-        delta=delta, random=random, longest=longest,
+        lr=lr, delta=delta, random=random, longest=longest,
     )  # fmt: skip
     found = design_run(
         run, name, options=options, minimise=minimise, start=start, similar_to=similar_to or (),
