@@ -117,6 +117,9 @@ def design(
         bool, typer.Option("--random", help="Random search: draws of the prior, no learning.")
     ] = False,
     longest: Annotated[int, typer.Option(help="Tokens of a molecule, at most.")] = 72,
+    grow_from: Annotated[
+        int, typer.Option(help="Tokens at the start; the limit rises to --longest. 0: it is that.")
+    ] = 0,
     out: Annotated[OptionalPath, typer.Option(help="A folder for what is found.")] = None,
     data_dir: Annotated[
         OptionalPath, typer.Option(help="Where data files are looked for first.")
@@ -132,6 +135,7 @@ def design(
     options = DesignOptions(
         rounds=rounds, population=population, calls=calls, at_least=at_least, passes=passes,
         lr=lr, delta=delta, random=random, longest=longest,
+        grow_from=grow_from,
     )  # fmt: skip
     found = design_run(
         run, name, options=options, minimise=minimise, start=start, similar_to=similar_to or (),

@@ -179,7 +179,7 @@ class _Search:
             written = next(filter(self.shift.writes, (smiles, good)), None)
             if written is None:
                 raise UsageError(
-                    f'"{smiles}" cannot be started from: it has more than {self.options.longest} '
+                    f'"{smiles}" cannot be started from: it has more than {self.shift.longest} '
                     "tokens, or a symbol that no training molecule has."
                 )
             first.setdefault((place if similar else 0, good), written)
@@ -209,6 +209,7 @@ class _Search:
     def round(self, number: int) -> None:
         """Proposes, asks, keeps the best, learns."""
         oracle, parents = self.found.oracle, self._parents()
+        self.shift.longest = self.options.limit(number)
         strings, valid = self.shift.propose(parents), 0
         proposed: dict[tuple[int, str], str] = {}
         for parent, written in zip(parents, strings, strict=True):

@@ -113,11 +113,11 @@ def design_run(
 def _training_molecules(
     folder: Path, data_dir: str | Path | None, options: DesignOptions, seed: int
 ) -> list[str]:
-    """As many of the training split, of allowed length, as the population."""
+    """As many of the training split as the population, of a length that the start allows."""
     dataset = build_dataset(load(folder / "recipe.toml"), data_dir)
     check_same_data(dataset, folder)
     assert isinstance(dataset, MoleculeDataset)
-    short = (dataset.lengths("train") - 1 <= options.longest).nonzero().squeeze(1)
+    short = (dataset.lengths("train") - 1 <= options.limit(0)).nonzero().squeeze(1)
     rows = short[subset(len(short), options.population, seed)]
     return dataset.sentences(dataset.batch("train", rows).x)
 

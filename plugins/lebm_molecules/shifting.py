@@ -30,6 +30,7 @@ __all__ = ["DesignOptions", "Scored", "Shift"]
 
 AT_ONCE = 500  # molecules encoded or decoded at once
 DRAWS = 2  # codes of a molecule that the head learns from
+GROWING = 0.8  # share of the rounds in which a limit of length rises
 CLIP = 5.0  # largest gradient norm of each part, where the training had no limit
 
 
@@ -50,6 +51,9 @@ class DesignOptions:
         lr: learning rate of decoder, encoder and prior.
         batch_size: molecules of an update.
         longest: tokens of a molecule, as it is decoded: where it has not ended, it is cut there.
+        grow_from: tokens allowed at the start; the limit rises to `longest` over the first four
+            fifths of the rounds, slowly at first (as a square). 0: it is `longest` throughout. A value that grows with size
+            is then won by what is worth most for each token, not by what grows fastest.
         at_least: Tanimoto similarity to the start, where there is one to be similar to.
         random: codes are draws of the model's prior, and nothing learns: random search.
     """
@@ -65,6 +69,7 @@ class DesignOptions:
     lr: float = 1e-3
     batch_size: int = 128
     longest: int = 72
+    grow_from: int = 0
     at_least: float = 0.4
     random: bool = False
 
@@ -72,12 +77,22 @@ class DesignOptions:
         least: dict[str, float] = {
             "rounds": 0, "population": 1, "calls": 0, "steps": 0, "step_size": 0, "strength": 0,
             "passes": 0, "lr": 0, "batch_size": 1, "longest": 1, "at_least": 0,
+            "grow_from": 0,
         }  # fmt: skip
         for name, low in least.items():
             if not getattr(self, name) >= low:
                 raise UsageError(f"{name} = {getattr(self, name)} must be at least {low:g}.")
         if self.at_least > 1:
             raise UsageError(f"at_least = {self.at_least} is above 1: no molecule is so similar.")
+        if self.grow_from > self.longest:
+            raise UsageError(f"grow_from = {self.grow_from} is above longest = {self.longest}.")
+
+    def limit(self, number: int) -> int:
+        """The tokens that are allowed in a round."""
+        if not self.grow_from or number >= GROWING * self.rounds:
+            return self.longest
+        share = (number / (GROWING * self.rounds)) ** 2
+        return self.grow_from + round(share * (self.longest - self.grow_from))
 
 
 class Scored(NamedTuple):
@@ -101,6 +116,9 @@ class Scored(NamedTuple):
 class Shift:
     """A copy of a model and what it learns with.
 
+    Attributes:
+        longest: tokens of a molecule that are allowed now.
+
     Args:
         model: of molecules, with a z; it stays as it is.
         data: knows its tokens.
@@ -123,6 +141,7 @@ class Shift:
     ) -> None:
         self.model, self.data, self.name = copy.deepcopy(model).eval(), data, name
         self.options, self.generator = options, generator
+        self.longest = options.limit(0)
         self.learning = Learning(learning, monitor=False)
         own = replace(
             training, lr_prior=options.lr, lr_decoder=options.lr, lr_encoder=options.lr,
@@ -150,7 +169,7 @@ class Shift:
                 z = self.model.prior.sample(len(some), generator=self.generator)
             else:
                 z = self._move(self.codes([m.written for m in some]), [m.value for m in some])
-            x = self.model.decode(z, generator=self.generator, max_length=self.options.longest)
+            x = self.model.decode(z, generator=self.generator, max_length=self.longest)
             found += self.data.sentences(x)
         return found
 
@@ -187,7 +206,7 @@ class Shift:
     def writes(self, smiles: str) -> bool:
         """Whether the model can write this string, in no more tokens than are allowed."""
         try:
-            return len(self.data.tokenizer.encode(smiles)) <= self.options.longest
+            return len(self.data.tokenizer.encode(smiles)) <= self.longest
         except UsageError:  # a symbol that no training molecule has
             return False
 

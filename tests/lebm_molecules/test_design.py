@@ -189,6 +189,22 @@ def test_mistakes_are_named() -> None:
         DesignOptions(population=0)
     with pytest.raises(UsageError, match=r"at_least = 1.5 is above 1"):
         DesignOptions(at_least=1.5)
+    with pytest.raises(UsageError, match=r"grow_from = 80 is above longest = 72"):
+        DesignOptions(grow_from=80)
+
+
+def test_the_limit_of_length_may_rise_and_is_kept() -> None:
+    options = DesignOptions(rounds=10, grow_from=4, **QUICK)  # type: ignore[arg-type]
+    assert [options.limit(n) for n in (0, 4, 8, 10)] == [4, 6, 12, 12]
+    longest: list[int] = []
+    data = chains()
+    found = design(
+        model_of(data), data, carbons, CHAINS, options=options,
+        generator=torch.Generator().manual_seed(0),
+        each=lambda f: longest.append(max(len(m.written) for m in f.molecules)),
+    )  # fmt: skip
+    assert all(length <= options.limit(n) for n, length in enumerate(longest))
+    assert longest[-1] > 6 and max(map(len, found.oracle.known)) <= 12
 
 
 def test_ctrl_c_leaves_what_there_is() -> None:
