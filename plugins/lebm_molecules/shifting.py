@@ -52,8 +52,9 @@ class DesignOptions:
         batch_size: molecules of an update.
         longest: tokens of a molecule, as it is decoded: where it has not ended, it is cut there.
         grow_from: tokens allowed at the start; the limit rises to `longest` over the first four
-            fifths of the rounds, slowly at first (as a square). 0: it is `longest` throughout. A value that grows with size
-            is then won by what is worth most for each token, not by what grows fastest.
+            fifths of the rounds, slowly at first (as a square). 0: it is `longest` throughout.
+            A value that grows with size is then won by what is worth most for each token, not by
+            what grows fastest.
         at_least: Tanimoto similarity to the start, where there is one to be similar to.
         random: codes are draws of the model's prior, and nothing learns: random search.
     """
