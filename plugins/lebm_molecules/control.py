@@ -36,6 +36,7 @@ __all__ = ["control"]
 Metric = Callable[[Evaluation], Mapping[str, Value]]
 Numbers = NDArray[np.float64]
 TARGETS = ("qed=0.9", "logp=0", "logp=2", "logp=4", "plogp=max")
+DRAWABLE = 20  # values: fewer are no distribution
 FEW = 2_000  # training molecules whose property is drawn beside the samples'
 HOW = {"at_least": ">=", "at_most": "<="}
 
@@ -275,7 +276,7 @@ def _distributions(
         low, high = np.quantile(there, [0.002, 0.998]).tolist()
         bins = np.linspace(low, high, 41)
         for label, v in sides.items():
-            if ((v >= low) & (v <= high)).any():
+            if len(v) >= DRAWABLE and ((v >= low) & (v <= high)).any():
                 axis.hist(
                     v, bins, density=True, histtype="step", color=lines[label][1], label=label
                 )
