@@ -135,7 +135,7 @@ def design(
     if not model.latent_dim or model.prior.context_dim:
         raise UsageError("A design needs a model with a code z, and without a context.")
     if bool(start) == bool(similar_to):
-        raise UsageError("A design needs molecules to start from, or some to be similar to.")
+        raise UsageError("A design needs either molecules to start from or some to be similar to.")
     asked = oracle if isinstance(oracle, Oracle) else Oracle(oracle, options.calls)
     shift = Shift(
         model, data, name, options, learning or LearningOptions(), training or TrainingOptions(),

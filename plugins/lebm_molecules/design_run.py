@@ -67,6 +67,8 @@ def design_run(
     """
     folder, say = Path(folder), log or (lambda line: None)
     function = of_property(name, minimise)
+    if start is not None and similar_to:
+        raise UsageError("--start and --similar-to: give one of the two.")
     for smiles in similar_to:  # what is wrong is said before anything is loaded
         good, reason = canonical(smiles)
         if good is None:

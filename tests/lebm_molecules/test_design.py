@@ -169,7 +169,7 @@ def test_penalised_logp_by_hand() -> None:
         ({"start": ["CC", "C(C"]}, r'"C\(C" is no molecule: '),
         ({"start": ["CCCl"]}, '"CCCl" cannot be started from: .* a symbol that no training'),
         ({"start": ["C" * 13]}, "cannot be started from: it has more than 12 tokens"),
-        ({}, "needs molecules to start from"),
+        ({}, "needs either molecules to start from or"),
         ({"similar_to": ["CC"] * 61}, "population = 60 is less than the 61 molecules"),
     ],
 )
@@ -277,6 +277,7 @@ def test_what_is_small_may_be_asked_for_and_a_head_may_be_missing(trained: Path)
         (["--property", "qedd"], 2, 'is not one of qed, logp.*Did you mean "qed"'),
         (["--property", "qed", "--similar-to", "C1CC"], 2, '--similar-to "C1CC" is no molecule'),
         (["--property", "qed", "--out", "."], 2, "is there already"),
+        (["--property", "qed", "--start", "a", "--similar-to", "CC"], 2, "give one of the two"),
         (["--property", "qed", "--start", "none.smi"], 2, "none.smi"),
     ],
 )
