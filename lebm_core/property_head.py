@@ -82,9 +82,13 @@ class PropertyHead(Component):
         return self.centre + self.scale * self.standardised(z, context)
 
     def log_density(
-        self, z: Tensor, kind: str, value: float = 0.0, context: Tensor | None = None
+        self,
+        z: Tensor,
+        kind: str,
+        value: float | Tensor = 0.0,
+        context: Tensor | None = None,
     ) -> Tensor:
-        """g(z), (B,), of a `Property` control: kind is one of its five."""
+        """g(z), (B,), of a `Property` control: kind is one of its five, value one or (B,)."""
         mean = self.standardised(z, context)
         if kind in ("maximise", "minimise"):
             return mean if kind == "maximise" else -mean

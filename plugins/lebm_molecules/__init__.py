@@ -37,10 +37,12 @@ def lebm_register_inputs(register: Register) -> None:
 def lebm_register_metrics(register: Register) -> None:
     """What a model of molecules is judged by."""
     register("molecules.quality", "lebm_molecules.metrics:quality")
+    register("molecules.control", "lebm_molecules.control:control")
     register("molecules.reconstruction", "lebm_molecules.metrics:reconstruction")
 
 
 @hookimpl
 def lebm_register_commands(register: Register) -> None:
-    """`lebm molecules evaluate`."""
-    register("molecules", "lebm_molecules.cli:app", "How good generated molecules are: evaluate.")
+    """`lebm molecules evaluate`, `lebm molecules design`."""
+    about = "How good generated molecules are: evaluate; molecules by property: design."
+    register("molecules", "lebm_molecules.cli:app", about)

@@ -37,7 +37,7 @@ __all__ = [
 LONGEST = 2_000  # characters; RDKit's time grows faster than the length
 BITS = 1024  # of the Morgan fingerprint of radius 2
 DATA = Path(RDConfig.RDDataDir)  # what RDKit carries
-PROPERTIES = ("QED", "logP", "SA", "weight")
+PROPERTIES = ("QED", "logP", "SA", "weight")  # of a `Description`, as figures are titled
 
 
 class Description(NamedTuple):
@@ -141,11 +141,10 @@ def rewritten(smiles: str, times: int, seed: int) -> list[str]:
 
 
 @functools.cache
-def _tools() -> tuple[Any, Any, Any, Any]:
-    """The fingerprint generator, the two filter catalogues and the SA score."""
+def _tools() -> tuple[Any, Any, Any]:
+    """The fingerprint generator and the two filter catalogues."""
     from rdkit.Chem import rdFingerprintGenerator
     from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
-    from rdkit.Contrib.SA_Score import sascorer
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
     catalogues = []
@@ -153,25 +152,7 @@ def _tools() -> tuple[Any, Any, Any, Any]:
         parameters = FilterCatalogParams()
         parameters.AddCatalog(getattr(FilterCatalogParams.FilterCatalogs, name))
         catalogues.append(FilterCatalog(parameters))
-    return generator, *catalogues, sascorer.calculateScore
-
-
-def properties_of(smiles: str) -> tuple[float, ...]:
-    """QED, logP, SA score and weight, as `PROPERTIES`; NaN of what RDKit cannot read."""
-    with quiet():
-        molecule = Chem.MolFromSmiles(smiles)
-        if molecule is None or not molecule.GetNumAtoms():
-            return (float("nan"),) * len(PROPERTIES)
-        return _numbers(molecule)
-
-
-def _numbers(molecule: Any) -> tuple[float, ...]:
-    from rdkit.Chem import QED, Crippen, Descriptors
-
-    sa = _tools()[3]
-    return (
-        QED.qed(molecule), Crippen.MolLogP(molecule), sa(molecule), Descriptors.MolWt(molecule)
-    )  # fmt: skip
+    return generator, *catalogues
 
 
 def describe(smiles: str) -> Description:
@@ -180,10 +161,12 @@ def describe(smiles: str) -> Description:
     from rdkit.Chem import BRICS
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    generator, pains, brenk, _ = _tools()
+    from lebm_molecules.properties import numbers
+
+    generator, pains, brenk = _tools()
     with quiet():
         molecule = Chem.MolFromSmiles(smiles)
-        properties = _numbers(molecule)
+        properties = numbers(molecule, map(str.lower, PROPERTIES))
         fragments = Chem.MolToSmiles(BRICS.BreakBRICSBonds(molecule)).split(".")
         scaffold = ""
         if molecule.GetRingInfo().NumRings():  # without a ring RDKit takes long to find none

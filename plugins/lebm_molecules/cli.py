@@ -1,4 +1,4 @@
-"""lebm molecules evaluate: the figures of generated molecules, from any model at all."""
+"""lebm molecules: the figures of generated molecules from any model at all, and design."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Molecules: how good generated ones are.", rich_markup_mode=None)
+app = typer.Typer(help="Molecules: how good they are, and design.", rich_markup_mode=None)
 OptionalPath = Optional[Path]  # noqa: UP045 - typer knows it in every version
 
 
 @app.callback()
 def _group() -> None:
-    """Molecules: how good generated ones are."""
+    """Molecules: how good generated ones are, and design of better ones."""
 
 
 @app.command()
@@ -85,6 +85,72 @@ def evaluate(
         return
     for line in _table(values):
         typer.echo(line)
+
+
+@app.command()
+def design(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of molecules with a z.")],
+    name: Annotated[
+        str, typer.Option("--property", help="qed, logp, plogp, plogp_z, sa, weight, rings, tpsa.")
+    ],
+    minimise: Annotated[bool, typer.Option("--minimise", help="It shall be small.")] = False,
+    rounds: Annotated[int, typer.Option(help="At most.")] = 30,
+    population: Annotated[int, typer.Option(help="Molecules kept, and made in a round.")] = 1000,
+    calls: Annotated[int, typer.Option(help="Oracle calls at most; 0: no limit.")] = 0,
+    similar_to: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="A SMILES to better by similar ones; may be given several times."),
+    ] = None,
+    at_least: Annotated[float, typer.Option(help="Tanimoto similarity to it.")] = 0.4,
+    start: Annotated[
+        OptionalPath,
+        typer.Option(help="A file of SMILES to start from; by default training molecules."),
+    ] = None,
+    passes: Annotated[
+        int, typer.Option(help="Over the kept, in which the model learns; 0: it never does.")
+    ] = 1,
+    lr: Annotated[float, typer.Option(help="The rate at which it learns.")] = 1e-3,
+    delta: Annotated[
+        float, typer.Option(help="How far a molecule is aimed beyond its value, in s.d.")
+    ] = 0.5,
+    random: Annotated[
+        bool, typer.Option("--random", help="Random search: draws of the prior, no learning.")
+    ] = False,
+    longest: Annotated[int, typer.Option(help="Tokens of a molecule, at most.")] = 72,
+    grow_from: Annotated[
+        int, typer.Option(help="Tokens at the start; the limit rises to --longest. 0: it is that.")
+    ] = 0,
+    out: Annotated[OptionalPath, typer.Option(help="A folder for what is found.")] = None,
+    data_dir: Annotated[
+        OptionalPath, typer.Option(help="Where data files are looked for first.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Design molecules whose property is high: gradual distribution shifting."""
+    from lebm_core.errors import Interrupted
+    from lebm_molecules.design_run import design_run, summary
+    from lebm_molecules.shifting import DesignOptions
+
+    options = DesignOptions(
+        rounds=rounds, population=population, calls=calls, at_least=at_least, passes=passes,
+        lr=lr, delta=delta, random=random, longest=longest,
+        grow_from=grow_from,
+    )  # fmt: skip
+    found = design_run(
+        run, name, options=options, minimise=minimise, start=start, similar_to=similar_to or (),
+        out=out, data_dir=data_dir, seed=seed, log=lambda line: typer.echo(line, err=True),
+    )  # fmt: skip
+    if found.history:
+        values = summary(found)
+        if as_json:
+            typer.echo(json.dumps(values, indent=1))
+        else:
+            for key, value in values.items():
+                typer.echo(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
+    if found.interrupted:
+        kept = "nothing was found yet" if not found.history else "what was found is above"
+        raise Interrupted(f"Interrupted; {kept}" + (f" and in {out}." if out else "."))
 
 
 @contextlib.contextmanager

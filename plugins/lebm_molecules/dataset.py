@@ -37,12 +37,15 @@ class MoleculeDataset(TokenDataset):
         return file
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
-        """qed, logp, sa (SA score) and weight (g/mol) of each molecule, by RDKit."""
-        from lebm_molecules.chemistry import PROPERTIES, properties_of
+        """qed, logp, sa (SA score), weight (g/mol) and plogp of each molecule, by RDKit.
 
-        found = [properties_of(s) for s in self.sentences(self.batch(split, index).x)]
-        columns = torch.tensor(found, dtype=torch.float32).reshape(-1, len(PROPERTIES)).T
-        return {name.lower(): column for name, column in zip(PROPERTIES, columns, strict=True)}
+        Penalised logP is logP - SA score - rings of more than 6 atoms, not standardised.
+        """
+        from lebm_molecules.properties import SAMPLED_BY, values_of
+
+        found = values_of(self.sentences(self.batch(split, index).x), SAMPLED_BY)
+        columns = torch.tensor(found, dtype=torch.float32).reshape(-1, len(SAMPLED_BY)).T
+        return dict(zip(SAMPLED_BY, columns, strict=True))
 
     def vectors(self, split: str, index: Tensor) -> Any:
         """Morgan fingerprints of the molecules as counts, (n, 2048) in CSR form."""
@@ -83,7 +86,8 @@ class MoleculeOptions:
         max_length: training molecules of more tokens are dropped; 0 for no limit.
         train_molecules, eval_molecules: only the first so many of a split; 0 for all.
         classes: a property that is cut into classes: "qed", "logp", "sa", "weight" (g/mol),
-            "rings" or "tpsa" (square angstrom); "" for none.
+            "rings", "tpsa" (square angstrom), "plogp" or "plogp_z" (penalised logP, see
+            `lebm_molecules.properties`); "" for none.
         class_count: how many, cut at quantiles of the training split.
     """
 

@@ -1,27 +1,22 @@
-"""Classes of molecules: a property cut at quantiles of the training split, or a user's own labels.
-
-Sources of the properties: QED, Bickerton et al. 2012; logP, Wildman and Crippen 1999; SA score,
-Ertl and Schuffenhauer 2009; polar surface area, Ertl et al. 2000.
-"""
+"""Classes of molecules: a property cut at quantiles of training molecules, or own labels."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError
 from lebm_molecules.chemistry import Chem, quiet
+from lebm_molecules.properties import check_property, values_of
 
-__all__ = ["PROPERTIES", "Classes", "by_property", "by_word", "fingerprints", "scaffold"]
+__all__ = ["Classes", "by_property", "by_word", "fingerprints", "scaffold"]
 
-PROPERTIES = ("qed", "logp", "sa", "weight", "rings", "tpsa")
 FINGERPRINT_BITS = 2048
 MOST = 100  # classes: more distinct words than that are numbers or names
 Given = Mapping[str, Sequence[str]]  # by split
@@ -34,28 +29,6 @@ class Classes(NamedTuple):
     names: list[str]
 
 
-@functools.cache
-def _functions() -> dict[str, Callable[[Any], float]]:
-    from rdkit.Chem import QED, Crippen, Descriptors, rdMolDescriptors
-    from rdkit.Contrib.SA_Score import sascorer
-
-    found = (
-        QED.qed, Crippen.MolLogP, sascorer.calculateScore, Descriptors.MolWt,
-        rdMolDescriptors.CalcNumRings, rdMolDescriptors.CalcTPSA,
-    )  # fmt: skip
-    return dict(zip(PROPERTIES, found, strict=True))
-
-
-def _values(molecules: Sequence[str], name: str) -> list[float]:
-    """The property of each SMILES; NaN for what is no molecule."""
-    function, found = _functions()[name], []
-    with quiet():
-        for smiles in molecules:
-            molecule = Chem.MolFromSmiles(smiles)
-            found.append(math.nan if molecule is None else float(function(molecule)))
-    return found
-
-
 def by_property(molecules: Given, name: str, count: int) -> Classes:
     """Classes of about equal size in the training split, by a property of RDKit's.
 
@@ -63,20 +36,16 @@ def by_property(molecules: Given, name: str, count: int) -> Classes:
 
     Args:
         molecules: SMILES by split; "train" is one of the splits.
-        name: one of `PROPERTIES`.
+        name: one of `lebm_molecules.properties.PROPERTIES`.
         count: how many classes.
 
     Raises:
         UsageError: for an unknown property, or a number of classes that its values do not allow.
     """
-    if name not in PROPERTIES:
-        raise UsageError(
-            f'data.classes = "{name}" is not one of {", ".join(PROPERTIES)}.'
-            + did_you_mean(name, PROPERTIES)
-        )
+    check_property(name, f'data.classes = "{name}"')
     if count < 2:
         raise UsageError(f"data.class_count = {count} must be at least 2.")
-    values = {split: np.array(_values(some, name)) for split, some in molecules.items()}
+    values = {s: np.array(values_of(some, [name])).reshape(-1) for s, some in molecules.items()}
     known = values["train"][np.isfinite(values["train"])]
     if not len(known):
         raise UsageError(f'data.classes = "{name}": no training molecule has that property.')
