@@ -52,10 +52,10 @@ class TextJudges:
             together += some[: max(1, round(least * share))]
         values = self.accuracy(rows, split, facts)
         mix = {**facts, "classes": "in the shares of the training text"}
-        named = {"controlled": (together, mix)}
-        named |= {n: (some, facts) for n, some in zip(self.data.classes, rows, strict=True)}
-        for name, (some, said) in named.items():
-            found = self.plain(some, split, said)
+        parts = {"controlled": self.plain(together, split, mix)}
+        for name, some in zip(self.data.classes, rows, strict=True):
+            parts[name] = self.plain(some, split, facts)
+        for name, found in parts.items():
             values |= {f"{key}_{name}": value for key, value in found.items()}
         return values
 
