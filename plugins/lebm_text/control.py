@@ -124,7 +124,8 @@ class ControlledText:
                 rows = [_draw(evaluation, self.n, [control], greedy) for control in asked]
                 for name, some in zip(data.classes, rows, strict=True):
                     shown[name + end] = judges.sentences(some[:SHOWN])
-                found = judges.by_class(rows, "samples", facts | {"strength": self.strength})
+                said = facts | {"strength": self.strength}
+                found = judges.by_class(rows, "samples", said, each=not greedy)
                 values |= {name + end: value for name, value in found.items()}
             free = _draw(evaluation, self.n, [], greedy)
             shown["uncontrolled" + end] = judges.sentences(free[:SHOWN])
@@ -161,8 +162,10 @@ class ControlledText:
                 _draw(evaluation, self.n_strength, [codes.control(c, strength)], False)
                 for c in judges.ids
             ]
-            found = judges.by_class(rows, "samples", {"strength": strength})
+            facts = {"decoding": "multinomial", "strength": strength}
+            found = judges.by_class(rows, "samples", facts, each=False)
             swept[strength] = {name: found[f"{name}_controlled"] for name in CURVE}
+            swept[strength] |= {f"accuracy_{c}": found[f"accuracy_{c}"] for c in data.classes}
         every = data.rows(evaluation.split)
         some = subset(len(every), self.n_strength, evaluation.seed).tolist()
         real = judges.plain([every[i] for i in some], evaluation.split, {})

@@ -44,8 +44,18 @@ class TextJudges:
     def sentences(self, rows: Rows) -> list[str]:
         return [self.data.tokenizer.decode(row.tolist()) for row in rows]
 
-    def by_class(self, rows: Sequence[Rows], split: str, facts: Facts) -> dict[str, Value]:
-        """Figures of each class, and of all in the shares of the training text."""
+    def by_class(
+        self, rows: Sequence[Rows], split: str, facts: Facts, *, each: bool = True
+    ) -> dict[str, Value]:
+        """Accuracy of each class and of all, fluency and diversity of all together.
+
+        Args:
+            rows: sentences of each class in turn; all together are as many as those of the class
+                with the fewest, in the shares that the classes have in the training text.
+            split: where they are from.
+            facts: settings that the values are to name.
+            each: also fluency and diversity of each class.
+        """
         together: list[Tensor] = []
         least = min(map(len, rows))
         for some, share in zip(rows, self.shares, strict=True):
@@ -53,8 +63,9 @@ class TextJudges:
         values = self.accuracy(rows, split, facts)
         mix = {**facts, "classes": "in the shares of the training text"}
         parts = {"controlled": self.plain(together, split, mix)}
-        for name, some in zip(self.data.classes, rows, strict=True):
-            parts[name] = self.plain(some, split, facts)
+        if each:
+            for name, some in zip(self.data.classes, rows, strict=True):
+                parts[name] = self.plain(some, split, facts)
         for name, found in parts.items():
             values |= {f"{key}_{name}": value for key, value in found.items()}
         return values
