@@ -84,8 +84,9 @@ def test_the_judge_of_three_classes():
 
 def test_a_pair_does_not_reach_over_the_end_of_a_sentence(data):
     judge = judge_for(data)
-    one = judge.occurring(ids("it was very", "good food")).toarray()
-    assert (one == judge.occurring(ids("it was very")).toarray()[0]).all(1).tolist() == [1, 0]
+    two = judge.occurring(ids("it was very", "good food")).toarray()
+    apart = [judge.occurring(ids(each)).toarray()[0] for each in ("it was very", "good food")]
+    assert (two == apart).all() and two[0].any()
 
 
 def evaluation_of(model, data, folder, split="test"):
@@ -127,14 +128,15 @@ def test_a_sentence_said_again_and_again_wins_accuracy_alone(data):
 
 
 def test_classes_are_put_together_in_the_shares_of_the_training_text(data):
-    rows = [ids("very bad", "not good", "very bad") * 20, ids("very good", "very bad") * 30]
+    rows = [ids("very bad", "not good", "very bad") * 20, ids("food very good", "food very bad") * 30]
     found = judges_for(data).by_class(rows, "samples", {})
     assert found["accuracy_negative"].value == 1 and found["accuracy_positive"].value == 0.5
     overall = found["accuracy_controlled"]
     assert overall.value == 0.75 and overall.n == 120  # the mean of the classes, however many
     assert overall.standard_error == pytest.approx((0.25 / 60) ** 0.5 / 2)
     assert found["fppl_controlled"].n == 60  # 15 of the one, 45 of the other
-    assert found["distinct_1_controlled"].value == pytest.approx(4 / 120)
+    assert found["mean_length_controlled"].value == 0.25 * 3 + 0.75 * 4
+    assert "fppl_positive" not in judges_for(data).by_class(rows, "samples", {}, each=False)
 
 
 def split_by_sign(data, prior):
