@@ -132,9 +132,10 @@ class ControlledText:
             found = judges.plain(free, "samples", facts)
             values |= {f"{name}_uncontrolled{end}": value for name, value in found.items()}
         if evaluation.name == "model":
-            values |= {f"real/{k}": v for k, v in self._real(evaluation, judges).items()}
+            real = self._real(evaluation, judges)
+            values |= {f"real/{name}": value for name, value in real.items()}
             if codes is not None and self.strengths:
-                values |= self._curve(evaluation, judges, codes)
+                values |= self._curve(evaluation, judges, codes, real["accuracy_controlled"])
         _write(evaluation, shown)
         return values
 
@@ -152,9 +153,14 @@ class ControlledText:
         return judges.by_class(some, split, {}) | judges.accuracy(whole, split, {})
 
     def _curve(
-        self, evaluation: Evaluation, judges: TextJudges, codes: CodeClasses
+        self, evaluation: Evaluation, judges: TextJudges, codes: CodeClasses, right: Value
     ) -> dict[str, Value]:
-        """The figures of `CURVE` at each strength, and a picture of them."""
+        """The figures of `CURVE` at each strength, and a picture of them.
+
+        Args:
+            evaluation, judges, codes: of the model.
+            right: the judge's accuracy on real sentences.
+        """
         data, swept = text_of(evaluation), {}
         for strength in self.strengths:
             evaluation.log(f"{evaluation.name}: control of strength {strength:g}")
@@ -168,7 +174,7 @@ class ControlledText:
             swept[strength] |= {f"accuracy_{c}": found[f"accuracy_{c}"] for c in data.classes}
         every = data.rows(evaluation.split)
         some = subset(len(every), self.n_strength, evaluation.seed).tolist()
-        real = judges.plain([every[i] for i in some], evaluation.split, {})
+        real = judges.plain([every[i] for i in some], evaluation.split, {}) | {"accuracy": right}
         levels = {name: value.value for name, value in real.items() if value.value is not None}
         file = curve_figure(swept, CURVE, evaluation.folder / "figures" / "strength.png", levels)
         caption = (
