@@ -128,7 +128,8 @@ def test_a_sentence_said_again_and_again_wins_accuracy_alone(data):
 
 
 def test_classes_are_put_together_in_the_shares_of_the_training_text(data):
-    rows = [ids("very bad", "not good", "very bad") * 20, ids("food very good", "food very bad") * 30]
+    bad, good = ids("very bad", "not good"), ids("food very good", "food very bad")
+    rows = [bad * 30, good * 30]
     found = judges_for(data).by_class(rows, "samples", {})
     assert found["accuracy_negative"].value == 1 and found["accuracy_positive"].value == 0.5
     overall = found["accuracy_controlled"]
