@@ -23,14 +23,15 @@ hookimpl = pluggy.HookimplMarker("lebm")
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
     """Sentences: Penn Treebank, SNLI, Yahoo, CPython's own documentation, any file, any hub id;
-    with classes: short Yelp, SST-2, AG News, any file of `label TAB sentence`; DailyDialog, whose
-    acts and emotions only a metric sees.
+    with classes: two sets of Yelp, SST-2, AG News, any file of `label TAB sentence`; DailyDialog,
+    whose acts and emotions only a metric sees.
     """
     for name in ("ptb", "snli", "yahoo", "pydocs", "file", "hub"):
         register(f"text.{name}", f"lebm_text.sources:{name}")
     for name in ("short_yelp", "sst2", "agnews", "labelled"):
         register(f"text.{name}", f"lebm_text.labelled_sources:{name}")
     register("text.dailydialog", "lebm_text.dailydialog:dailydialog")
+    register("text.yelp_shen", "lebm_text.yelp:yelp_shen")
 
 
 @hookimpl
@@ -56,3 +57,4 @@ def lebm_register_metrics(register: Register) -> None:
     register("text.latent", "lebm_text.latent:build")
     register("text.chain", "lebm_text.chain:build")
     register("text.discovery", "lebm_text.discovery:build")
+    register("text.control", "lebm_text.control:build")

@@ -9,17 +9,26 @@ from __future__ import annotations
 import bisect
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from lebm_core.data import subset
 from lebm_core.run.evaluation import Evaluation, Value
+from lebm_core.token_data import TokenDataset
 from lebm_text.metrics import rows_of, text_of
 from lebm_text.vocabulary import EOS
 
-__all__ = ["Diversity", "build", "distinct", "self_bleu"]
+__all__ = [
+    "Diversity",
+    "build",
+    "distinct",
+    "diversity_of",
+    "known_sentences",
+    "self_bleu",
+]
 
 Gram = tuple[int, ...]
 
@@ -42,50 +51,64 @@ class Diversity:
     def __call__(self, evaluation: Evaluation) -> dict[str, Value]:
         """The figures of the samples, and in the row "real" those of as many real sentences."""
         data, split = text_of(evaluation), evaluation.split
-        known = {tuple(row.tolist()[:-1]) for row in data.rows("train")}
+        known = known_sentences(data)
         samples = rows_of(evaluation.samples[: self.n_samples])
-        values = self._figures(samples, known, "samples", {"decoding": "multinomial"})
+        values = diversity_of(samples, known, "samples", {"decoding": "multinomial"})
         if evaluation.name == "model":
             every = data.rows(split)
             some = subset(len(every), len(samples), evaluation.seed).tolist()
-            real = self._figures([every[i] for i in some], known, split, {})
+            real = diversity_of([every[i] for i in some], known, split, {})
             values |= {f"real/{name}": value for name, value in real.items()}
         return values
 
-    def _figures(
-        self, rows: Sequence[Tensor], known: set[Gram], split: str, extra: dict[str, str]
-    ) -> dict[str, Value]:
-        sentences = [tuple(i for i in row.tolist() if i != EOS) for row in rows]
-        n = len(sentences)
 
-        def share(value: float, text: str) -> Value:
-            error = math.sqrt(value * (1 - value) / n)
-            return Value(value, error, n, split, text, extra=dict(extra))
+def known_sentences(data: TokenDataset) -> set[Gram]:
+    """Every sentence of the training text, without its end."""
+    return {tuple(row.tolist()[:-1]) for row in data.rows("train")}
 
-        values = {
-            f"distinct_{k}": Value(
-                distinct(sentences, k),
-                None,
-                n,
-                split,
-                f"Different {k}-grams over all {k}-grams of {n} sentences.",
-                extra=dict(extra),
-            )
-            for k in (1, 2, 3)
-        }
-        values["self_bleu"] = Value(
-            self_bleu(sentences),
+
+def diversity_of(
+    rows: Sequence[Tensor], known: set[Gram], split: str, extra: Mapping[str, Any]
+) -> dict[str, Value]:
+    """distinct_1 to distinct_3, self_bleu, unique and in_train of sentences.
+
+    Args:
+        rows: each as its ids, with or without the end.
+        known: the sentences of the training text, without their end; see `known_sentences`.
+        split: where the sentences are from.
+        extra: settings that the values are to name.
+    """
+    sentences = [tuple(i for i in row.tolist() if i != EOS) for row in rows]
+    n = len(sentences)
+
+    def share(value: float, text: str) -> Value:
+        error = math.sqrt(value * (1 - value) / n)
+        return Value(value, error, n, split, text, extra=dict(extra))
+
+    values = {
+        f"distinct_{k}": Value(
+            distinct(sentences, k),
             None,
             n,
             split,
-            f"BLEU-4 of each of {n} sentences with all others as references, pooled, 0 to 100.",
+            f"Different {k}-grams over all {k}-grams of {n} sentences.",
             extra=dict(extra),
         )
-        distinct_share, text = len(set(sentences)) / n, f"Different sentences among {n}."
-        values["unique"] = Value(distinct_share, None, n, split, text, extra=dict(extra))
-        seen = sum(s in known for s in sentences) / n
-        values["in_train"] = share(seen, "Share of sentences that stand in the training text.")
-        return values
+        for k in (1, 2, 3)
+    }
+    values["self_bleu"] = Value(
+        self_bleu(sentences),
+        None,
+        n,
+        split,
+        f"BLEU-4 of each of {n} sentences with all others as references, pooled, 0 to 100.",
+        extra=dict(extra),
+    )
+    distinct_share, text = len(set(sentences)) / n, f"Different sentences among {n}."
+    values["unique"] = Value(distinct_share, None, n, split, text, extra=dict(extra))
+    seen = sum(s in known for s in sentences) / n
+    values["in_train"] = share(seen, "Share of sentences that stand in the training text.")
+    return values
 
 
 def grams(sentence: Sequence[int], k: int) -> Counter[Gram]:

@@ -11,7 +11,17 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.datasets import open_text
 from lebm_text.corpus import Corpus, check_length, file_sha256, split_by_hash
 
-__all__ = ["Line", "corpus_of", "read_labelled", "read_table", "split_lines"]
+__all__ = [
+    "SENTIMENT",
+    "Line",
+    "corpus_of",
+    "read_labelled",
+    "read_table",
+    "split_lines",
+    "without_copies",
+]
+
+SENTIMENT = {"0": "negative", "1": "positive"}
 
 
 class Line(NamedTuple):
@@ -130,3 +140,35 @@ def split_lines(
     sentences = [line.sentence for line in lines]
     cut = split_by_hash(numbers, valid_share, test_share, source, sentences)
     return {split: [lines[int(i)] for i in getattr(cut, split)] for split in SPLITS}
+
+
+def without_copies(
+    train: Sequence[Line],
+    valid: Sequence[Line],
+    test: Sequence[Line],
+    source: str,
+    *,
+    names: Mapping[str, str] | None = None,
+    paths: Sequence[Path] = (),
+    facts: Mapping[str, object] | None = None,
+) -> Corpus:
+    """A corpus whose training split has no sentence of valid or test; how many go is a fact of it.
+
+    Args:
+        train, valid, test: lines.
+        source: what the data is called in messages.
+        names, paths, facts: as in `corpus_of`.
+    """
+    held = {
+        split: {line.sentence for line in lines}
+        for split, lines in (("valid", valid), ("test", test))
+    }
+    kept = [line for line in train if not any(line.sentence in s for s in held.values())]
+    left_out = {
+        f"also in {split}": sum(line.sentence in there for line in train)
+        for split, there in held.items()
+    }
+    left_out["together"] = len(train) - len(kept)
+    counts = {"training sentences left out": left_out}
+    splits = {"train": kept, "valid": valid, "test": test}
+    return corpus_of(splits, source, names=names, paths=paths, facts={**counts, **(facts or {})})

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from lebm_core.errors import UsageError
 from lebm_core.run.datasets import DataFiles
 from lebm_text.agnews import CLASSES, agnews_splits
 from lebm_text.datasets import TextDataset
-from lebm_text.labelled import Line, corpus_of, read_labelled, read_table, split_lines
+from lebm_text.labelled import (
+    SENTIMENT,
+    corpus_of,
+    read_labelled,
+    read_table,
+    split_lines,
+    without_copies,
+)
 from lebm_text.prepare import TextOptions, prepare
 from lebm_text.users import explained, word_rule
 
 __all__ = ["agnews", "labelled", "short_yelp", "sst2"]
-
-SENTIMENT = {"0": "negative", "1": "positive"}
 
 
 @explained
@@ -58,7 +62,8 @@ def short_yelp(
     if published_labels:
         rest = [line._replace(label="") for line in train[published_labels:]]
         train = train[:published_labels] + rest
-    return prepare(_without_copies(train, valid, test, "short Yelp", paths), options)
+    corpus = without_copies(train, valid, test, "short Yelp", names=SENTIMENT, paths=paths)
+    return prepare(corpus, options)
 
 
 @explained
@@ -87,7 +92,8 @@ def sst2(
         files.find("text.sst2", [f"sst2/{part}.tsv"], how) for part in ("train", "dev", "test")
     ]
     train, valid, test = (list(read_table(path, max_line)) for path in paths)
-    return prepare(_without_copies(train, valid, test, "SST-2", paths), options)
+    corpus = without_copies(train, valid, test, "SST-2", names=SENTIMENT, paths=paths)
+    return prepare(corpus, options)
 
 
 @explained
@@ -180,21 +186,3 @@ def labelled(
         splits = split_lines(read[0], valid_share, test_share, source)
         facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
     return prepare(corpus_of(splits, source, paths=paths, facts=facts), options)
-
-
-def _without_copies(
-    train: list[Line], valid: list[Line], test: list[Line], source: str, paths: list[Path]
-) -> Any:
-    """A corpus of sentiment whose training split has no sentence of valid or test."""
-    held = {split: {line.sentence for line in lines} for split, lines in
-            (("valid", valid), ("test", test))}  # fmt: skip
-    kept = [line for line in train if not any(line.sentence in s for s in held.values())]
-    facts = {
-        "training sentences left out": {
-            f"also in {split}": sum(line.sentence in there for line in train)
-            for split, there in held.items()
-        }
-        | {"together": len(train) - len(kept)}
-    }
-    splits = {"train": kept, "valid": valid, "test": test}
-    return corpus_of(splits, source, names=SENTIMENT, paths=paths, facts=facts)
