@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "Run", "Value", "evaluate_run", "run_recipe", "sample_run"]
 
 INCOMPLETE = "INCOMPLETE"
+SAID = ("summary", "expected", "minutes", "published")  # of a recipe, for readers alone
 BEGINNINGS = (INCOMPLETE, f".{INCOMPLETE}.part", ".recipe.toml.part", LOCK)
 
 
@@ -206,13 +207,13 @@ def _numbered(folder: str, name: str) -> int:
 
 
 def _check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
-    """A run is continued by the recipe it was begun with."""
+    """A run is continued by the recipe it was begun with; what the recipe only says may differ."""
     if not resume:
         return
     known = flatten(dataclasses.asdict(load(folder / "recipe.toml")))
     now = flatten(dataclasses.asdict(recipe))
     for key in [*now, *known]:
-        if now.get(key) != known.get(key):
+        if key.split(".")[0] not in SAID and now.get(key) != known.get(key):
             raise UsageError(
                 f"--resume: the recipe differs from that of {folder}, first in {key} = "
                 f"{now.get(key)}, then {known.get(key)}: repeat the command that began it."

@@ -60,7 +60,7 @@ def _penalised(molecule: Any) -> float:
 
 
 def _penalised_z(molecule: Any) -> float:
-    import networkx  # type: ignore[import-untyped]  # torch brings it
+    import networkx  # type: ignore[import-untyped]
 
     found, bonds = _functions(), Chem.GetAdjacencyMatrix(molecule)
     above = max([LARGE, *map(len, networkx.cycle_basis(networkx.Graph(bonds)))]) - LARGE

@@ -180,7 +180,7 @@ class Shift:
         if (head := self.head) is not None:
             aims = z.new_tensor(values) + options.delta * head.scale
 
-            def energy(at: Tensor) -> Tensor:
+            def energy(at: Tensor, context: Tensor | None) -> Tensor:
                 return head.log_density(at, "target", aims)
 
             parts.append(Weighted(Term(self.name, options.strength, (), energy), options.strength))

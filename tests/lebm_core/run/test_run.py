@@ -172,6 +172,13 @@ def test_resume_wants_the_same_recipe(run, toy):
         run_recipe(toy, "", ["training.epochs=5"], out=run.folder, resume=True, log=silent)
 
 
+def test_resume_minds_not_what_a_recipe_only_says(run, toy):
+    text = Path(toy).read_text()
+    said = next(line for line in text.splitlines() if line.startswith("expected"))
+    Path(toy).write_text(text.replace(said, 'expected = "another figure"'))
+    assert run_recipe(toy, "", out=run.folder, resume=True, log=silent).results == run.results
+
+
 def test_resume_needs_no_more_than_the_name(run, toy):
     again = run_recipe(toy, None, out=run.folder, resume=True, log=silent)
     assert again.recipe == run.recipe and again.recipe.preset == ""
