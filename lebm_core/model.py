@@ -278,9 +278,9 @@ class LatentEBM(nn.Module, HubModel):
         z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
         """
         z = self._code(x, context, generator)
+        tilt = -self.prior.log_tilt(z, None, context)  # first: a prior without one stops here
         with frozen(self.decoder, evaluating=True):
             reconstruction = -self.decoder.likelihood(x, context)(z)
-        tilt = -self.prior.log_tilt(z, None, context)
         reference = -self.prior.reference.log_prob(z)
         return Score(reconstruction + tilt + reference, reconstruction, tilt, reference)
 
