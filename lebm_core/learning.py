@@ -15,16 +15,17 @@ from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
 from lebm_core.diagnostics import DriftGuard, step_size_warning
 from lebm_core.ebm_prior import EBMPrior
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.labels import Labelled, choose_labelled, codes_with_classes, labels_of, likeliest
+from lebm_core.finish import finish_prior
+from lebm_core.labels import Labelled, choose_labelled, labels_of
 from lebm_core.options import LearningOptions
 from lebm_core.properties import check_properties, fit_properties
-from lebm_core.tilt_finish import check_finish, finish_tilt
+from lebm_core.tilt_finish import check_finish
 from lebm_core.tilt_rules import DensityRatio, NoTilt, PersistentChains, ShortRunChains
 
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
 
-__all__ = ["DECODER_RULES", "TILT_RULES", "Learning", "Outcome", "aggregate_codes"]
+__all__ = ["DECODER_RULES", "TILT_RULES", "Learning", "Outcome"]
 
 DecoderRule = Callable[..., Codes]
 DECODER_RULES: dict[str, DecoderRule] = {
@@ -44,8 +45,6 @@ LEAST = {
 }  # fmt: skip
 MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
 MOMENT_DECAY = 0.98
-FITTED_CODES, FINISH_CODES = 10_000, 50_000  # codes that a prior is learned from after training
-FINISH_PASSES = 40  # over few examples, so that each has several codes
 STEP_CHECK_EVERY, STEP_CHECK_CODES = 500, 32  # updates between two looks at the curvature
 
 
@@ -212,44 +211,15 @@ class Learning:
     ) -> None:
         """What is learned after training, from codes at rest: the prior, and property heads."""
         if model.latent_dim:
-            self._finish_prior(model, dataset, generator, log)
+            options = replace(
+                self.options, code_pool=0, chain_steps=self.options.finish_chain_steps,
+                tilt_start=0.0,
+            )  # fmt: skip
+            rule = TILT_RULES[options.finish_tilt](options)
+            known = None if self.labelled is None else self.labelled.rows
+            finish_prior(model, dataset, self.options, rule, known, generator, log)
         if self.options.properties:
             fit_properties(model, dataset, self.options.properties, generator, log)
-
-    def _finish_prior(
-        self,
-        model: LatentEBM,
-        dataset: Dataset,
-        generator: torch.Generator | None,
-        log: Callable[[str], None],
-    ) -> None:
-        """Fitted priors, and the tilt again."""
-        prior, options = model.prior, self.options
-        if prior.fitted_to:
-            mean = prior.fitted_to == "means"
-            prior.fit(aggregate_codes(model, dataset, FITTED_CODES, generator, mean=mean))
-        elif options.finish_steps and isinstance(prior, EBMPrior):
-            passes = min(FINISH_PASSES, -(-FINISH_CODES // max(1, dataset.length("train"))))
-            p: Tensor | None = None
-            context: Tensor | None = None
-            if prior.n_classes or prior.context_dim:
-                known = None if self.labelled is None else self.labelled.rows
-                codes, p, context = codes_with_classes(
-                    model, dataset, FINISH_CODES, passes, known, generator
-                )
-                if p is not None and options.finish_classes == "likeliest":
-                    p = likeliest(p)
-            else:
-                with torch.no_grad():
-                    codes = torch.cat([
-                        aggregate_codes(model, dataset, FINISH_CODES, generator)
-                        for _ in range(passes)
-                    ])  # fmt: skip
-            own = replace(
-                options, code_pool=0, chain_steps=options.finish_chain_steps, tilt_start=0.0
-            )
-            rule = TILT_RULES[options.finish_tilt](own)
-            finish_tilt(prior, codes, rule, options, generator, log, p, context)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Chains and counters, for a checkpoint."""
@@ -273,37 +243,3 @@ class Learning:
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-def aggregate_codes(
-    model: LatentEBM,
-    dataset: Dataset,
-    n: int,
-    generator: torch.Generator | None = None,
-    *,
-    split: str = "train",
-    batch_size: int = 128,
-    mean: bool = False,
-) -> Tensor:
-    """Up to n codes z ~ q(z | x) of `split` (the aggregate posterior), (n, d).
-
-    Args:
-        model: the model.
-        dataset: the data.
-        n: how many.
-        generator: shuffles the examples and draws the codes.
-        split: which examples.
-        batch_size: examples at once.
-        mean: the means of q instead of draws, where there is an encoder.
-    """
-    from lebm_core.inference import Amortized
-
-    method = Amortized(mean=True) if mean and model.encoder is not None else model.inference
-    shuffle = torch.Generator().manual_seed(0) if generator is None else generator
-    parts = [
-        method(model, batch.to(model.device), generator=generator)
-        for batch in dataset.batches(split, batch_size, generator=shuffle, limit=n)
-    ]
-    if not parts:
-        raise UsageError(f'The split "{split}" has no examples to draw codes from.')
-    return torch.cat(parts)

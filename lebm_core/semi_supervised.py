@@ -32,9 +32,10 @@ from lebm_core.classifier_training import LabelledExamples, train_classifier
 from lebm_core.coupled_prior import CoupledPrior
 from lebm_core.decoder import Decoder, Encoder
 from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.finish import FINISH_CODES, FINISH_PASSES
 from lebm_core.inputs import Examples, Inputs, Tensors
 from lebm_core.labels import likeliest
-from lebm_core.learning import FINISH_CODES, FINISH_PASSES, TILT_RULES
+from lebm_core.learning import TILT_RULES
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
 from lebm_core.randomness import normal_like

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lebm_core.learning import aggregate_codes
+from lebm_core.finish import aggregate_codes
 from lebm_core.run.evaluation import Evaluation, Value
 from lebm_images.dataset import ImageDataset, to_uint8, to_unit
 from lebm_images.features import ClassifierOptions, Features, classifier, features_of

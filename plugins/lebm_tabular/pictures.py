@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lebm_core import LatentEBM
-from lebm_core.learning import aggregate_codes
+from lebm_core.finish import aggregate_codes
 from lebm_core.partition import log_z
 
 if TYPE_CHECKING:
