@@ -12,6 +12,7 @@ import pluggy
 __all__ = [
     "lebm_register_commands",
     "lebm_register_datasets",
+    "lebm_register_decoders",
     "lebm_register_inputs",
     "lebm_register_metrics",
 ]
@@ -25,6 +26,12 @@ def lebm_register_datasets(register: Register) -> None:
     """ZINC250k, QM9, RDKit's NCI molecules, any file."""
     for name in ("zinc", "qm9", "nci", "file"):
         register(f"molecules.{name}", f"lebm_molecules.sources:{name}")
+
+
+@hookimpl
+def lebm_register_decoders(register: Register) -> None:
+    """A sequence decoder that sees what a SMILES has left open."""
+    register("molecules.smiles", "lebm_molecules.decoder:SmilesDecoder")
 
 
 @hookimpl

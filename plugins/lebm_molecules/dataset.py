@@ -29,6 +29,10 @@ class MoleculeDataset(TokenDataset):
 
     file = "text.json"  # as saved models have it
 
+    def __init__(self, tokenizer: MoleculeTokens, *args: Any, **options: Any) -> None:
+        super().__init__(tokenizer, *args, **options)
+        self.sizes["symbols"] = list(tokenizer.symbols)
+
     def write(self, x: Tensor, path: Path) -> Path:
         """Writes one SMILES a line to `path` with the suffix .smi."""
         file = path.with_name(path.name + ".smi")

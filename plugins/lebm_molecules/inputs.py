@@ -46,7 +46,7 @@ class MoleculeInputs(Inputs):
             raise ValueError("Found array with 0 sample(s): X holds no SMILES.")
         self.tokens = MoleculeTokens.build(found, self.notation)
         self.sizes = {
-            "vocab_size": len(self.tokens), "pad": PAD, "bos": BOS, "eos": EOS,
+            "vocab_size": len(self.tokens), "symbols": self.tokens.symbols, "pad": PAD, "bos": BOS, "eos": EOS,
             "max_length": max(map(len, found)) + 1,
         }  # fmt: skip
         return self
