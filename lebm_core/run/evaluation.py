@@ -66,6 +66,7 @@ class Evaluation:
         recipe: resolved.
         log: takes a line of progress.
         name: the row of the results table: "model" or the control's name.
+        processes: that the metric may start for work of its own; 1 for none.
     """
 
     model: LatentEBM
@@ -80,6 +81,7 @@ class Evaluation:
     name: str = "model"
     draw: Callable[[], Any] | None = None
     figures: list[tuple[Path, str]] = field(default_factory=list)
+    processes: int = 1
 
     @functools.cached_property
     def samples(self) -> Any:

@@ -129,9 +129,11 @@ def run_recipe(
             workers.each(train, [(part,) for part in parts], quiet)
             if not main:
                 return Run(folder, recipe, {})
-            judge = functools.partial(evaluate_part, cache=folder / "cache")
             for some in (parts[:1], parts[1:]):  # controls are held against the model
                 _mark(folder, f"evaluating {', '.join(part.name for part in some)}")
+                judge = functools.partial(
+                    evaluate_part, cache=folder / "cache", processes=workers.share(len(some))
+                )
                 workers.each(judge, [(part,) for part in some], quiet)
                 report_run(folder)
         report = report_run(folder)

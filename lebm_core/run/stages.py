@@ -91,6 +91,7 @@ def evaluate_part(
     log: Callable[[str], None],
     split: str = "",
     out: str = "evaluation",
+    processes: int = 1,
 ) -> dict[str, MetricResult]:
     """Runs every metric on a part's saved model; each result is cached in `folder/out`.
 
@@ -101,6 +102,7 @@ def evaluate_part(
         log: takes lines of progress.
         split: "" for test where there is one, else valid, else train.
         out: name of the folder of results.
+        processes: that a metric may start.
     """
     recipe, folder, dataset = part.recipe, part.folder, part.dataset
     split = split or next(s for s in ("test", "valid", "train") if dataset.length(s))
@@ -134,7 +136,7 @@ def evaluate_part(
         generator = torch.Generator(model.device).manual_seed(stream(recipe.seed, name))
         evaluation = Evaluation(
             model, dataset, split, generator, recipe.seed, cache, place, recipe, log, part.name,
-            samples,
+            samples, processes=processes,
         )  # fmt: skip
         results[name] = evaluate(metric, name, evaluation, folder / out / f"{name}.json")
     return results

@@ -47,8 +47,8 @@ class Workers:
         distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
         gpu = device != "cpu" and torch.cuda.is_available()
         alone = distributed or gpu or log is not None
-        wanted = (1 if alone else cores()) if jobs is None else jobs
-        self.jobs = max(1, min(wanted, most))
+        self.allowed = (1 if alone else cores()) if jobs is None else jobs
+        self.jobs = max(1, min(self.allowed, most))
         self.threads = max(1, cores() // self.jobs)
         self.pool: ProcessPoolExecutor | None = None
 
@@ -70,6 +70,10 @@ class Workers:
             _pass_on()
             self.pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+    def share(self, parts: int) -> int:
+        """Processes that each of so many parts, worked on at once, may start for itself."""
+        return max(1, self.allowed // max(1, min(self.jobs, parts)))
 
     def each(
         self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], log: Any

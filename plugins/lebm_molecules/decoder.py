@@ -78,7 +78,8 @@ class SmilesDecoder(SequenceDecoder):
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Embeddings of ids (B, T) and of what is open after each, (B, T, E)."""
-        return super().embed(inputs) + self.open(_seen(self.changes[inputs].cumsum(1)))
+        opened: Tensor = self.open(_seen(self.changes[inputs].cumsum(1)))
+        return super().embed(inputs) + opened
 
     def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
         """Logits (B, V) of the next token after `token` (B,), and the new state (None to start)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -124,6 +125,15 @@ def compare(
 
 
 def _chemnet_distance(made: Sequence[str], reference: Sequence[str]) -> float:
+    from fcd.utils import calculate_frechet_distance
+
+    return float(calculate_frechet_distance(*_chemnet(tuple(made)), *_chemnet(tuple(reference))))
+
+
+@functools.lru_cache(maxsize=2)  # every row of a table is compared with the same molecules
+def _chemnet(molecules: tuple[str, ...]) -> tuple[Any, Any]:
+    """Mean (512,) and covariance (512, 512) of the molecules' activations in ChemNet."""
     import fcd
 
-    return float(fcd.get_fcd(list(made), list(reference)))
+    activations = fcd.get_predictions(fcd.load_ref_model(), list(molecules))
+    return activations.mean(0), np.cov(activations, rowvar=False)

@@ -46,8 +46,8 @@ class MoleculeInputs(Inputs):
             raise ValueError("Found array with 0 sample(s): X holds no SMILES.")
         self.tokens = MoleculeTokens.build(found, self.notation)
         self.sizes = {
-            "vocab_size": len(self.tokens), "symbols": self.tokens.symbols, "pad": PAD, "bos": BOS, "eos": EOS,
-            "max_length": max(map(len, found)) + 1,
+            "vocab_size": len(self.tokens), "symbols": self.tokens.symbols,
+            "pad": PAD, "bos": BOS, "eos": EOS, "max_length": max(map(len, found)) + 1,
         }  # fmt: skip
         return self
 

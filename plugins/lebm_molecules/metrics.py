@@ -70,10 +70,13 @@ def quality(*, stereo: bool = True, compared_molecules: int = 5_000, pictured: i
         made, train = _smiles(data, list(evaluation.samples)), _smiles(data, data.rows("train"))
         for part, lines in (("train", train), (split, _smiles(data, data.rows(split)))):
             if (data, part) not in known:  # the rows of a table share them
-                known[data, part] = summary(lines, stereo=stereo, compared=compared_molecules)
+                known[data, part] = summary(
+                    lines, stereo=stereo, compared=compared_molecules,
+                    processes=evaluation.processes,
+                )  # fmt: skip
         measured = partial(
             evaluate, train=known[data, "train"], test=known[data, split], stereo=stereo,
-            compared=compared_molecules, processes=1,
+            compared=compared_molecules, processes=evaluation.processes,
         )  # fmt: skip
         values = measured(made)
         if evaluation.name == "model":

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lebm_molecules.chemistry import PROPERTIES, describe, quiet
+from lebm_molecules.chemistry import PROPERTIES, describe, fingerprint, quiet
 from lebm_molecules.distances import tanimoto, unpack
 
 __all__ = ["draw", "line", "neighbours", "properties"]
@@ -50,7 +50,7 @@ def draw(
 
 def neighbours(made: Sequence[str], known: Sequence[str], file: Path) -> tuple[Path, str]:
     """Samples over their nearest training molecules, with the Tanimoto similarity."""
-    near = tanimoto(*(unpack(describe(s).fingerprint for s in side) for side in (made, known)))
+    near = tanimoto(*(unpack(fingerprint(s) for s in side) for side in (made, known)))
     best = near.argmax(1)
     labels = ["sample"] * len(made) + [f"nearest, similarity {n:.2f}" for n in near.max(1)]
     draw([*made, *(known[i] for i in best)], file, labels, columns=len(made))

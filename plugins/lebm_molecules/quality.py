@@ -116,9 +116,12 @@ def evaluate(
     return values
 
 
-def summary(lines: Iterable[Line], *, stereo: bool = True, compared: int = 10_000) -> Molecules:
+def summary(
+    lines: Iterable[Line], *, stereo: bool = True, compared: int = 10_000, processes: int = 1
+) -> Molecules:
     """What `evaluate` keeps of a file, for one that is compared with several times."""
-    return _read(None, "", lines, stereo=stereo, compared=compared)
+    with workers(processes) as pool:
+        return _read(pool, "", lines, stereo=stereo, compared=compared)
 
 
 def _canonical(stereo: bool, chunk: list[Line]) -> list[tuple[int, str, str | None, str]]:

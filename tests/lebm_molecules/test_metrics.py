@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from lebm_core import EBMPrior, LatentEBM, SequenceDecoder, SequenceEncoder
 from lebm_core.run.evaluation import Evaluation
 from lebm_core.run.recipe import load
+from lebm_molecules.chemistry import describe, fingerprint
 from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
 from lebm_molecules.metrics import RATIOS, quality, reconstruction
 
@@ -53,7 +55,23 @@ def test_the_rows_that_no_prior_can_better_stand_beside_the_model(tmp_path: Path
     assert all(control[name] == found[name] for name in control)
 
 
+def test_processes_share_the_work_and_change_nothing(tmp_path: Path) -> None:
+    drawn = ["OCC", "CCO", "CCCC", "C(C"]
+    alone, shared = (
+        quality(compared_molecules=0, pictured=0)(
+            replace(evaluation(tmp_path, molecules(), "model", drawn), processes=processes)
+        )
+        for processes in (1, 2)
+    )
+    assert alone == shared
+
+
 def test_an_untrained_model_gives_few_molecules_back(tmp_path: Path) -> None:
     metric = reconstruction(reconstruction_molecules=2)
     found = metric(evaluation(tmp_path, molecules(), "model", ["CC"]))
     assert found["reconstructed"].n == 2 and found["reconstructed"].value == 0
+
+
+def test_a_fingerprint_alone_is_that_of_the_description() -> None:
+    for smiles in ("CCO", "c1ccc2[nH]ccc2c1", "C[C@H](N)C(=O)O"):
+        assert fingerprint(smiles) == describe(smiles).fingerprint

@@ -63,3 +63,16 @@ def test_jobs_are_counted() -> None:
     with pytest.raises(UsageError, match="--jobs must be at least 1, not 0"):
         Workers(0, 2, "cpu")
     assert Workers(None, 9, "cpu", log=print).jobs == 1
+
+
+@pytest.mark.parametrize(
+    ("jobs", "parts", "at_once", "each"), [(4, 3, 1, 4), (4, 3, 3, 1), (4, 2, 2, 2), (1, 3, 1, 1)]
+)
+def test_a_part_that_is_alone_may_use_all_processes(
+    jobs: int, parts: int, at_once: int, each: int
+) -> None:
+    assert Workers(jobs, parts, "cpu").share(at_once) == each
+
+
+def test_a_library_call_starts_no_process_unasked() -> None:
+    assert Workers(None, 9, "cpu", log=print).share(1) == 1
