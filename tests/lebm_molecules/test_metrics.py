@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
 from lebm_core import EBMPrior, LatentEBM, SequenceDecoder, SequenceEncoder
 from lebm_core.run.evaluation import Evaluation
 from lebm_core.run.recipe import load
-from lebm_molecules.chemistry import describe, fingerprint
+from lebm_molecules.chemistry import DATA, Chem, describe, fingerprint, quiet
 from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
 from lebm_molecules.metrics import RATIOS, quality, reconstruction
+from lebm_molecules.pains import has_pains
 
 TRAIN = ["CCO", "CCN", "CC(C)O", "c1ccccc1", "CCCC", "OCCO", "NCCN", "CC(=O)O"]
 TEST = ["CCCO", "CCCN", "CC(C)N"]
@@ -75,3 +77,17 @@ def test_an_untrained_model_gives_few_molecules_back(tmp_path: Path) -> None:
 def test_a_fingerprint_alone_is_that_of_the_description() -> None:
     for smiles in ("CCO", "c1ccc2[nH]ccc2c1", "C[C@H](N)C(=O)O"):
         assert fingerprint(smiles) == describe(smiles).fingerprint
+
+
+def test_pains_are_those_of_the_catalogue() -> None:
+    parameters = FilterCatalogParams()
+    parameters.AddCatalog(FilterCatalogParams.FilterCatalogs.PAINS)
+    catalogue = FilterCatalog(parameters)
+    rhodanine, quinone = "O=C1NC(=S)SC1=Cc1ccccc1", "O=C1C=CC(=O)C=C1"
+    lines = (DATA / "NCI" / "first_5K.smi").read_text().splitlines()[::10]
+    with quiet():
+        read = map(Chem.MolFromSmiles, [rhodanine, quinone, "CCO", *(s.split()[0] for s in lines)])
+        molecules = [molecule for molecule in read if molecule is not None]
+        expected = [catalogue.HasMatch(molecule) for molecule in molecules]
+        assert [has_pains(molecule) for molecule in molecules] == expected
+    assert expected[:3] == [True, True, False] and sum(expected) > 10
