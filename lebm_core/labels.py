@@ -1,7 +1,6 @@
 """Few labels: which examples have one, and what labels add to the objective of a coupled prior.
 
-Sources: Pang and Wu 2021, arXiv 2108.11556 (coupling, information bottleneck); Miyato et al. 2018,
-arXiv 1704.03976 (virtual adversarial smoothness of p(y | x)).
+Source: Pang and Wu 2021, arXiv 2108.11556 (coupling, information bottleneck).
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
-from torch.nn.functional import cross_entropy, kl_div, one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
 from lebm_core.data import Batch, Dataset
-from lebm_core.decoder import frozen
 from lebm_core.errors import UsageError
 from lebm_core.options import LearningOptions
 from lebm_core.randomness import normal_like
+from lebm_core.smoothness import inconsistency, roughness
 
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
@@ -26,8 +25,6 @@ __all__ = [
     "Labelled", "choose_labelled", "codes_with_classes", "labels_of", "likeliest",
     "mutual_information", "symbol_terms",
 ]  # fmt: skip
-
-PROBE = 1e-2  # length of the step that finds the worst direction, per square root of an entry
 
 
 def labels_of(dataset: Dataset, split: str) -> Tensor:
@@ -168,7 +165,8 @@ def symbol_terms(
     """What a coupled prior adds to the loss of a batch, and figures to log.
 
     -`mutual_information` I(z; y) + `label_weight` times the cross-entropy of known labels +
-    `smoothness` times the divergence of p(y | x) from itself at the worst point near x.
+    `smoothness` times the divergence of p(y | x) from itself at the worst point near x +
+    `consistency` times that from p(y | part of x).
 
     Args:
         model: its prior is coupled.
@@ -192,6 +190,10 @@ def symbol_terms(
         rough = roughness(model, batch, options.smoothness_radius, generator)
         loss = loss + options.smoothness * rough
         metrics["roughness"] = rough.detach()
+    if options.consistency > 0:
+        apart = inconsistency(model, batch, options.consistency_hidden, generator)
+        loss = loss + options.consistency * apart
+        metrics["inconsistency"] = apart.detach()
     return loss, metrics
 
 
@@ -202,69 +204,6 @@ def mutual_information(logits: Tensor) -> Tensor:
     mean = p.mean(0)
     # Of log 0 only the value would be right, not the gradient.
     return (p * log_p).sum(-1).mean() - (mean * mean.clamp(min=1e-30).log()).sum()
-
-
-def roughness(
-    model: LatentEBM, batch: Batch, radius: float, generator: torch.Generator | None
-) -> Tensor:
-    """KL(p(y | x) || p(y | x + r)) in nats, r the worst of its length (Miyato et al. 2018, eq. 8).
-
-    Args:
-        model: with an encoder.
-        batch: examples of real numbers, or such that the encoder's `embed` makes numbers of.
-        radius: root mean square of r, in the units of x; missing values, NaN, stay missing. Where
-            the encoder embeds x, the length of r over that of an average word, which no growing
-            of the embedding can escape.
-        generator: source of all randomness; the same noise of the code on both sides.
-
-    Raises:
-        UsageError: where neither x nor what the encoder makes of it is of real numbers, or there
-            is no encoder.
-    """
-    encoder = model.need_encoder("learning.smoothness")
-    x = encoder.embed(batch.x)  # once: one mask of dropout for all that is compared
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise UsageError("learning.smoothness needs examples of real numbers; set it to 0.")
-
-    def log_p(at: Tensor) -> Tensor:
-        q = encoder.from_embedded(at, batch.x, batch.context)
-        logits: Tensor = model.prior.logits(q.mean + q.stddev * noise, batch.context)  # type: ignore[operator]
-        found: Tensor = logits.log_softmax(-1)
-        return found
-
-    noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
-    with torch.no_grad():
-        there = log_p(x)
-    seen = ~x.isnan()
-    own = x is batch.x
-    length = seen.flatten(1).sum(1, keepdim=True).sqrt() if own else _word_length(x)
-    probe = _of_length(normal_like(x.detach(), generator) * seen, PROBE * length).requires_grad_()
-    with frozen(encoder, model.prior):
-        away = kl_div(log_p(x.detach() + probe), there, log_target=True, reduction="sum")
-        (worst,) = torch.autograd.grad(away, probe)
-    moved = log_p(x + _of_length(torch.where(seen, worst, 0.0), radius * length))
-    found: Tensor = kl_div(moved, there, log_target=True, reduction="batchmean")
-    return found
-
-
-def _word_length(embedded: Tensor) -> Tensor:
-    """Root mean square length of each example's words that are not 0, (B, 1).
-
-    Args:
-        embedded: (B, T, E) vectors of words, or (B, V) weights of them.
-    """
-    lengths = embedded.detach().flatten(2).norm(dim=2) if embedded.ndim > 2 else embedded.detach()
-    many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
-    found: Tensor = lengths.norm(dim=1, keepdim=True) / many.sqrt()
-    return found
-
-
-def _of_length(direction: Tensor, length: Tensor) -> Tensor:
-    """Each row made as long as its entry of `length`, (B, 1)."""
-    flat = direction.flatten(1)
-    scaled = length * flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-12)
-    found: Tensor = scaled.view_as(direction)
-    return found
 
 
 def _code(model: LatentEBM, batch: Batch, generator: torch.Generator | None) -> Tensor:

@@ -41,7 +41,7 @@ TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
 }
 LEAST = {
     "labels": 0, "labelled_batch": 1, "label_weight": 0, "mutual_information": 0, "smoothness": 0,
-    "smoothness_radius": 0,
+    "smoothness_radius": 0, "consistency": 0, "consistency_hidden": 0,
 }  # fmt: skip
 MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
 MOMENT_DECAY = 0.98
@@ -87,6 +87,11 @@ class Learning:
                 raise UsageError(
                     f"learning.{key} = {getattr(options, key)} must be at least {least}."
                 )
+        if options.consistency_hidden >= 1:
+            raise UsageError(
+                f"learning.consistency_hidden = {options.consistency_hidden} must be below 1: "
+                "something has to be seen."
+            )
         self.options, self.monitor = options, monitor
         self.decoder_rule = DECODER_RULES[options.decoder]
         self.tilt_rule = TILT_RULES[options.tilt](options)

@@ -128,6 +128,12 @@ class LearningOptions:
         "how far p(y|x) is to be smooth: root mean square of the change of x, in its units; "
         "of text the length of the change over that of an average word's embedding",
     )
+    consistency: float = _opt(
+        0.0, "weight of p(y|x) being the same with part of x hidden, coupled prior with an encoder"
+    )
+    consistency_hidden: float = _opt(
+        0.5, "share of x that is hidden: words of a text, else entries of x, set to 0"
+    )
     code_penalty: float = _opt(1e-2, "L2 of the codes, autoencoder rule only")
     energy_l2: float = _opt(0.0, "L2 penalty of f on posterior and prior samples")
     reference_samples: int = _opt(4, "reference samples per code, density-ratio only")

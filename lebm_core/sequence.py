@@ -24,6 +24,7 @@ from lebm_core.vocabulary_loss import token_nll
 __all__ = ["SequenceDecoder", "SequenceDistribution", "SequenceEncoder"]
 
 CELLS = ("lstm", "gru", "transformer")
+POOLINGS = ("last", "mean", "max")
 LONGEST = 60  # drawn by a decoder that was told no other length
 
 
@@ -176,6 +177,11 @@ class SequenceEncoder(Encoder):
         dropout: of the embeddings, in training.
         pad: id of the padding.
         half: bfloat16 in gradients where that is faster.
+        pooling: of each direction's states the "last", or over all tokens the "mean" or the "max"
+            (Conneau et al. 2017, arXiv 1705.02364), which sees every word alike.
+
+    Raises:
+        UsageError: for an unknown cell or pooling, or a padding outside the vocabulary.
     """
 
     def __init__(
@@ -188,9 +194,16 @@ class SequenceEncoder(Encoder):
         dropout: float = 0.2,
         pad: int = 0,
         half: bool = True,
+        pooling: str = "last",
     ) -> None:
         super().__init__()
         _check(cell, vocab_size, pad, pad, pad, CELLS[:2])
+        if pooling not in POOLINGS:
+            raise UsageError(
+                f'encoder.pooling = "{pooling}": accepted are {", ".join(POOLINGS)}.'
+                + did_you_mean(pooling, POOLINGS)
+            )
+        self.pooling = pooling
         self.latent_dim, self.pad, self.allow_half = latent_dim, pad, half
         self.embedding = nn.Embedding(vocab_size, embed_dim)
         nn.init.normal_(self.embedding.weight, std=0.1)
@@ -222,9 +235,18 @@ class SequenceEncoder(Encoder):
         with torch.autocast(device, torch.bfloat16, enabled=half):
             left, _ = self.left(embedded)
             right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))
-        rows = torch.arange(len(x), device=x.device)
-        ends = torch.cat([left[rows, last], right[rows, last]], dim=-1).float()
-        return gaussian_code(self.output(ends))
+        states = torch.cat([left, right], dim=-1).float()
+        return gaussian_code(self.output(self._pooled(states, lengths)))
+
+    def _pooled(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """One vector (B, 2 H) of the states (B, T, 2 H) of each sequence."""
+        if self.pooling == "last":
+            return states[torch.arange(len(states), device=states.device), lengths - 1]
+        steps = torch.arange(states.shape[1], device=states.device)
+        outside = (steps >= lengths[:, None])[..., None]
+        if self.pooling == "max":
+            return states.masked_fill(outside, -torch.inf).amax(1)
+        return states.masked_fill(outside, 0.0).sum(1) / lengths[:, None]
 
 
 def _check(

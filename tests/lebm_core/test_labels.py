@@ -10,7 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from lebm_core import Batch, CoupledPrior, LatentEBM, Learning, LearningOptions, ShortRun
+from lebm_core import (
+    Batch,
+    CoupledPrior,
+    LatentEBM,
+    Learning,
+    LearningOptions,
+    SequenceDecoder,
+    SequenceEncoder,
+    ShortRun,
+)
 from lebm_core.errors import UsageError
 from lebm_core.labels import (
     Labelled,
@@ -18,9 +27,9 @@ from lebm_core.labels import (
     codes_with_classes,
     likeliest,
     mutual_information,
-    roughness,
     symbol_terms,
 )
+from lebm_core.smoothness import inconsistency, roughness
 from lebm_tabular.networks import TabularDecoder, TabularEncoder
 
 D = 3
@@ -199,10 +208,13 @@ def test_each_term_has_its_sign_and_weight() -> None:
     wrong = float(torch.nn.functional.cross_entropy(logits, data.y).detach())
     generator = torch.Generator().manual_seed(0)
     rough = float(roughness(model, batch, 0.15, generator).detach())
-    assert information > 0 and rough > 0
+    generator = torch.Generator().manual_seed(0)
+    apart = float(inconsistency(model, batch, 0.25, generator).detach())
+    assert information > 0 and rough > 0 and apart > 0
     assert loss(mutual_information=3.0) == pytest.approx(-3 * information)
     assert loss(label_weight=2.0) == pytest.approx(2 * wrong)
     assert loss(smoothness=5.0) == pytest.approx(5 * rough)
+    assert loss(consistency=4.0, consistency_hidden=0.25) == pytest.approx(4 * apart)
 
 
 def test_information_has_a_gradient_where_a_class_is_certain() -> None:
@@ -216,6 +228,7 @@ def test_information_has_a_gradient_where_a_class_is_certain() -> None:
     [
         ({"labelled_batch": 0}, "learning.labelled_batch = 0 must be at least 1"),
         ({"smoothness": -1.0}, "learning.smoothness = -1.0 must be at least 0"),
+        ({"consistency_hidden": 1.0}, "consistency_hidden = 1.0 must be below 1"),
         ({"decoder": "autoencoder"}, "learns no labels"),
         ({}, "has 3 classes, the prior 2"),
     ],
@@ -268,9 +281,55 @@ def test_only_what_is_observed_is_moved() -> None:
     torch.testing.assert_close(moved.norm(dim=1), torch.full((49,), length))
 
 
+def test_the_whole_teaches_the_part() -> None:
+    model, x = toy(), Rows().x
+    seen: list[Tensor] = []
+    model.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))  # type: ignore[union-attr]
+    found = inconsistency(model, Batch(x), 0.25, torch.Generator().manual_seed(0))
+    whole, part = seen
+    torch.testing.assert_close(whole, x)
+    shown = part != 0
+    torch.testing.assert_close(part, x * shown)
+    # 800 entries, each hidden with chance 1/4: four standard deviations are 0.06.
+    assert abs(float(shown.float().mean()) - 0.75) < 0.06
+    noise = torch.randn(len(x), D, generator=torch.Generator().manual_seed(0))
+
+    def log_p(at: Tensor) -> Tensor:
+        q = model.encoder(at)  # type: ignore[misc]
+        return model.prior.logits(q.mean + q.stddev * noise).log_softmax(-1)  # type: ignore[operator]
+
+    there = log_p(x).detach()
+    expected = (there.exp() * (there - log_p(x * shown))).sum(1).mean()
+    torch.testing.assert_close(found, expected)
+    weights = list(model.prior.parameters())
+    for one, other in zip(
+        torch.autograd.grad(found, weights), torch.autograd.grad(expected, weights), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+    alike = inconsistency(model, Batch(x), 0.0, torch.Generator().manual_seed(0))
+    assert float(alike.detach()) == pytest.approx(0, abs=1e-6)
+
+
+def test_of_a_text_whole_words_are_hidden() -> None:
+    torch.manual_seed(0)
+    encoder = SequenceEncoder(D, 20, embed_dim=6, hidden=5, dropout=0.0)
+    model = LatentEBM(CoupledPrior(D, 2, (16,)), SequenceDecoder(D, 20, hidden=8), encoder)
+    seen: list[Tensor] = []
+    encoder.left.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))
+    x = torch.randint(3, 20, (100, 8), generator=torch.Generator().manual_seed(0))
+    inconsistency(model, Batch(x), 0.5, torch.Generator().manual_seed(1))
+    whole, part = seen
+    kept = (part == whole).all(-1)
+    assert bool(((part == 0).all(-1) | kept).all())
+    # Of 800 words half are hidden: four standard deviations are 0.07.
+    assert abs(float(kept.float().mean()) - 0.5) < 0.07
+
+
 def test_what_cannot_be_smooth_says_so() -> None:
     with pytest.raises(UsageError, match="real numbers"):
         roughness(toy(), Batch(torch.ones(3, 4, dtype=torch.long)), 0.1, None)
+    with pytest.raises(UsageError, match="consistency needs examples of real numbers"):
+        inconsistency(toy(), Batch(torch.ones(3, 4, dtype=torch.long)), 0.1, None)
     with pytest.raises(UsageError, match="smoothness needs an encoder"):
         roughness(toy(encoder=False), Batch(torch.ones(3, 4)), 0.1, None)
     with pytest.raises(UsageError, match="No training example has a label"):

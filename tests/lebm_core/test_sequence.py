@@ -146,15 +146,23 @@ def test_greedy_is_the_mode_and_nucleus_of_almost_nothing_too() -> None:
         model(z).sample(top_p=0.0)
 
 
-def test_encoder_sees_each_sequence_up_to_its_own_end() -> None:
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_encoder_sees_each_sequence_up_to_its_own_end(pooling: str) -> None:
     torch.manual_seed(0)
-    encoder = SequenceEncoder(3, 12, embed_dim=8, hidden=8).eval()
+    encoder = SequenceEncoder(3, 12, embed_dim=8, hidden=8, pooling=pooling).eval()
     with torch.no_grad():
         together = encoder(torch.cat([X, X.new_zeros(3, 3)], 1)).mean
         for i, length in enumerate((5, 3, 4)):
             assert torch.allclose(encoder(X[i : i + 1, :length]).mean[0], together[i], atol=1e-6)
         backwards = encoder(X[:1].flip(1)).mean  # and it is not a bag of words
         assert not torch.allclose(backwards[0], together[0], atol=1e-3)
+        left, right = (
+            net(encoder.embedding(x[None]))[0][0]
+            for net, x in ((encoder.left, X[1, :3]), (encoder.right, X[1, :3].flip(0)))
+        )
+        states = torch.cat([left, right], dim=1)
+        pooled = {"last": states[-1], "mean": states.mean(0), "max": states.amax(0)}[pooling]
+        assert torch.allclose(encoder.output(pooled)[:3], together[1], atol=1e-6)
         encoder.output.weight[:, :8] = 0  # the right-to-left direction alone sees the first word
         first = encoder(torch.cat([X[:1, :1] + 1, X[:1, 1:]], dim=1)).mean
         assert not torch.allclose(first, encoder(X[:1]).mean, atol=1e-4)
@@ -206,6 +214,8 @@ def test_the_output_starts_at_the_frequencies_of_the_training_tokens() -> None:
 def test_errors_name_the_choice() -> None:
     with pytest.raises(UsageError, match='Did you mean "lstm"'):
         SequenceDecoder(2, 10, cell="ltsm")
+    with pytest.raises(UsageError, match='"man": accepted are last, mean, max.*"mean"'):
+        SequenceEncoder(2, 10, pooling="man")
     with pytest.raises(UsageError, match="vocabulary of 2"):
         SequenceDecoder(2, 2)
 
