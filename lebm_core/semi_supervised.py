@@ -2,8 +2,8 @@
 
 The model is p(y, z) p(x | z) with p(y, z) proportional to exp(F_y(z)) p0(z), from Pang and Wu 2021,
 arXiv 2108.11556. What a step makes large is the mean of the bound of log p(x) over a batch, plus,
-each with its weight, the mean of E_q log p(y | z) over labelled examples, I(z; y), and the
-smoothness of p(y | x).
+each with its weight, the mean of E_q log p(y | z) over labelled examples, I(z; y), the smoothness
+of p(y | x), and its agreement with p(y | part of x).
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ class LatentEBMClassifier(
             words, of which the embedding is moved); None for what suits the kind of X.
         smoothness_radius: how far it is to be smooth: root mean square of the change of x, or the
             length of the embedding's change over that of an average word; None likewise.
+        consistency: weight of p(y | x) being the same with part of x hidden, which spreads what
+            few labels say of some words to those that stand with them.
+        consistency_hidden: share that is hidden, of words, else of the entries of x.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.
@@ -116,6 +119,8 @@ class LatentEBMClassifier(
         mutual_information: float = 10.0,
         smoothness: float | None = None,
         smoothness_radius: float | None = None,
+        consistency: float = 0.0,
+        consistency_hidden: float = 0.5,
         kl_weight: float = 1.0,
         batch_size: int = 200,
         labelled_batch: int = 64,
@@ -142,6 +147,8 @@ class LatentEBMClassifier(
         self.mutual_information = mutual_information
         self.smoothness = smoothness
         self.smoothness_radius = smoothness_radius
+        self.consistency = consistency
+        self.consistency_hidden = consistency_hidden
         self.kl_weight = kl_weight
         self.batch_size = batch_size
         self.labelled_batch = labelled_batch
@@ -280,6 +287,8 @@ class LatentEBMClassifier(
             "mutual_information": (self.mutual_information >= 0, "0 or more"),
             "smoothness": ((self.smoothness or 0) >= 0, "0 or more, or None"),
             "smoothness_radius": ((self.smoothness_radius or 0) >= 0, "0 or more, or None"),
+            "consistency": (self.consistency >= 0, "0 or more"),
+            "consistency_hidden": (0 <= self.consistency_hidden < 1, "from 0 to below 1"),
             "unlabelled": (self.unlabelled == self.unlabelled, "a value that equals itself"),
             "validation_fraction": (0 < self.validation_fraction < 1, "between 0 and 1"),
             "finish_steps": (self.finish_steps >= 0, "0 or more"),
@@ -343,6 +352,7 @@ class LatentEBMClassifier(
             mutual_information=self.mutual_information, label_weight=self.label_weight,
             smoothness=smooth if self.smoothness is None else self.smoothness,
             smoothness_radius=radius if self.smoothness_radius is None else self.smoothness_radius,
+            consistency=self.consistency, consistency_hidden=self.consistency_hidden,
             energy_l2=1e-4, code_pool=CODE_POOL,
         )  # fmt: skip
         batches = -(-len(data) // self.batch_size)

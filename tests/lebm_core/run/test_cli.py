@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -31,11 +30,13 @@ def run(*arguments):
 
 
 def test_help_starts_fast_and_without_torch():
-    times = []
+    times = []  # of the processor, for other tests may run beside this one
     for _ in range(5):
-        began = time.perf_counter()
+        before = os.times()
         shown = run("--help")
-        times.append(time.perf_counter() - began)
+        after = os.times()
+        spent = after.children_user - before.children_user
+        times.append(spent + after.children_system - before.children_system)
     assert shown.returncode == 0 and "recipe" in shown.stdout and shown.stderr == ""
     assert min(times) < 0.3
     code = (
