@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lebm_core.class_start import check_class_start, start_classes
 from lebm_core.data import Batch, Dataset
 from lebm_core.decoder import frozen
 from lebm_core.decoder_rules import Codes, autoencoder, mcmc, variational
@@ -42,6 +43,7 @@ TILT_RULES: dict[str, Callable[[LearningOptions], Any]] = {
 LEAST = {
     "labels": 0, "labelled_batch": 1, "label_weight": 0, "mutual_information": 0, "smoothness": 0,
     "smoothness_radius": 0, "consistency": 0, "consistency_hidden": 0,
+    "class_start": 0,
 }  # fmt: skip
 MONITOR_EVERY = 50  # updates between two chains run only to watch f(chain), density ratio
 MOMENT_DECAY = 0.98
@@ -99,11 +101,12 @@ class Learning:
         self.model: LatentEBM | None = None
         self.labelled: Labelled | None = None
         self.calls = 0
+        self.clustered: tuple[Dataset, int] | None = None  # data and seed, until classes begin
         self.step_said: str | None = None
         self.moments: Tensor | None = None  # running mean and mean square of the codes, (2, d)
 
     def prepare(self, model: LatentEBM, dataset: Dataset, seed: int) -> None:
-        """Chooses the examples that keep their label; sees that properties are there to learn.
+        """Chooses the examples that keep their label; sees that the data set has what is learned.
 
         Args:
             model: a prior without classes needs no labels.
@@ -128,6 +131,9 @@ class Learning:
                 f"The data set has {classes} classes, the prior {known}: set prior.n_classes to "
                 f"{classes}, or leave it to the data."
             )
+        if self.options.class_start:
+            check_class_start(model, self.options.class_start)
+            self.clustered = dataset, seed
         if model.prior.n_classes and self.options.labels:
             rows = choose_labelled(labels_of(dataset, "train"), self.options.labels, seed)
             self.labelled = Labelled(dataset, rows, self.options.labelled_batch)
@@ -149,6 +155,11 @@ class Learning:
             generator: source of all randomness.
         """
         self.model = model
+        rest = self.options.kl_zero / max(1, self.options.kl_cycles)
+        if self.clustered is not None and progress >= rest:
+            dataset, seed = self.clustered
+            start_classes(model, dataset, self.options.class_start, seed)
+            self.clustered = None
         if self.labelled is not None:  # the other labels are hidden
             batch = batch._replace(y=None, labelled=self.labelled.draw(generator, model.device))
         codes = self.decoder_rule(model, batch, self.options, progress, generator)
@@ -234,12 +245,16 @@ class Learning:
             state |= {f"inference.{k}": v for k, v in inference.items()}
         if self.moments is not None:
             state["moments"] = self.moments
+        if self.options.class_start:
+            state["classes_begun"] = torch.tensor(self.clustered is None)
         return {**state, "calls": torch.tensor(self.calls)}
 
     def load_state_dict(self, state: dict[str, Tensor], model: LatentEBM | None = None) -> None:
         """Takes back what `state_dict` gave; `model` is needed where inference keeps chains."""
         self.calls = int(state["calls"])
         self.moments = state.get("moments")
+        if bool(state.get("classes_begun", False)):
+            self.clustered = None
         self.tilt_rule.load_state_dict(_under(state, "tilt."))
         if model is not None:
             self.model = model

@@ -111,6 +111,11 @@ class LearningOptions:
     mutual_information: float = _opt(
         0.0, "weight of I(z; y) for a coupled prior (information bottleneck)"
     )
+    class_start: int = _opt(
+        0,
+        "clusters of the codes that classes begin as where the KL weight begins to rise, for a "
+        "coupled prior without labels; 0: classes begin at random",
+    )
     label_weight: float = _opt(
         1.0, "weight of log p(y|x) where labels are known and the prior is coupled"
     )
