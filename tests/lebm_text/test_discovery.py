@@ -164,9 +164,10 @@ def dialogues(folder: Path, n: int) -> None:
 def test_classes_are_found_and_judged_from_data_to_report(tmp_path):
     dialogues(tmp_path, 60)
     changes = [
-        "prior.n_classes=2", "prior.steps=30", "training.epochs=30", "training.lr_decoder=1e-2",
-        "training.lr_encoder=1e-2", "training.lr_prior=1e-2", "learning.finish_steps=600",
-        "learning.mutual_information=10", "learning.smoothness=0", "learning.kl_zero=0.4",
+        "prior.n_classes=2", "learning.class_start=2", "prior.steps=30", "training.epochs=30",
+        "training.lr_decoder=1e-2", "training.lr_encoder=1e-2", "training.lr_prior=1e-2",
+        "learning.finish_steps=600", "learning.mutual_information=10", "learning.smoothness=0",
+        "learning.kl_zero=0.4",
         "learning.tilt_start=0.4", "learning.reference_samples=2", "learning.code_pool=256",
         "evaluation.discovery_samples=40", "evaluation.controls=[vae]",
     ]  # fmt: skip
