@@ -18,15 +18,32 @@ from lebm_core.errors import UsageError
 from lebm_core.finish import aggregate_codes
 
 if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
+
     from lebm_core.coupled_prior import CoupledPrior
     from lebm_core.data import Dataset
     from lebm_core.model import LatentEBM
 
-__all__ = ["check_class_start", "start_classes", "teach_clusters"]
+__all__ = ["check_class_start", "k_means", "start_classes", "teach_clusters"]
 
 CODES = 20_000  # that are clustered
 STARTS, ROUNDS = 3, 100  # of k-means, the best of which is taken
 STEPS, BATCH, RATE = 400, 256, 3e-3  # of Adam, for F to know the clusters
+
+
+def k_means(x: object, n: int, seed: int) -> KMeans:
+    """k-means (the best of 3 starts) with n clusters, or as many as there are rows.
+
+    Args:
+        x: (N, features), a tensor or a scipy matrix in CSR form.
+        n: clusters.
+        seed: of the starts.
+    """
+    from sklearn.cluster import KMeans  # it takes a second to import
+
+    numbers = x.numpy() if isinstance(x, Tensor) else x
+    clusters = min(n, numbers.shape[0])  # type: ignore[attr-defined]
+    return KMeans(clusters, n_init=STARTS, max_iter=ROUNDS, random_state=seed).fit(numbers)
 
 
 def check_class_start(model: LatentEBM, n: int) -> None:
@@ -65,10 +82,7 @@ def teach_clusters(
     prior: CoupledPrior, codes: Tensor, clusters: int, seed: int, generator: torch.Generator
 ) -> None:
     """Teaches F, in place, that codes (N, d) of the k-th cluster are of class k."""
-    from sklearn.cluster import KMeans  # it takes a second to import
-
-    found = KMeans(min(clusters, len(codes)), n_init=STARTS, max_iter=ROUNDS, random_state=seed)
-    y = torch.from_numpy(found.fit_predict(codes.cpu().numpy())).long().to(codes.device)
+    y = torch.from_numpy(k_means(codes.cpu(), clusters, seed).labels_).long().to(codes.device)
     optimizer = torch.optim.Adam(prior.parameters(), RATE)
     with torch.enable_grad():
         for _ in range(STEPS):

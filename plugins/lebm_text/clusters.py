@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from lebm_core.class_start import k_means
 from lebm_core.data import subset
 from lebm_core.inference import Amortized
 from lebm_core.run.evaluation import Evaluation
 from lebm_text.dailydialog import DialogueDataset
 from lebm_text.metrics import text_of
 
-__all__ = ["Assignment", "assigned", "clustered_codes", "clustered_words", "k_means"]
+__all__ = ["Assignment", "assigned", "clustered_codes", "clustered_words"]
 
 AT_ONCE = 128
 
@@ -80,19 +80,6 @@ def clustered_words(
     fitted = k_means(data.vectors("train", some), n, evaluation.seed)
     ids = torch.from_numpy(fitted.predict(data.vectors(evaluation.split, rows))).long()
     return Assignment(one_hot(ids, fitted.n_clusters).double(), ids)
-
-
-def k_means(x: object, n: int, seed: int) -> KMeans:
-    """k-means (the best of 3 starts) with n clusters, or as many as there are rows.
-
-    Args:
-        x: (N, features), a tensor or a scipy matrix in CSR form.
-        n: clusters.
-        seed: of the starts.
-    """
-    numbers = x.numpy() if isinstance(x, Tensor) else x
-    clusters = min(n, numbers.shape[0])  # type: ignore[attr-defined]
-    return KMeans(clusters, n_init=3, max_iter=100, random_state=seed).fit(numbers)
 
 
 @torch.no_grad()

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from lebm_core import run_recipe
+from lebm_core.class_start import k_means
 from lebm_core.errors import UsageError
 from lebm_core.run.build import build_metrics, check_recipe
 from lebm_core.run.recipe import apply, load
 from lebm_text.agreement import agreement, batch_homogeneity, batch_information, information
 from lebm_text.class_samples import described
-from lebm_text.clusters import k_means
 from lebm_text.dailydialog import DialogueDataset
 from lebm_text.discovery import build
 from lebm_text.vocabulary import Vocabulary
