@@ -162,6 +162,8 @@ def _parts(
     recipe: Recipe, dataset: object, folder: Path, data_dir: str | Path | None
 ) -> list[Part]:
     """The model and its controls, each with its recipe, once all are known to be possible."""
+    from lebm_core.class_start import check_class_start  # imports torch
+
     parts = [Part("model", folder, recipe, dataset)]  # type: ignore[arg-type]
     for name, changes in recipe.controls.items():
         changed = apply(recipe, changes, f'the control "{name}"')
@@ -172,7 +174,9 @@ def _parts(
     for part in parts:
         check_recipe(part.recipe, "" if part.name == "model" else part.name)
         if part.trained() is None:
-            build_model(part.recipe, part.dataset)
+            model = build_model(part.recipe, part.dataset)
+            if part.recipe.learning.class_start:
+                check_class_start(model, part.recipe.learning.class_start)
     return parts
 
 

@@ -195,3 +195,9 @@ def test_the_metric_needs_attributes(text_file, tmp_path):
         run_recipe(
             "discover-dailydialog", "smoke", changes, out=tmp_path / "run", log=lambda line: None
         )
+
+
+def test_clusters_for_a_prior_without_classes_are_refused_before_a_run_begins(tmp_path):
+    with pytest.raises(UsageError, match="class_start = 3 needs an encoder and a coupled prior"):
+        run_recipe("image-digits", "smoke", ["learning.class_start=3"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
