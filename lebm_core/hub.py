@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_model, save_file
+from torch import Tensor, nn
 
 from lebm_core import inference as _inference
 from lebm_core.controlled_prior import ControlledPrior
@@ -48,7 +49,7 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
             "heads": model.heads.options,
             "format": FORMAT,
         }
-        save_model(model, str(save_directory / WEIGHTS))
+        save_file(_weights(model), str(save_directory / WEIGHTS))
         (save_directory / CONFIG).write_text(json.dumps({KEY: parts}, indent=2) + "\n")
 
     @classmethod
@@ -132,6 +133,16 @@ def _load(
         reason = str(error).splitlines()[0]
         raise UsageError(f"{folder / WEIGHTS} does not fit {config}: {reason}") from error
     return model.to(device).eval()
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    """The state, each tensor by itself: a GPU keeps the weights of an LSTM in one storage.
+
+    A tensor of two names is there once, as `safetensors.torch.load_model` wants it.
+    """
+    once = {name for part in (model.named_parameters(), model.named_buffers()) for name, _ in part}
+    state = model.state_dict()
+    return {name: state[name].cpu().contiguous() for name in state if name in once}
 
 
 def _describe(part: Component, kind: str) -> dict[str, Any]:

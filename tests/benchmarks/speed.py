@@ -139,6 +139,7 @@ def posterior_step(
     x[torch.arange(batch), lengths - 1] = decoder.eos
     x, z = x.to(device), torch.randn(batch, 32, device=device)
     decoder.eval()
+    decoder.net.rnn.train()  # cuDNN differentiates it in no other mode; it has no dropout
     steps, s = 5, 0.1
 
     def plain() -> Tensor:

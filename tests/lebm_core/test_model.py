@@ -17,6 +17,7 @@ from lebm_core import (
     LatentEBM,
     MixturePrior,
     SecondStagePrior,
+    SequenceDecoder,
     ShortRun,
 )
 from lebm_core.errors import UsageError
@@ -60,6 +61,27 @@ def test_saved_models_come_back_as_they_were(prior: object, tmp_path: Path) -> N
     )
     assert torch.equal(first, second)
     assert not again.training
+
+
+def test_weights_in_one_storage_are_saved_each_by_itself(tmp_path: Path) -> None:
+    """On a GPU the weights of an LSTM are views of one storage; a tensor may have two names."""
+    torch.manual_seed(0)
+    decoder = SequenceDecoder(2, 9, cell="lstm", embed_dim=4, hidden=5)
+    recurrent = next(m for m in decoder.modules() if isinstance(m, torch.nn.LSTM))
+    weights = list(recurrent.parameters())
+    flat = torch.cat([p.detach().flatten() for p in weights])
+    for p, part in zip(weights, flat.split([p.numel() for p in weights]), strict=True):
+        p.data = part.view_as(p)
+    decoder.again = weights[0]
+    model = LatentEBM(EBMPrior(2, (8,)), decoder)
+    model.save_pretrained(tmp_path / "m")
+    plain = SequenceDecoder(2, 9, cell="lstm", embed_dim=4, hidden=5)
+    plain.again = next(m for m in plain.modules() if isinstance(m, torch.nn.LSTM)).weight_ih_l0
+    again = LatentEBM.from_pretrained(tmp_path / "m", decoder=plain)
+    state = again.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+    kept = sum(p.numel() for p in model.parameters()) * 4
+    assert (tmp_path / "m" / "model.safetensors").stat().st_size < kept + 5_000
 
 
 def test_an_unregistered_decoder_must_be_passed(tmp_path: Path) -> None:

@@ -81,12 +81,16 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("crash", [1, 4, 11])
-def test_resuming_is_exact(make, tmp_path, rule, crash):
-    whole, result, _, order = make("whole", rule)
-    make("cut", rule, crash=crash)
-    resumed, again, _, rest = make("cut", rule, resume=True)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
+def test_resuming_is_exact(make, tmp_path, rule, crash, device):
+    whole, result, _, order = make("whole", rule, device=device)
+    make("cut", rule, crash=crash, device=device)
+    resumed, again, _, rest = make("cut", rule, resume=True, device=device)
     assert result.steps == again.steps == 18
     assert torch.equal(weights(whole), weights(resumed))
     assert order[-len(rest) :] == rest
