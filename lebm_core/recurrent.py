@@ -2,7 +2,8 @@
 
 Each has `prepare` (what does not depend on z), `run` (all steps at once) and `step` (one step, for
 sampling). Within a chain nothing but z moves, so there the recurrent net adds the projected z to
-input gates computed once and differentiates by hand, for z alone (`lebm_core.kernels`).
+input gates computed once and differentiates by hand, for z alone (`lebm_core.kernels`). That is for
+CPUs: on a GPU cuDNN's own net is five times as fast (docs/results/speed.md).
 """
 
 from __future__ import annotations
@@ -76,12 +77,13 @@ class RecurrentNet(nn.Module):
 
     def prepare(self, embedded: Tensor, half: bool) -> Tensor | None:
         """The input gates without z's share, (T, B, gates), where only z will be differentiated."""
-        if self.layers > 1 or self.rnn.weight_ih_l0.requires_grad or not torch.is_grad_enabled():
+        weight = self.rnn.weight_ih_l0
+        if self.layers > 1 or weight.is_cuda or weight.requires_grad or not torch.is_grad_enabled():
             return None
         with torch.no_grad():
             dtype = torch.bfloat16 if half else embedded.dtype
-            weight = self.rnn.weight_ih_l0[:, : self.embed_dim].to(dtype)
-            gates: Tensor = embedded.transpose(0, 1).to(dtype) @ weight.T
+            gates: Tensor = embedded.transpose(0, 1).to(dtype)
+            gates = gates @ weight[:, : self.embed_dim].to(dtype).T
             bias: Tensor = self.rnn.bias_ih_l0
             return gates.to(embedded.dtype) + bias
 
@@ -100,13 +102,21 @@ class RecurrentNet(nn.Module):
             embedded = embedded.repeat_interleave(k, 0)
         inputs = torch.cat([embedded, z[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
         first_state = self.first_state(z)
-        # cuDNN gives no gradient in evaluation mode, which is the mode of every chain.
-        fused = self.rnn.training or not torch.is_grad_enabled()
-        with (
-            torch.backends.cudnn.flags(enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32),
-            torch.autocast(z.device.type, torch.bfloat16, enabled=half),
-        ):
-            out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
+        # cuDNN gives no gradient in evaluation mode, which is the mode of every chain. Where
+        # nothing is dropped between layers, training mode is the same.
+        training = self.rnn.training
+        fused = training or not self.rnn.dropout or not torch.is_grad_enabled()
+        self.rnn.training = training or (fused and torch.is_grad_enabled())
+        try:
+            with (
+                torch.backends.cudnn.flags(
+                    enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32
+                ),
+                torch.autocast(z.device.type, torch.bfloat16, enabled=half),
+            ):
+                out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
+        finally:
+            self.rnn.training = training
         return out.to(z.dtype)  # type: ignore[no-any-return]
 
     def step(self, embedded: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:

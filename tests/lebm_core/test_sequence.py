@@ -74,6 +74,18 @@ def test_several_codes_for_each_sequence(cell: str, chain: bool) -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_nothing_is_dropped_in_evaluation_and_the_mode_stays(layers: int) -> None:
+    """cuDNN differentiates in training mode alone; between layers that would drop something."""
+    model, z = decoder("lstm", layers=layers), torch.randn(3, 3, requires_grad=True)
+    with torch.no_grad():
+        expected = model.likelihood(X)(z)
+    found = model.likelihood(X)(z)
+    (slope,) = torch.autograd.grad(found.sum(), z)
+    assert torch.allclose(found, expected, atol=1e-5) and bool(slope.abs().sum() > 0)
+    assert not any(module.training for module in model.modules())
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_padding_changes_nothing(cell: str) -> None:
     model, z = decoder(cell), torch.randn(3, 3)
