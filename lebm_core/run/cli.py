@@ -134,19 +134,35 @@ def sample(
         ),
     ] = None,
     shift: Annotated[
-        bool, typer.Option("--shift", help="Also say how far this moves the prior.")
+        bool,
+        typer.Option(
+            "--shift",
+            help="Also say how far this moves the prior; with a context, in the mean over the "
+            "first 16.",
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="The file to write; by default one in RUN."),
     ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="train, valid or test: of a model with a context, such as the past of a track, "
+            "sample i is for example i of it."
+        ),
+    ] = "test",
+    data_dir: DataDir = None,
 ) -> None:
     """Draw samples from a trained run, any or as asked, and write them to a file."""
     from lebm_core.run.run import sample_run
 
-    say = typer.echo if shift else None
-    typer.echo(sample_run(run, n, y=y, seed=seed, out=out, control=control or (), log=say))
+    file = sample_run(
+        run, n, y=y, seed=seed, out=out, control=control or (),
+        log=typer.echo if shift else None, split=split, data_dir=data_dir,
+    )  # fmt: skip
+    typer.echo(file)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from lebm_core.run.tracking import to_stderr
 
 if TYPE_CHECKING:
     from lebm_core.model import LatentEBM
+    from lebm_core.run.recipe import Recipe
 
 __all__ = [
     "check_same_data",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 DESCRIPTION = "data.json"
+SHIFT_CONTEXTS = 16  # that the shift is the mean over: each costs a third of a second or more
 
 
 def save_dataset(dataset: Dataset, name: str, folder: Path) -> None:
@@ -108,8 +110,12 @@ def sample_run(
     out: str | Path | None = None,
     control: Sequence[str] = (),
     log: Callable[[str], None] | None = None,
+    split: str = "test",
+    data_dir: str | Path | None = None,
 ) -> Path:
     """Draws n samples of a trained run and writes them.
+
+    The data are needed by a conditioned model alone: sample i is for the context of example i.
 
     Args:
         folder: of the run, or of one of its controls.
@@ -119,33 +125,42 @@ def sample_run(
         out: the file, with or without its suffix; by default samples-N-SEED in the folder;
             where it is a folder, that file in it.
         control: what the samples shall be, as the command line says it, such as "qed>0.8".
-        log: takes the table of how far the controls move the prior; None to leave it out.
+        log: takes the table of how far the controls move the prior (with a context, in the mean
+            over the first 16 at most); None to leave it out.
+        split: that a conditioned model takes its contexts from, "train", "valid" or "test".
+        data_dir: where the data are looked for first.
 
     Returns:
         The file written.
 
     Raises:
         UsageError: where the folder holds no trained model, or for a class, property or control
-            that it does not know.
+            that it does not know; of a conditioned model also where the data are not those of
+            the run.
     """
     import torch
 
     from lebm_core.controls import ClassIs
     from lebm_core.run.control_syntax import parse_control
-    from lebm_core.run.stages import draw_samples, stream
+    from lebm_core.run.recipe import load
+    from lebm_core.run.stages import draw_samples, first_contexts, is_conditioned, stream
 
     folder = Path(folder)
     need_run(folder)
+    _need_split(split)
     model = load_model(folder)
     dataset = load_dataset(folder)
+    if is_conditioned(model, dataset):
+        dataset = _same_data(folder, load(folder / "recipe.toml"), data_dir)
     if not model.classes and len(dataset.classes) == model.prior.n_classes:
         model.classes = tuple(dataset.classes)
     controls = [parse_control(text) for text in control]
-    x = draw_samples(model, dataset, n, seed=seed, y=y, control=controls)
+    x = draw_samples(model, dataset, n, seed=seed, split=split, y=y, control=controls)
     if log is not None:
         asked = [*([] if y is None else [ClassIs(y)]), *controls]
         generator = torch.Generator(model.device).manual_seed(stream(seed, "shift"))
-        log(str(model.control_shift(asked, generator=generator)))
+        context = first_contexts(model, dataset, min(n, SHIFT_CONTEXTS), split)
+        log(str(model.control_shift(asked, context=context, generator=generator)))
     said = [f"y{y}"] if y is not None else []
     named = [w.replace(">", "-above-").replace("<", "-below-") for w in (*said, *control)]
     words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in named]
@@ -178,18 +193,16 @@ def evaluate_run(
     Raises:
         UsageError: where the folder holds no trained model, or the data are not those of the run.
     """
-    from lebm_core.run.build import build_dataset, build_metrics
+    from lebm_core.run.build import build_metrics
     from lebm_core.run.recipe import load
     from lebm_core.run.stages import Part, evaluate_part
 
     folder = Path(folder)
     need_run(folder)
     need_run(folder, "model")
-    if split not in ("train", "valid", "test"):
-        raise UsageError(f'There is no split "{split}": accepted are train, valid, test.')
+    _need_split(split)
     recipe = load(folder / "recipe.toml")
-    dataset = build_dataset(recipe, data_dir)
-    check_same_data(dataset, folder)
+    dataset = _same_data(folder, recipe, data_dir)
     control = folder.resolve().parent.name == "controls"
     root = folder.resolve().parent.parent if control else folder
     results = evaluate_part(
@@ -230,3 +243,17 @@ def check_same_data(dataset: Dataset, folder: Path) -> None:
                 f"The data found now are not those of the run: {key} {value}, then "
                 f"{described.get(key)}. Give the same files (--data-dir), or start a new run."
             )
+
+
+def _need_split(split: str) -> None:
+    if split not in ("train", "valid", "test"):
+        raise UsageError(f'There is no split "{split}": accepted are train, valid, test.')
+
+
+def _same_data(folder: Path, recipe: Recipe, data_dir: str | Path | None) -> Dataset:
+    """The run's data, read again."""
+    from lebm_core.run.build import build_dataset
+
+    dataset = build_dataset(recipe, data_dir)
+    check_same_data(dataset, folder)
+    return dataset

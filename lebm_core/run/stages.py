@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lebm_core.controls import Control
 from lebm_core.data import Dataset
@@ -159,18 +160,35 @@ def draw_samples(
             and the data set has no example of it.
     """
     generator = torch.Generator(model.device).manual_seed(stream(seed, "samples"))
-    context = None
-    # With f = 0 the prior asks for none, but the decoder may.
-    asked: int = getattr(model.prior, "context_dim", 0)
-    if asked or "context_dim" in dataset.sizes:
-        if dataset.length(split) == 0:
-            raise UsageError("This model is conditioned on a context, which no data is here for.")
-        rows = torch.arange(n) % dataset.length(split)
-        context = dataset.batch(split, rows).to(model.device).context
+    context = first_contexts(model, dataset, n, split)
     x = model.sample(
         n, y=y, control=control, context=context, generator=generator, **dataset.sample_options
     )
     return x.cpu() if isinstance(x, torch.Tensor) else x
+
+
+def is_conditioned(model: LatentEBM, dataset: Dataset) -> bool:
+    """Whether samples need a context: with f = 0 the prior asks for none, but the decoder may."""
+    return bool(getattr(model.prior, "context_dim", 0)) or "context_dim" in dataset.sizes
+
+
+def first_contexts(model: LatentEBM, dataset: Dataset, n: int, split: str) -> Tensor | None:
+    """The contexts (n, c) of the first n examples of `split`, again and again where it has fewer.
+
+    None for a model without a context.
+
+    Raises:
+        UsageError: where the split is empty.
+    """
+    if not is_conditioned(model, dataset):
+        return None
+    if dataset.length(split) == 0:
+        raise UsageError(
+            "This model is conditioned on a context, and the data has no example of the split "
+            f'"{split}" to take it from.'
+        )
+    rows = torch.arange(n) % dataset.length(split)
+    return dataset.batch(split, rows).to(model.device).context
 
 
 def stream(seed: int, name: str) -> int:

@@ -41,12 +41,15 @@ def fitted(blobs: tuple[Array, Array, Array]) -> LatentEBMClassifier:
     return LatentEBMClassifier(max_iter=100, random_state=0).fit(x, few)
 
 
-@pytest.mark.parametrize("unlabelled", [None, -1])
-def test_scikit_learns_own_checks(unlabelled: int | None) -> None:
+@pytest.mark.parametrize(
+    ("unlabelled", "options"), [(None, None), (-1, None), (None, {"missing": True})]
+)
+def test_scikit_learns_own_checks(unlabelled: int | None, options: dict[str, Any] | None) -> None:
     """With the marker on, y = -1 of check_classifiers_classes is no class but no label."""
     results = check_estimator(
-        LatentEBMClassifier(unlabelled=unlabelled, max_iter=40), on_fail=None, on_skip=None
-    )
+        LatentEBMClassifier(unlabelled=unlabelled, input_options=options, max_iter=40),
+        on_fail=None, on_skip=None,
+    )  # fmt: skip
     failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
     assert set(failed) <= ({"check_classifiers_classes"} if unlabelled == -1 else set()), failed
     assert len(results) > 50

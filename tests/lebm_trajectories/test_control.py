@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,9 +16,10 @@ from torch.distributions import Independent, Normal
 
 from lebm_core import CoupledPrior, GaussianPrior, LatentEBM, run_recipe
 from lebm_core.errors import UsageError
-from lebm_core.run.build import check_recipe
+from lebm_core.run.build import build_dataset, check_recipe
 from lebm_core.run.evaluation import Evaluation
 from lebm_core.run.recipe import apply, load
+from lebm_core.run.run import sample_run
 from lebm_trajectories.behaviour import BEHAVIOURS, admitted, behaviour, turning
 from lebm_trajectories.control import control
 from lebm_trajectories.crowd import CrowdDataset
@@ -312,3 +314,15 @@ def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     head = run.model().heads.known["pace"]  # sees the past beside z
     assert head.context_dim == 34 and 0.3 < float(head.centre) < 0.7
     assert real["left"].n == 12 and real["any_speed_distance"].value > 0
+
+    said: list[str] = []
+    sample_run(run.folder, 2, y="left", control=["pace=0.4"], log=said.append)
+    assert "left" in said[0] and "pace" in said[0]
+    file = sample_run(run.folder, 60, y="straight")
+    ends = np.loadtxt(file, delimiter=",", skiprows=1)[:, 2:].reshape(60, 12, 2)[:, -1]
+    data = build_dataset(load(run.folder / "recipe.toml"), None)
+    own = data.batch("test", torch.arange(60)).x[:, -1].numpy()
+    # so short a training knows little more than to walk on: sample i is of the past of example i
+    assert np.corrcoef(ends[:, 0], own[:, 0])[0, 1] > 0.5
+    with pytest.raises(UsageError, match='no split "tset": accepted are train, valid, test'):
+        sample_run(run.folder, 3, split="tset")
