@@ -3,7 +3,9 @@
 Information between code and class is as large for classes that are certain, of equal size and have
 nothing to do with x as for any others: which are found depends on where they begin. Networks that
 begin at random may end at either kind; clusters of codes that were learned without classes say
-something of x from the beginning (deep clustering: Xie et al. 2016, arXiv 1511.06335).
+something of x from the beginning (deep clustering: Xie et al. 2016, arXiv 1511.06335). What the
+codes say of x goes on growing, and classes need not follow: they may be taken anew at the end
+(as Caron et al. 2018, arXiv 1807.05520, take theirs anew in every epoch).
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def finish_prior(
             codes, p, context = codes_with_classes(
                 model, dataset, FINISH_CODES, passes, known, generator
             )
-            if p is not None and options.finish_classes == "likeliest":
+            if p is not None and options.finish_classes != "soft":
                 p = likeliest(p)
         else:
             with torch.no_grad():

@@ -76,7 +76,7 @@ class Learning:
         for key, value, known in (
             ("decoder", options.decoder, list(DECODER_RULES)),
             ("tilt", options.tilt, list(TILT_RULES)),
-            ("finish_classes", options.finish_classes, ["likeliest", "soft"]),
+            ("finish_classes", options.finish_classes, ["likeliest", "soft", "clusters"]),
             ("finish_tilt", options.finish_tilt, [rule for rule in TILT_RULES if rule != "none"]),
         ):
             if value not in known:
@@ -89,6 +89,10 @@ class Learning:
                 raise UsageError(
                     f"learning.{key} = {getattr(options, key)} must be at least {least}."
                 )
+        if options.finish_classes == "clusters" and not options.class_start:
+            raise UsageError(
+                'learning.finish_classes = "clusters" needs learning.class_start, how many.'
+            )
         if options.consistency_hidden >= 1:
             raise UsageError(
                 f"learning.consistency_hidden = {options.consistency_hidden} must be below 1: "
@@ -102,6 +106,7 @@ class Learning:
         self.labelled: Labelled | None = None
         self.calls = 0
         self.clustered: tuple[Dataset, int] | None = None  # data and seed, until classes begin
+        self.seed = 0
         self.step_said: str | None = None
         self.moments: Tensor | None = None  # running mean and mean square of the codes, (2, d)
 
@@ -118,6 +123,7 @@ class Learning:
                 or the data set does not give a property.
         """
         check_properties(model, dataset, self.options.properties)
+        self.seed = seed
         classes, known = dataset.sizes.get("n_classes", 0), model.prior.n_classes
         if known and self.options.decoder == "autoencoder":
             raise UsageError(
@@ -233,6 +239,8 @@ class Learning:
             )  # fmt: skip
             rule = TILT_RULES[options.finish_tilt](options)
             known = None if self.labelled is None else self.labelled.rows
+            if options.finish_steps and options.finish_classes == "clusters":
+                start_classes(model, dataset, options.class_start, self.seed)
             finish_prior(model, dataset, self.options, rule, known, generator, log)
         if self.options.properties:
             fit_properties(model, dataset, self.options.properties, generator, log)

@@ -173,8 +173,9 @@ class LearningOptions:
     finish_classes: str = _opt(
         "likeliest",
         "the class of an example then, coupled prior: likeliest (samples of a class are surer of "
-        "it), or soft, p(y|x) (the prior's own p(y|z) stays calibrated)",
-        ("likeliest", "soft"),
+        "it), soft, p(y|x) (the prior's own p(y|z) stays calibrated), or clusters: classes without "
+        "labels are taken anew from class_start clusters of the codes",
+        ("likeliest", "soft", "clusters"),
     )
     finish_lr: float = _opt(5e-4, "learning rate then, falling to 0 as a cosine")
     finish_batch: int = _opt(400, "codes of an update then")

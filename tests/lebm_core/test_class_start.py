@@ -92,6 +92,23 @@ def test_classes_begin_once_and_when_information_does() -> None:
     assert all(torch.equal(v, begun[k]) for k, v in model.prior.state_dict().items())
 
 
+@pytest.mark.parametrize("classes", ["likeliest", "clusters"])
+def test_classes_are_taken_anew_where_asked(classes: str) -> None:
+    """From two classes that are not those of the data to its three groups, or not."""
+    data, model = Rows(), toy()
+    options = LearningOptions(
+        class_start=3, code_pool=0, finish_classes=classes, finish_steps=20,
+        finish_tilt="density-ratio",
+    )  # fmt: skip
+    learning = Learning(options, monitor=False)
+    learning.prepare(model, data, seed=0)  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(0)
+    teach_clusters(model.prior, data.x[data.group < 2], 2, 0, generator)  # type: ignore[arg-type]
+    learning.finish(model, data, generator, log=lambda line: None)  # type: ignore[arg-type]
+    found = agreement(model, data.x, data.group)
+    assert found > 0.9 if classes == "clusters" else found < 0.8
+
+
 def test_every_process_begins_alike() -> None:
     data, options = Rows(), LearningOptions(class_start=3, code_pool=0)
     found = []
@@ -112,3 +129,5 @@ def test_what_cannot_begin_as_clusters_says_so() -> None:
             learning.prepare(model, Rows(), seed=0)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="class_start = -1 must be at least 0"):
         Learning(LearningOptions(class_start=-1))
+    with pytest.raises(UsageError, match='"clusters" needs learning.class_start, how many'):
+        Learning(LearningOptions(finish_classes="clusters"))
