@@ -201,5 +201,7 @@ def _defined(layer: Layer, control: str) -> bool:
 
 def _layer(recipe: Recipe) -> Layer:
     table = dataclasses.asdict(recipe)
-    table["control"] = table.pop("controls")
+    controls = table.pop("controls")
+    if controls:
+        table["control"] = controls
     return Layer(flatten(table), lambda key: "the recipe")

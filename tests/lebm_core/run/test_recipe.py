@@ -258,6 +258,12 @@ def test_controls_are_kept_and_a_preset_selects_and_changes_them(path):
     assert smoke.prior.kind == "ebm" and smoke.training.epochs == 1
 
 
+def test_a_recipe_without_controls_takes_other_values_too(path):
+    path.write_text(RECIPE[: RECIPE.index("[control.f0]")])
+    recipe = load(path)
+    assert recipe.controls == {} and apply(recipe, {"training.epochs": 7}).training.epochs == 7
+
+
 def test_another_component_starts_its_table_anew(path):
     recipe = apply(load(path), {"decoder.name": "toyrecipe.other", "decoder.depth": 2})
     assert recipe.decoder == {"name": "toyrecipe.other", "hidden": [32], "depth": 2}
