@@ -118,7 +118,8 @@ def component(kind: str, table: Mapping[str, Any], latent_dim: int, sizes: dict[
         part = kind.removesuffix("s")
         raise UsageError(
             f'The {part} "{table["name"]}" needs {" and ".join(missing)}, which this data set does '
-            f"not give: it gives {', '.join(sizes) or 'none'}. Choose other data, or another {part}."
+            f"not give: it gives {', '.join(sizes) or 'none'}. Choose other data, or another "
+            f"{part}."
         )
     return make(**given)
 
