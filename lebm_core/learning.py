@@ -139,6 +139,11 @@ class Learning:
             )
         if self.options.class_start:
             check_class_start(model, self.options.class_start)
+            if classes and self.options.label_weight:
+                raise UsageError(
+                    f"learning.class_start = {self.options.class_start} is for data without "
+                    "classes: set it to 0, or learning.label_weight to 0."
+                )
             self.clustered = dataset, seed
         if model.prior.n_classes and self.options.labels:
             rows = choose_labelled(labels_of(dataset, "train"), self.options.labels, seed)

@@ -150,7 +150,8 @@ def sample_run(
     _need_split(split)
     model = load_model(folder)
     dataset = load_dataset(folder)
-    if is_conditioned(model, dataset):
+    conditioned = is_conditioned(model, dataset)
+    if conditioned:
         dataset = _same_data(folder, load(folder / "recipe.toml"), data_dir)
     if not model.classes and len(dataset.classes) == model.prior.n_classes:
         model.classes = tuple(dataset.classes)
@@ -161,7 +162,8 @@ def sample_run(
         generator = torch.Generator(model.device).manual_seed(stream(seed, "shift"))
         context = first_contexts(model, dataset, min(n, SHIFT_CONTEXTS), split)
         log(str(model.control_shift(asked, context=context, generator=generator)))
-    said = [f"y{y}"] if y is not None else []
+    said = [split] if conditioned and split != "test" else []
+    said += [f"y{y}"] if y is not None else []
     named = [w.replace(">", "-above-").replace("<", "-below-") for w in (*said, *control)]
     words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in named]
     name = "-".join([f"samples-{n}-{seed}", *words])

@@ -127,6 +127,11 @@ def test_what_cannot_begin_as_clusters_says_so() -> None:
         learning = Learning(LearningOptions(class_start=3))
         with pytest.raises(UsageError, match="class_start = 3 needs an encoder and a coupled"):
             learning.prepare(model, Rows(), seed=0)  # type: ignore[arg-type]
+    named = Rows()
+    named.sizes = {"n_classes": 3}
+    with pytest.raises(UsageError, match="class_start = 3 is for data without classes: set it"):
+        Learning(LearningOptions(class_start=3)).prepare(toy(), named, seed=0)  # type: ignore[arg-type]
+    Learning(LearningOptions(class_start=3, label_weight=0)).prepare(toy(), named, seed=0)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="class_start = -1 must be at least 0"):
         Learning(LearningOptions(class_start=-1))
     with pytest.raises(UsageError, match='"clusters" needs learning.class_start, how many'):

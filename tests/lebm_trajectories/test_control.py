@@ -316,7 +316,10 @@ def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     assert real["left"].n == 12 and real["any_speed_distance"].value > 0
 
     said: list[str] = []
-    sample_run(run.folder, 2, y="left", control=["pace=0.4"], log=said.append)
+    some = sample_run(
+        run.folder, 2, y="left", control=["pace=0.4"], log=said.append, split="valid"
+    )
+    assert some.name == "samples-2-0-valid-yleft-pace=0.4.csv"
     assert "left" in said[0] and "pace" in said[0]
     file = sample_run(run.folder, 60, y="straight")
     ends = np.loadtxt(file, delimiter=",", skiprows=1)[:, 2:].reshape(60, 12, 2)[:, -1]
