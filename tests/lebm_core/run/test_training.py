@@ -274,11 +274,12 @@ def test_a_folder_in_use_is_refused(make):
 
 def launch(environment, tmp_path, steps, *more):
     script = str(next(p for p in environment["PYTHONPATH"].split(os.pathsep) if p.endswith("toy")))
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
          f"{script}/two_processes.py", str(tmp_path / "out"), str(steps), *more],
-        env=environment, check=True, timeout=120, capture_output=True,
+        env=environment, timeout=120, capture_output=True, text=True,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     return [json.loads((tmp_path / "out" / f"rank-{r}-{steps}.json").read_text()) for r in (0, 1)]
 
 
