@@ -124,7 +124,8 @@ def _load(
         )
         model.classes = tuple(map(str, parts.get("classes", ())))
         model.heads = PropertyHeads(parts.get("heads"))
-        load_model(model, str(folder / WEIGHTS), device=device)
+        model.cpu()  # load_model minds the one storage of an LSTM on a GPU as well
+        load_model(model, str(folder / WEIGHTS))
     except FileNotFoundError as error:
         raise UsageError(f"{folder} holds no saved model: {error.filename} is missing.") from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

@@ -89,10 +89,12 @@ class Learning:
                 raise UsageError(
                     f"learning.{key} = {getattr(options, key)} must be at least {least}."
                 )
-        if options.finish_classes == "clusters" and not options.class_start:
-            raise UsageError(
-                'learning.finish_classes = "clusters" needs learning.class_start, how many.'
-            )
+        if options.finish_classes == "clusters":
+            if not options.class_start or not options.finish_steps:
+                raise UsageError(
+                    'learning.finish_classes = "clusters" needs learning.class_start, how many, '
+                    "and learning.finish_steps."
+                )
         if options.consistency_hidden >= 1:
             raise UsageError(
                 f"learning.consistency_hidden = {options.consistency_hidden} must be below 1: "
@@ -244,6 +246,8 @@ class Learning:
             )  # fmt: skip
             rule = TILT_RULES[options.finish_tilt](options)
             known = None if self.labelled is None else self.labelled.rows
+            if not options.label_weight:  # labels that are not learned are not learned at the end
+                known = torch.zeros(0, dtype=torch.long)
             if options.finish_steps and options.finish_classes == "clusters":
                 start_classes(model, dataset, options.class_start, self.seed)
             finish_prior(model, dataset, self.options, rule, known, generator, log)

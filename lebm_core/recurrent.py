@@ -3,7 +3,7 @@
 Each has `prepare` (what does not depend on z), `run` (all steps at once) and `step` (one step, for
 sampling). Within a chain nothing but z moves, so there the recurrent net adds the projected z to
 input gates computed once and differentiates by hand, for z alone (`lebm_core.kernels`). That is for
-CPUs: on a GPU cuDNN's own net is five times as fast (docs/results/speed.md).
+CPUs: on a GPU a plain loop over cuDNN's net was five times as fast (docs/results/speed.md).
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ class RecurrentNet(nn.Module):
                 torch.backends.cudnn.flags(
                     enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32
                 ),
-                torch.autocast(z.device.type, torch.bfloat16, enabled=half),
+                # on a GPU it would be float16, for cuDNN knows no other half under autocast
+                torch.autocast(z.device.type, torch.bfloat16, enabled=half and not z.is_cuda),
             ):
                 out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
         finally:

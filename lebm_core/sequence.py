@@ -232,7 +232,8 @@ class SequenceEncoder(Encoder):
         reverse = (last[:, None] - steps).clamp(min=0)
         device = x.device.type
         half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
-        with torch.autocast(device, torch.bfloat16, enabled=half):
+        # on a GPU it would be float16, for cuDNN knows no other half under autocast
+        with torch.autocast(device, torch.bfloat16, enabled=half and not x.is_cuda):
             left, _ = self.left(embedded)
             right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))
         states = torch.cat([left, right], dim=-1).float()

@@ -150,7 +150,7 @@ def sample(
         str,
         typer.Option(
             help="train, valid or test: of a model with a context, such as the past of a track, "
-            "sample i is for example i of it."
+            "sample i is for example i of it, from the first again where it has fewer."
         ),
     ] = "test",
     data_dir: DataDir = None,

@@ -30,7 +30,10 @@ from lebm_core.run.saved import load_model, save_dataset
 from lebm_core.run.training import train
 from lebm_core.sampling import Classes
 
-__all__ = ["Part", "draw_samples", "evaluate_part", "stream", "train_part"]
+__all__ = [
+    "Part", "draw_samples", "evaluate_part", "first_contexts", "is_conditioned", "stream",
+    "train_part",
+]  # fmt: skip
 
 TRAINING = "training.json"
 CHUNK_SEEDS = 2**31

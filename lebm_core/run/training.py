@@ -84,7 +84,8 @@ def train(
         batch_size: examples of a step, on each process.
         seed: seed of all randomness.
         folder: where metrics.jsonl and checkpoints/ go.
-        resume: go on from the newest whole checkpoint; exact on the same machine.
+        resume: go on from the newest whole checkpoint; exact on the same machine, on a GPU as
+            far as its kernels are deterministic (those of recurrent nets are not).
         log: takes plain lines.
         name: what messages call the model.
 

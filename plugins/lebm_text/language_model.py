@@ -68,7 +68,8 @@ class LanguageModel(nn.Module):
         """What predicts each token that is no padding, (tokens, E), for x (B, T)."""
         before = F.pad(x[:, :-1], (1, 0), value=BOS)
         half = self.training and half_is_faster(x.device.type)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+        # on a GPU it would be float16, for cuDNN knows no other half under autocast
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half and not x.is_cuda):
             h, _ = self.lstm(self._drop(self.embedding(before)))
             h = self.project(self._drop(h)[x != PAD])
         return h.float()  # type: ignore[no-any-return]

@@ -87,10 +87,11 @@ def recipe(name: str, draw: int) -> Iterator[tuple[int, float]]:
     steps = given.training.epochs * -(-data.length("train") // size)
     for n in [round(share * len(rest)) for share in SHARES]:
         rows = torch.cat([labelled, rest[:n]])
-        # Labels are drawn from the whole training split; all else sees these rows alone.
-        given = load(
-            name, "cpu", [f"seed={draw}", f"training.epochs={-(-steps // -(-len(rows) // size))}"]
-        )
+        # Labels are drawn from the whole training split, where words and scales come from too;
+        # the updates see these rows alone.
+        epochs = -(-steps // -(-len(rows) // size))
+        length = [f"training.epochs={epochs}", f"training.max_steps={steps}"]
+        given = load(name, "cpu", [f"seed={draw}", *length])
         data = build_dataset(given, None)
         _restrict(data, rows)
         torch.manual_seed(draw)
@@ -114,7 +115,7 @@ def _restrict(data: Dataset, rows: torch.Tensor) -> None:
             return whole(split, batch_size, generator)
         turn = torch.arange(len(rows))
         if generator is not None:
-            turn = torch.randperm(len(rows), generator=generator)
+            turn = torch.randperm(len(rows), generator=generator, device=generator.device).cpu()
         return list(rows[turn].split(batch_size))
 
     data.order = order  # type: ignore[method-assign]
@@ -124,14 +125,12 @@ def _restrict(data: Dataset, rows: torch.Tensor) -> None:
 def _accuracy(model: LatentEBM, data: Dataset) -> float:
     """The share of the test split whose likeliest class is theirs."""
     model.eval()
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(model.device).manual_seed(0)
     y, right = labels_of(data, "test"), 0
     for rows in torch.arange(len(y)).split(500):
-        batch = data.batch("test", rows)
-        q = model.need_encoder("")(batch.x, batch.context)
-        noise = torch.randn(CODES, len(rows), model.latent_dim, generator=generator)
-        p = model.prior.logits(q.mean + q.stddev * noise).softmax(-1).mean(0)  # type: ignore[operator]
-        right += int((p.argmax(1) == y[rows]).sum())
+        batch = data.batch("test", rows).to(model.device)
+        p = model.classify(batch.x, draws=CODES, context=batch.context, generator=generator)
+        right += int((p.argmax(1).cpu() == y[rows]).sum())
     return right / len(y)
 
 

@@ -29,6 +29,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.x, self.group = three_groups()
+        self.y: Tensor | None = None
 
     def length(self, split: str) -> int:
         return len(self.x) if split == "train" else 0
@@ -39,7 +40,7 @@ class Rows:
         return list(torch.arange(len(self.x)).split(batch_size))
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        return Batch(self.x[index], rows=index)
+        return Batch(self.x[index], y=None if self.y is None else self.y[index], rows=index)
 
     def batches(self, split: str, batch_size: int, **options: object) -> list[Batch]:
         return [self.batch(split, index) for index in self.order(split, batch_size)]
@@ -109,6 +110,19 @@ def test_classes_are_taken_anew_where_asked(classes: str) -> None:
     assert found > 0.9 if classes == "clusters" else found < 0.8
 
 
+def test_labels_that_are_not_learned_do_not_touch_the_classes() -> None:
+    data, model = Rows(), toy()
+    data.sizes, data.y = {"n_classes": 3}, (data.group + torch.arange(600) // 200) % 3
+    options = LearningOptions(
+        class_start=3, code_pool=0, label_weight=0, finish_classes="clusters", finish_steps=300,
+        finish_tilt="density-ratio", finish_lr=1e-2,
+    )  # fmt: skip
+    learning = Learning(options, monitor=False)
+    learning.prepare(model, data, seed=0)  # type: ignore[arg-type]
+    learning.finish(model, data, torch.Generator().manual_seed(0), log=lambda line: None)  # type: ignore[arg-type]
+    assert agreement(model, data.x, data.group) > 0.9
+
+
 def test_every_process_begins_alike() -> None:
     data, options = Rows(), LearningOptions(class_start=3, code_pool=0)
     found = []
@@ -134,5 +148,5 @@ def test_what_cannot_begin_as_clusters_says_so() -> None:
     Learning(LearningOptions(class_start=3, label_weight=0)).prepare(toy(), named, seed=0)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="class_start = -1 must be at least 0"):
         Learning(LearningOptions(class_start=-1))
-    with pytest.raises(UsageError, match='"clusters" needs learning.class_start, how many'):
-        Learning(LearningOptions(finish_classes="clusters"))
+    with pytest.raises(UsageError, match='"clusters" needs learning.class_start, how many, and'):
+        Learning(LearningOptions(finish_classes="clusters", class_start=3))
