@@ -143,7 +143,8 @@ def _error(scores: list[float]) -> float:
 
 
 def _shown(scores: list[float]) -> str:
-    return f"{statistics.fmean(scores):.3f} ± {_error(scores):.3f}"
+    error = f" ± {_error(scores):.3f}" if len(scores) > 1 else ""
+    return f"{statistics.fmean(scores):.3f}{error}"
 
 
 def _draw(found: dict[int, list[float]], file: str) -> None:
