@@ -6,7 +6,7 @@ import functools
 
 import torch
 
-__all__ = ["half_is_faster"]
+__all__ = ["half_is_faster", "recurrent_autocast"]
 
 
 @functools.cache
@@ -18,3 +18,8 @@ def half_is_faster(device_type: str) -> bool:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         return bool(supported())
     return False
+
+
+def recurrent_autocast(device_type: str, half: bool) -> torch.autocast:
+    """bfloat16 for a recurrent net, on a CPU alone: cuDNN's own would be float16 under autocast."""
+    return torch.autocast(device_type, torch.bfloat16, enabled=half and device_type == "cpu")

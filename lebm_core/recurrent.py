@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lebm_core.kernels import gru_states, lstm_states
+from lebm_core.precision import recurrent_autocast
 
 __all__ = ["CausalTransformer", "LockedDropout", "RecurrentNet"]
 
@@ -112,8 +113,7 @@ class RecurrentNet(nn.Module):
                 torch.backends.cudnn.flags(
                     enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32
                 ),
-                # on a GPU it would be float16, for cuDNN knows no other half under autocast
-                torch.autocast(z.device.type, torch.bfloat16, enabled=half and not z.is_cuda),
+                recurrent_autocast(z.device.type, half),
             ):
                 out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
         finally:

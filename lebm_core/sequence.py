@@ -16,7 +16,7 @@ from torch.distributions import Independent, Normal
 from lebm_core.data import BatchSource
 from lebm_core.decoder import Decoder, Encoder, gaussian_code
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.precision import half_is_faster
+from lebm_core.precision import half_is_faster, recurrent_autocast
 from lebm_core.recurrent import CausalTransformer, LockedDropout, RecurrentNet
 from lebm_core.sequence_distribution import SequenceDistribution
 from lebm_core.vocabulary_loss import token_nll
@@ -232,8 +232,7 @@ class SequenceEncoder(Encoder):
         reverse = (last[:, None] - steps).clamp(min=0)
         device = x.device.type
         half = self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
-        # on a GPU it would be float16, for cuDNN knows no other half under autocast
-        with torch.autocast(device, torch.bfloat16, enabled=half and not x.is_cuda):
+        with recurrent_autocast(device, half):
             left, _ = self.left(embedded)
             right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))
         states = torch.cat([left, right], dim=-1).float()

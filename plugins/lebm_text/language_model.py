@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lebm_core.errors import RunError, UsageError
-from lebm_core.precision import half_is_faster
+from lebm_core.precision import half_is_faster, recurrent_autocast
 from lebm_core.vocabulary_loss import token_nll
 from lebm_text.datasets import pad
 from lebm_text.vocabulary import BOS, PAD
@@ -68,8 +68,7 @@ class LanguageModel(nn.Module):
         """What predicts each token that is no padding, (tokens, E), for x (B, T)."""
         before = F.pad(x[:, :-1], (1, 0), value=BOS)
         half = self.training and half_is_faster(x.device.type)
-        # on a GPU it would be float16, for cuDNN knows no other half under autocast
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=half and not x.is_cuda):
+        with recurrent_autocast(x.device.type, half):
             h, _ = self.lstm(self._drop(self.embedding(before)))
             h = self.project(self._drop(h)[x != PAD])
         return h.float()  # type: ignore[no-any-return]

@@ -27,6 +27,7 @@ from lebm_core import (
     ShortRun,
 )
 from lebm_core.decoder import frozen
+from lebm_core.precision import recurrent_autocast
 from lebm_images.networks import DeconvDecoder
 from lebm_trajectories.networks import TrajectoryDecoder
 
@@ -136,6 +137,11 @@ def test_each_learns_samples_and_is_saved(name: str, tilt: str, tmp_path: Path) 
     model.save_pretrained(tmp_path / "m")
     again = LatentEBM.from_pretrained(tmp_path / "m", decoder=make()).state_dict()
     assert all(torch.equal(again[k], v.cpu()) for k, v in model.state_dict().items())
+
+
+def test_a_recurrent_net_is_never_in_float16() -> None:
+    with recurrent_autocast("cuda", True):
+        assert not torch.is_autocast_enabled("cuda")
 
 
 def test_the_classifier_learns_there() -> None:
