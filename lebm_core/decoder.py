@@ -123,6 +123,23 @@ class Encoder(Component):
         found: Independent[Normal] = self(embedded, context)
         return found
 
+    def part(
+        self, embedded: Tensor, hidden: float, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """`embed(x)` of which something is hidden at random: its class is to stay the same.
+
+        An encoder that knows what else leaves a class as it is, such as another view, may do that.
+
+        Args:
+            embedded: what `embed` gave, (B, T, E) words or (B, ...) numbers.
+            hidden: share that is set to 0: words, else entries.
+            generator: source of all randomness.
+        """
+        shape = embedded.shape[:2] + (1,) if embedded.dim() == 3 else embedded.shape
+        device = embedded.device if generator is None else generator.device
+        drawn = torch.rand(shape, generator=generator, device=device).to(embedded.device)
+        return embedded * (drawn >= hidden)
+
 
 def gaussian_code(statistics: Tensor, min_log_std: float = -6.0) -> Independent[Normal]:
     """The Gaussian whose mean and log standard deviation are the two halves of (B, 2d).

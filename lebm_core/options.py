@@ -137,7 +137,8 @@ class LearningOptions:
         0.0, "weight of p(y|x) being the same with part of x hidden, coupled prior with an encoder"
     )
     consistency_hidden: float = _opt(
-        0.5, "share of x that is hidden: words of a text, else entries of x, set to 0"
+        0.5,
+        "share of x that is hidden, set to 0: words of a text, a square of an image, else entries",
     )
     code_penalty: float = _opt(1e-2, "L2 of the codes, autoencoder rule only")
     energy_l2: float = _opt(0.0, "L2 penalty of f on posterior and prior samples")

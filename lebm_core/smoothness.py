@@ -68,7 +68,7 @@ def inconsistency(
     Args:
         model: with an encoder.
         batch: as for `roughness`.
-        hidden: share of x that is set to 0 at random: words of (B, T, E), else entries.
+        hidden: share of x that is hidden at random; see `Encoder.part`.
         generator: source of all randomness; the same noise of the code on both sides.
 
     Raises:
@@ -77,10 +77,8 @@ def inconsistency(
     x, log_p = _of_embedded(model, batch, "consistency", generator)
     with torch.no_grad():
         there = log_p(x)
-    shape = x.shape[:2] + (1,) if x.dim() == 3 else x.shape
-    device = x.device if generator is None else generator.device
-    shown = torch.rand(shape, generator=generator, device=device).to(x.device) >= hidden
-    found: Tensor = kl_div(log_p(x * shown), there, log_target=True, reduction="batchmean")
+    part = model.need_encoder("learning.consistency").part(x, hidden, generator)
+    found: Tensor = kl_div(log_p(part), there, log_target=True, reduction="batchmean")
     return found
 
 

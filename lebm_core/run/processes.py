@@ -17,7 +17,7 @@ from lebm_core.errors import MissingExtra
 from lebm_core.run.optimizers import PartOptimizer
 from lebm_core.run.options import TrainingOptions
 
-__all__ = ["agreed", "average_gradients", "make_accelerator"]
+__all__ = ["agreed", "average_gradients", "make_accelerator", "wait_for_everyone"]
 
 
 def make_accelerator(options: TrainingOptions, folder: Path) -> Accelerator:
@@ -62,6 +62,15 @@ def agreed(accelerator: Accelerator, asked: bool) -> bool:
         return asked
     flag = torch.tensor(float(asked), device=accelerator.device)
     return float(accelerator.reduce(flag, "sum")) > 0
+
+
+def wait_for_everyone(accelerator: Accelerator) -> None:
+    """Returns once every process has come here."""
+    if accelerator.num_processes > 1 and accelerator.device.type == "cpu":
+        # accelerate's own asks for a GPU for each process wherever torch finds one.
+        torch.distributed.barrier()
+    else:
+        accelerator.wait_for_everyone()
 
 
 def _average(accelerator: Accelerator, parameters: list[torch.nn.Parameter]) -> None:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,12 @@ from lebm_core.run.checkpoint import latest_checkpoint, save_checkpoint
 from lebm_core.run.interruption import Interruption
 from lebm_core.run.optimizers import check_options, part_optimizers, rate_factor
 from lebm_core.run.options import TrainingOptions
-from lebm_core.run.processes import agreed, average_gradients, make_accelerator
+from lebm_core.run.processes import (
+    agreed,
+    average_gradients,
+    make_accelerator,
+    wait_for_everyone,
+)
 from lebm_core.run.snapshot import restore, snapshot
 from lebm_core.run.tracking import Means, MetricsFile, Progress, scalars
 
@@ -199,7 +205,7 @@ class _Training:
             raise UsageError(
                 f"{self.folder} already holds checkpoints: resume, or choose another folder."
             )
-        self.accelerator.wait_for_everyone()
+        wait_for_everyone(self.accelerator)
         if resume:
             rank = self.accelerator.process_index
             found = latest_checkpoint(checkpoints, self.log, rank=rank)
@@ -318,7 +324,7 @@ class _Training:
             tensors,
             state,
             rank=self.accelerator.process_index,
-            barrier=self.accelerator.wait_for_everyone,
+            barrier=partial(wait_for_everyone, self.accelerator),
         )
 
 

@@ -23,6 +23,7 @@ from lebm_core.precision import half_is_faster
 from lebm_images.doubling import doubled
 from lebm_images.karatsuba import Doubling
 from lebm_images.pixels import BernoulliImage, GaussianImage
+from lebm_images.views import view
 
 __all__ = ["ARCHITECTURES", "ConvEncoder", "DeconvDecoder"]
 
@@ -234,13 +235,27 @@ class ConvEncoder(Encoder):
         side: of the image, in pixels.
         width: channels of the first convolution; each further one doubles them.
         half: bfloat16 in gradients where that is faster.
+        shift: pixels by which learning.consistency shifts an image at most.
+        mirror: learning.consistency exchanges left and right of every second image.
+
+    Raises:
+        UsageError: for a shift that no image of that side has.
     """
 
     def __init__(
-        self, latent_dim: int, channels: int, side: int, width: int = 64, half: bool = True
+        self,
+        latent_dim: int,
+        channels: int,
+        side: int,
+        width: int = 64,
+        half: bool = True,
+        shift: int = 0,
+        mirror: bool = False,
     ) -> None:
         super().__init__()
-        self.latent_dim, self.allow_half = latent_dim, half
+        if not 0 <= shift < side:
+            raise UsageError(f"encoder.shift = {shift} must be from 0 to below the side, {side}.")
+        self.latent_dim, self.allow_half, self.shift, self.mirror = latent_dim, half, shift, mirror
         modules: list[nn.Module] = []
         before, after = channels, width
         while side > 4:
@@ -256,6 +271,11 @@ class ConvEncoder(Encoder):
         with torch.autocast(device, torch.bfloat16, enabled=half):
             h = self.net(x.contiguous(memory_format=torch.channels_last))
         return gaussian_code(self.output(h.float()))
+
+    def part(
+        self, embedded: Tensor, hidden: float, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return view(embedded, hidden, self.shift, self.mirror, generator)
 
 
 def _layers(architecture: str, side: int) -> list[Layer]:
