@@ -9,8 +9,7 @@ of p(y | x), and its agreement with p(y | part of x).
 from __future__ import annotations
 
 import copy
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -28,26 +27,23 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lebm_core.class_labels import class_ids, held_out
+from lebm_core.classifier_parts import check_arguments, make_inputs, make_model
 from lebm_core.classifier_training import LabelledExamples, train_classifier
 from lebm_core.coupled_prior import CoupledPrior
 from lebm_core.decoder import Decoder, Encoder
-from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.finish import FINISH_CODES, FINISH_PASSES
-from lebm_core.inputs import Examples, Inputs, Tensors
+from lebm_core.inputs import Examples, Inputs
 from lebm_core.labels import likeliest
 from lebm_core.learning import TILT_RULES
 from lebm_core.model import LatentEBM
 from lebm_core.options import LearningOptions
 from lebm_core.randomness import normal_like
-from lebm_core.registry import registry
-from lebm_core.run.build import component
 from lebm_core.tilt_finish import finish_tilt
 
 __all__ = ["LatentEBMClassifier"]
 
 AT_ONCE = 500  # examples of a prediction
 CODE_POOL = 256  # recent codes that the tilt learns from beside those of a step
-CHAIN_STEPS, CHAIN_STEP_SIZE = 300, 0.4
 STEPS, FEWEST_PASSES, MOST_PASSES = 2_000, 15, 100  # of a training whose length is not given
 
 
@@ -183,8 +179,8 @@ class LatentEBMClassifier(
             raise
 
     def _fit(self, X: Any, y: ArrayLike) -> Self:  # noqa: N803
-        self._check()
-        inputs = self._inputs()
+        check_arguments(self)
+        inputs = make_inputs(self)
         if inputs.vectors:
             X = self._matrix(X, inputs)  # noqa: N806
         self.classes_, labels = class_ids(y, _num_samples(X), self.unlabelled)
@@ -195,7 +191,7 @@ class LatentEBMClassifier(
         data = LabelledExamples(x, labels if held is None else np.where(held, -1, labels))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model_ = self._model(data).to(self.device)
+            self.model_ = make_model(self, self.inputs_, len(self.classes_), data).to(self.device)
             noise = torch.randn(-(-self.draws // 2), self.latent_dim)
             self._noise = torch.cat([noise, -noise])[: self.draws]
             checked = None if held is None else (x[held], torch.as_tensor(labels[held]))
@@ -273,72 +269,6 @@ class LatentEBMClassifier(
             moved = {name: copy.deepcopy(state[name]).cpu() for name in parts}
             state = {**state, **moved, "device": "cpu"}
         return state
-
-    def _check(self) -> None:
-        rules: dict[str, tuple[bool, str]] = {
-            "latent_dim": (self.latent_dim >= 1, "at least 1"),
-            "batch_size": (self.batch_size >= 1, "at least 1"),
-            "labelled_batch": (self.labelled_batch >= 1, "at least 1"),
-            "draws": (self.draws >= 1, "at least 1"),
-            "max_iter": (self.max_iter is None or self.max_iter >= 1, "at least 1, or None"),
-            "learning_rate": (self.learning_rate > 0, "above 0"),
-            "label_weight": (self.label_weight >= 0, "0 or more"),
-            "kl_weight": (self.kl_weight >= 0, "0 or more"),
-            "mutual_information": (self.mutual_information >= 0, "0 or more"),
-            "smoothness": ((self.smoothness or 0) >= 0, "0 or more, or None"),
-            "smoothness_radius": ((self.smoothness_radius or 0) >= 0, "0 or more, or None"),
-            "consistency": (self.consistency >= 0, "0 or more"),
-            "consistency_hidden": (0 <= self.consistency_hidden < 1, "from 0 to below 1"),
-            "unlabelled": (self.unlabelled == self.unlabelled, "a value that equals itself"),
-            "validation_fraction": (0 < self.validation_fraction < 1, "between 0 and 1"),
-            "finish_steps": (self.finish_steps >= 0, "0 or more"),
-            "n_iter_no_change": (self.n_iter_no_change >= 1, "at least 1"),
-        }
-        for name, (good, accepted) in rules.items():
-            if not good:
-                raise ValueError(f"{name} = {getattr(self, name)} must be {accepted}.")
-
-    def _inputs(self) -> Inputs:
-        if isinstance(self.decoder, str):
-            if self.encoder is not None:
-                raise ValueError(f'"{self.decoder}" brings its own encoder: leave encoder None.')
-            try:
-                make: Callable[..., Inputs] = registry().get("inputs", self.decoder)
-            except UsageError as error:
-                raise ValueError(str(error)) from None
-            inputs = make(**_known_options(make, "input_options", self.input_options))
-            inputs.decoder_options = dict(self.decoder_options or {})
-            return inputs
-        if self.encoder is None:
-            raise ValueError("A decoder object needs an encoder object: encoder=...")
-        for name in ("input_options", "decoder_options", "encoder_options"):
-            if getattr(self, name):
-                raise ValueError(f"{name} is for a decoder by name: an object has its own.")
-        return Tensors()
-
-    def _model(self, data: LabelledExamples) -> LatentEBM:
-        prior = CoupledPrior(
-            self.latent_dim, len(self.classes_), self.prior_hidden,
-            steps=CHAIN_STEPS, step_size=CHAIN_STEP_SIZE,
-        )  # fmt: skip
-        if isinstance(self.decoder, str):
-            decoder = self._component("decoders", self.inputs_.decoder, "decoder_options")
-            decoder.initialise(data)
-            encoder = self._component("encoders", self.inputs_.encoder, "encoder_options")
-        else:
-            decoder, encoder = copy.deepcopy(self.decoder), copy.deepcopy(self.encoder)
-        try:
-            return LatentEBM(prior, decoder, encoder)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-
-    def _component(self, kind: str, name: str, given: str) -> Any:
-        options = dict(getattr(self.inputs_, given.replace("options", "defaults")))
-        options |= _known_options(registry().get(kind, name), given, getattr(self, given))
-        try:
-            return component(kind, {"name": name, **options}, self.latent_dim, self.inputs_.sizes)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
 
     def _train(
         self,
@@ -439,16 +369,3 @@ class LatentEBMClassifier(
             logits = self.model_.prior.logits(z.flatten(0, 1))  # type: ignore[operator]
             found.append(logits.double().softmax(-1).unflatten(0, z.shape[:2]).mean(0))
         return torch.cat(found)[: len(x)].cpu()
-
-
-def _known_options(
-    make: Callable[..., Any], name: str, options: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The options, after a look at whether `make` takes them."""
-    taken = [p for p in inspect.signature(make).parameters if p not in ("self", "latent_dim")]
-    for key in options or {}:
-        if key not in taken:
-            known = ", ".join(taken) or "none"
-            near = did_you_mean(key, taken)
-            raise ValueError(f'{name} has no "{key}".{near} Accepted are {known}.')
-    return dict(options or {})

@@ -157,6 +157,7 @@ def _draw(found: dict[int, list[float]], file: str) -> None:
         axis.axhline(statistics.fmean(found[-1]), color="0.5", ls="--", lw=1)
         axis.legend(["labelled alone, logistic regression", "LatentEBMClassifier"])
     axis.set(xlabel="unlabelled examples beside the labelled", ylabel="accuracy")
+    axis.locator_params(axis="x", nbins=5)
     figure.savefig(file, dpi=110)
 
 
