@@ -138,7 +138,8 @@ class LearningOptions:
     )
     consistency_hidden: float = _opt(
         0.5,
-        "share of x that is hidden, set to 0: words of a text, a square of an image, else entries",
+        "share of x that is hidden, set to 0: words of a text, of an image a square of at most "
+        "that, else entries",
     )
     code_penalty: float = _opt(1e-2, "L2 of the codes, autoencoder rule only")
     energy_l2: float = _opt(0.0, "L2 penalty of f on posterior and prior samples")

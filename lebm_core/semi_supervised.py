@@ -74,7 +74,8 @@ class LatentEBMClassifier(
             length of the embedding's change over that of an average word; None likewise.
         consistency: weight of p(y | x) being the same with part of x hidden, which spreads what
             few labels say of some words to those that stand with them.
-        consistency_hidden: share that is hidden, of words, else of the entries of x.
+        consistency_hidden: share that is hidden, of words, of an image as a square, else of the
+            entries of x.
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, beside them.

@@ -23,7 +23,7 @@ from lebm_core.precision import half_is_faster
 from lebm_images.doubling import doubled
 from lebm_images.karatsuba import Doubling
 from lebm_images.pixels import BernoulliImage, GaussianImage
-from lebm_images.views import view
+from lebm_images.views import check_view, view
 
 __all__ = ["ARCHITECTURES", "ConvEncoder", "DeconvDecoder"]
 
@@ -235,11 +235,11 @@ class ConvEncoder(Encoder):
         side: of the image, in pixels.
         width: channels of the first convolution; each further one doubles them.
         half: bfloat16 in gradients where that is faster.
-        shift: pixels by which learning.consistency shifts an image at most.
+        shift: pixels by which learning.consistency, where it is above 0, shifts an image at most.
         mirror: learning.consistency exchanges left and right of every second image.
 
     Raises:
-        UsageError: for a shift that no image of that side has.
+        UsageError: for a shift that no image of that side has, or a mirror that is no bool.
     """
 
     def __init__(
@@ -253,8 +253,7 @@ class ConvEncoder(Encoder):
         mirror: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= shift < side:
-            raise UsageError(f"encoder.shift = {shift} must be from 0 to below the side, {side}.")
+        check_view(shift, mirror, side)
         self.latent_dim, self.allow_half, self.shift, self.mirror = latent_dim, half, shift, mirror
         modules: list[nn.Module] = []
         before, after = channels, width

@@ -12,16 +12,16 @@ from lebm_core.smoothness import inconsistency
 from lebm_images.networks import ConvEncoder, DeconvDecoder
 from lebm_images.views import view
 
-SIDE, MANY = 8, 2000
+SIDE, HIGH, WIDE, MANY = 8, 6, 10, 2000
 
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def numbered(n: int = MANY, channels: int = 3) -> Tensor:
+def numbered(n: int = MANY, high: int = HIGH, wide: int = WIDE) -> Tensor:
     """Images of which no two pixels are equal, and none is 0."""
-    one = torch.arange(1.0, channels * SIDE * SIDE + 1).view(1, channels, SIDE, SIDE)
+    one = torch.arange(1.0, 3 * high * wide + 1).view(1, 3, high, wide)
     return one.repeat(n, 1, 1, 1)
 
 
@@ -44,11 +44,11 @@ def test_every_second_image_is_mirrored() -> None:
 def test_shifts_go_each_way_as_far_as_said_and_the_border_fills() -> None:
     x, shift = numbered(), 2
     seen = view(x, 0.0, shift, False, generator())
-    places = torch.arange(SIDE)
     found = torch.zeros(MANY, dtype=torch.long)
     for down in range(-shift, shift + 1):
         for right in range(-shift, shift + 1):
-            rows, columns = (places + down).clamp(0, 7), (places + right).clamp(0, 7)
+            rows = (torch.arange(HIGH) + down).clamp(0, HIGH - 1)
+            columns = (torch.arange(WIDE) + right).clamp(0, WIDE - 1)
             expected = x[:, :, rows][..., columns]
             is_this = (seen == expected).flatten(1).all(1)
             expect, error = MANY / 25, (MANY / 25 * 24 / 25) ** 0.5
@@ -57,25 +57,31 @@ def test_shifts_go_each_way_as_far_as_said_and_the_border_fills() -> None:
     assert torch.equal(found, torch.ones(MANY, dtype=torch.long))
 
 
-@pytest.mark.parametrize("hidden", [0.1, 0.25, 0.5])
-def test_a_square_is_hidden_of_at_most_that_area(hidden: float) -> None:
-    x = numbered(20000)
-    seen = view(x, hidden, 0, False, generator())
-    gone = seen == 0
+@pytest.mark.parametrize(
+    ("hidden", "high", "wide", "most_high", "most_wide"),
+    [
+        (0.01, 8, 8, 1, 1), (0.1, 8, 8, 1, 1), (0.25, 8, 8, 3, 3), (0.5, 8, 8, 5, 5),
+        (0.25, 32, 32, 15, 15), (0.3, 6, 10, 3, 5),
+    ],
+)  # fmt: skip
+def test_a_square_of_at_most_that_share_is_hidden(
+    hidden: float, high: int, wide: int, most_high: int, most_wide: int
+) -> None:
+    x = numbered(20000, high, wide)
+    gone = view(x, hidden, 0, False, generator()) == 0
     assert torch.equal(gone[:, :1].expand_as(gone), gone)  # in all channels
-    assert bool(((seen == x) | gone).all())
+    assert bool(((view(x, hidden, 0, False, generator()) == x) | gone).all())
     gone = gone[:, 0]
-    high, wide = gone.any(2).sum(1), gone.any(1).sum(1)
-    assert torch.equal(high * wide, gone.sum((1, 2)))  # a rectangle, cut by the border
-    most = max(1, int(SIDE * hidden**0.5 + 1))
-    assert int(high.max()) <= most and int(wide.max()) <= most
-    # A pixel is hidden where the centre is within half a side of it, each way by itself.
-    far = (torch.arange(SIDE)[:, None] - torch.arange(SIDE)).abs()
-    near = far <= 0.5 * SIDE * hidden**0.5 - 0.5
-    share = near.float().mean(1)
-    expected = share[:, None] * share
-    error = (expected * (1 - expected) / len(x)).sqrt()
-    assert bool(((gone.float().mean(0) - expected).abs() < 5 * error).all())
+    rows, columns = gone.any(2).sum(1), gone.any(1).sum(1)
+    assert torch.equal(rows * columns, gone.sum((1, 2)))  # a rectangle, cut by the border
+    assert (int(rows.max()), int(columns.max())) == (most_high, most_wide)
+    # Every pixel is the centre equally often, so one in the middle is hidden in as many images as
+    # the square has pixels, of as many as the image has; in a corner only by the square's quarter.
+    middle = most_high * most_wide / (high * wide)
+    corner = (most_high + 1) * (most_wide + 1) / 4 / (high * wide)
+    for share, (row, column) in ((middle, (high // 2, wide // 2)), (corner, (0, wide - 1))):
+        error = (share * (1 - share) / len(x)) ** 0.5
+        assert abs(float(gone[:, row, column].float().mean()) - share) < 4 * error
 
 
 def test_consistency_compares_with_the_view() -> None:
@@ -94,7 +100,12 @@ def test_consistency_compares_with_the_view() -> None:
     assert apart(symmetric, 0.25) > 1e-4
 
 
-@pytest.mark.parametrize("shift", [-1, SIDE])
+@pytest.mark.parametrize("shift", [-1, SIDE, 1.5])
 def test_a_shift_out_of_the_image_is_refused(shift: int) -> None:
-    with pytest.raises(UsageError, match=f"encoder.shift = {shift} must be from 0 to below"):
+    with pytest.raises(UsageError, match=f"encoder.shift = {shift} must be an integer from 0"):
         ConvEncoder(4, 1, SIDE, shift=shift)
+
+
+def test_a_mirror_is_true_or_false() -> None:
+    with pytest.raises(UsageError, match="encoder.mirror = 'no' must be true or false"):
+        ConvEncoder(4, 1, SIDE, mirror="no")  # type: ignore[arg-type]
