@@ -1,6 +1,8 @@
 """A whole run of a toy recipe: data -> train -> evaluate -> report, stopped and continued."""
 
+import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -213,15 +215,27 @@ def hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def command(environment, toy, out, *more):
-    folder = Path(environment["PYTHONPATH"].split(":")[0])
-    words = [sys.executable, str(folder / "run_toy.py"), str(toy), str(out), *LONG, *more]
-    return subprocess.Popen(
-        words, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
-    )
+@pytest.fixture
+def command(toy, toy_environment):
+    """Starts the toy recipe by itself; what of it still runs after the test is killed."""
+    folder, started = Path(toy_environment["PYTHONPATH"].split(":")[0]), []
+
+    def start(out, *more):
+        words = [sys.executable, str(folder / "run_toy.py"), str(toy), str(out), *LONG, *more]
+        process = subprocess.Popen(
+            words, env=toy_environment, stderr=subprocess.PIPE, text=True,
+            preexec_fn=hear_interrupts, start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process, contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for_checkpoint(process, out, patience=60.0):
+def wait_for_checkpoint(process, out, patience=180.0):
     end = time.monotonic() + patience
     while time.monotonic() < end and process.poll() is None:
         if any((out / "checkpoints").glob("step-*")):
@@ -244,18 +258,18 @@ def assert_same(one, other):
     assert a == b
 
 
-def test_kill_and_interrupt_at_random_moments(toy, toy_environment, tmp_path):
+def test_kill_and_interrupt_at_random_moments(toy, command, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run_recipe(toy, "", LONG, out=whole, log=silent)
 
-    process = command(toy_environment, toy, cut)
+    process = command(cut)
     wait_for_checkpoint(process, cut)
     time.sleep(random.uniform(0, 0.5))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert (cut / "INCOMPLETE").is_file()
 
-    process = command(toy_environment, toy, cut, "--resume")
+    process = command(cut, "--resume")
     while process.poll() is None and "goes on from step" not in (process.stderr.readline()):
         pass
     time.sleep(random.uniform(0, 0.3))
@@ -264,23 +278,20 @@ def test_kill_and_interrupt_at_random_moments(toy, toy_environment, tmp_path):
     assert process.returncode == 130, said
     assert "--resume goes on" in said and "Traceback" not in said
 
-    process = command(toy_environment, toy, cut, "--resume")
+    process = command(cut, "--resume")
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".step-*"))
     assert_same(whole, cut)
 
 
-def test_an_interrupt_of_the_parent_reaches_each_worker_once(toy, toy_environment, tmp_path):
+def test_an_interrupt_of_the_parent_reaches_each_worker_once(command, tmp_path):
     out = tmp_path / "run"
-    process = command(toy_environment, toy, out, "training.epochs=100000", "--jobs")
+    process = command(out, "training.epochs=100000", "--jobs")
     wait_for_checkpoint(process, out)
     wait_for_checkpoint(process, out / "controls" / "f0")
     process.send_signal(signal.SIGINT)
-    try:
-        _, said = process.communicate(timeout=120)
-    finally:
-        process.kill()
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert "Traceback" not in said and "--resume goes on" in said
     for part in (out, out / "controls" / "f0"):
