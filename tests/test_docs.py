@@ -13,14 +13,14 @@ import pytest
 import typer
 
 import lebm_core
-from lebm_core.options import InferenceOptions, LearningOptions, PriorOptions
-from lebm_core.registry import registry
+from lebm_core.learning.options import InferenceOptions, LearningOptions, PriorOptions
+from lebm_core.registry.registry import registry
 from lebm_core.run.cli import app
-from lebm_core.run.layers import read_source
-from lebm_core.run.options import TrainingOptions
-from lebm_core.run.recipe import load
-from lebm_core.run.schema import help_texts
-from lebm_core.run.tables import component_schema, metric_schema
+from lebm_core.run.old.layers import read_source
+from lebm_core.run.old.recipe import load
+from lebm_core.run.old.schema import help_texts
+from lebm_core.run.old.tables import component_schema, metric_schema
+from lebm_core.run.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

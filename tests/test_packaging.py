@@ -44,10 +44,11 @@ def test_everything_that_is_in_the_tree_is_in_the_wheel(installed):
 
 def test_plugins_and_recipes_are_found_from_the_wheel(installed, tmp_path):
     code = (
-        "import lebm_core, lebm_text; from lebm_core.registry import registry; found = registry();"
+        "import lebm_core, lebm_text; from lebm_core.registry.registry import registry;"
+        " found = registry();"
         "print(lebm_core.__file__, lebm_text.__file__);"
         "print(*[f'{p.name}={p.status}' for p in found.plugins() if p.distribution == 'lebm']);"
-        "from lebm_core.run.catalogue import catalogue;"
+        "from lebm_core.run.old.catalogue import catalogue;"
         "print(*[entry.name for entry in catalogue() if not entry.error])"
     )
     shown = subprocess.run(

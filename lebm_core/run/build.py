@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
-from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 
-from lebm_core.coupled_prior import build_prior
-from lebm_core.data import Dataset
+from lebm_core.data.dataset import Dataset
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import MissingExtra, UsageError
-from lebm_core.inference import build_inference
-from lebm_core.learning import Learning
-from lebm_core.model import LatentEBM
-from lebm_core.options import PriorOptions
-from lebm_core.registry import registry
-from lebm_core.run.datasets import DataFiles
-from lebm_core.run.evaluation import Metric
-from lebm_core.run.optimizers import check_options
-from lebm_core.run.recipe import Recipe, metric_options, options
-from lebm_core.run.schema import gathered
+from lebm_core.evaluation.evaluation import Metric
+from lebm_core.latent.build import build_inference
+from lebm_core.learning.options import PriorOptions
+from lebm_core.learning.two_part import Learning
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.priors.coupled import build_prior
+from lebm_core.registry.components import component
+from lebm_core.registry.registry import registry
+from lebm_core.run.old.recipe import Recipe, metric_options, options
+from lebm_core.run.old.schema import gathered
+from lebm_core.run.training.optimizers import check_options
 
-__all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe", "component"]
-
-NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+__all__ = ["build_dataset", "build_metrics", "build_model", "check_recipe"]
 
 
 def build_dataset(recipe: Recipe, data_dir: str | os.PathLike[str] | None) -> Dataset:
@@ -96,32 +93,6 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
             )
     if int(recipe.evaluation.get("samples") or 0) < 0:
         raise UsageError(f"evaluation.samples = {recipe.evaluation['samples']} is below 0{place}.")
-
-
-def component(kind: str, table: Mapping[str, Any], latent_dim: int, sizes: dict[str, Any]) -> Any:
-    """Makes a decoder or encoder; what the data set knows fills what the recipe leaves open.
-
-    Raises:
-        UsageError: where the data set does not say a size that it needs.
-    """
-    make = registry().get(kind, table["name"])
-    given = options(table)
-    parameters = inspect.signature(make).parameters
-    for name, parameter in parameters.items():
-        if name == "latent_dim":
-            given[name] = latent_dim
-        elif name in sizes and given.get(name, parameter.default) in (None, parameter.default):
-            given[name] = sizes[name]
-    asked = [name for name, p in parameters.items() if p.default is p.empty and p.kind in NAMED]
-    missing = [name for name in asked if name not in given]
-    if missing:
-        part = kind.removesuffix("s")
-        raise UsageError(
-            f'The {part} "{table["name"]}" needs {" and ".join(missing)}, which this data set does '
-            f"not give: it gives {', '.join(sizes) or 'none'}. Choose other data, or another "
-            f"{part}."
-        )
-    return make(**given)
 
 
 def _sized(prior: PriorOptions, sizes: dict[str, Any]) -> PriorOptions:

@@ -92,7 +92,7 @@ def recipe(
 ) -> None:
     """Run a recipe: data, training, evaluation, report. Without NAME, list the recipes."""
     if name is None:
-        from lebm_core.run import catalogue
+        from lebm_core.run.old import catalogue
 
         write = catalogue.markdown if markdown else catalogue.plain
         typer.echo(write(catalogue.catalogue()))
@@ -104,7 +104,7 @@ def recipe(
             f'"{name}" stands where the recipe\'s name is expected: lebm recipe NAME {name}.'
         )
     if show:
-        from lebm_core.run.recipe import default_preset, dump, load
+        from lebm_core.run.old.recipe import default_preset, dump, load
 
         chosen = default_preset(name) if preset is None else preset
         given = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
@@ -156,7 +156,7 @@ def sample(
     data_dir: DataDir = None,
 ) -> None:
     """Draw samples from a trained run, any or as asked, and write them to a file."""
-    from lebm_core.run.run import sample_run
+    from lebm_core.run.reuse import sample_run
 
     file = sample_run(
         run, n, y=y, seed=seed, out=out, control=control or (),
@@ -172,7 +172,7 @@ def evaluate(
     data_dir: DataDir = None,
 ) -> None:
     """Measure a trained run by its recipe's metrics."""
-    from lebm_core.run.run import evaluate_run
+    from lebm_core.run.reuse import evaluate_run
 
     for name, value in evaluate_run(run, split, data_dir).items():
         if value.value is None:
@@ -196,7 +196,7 @@ def report(
     ] = False,
 ) -> None:
     """Write report.html of each run again; with --markdown, a table of all of them."""
-    from lebm_core.run.report import markdown_table, report_run
+    from lebm_core.run.report.report import markdown_table, report_run
 
     if markdown or seeds:
         typer.echo(markdown_table(runs, seeds=seeds))
@@ -219,7 +219,7 @@ def plugins(context: typer.Context) -> None:
     """List the plugins with what failed and why; `new NAME` writes a plugin to start from."""
     if context.invoked_subcommand is not None:
         return
-    from lebm_core.registry import KINDS, discover
+    from lebm_core.registry.registry import KINDS, discover
 
     found = discover()
     for plugin in found.plugins():

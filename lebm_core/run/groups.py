@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from lebm_core.registry import Registration, discover
+from lebm_core.registry.registry import Registration, discover
 
 __all__ = ["PluginGroup"]
 

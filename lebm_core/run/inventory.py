@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path, PosixPath, WindowsPath
 from typing import NamedTuple
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import LebmError
-from lebm_core.registry import registry
-from lebm_core.run.datasets import DataFiles
+from lebm_core.registry.registry import registry
 
 __all__ = ["Known", "inventory"]
 

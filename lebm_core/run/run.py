@@ -14,25 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lebm_core.base.files import write_atomically
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
+from lebm_core.run.artifacts import check_same_data, load_model
 from lebm_core.run.build import build_dataset, build_metrics, build_model, check_recipe
-from lebm_core.run.checkpoint import write_atomically
 from lebm_core.run.environment import describe_environment, without_home
-from lebm_core.run.evaluation import Evaluation, Value
-from lebm_core.run.layers import flatten
 from lebm_core.run.lock import LOCK, locked
-from lebm_core.run.recipe import Recipe, apply, default_preset, dump, load
-from lebm_core.run.report import report_run
-from lebm_core.run.results import Results, collect, write_results
-from lebm_core.run.saved import check_same_data, evaluate_run, load_model, sample_run
+from lebm_core.run.old.layers import flatten
+from lebm_core.run.old.recipe import Recipe, apply, default_preset, dump, load
+from lebm_core.run.report.report import report_run
+from lebm_core.run.report.results import Results, collect, write_results
 from lebm_core.run.stages import Part, evaluate_part, train_part
-from lebm_core.run.tracking import to_stderr
+from lebm_core.run.training.tracking import to_stderr
 from lebm_core.run.workers import Workers
 
 if TYPE_CHECKING:
-    from lebm_core.model import LatentEBM
+    from lebm_core.models.latent_ebm import LatentEBM
 
-__all__ = ["Evaluation", "Run", "Value", "evaluate_run", "run_recipe", "sample_run"]
+__all__ = ["Run", "run_recipe"]
 
 INCOMPLETE = "INCOMPLETE"
 SAID = ("summary", "expected", "minutes", "published")  # of a recipe, for readers alone
@@ -162,7 +161,7 @@ def _parts(
     recipe: Recipe, dataset: object, folder: Path, data_dir: str | Path | None
 ) -> list[Part]:
     """The model and its controls, each with its recipe, once all are known to be possible."""
-    from lebm_core.class_start import check_class_start  # imports torch
+    from lebm_core.learning.cluster_init import check_class_start
 
     parts = [Part("model", folder, recipe, dataset)]  # type: ignore[arg-type]
     for name, changes in recipe.controls.items():

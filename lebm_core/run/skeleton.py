@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from lebm_core.errors import RunError, UsageError
-from lebm_core.registry import discover
+from lebm_core.registry.registry import discover
 
 __all__ = ["write_skeleton"]
 

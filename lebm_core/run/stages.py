@@ -17,23 +17,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lebm_core.controls import Control
-from lebm_core.data import Dataset
+from lebm_core.base.files import write_atomically
+from lebm_core.control.controls import Control
+from lebm_core.control.sampling import Classes
+from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
-from lebm_core.learning import Learning
-from lebm_core.model import LatentEBM
+from lebm_core.evaluation.evaluation import Evaluation, Metric, MetricResult, evaluate
+from lebm_core.learning.two_part import Learning
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.run.artifacts import load_model, save_dataset
 from lebm_core.run.build import build_metrics, build_model
-from lebm_core.run.checkpoint import write_atomically
-from lebm_core.run.evaluation import Evaluation, Metric, MetricResult, evaluate
-from lebm_core.run.recipe import Recipe, dump
-from lebm_core.run.saved import load_model, save_dataset
-from lebm_core.run.training import train
-from lebm_core.sampling import Classes
+from lebm_core.run.old.recipe import Recipe, dump
+from lebm_core.run.training.loop import train
 
 __all__ = [
-    "Part", "draw_samples", "evaluate_part", "first_contexts", "is_conditioned", "stream",
+    "Part",
+    "draw_samples",
+    "evaluate_part",
+    "first_contexts",
+    "is_conditioned",
+    "stream",
     "train_part",
-]  # fmt: skip
+]
 
 TRAINING = "training.json"
 CHUNK_SEEDS = 2**31

@@ -20,7 +20,7 @@ import torch
 
 from lebm_core.errors import UsageError
 from lebm_core.run.environment import cores
-from lebm_core.run.tracking import PLAIN, to_stderr
+from lebm_core.run.training.tracking import PLAIN, to_stderr
 
 __all__ = ["Workers"]
 

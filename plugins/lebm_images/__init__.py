@@ -21,41 +21,41 @@ hookimpl = pluggy.HookimplMarker("lebm")
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
     """The published generators and two small ones."""
-    register("images.deconv", "lebm_images.networks:DeconvDecoder")
+    register("images.deconv", "lebm_images.networks.decoder:DeconvDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
     """A convolutional encoder."""
-    register("images.conv", "lebm_images.networks:ConvEncoder")
+    register("images.conv", "lebm_images.networks.encoder:ConvEncoder")
 
 
 @hookimpl
 def lebm_register_inputs(register: Register) -> None:
     """Arrays of images."""
-    register("images.conv", "lebm_images.inputs:ImageInputs")
-    register("images.deconv", "lebm_images.inputs:ImageInputs")
+    register("images.conv", "lebm_images.data.adapters:ImageInputs")
+    register("images.deconv", "lebm_images.data.adapters:ImageInputs")
 
 
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
     """Digits without a download, the usual benchmarks, and the user's own folder."""
-    register("images.digits", "lebm_images.sources:digits")
-    register("images.mnist", "lebm_images.sources:mnist")
-    register("images.cifar10", "lebm_images.sources:cifar10")
-    register("images.svhn", "lebm_images.sources:svhn")
-    register("images.celeba", "lebm_images.sources:celeba")
-    register("images.eurosat", "lebm_images.sources:eurosat")
-    register("images.folder", "lebm_images.sources:folder")
-    register("images.hub", "lebm_images.hub:hub")
-    register("images.mnist-anomaly", "lebm_images.anomaly:mnist_anomaly")
+    register("images.digits", "lebm_images.data.sources:digits")
+    register("images.mnist", "lebm_images.data.sources:mnist")
+    register("images.cifar10", "lebm_images.data.sources:cifar10")
+    register("images.svhn", "lebm_images.data.sources:svhn")
+    register("images.celeba", "lebm_images.data.sources:celeba")
+    register("images.eurosat", "lebm_images.data.sources:eurosat")
+    register("images.folder", "lebm_images.data.sources:folder")
+    register("images.hub", "lebm_images.data.hub:hub")
+    register("images.mnist-anomaly", "lebm_images.data.anomaly:mnist_anomaly")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
     """Reconstruction, Frechet distance, manifold, chains, anomaly detection, control."""
-    register("images.reconstruction", "lebm_images.reconstruction:build")
-    register("images.frechet", "lebm_images.frechet:build")
-    register("images.anomaly", "lebm_images.anomaly:build")
-    register("images.control", "lebm_images.control:build")
-    register("images.composition", "lebm_images.composition:build")
+    register("images.reconstruction", "lebm_images.metrics.reconstruction:build")
+    register("images.frechet", "lebm_images.metrics.frechet:build")
+    register("images.anomaly", "lebm_images.metrics.anomaly:build")
+    register("images.control", "lebm_images.metrics.control:build")
+    register("images.composition", "lebm_images.metrics.composition:build")

@@ -25,27 +25,27 @@ hookimpl = pluggy.HookimplMarker("lebm")
 def lebm_register_datasets(register: Register) -> None:
     """ZINC250k, QM9, RDKit's NCI molecules, any file."""
     for name in ("zinc", "qm9", "nci", "file"):
-        register(f"molecules.{name}", f"lebm_molecules.sources:{name}")
+        register(f"molecules.{name}", f"lebm_molecules.data.sources:{name}")
 
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
     """A sequence decoder that sees what a SMILES has left open."""
-    register("molecules.smiles", "lebm_molecules.decoder:SmilesDecoder")
+    register("molecules.smiles", "lebm_molecules.networks.smiles_decoder:SmilesDecoder")
 
 
 @hookimpl
 def lebm_register_inputs(register: Register) -> None:
     """Lists of SMILES, for `LatentEBMClassifier`."""
-    register("molecules", "lebm_molecules.inputs:MoleculeInputs")
+    register("molecules", "lebm_molecules.data.adapters:MoleculeInputs")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
     """What a model of molecules is judged by."""
-    register("molecules.quality", "lebm_molecules.metrics:quality")
-    register("molecules.control", "lebm_molecules.control:control")
-    register("molecules.reconstruction", "lebm_molecules.metrics:reconstruction")
+    register("molecules.quality", "lebm_molecules.metrics.registered:quality")
+    register("molecules.control", "lebm_molecules.metrics.control:control")
+    register("molecules.reconstruction", "lebm_molecules.metrics.registered:reconstruction")
 
 
 @hookimpl

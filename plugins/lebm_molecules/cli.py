@@ -50,9 +50,9 @@ def evaluate(
 ) -> None:
     """Validity, uniqueness, novelty, and how near generated molecules are to others."""
     from lebm_core.errors import UsageError
-    from lebm_molecules.files import is_table, read_smiles
-    from lebm_molecules.quality import Invalid
-    from lebm_molecules.quality import evaluate as measure
+    from lebm_molecules.data.files import is_table, read_smiles
+    from lebm_molecules.metrics.quality import Invalid
+    from lebm_molecules.metrics.quality import evaluate as measure
 
     given = [path for path in (samples, train, test) if path is not None]
     for path in given:
@@ -129,8 +129,8 @@ def design(
 ) -> None:
     """Design molecules whose property is high: gradual distribution shifting."""
     from lebm_core.errors import Interrupted
-    from lebm_molecules.design_run import design_run, summary
-    from lebm_molecules.shifting import DesignOptions
+    from lebm_molecules.design.run import design_run, summary
+    from lebm_molecules.design.shifting import DesignOptions
 
     options = DesignOptions(
         rounds=rounds, population=population, calls=calls, at_least=at_least, passes=passes,

@@ -21,38 +21,38 @@ hookimpl = pluggy.HookimplMarker("lebm")
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
     """Perceptrons of columns and of words, and the identity that makes the prior the model."""
-    register("tabular", "lebm_tabular.networks:TabularDecoder")
-    register("tabular.bag", "lebm_tabular.bag:BagDecoder")
-    register("tabular.observed", "lebm_tabular.networks:ObservedDecoder")
+    register("tabular", "lebm_tabular.networks.perceptrons:TabularDecoder")
+    register("tabular.bag", "lebm_tabular.networks.bag:BagDecoder")
+    register("tabular.observed", "lebm_tabular.networks.perceptrons:ObservedDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
     """Perceptrons, and the identity."""
-    register("tabular", "lebm_tabular.networks:TabularEncoder")
-    register("tabular.bag", "lebm_tabular.bag:BagEncoder")
-    register("tabular.observed", "lebm_tabular.networks:ObservedEncoder")
+    register("tabular", "lebm_tabular.networks.perceptrons:TabularEncoder")
+    register("tabular.bag", "lebm_tabular.networks.bag:BagEncoder")
+    register("tabular.observed", "lebm_tabular.networks.perceptrons:ObservedEncoder")
 
 
 @hookimpl
 def lebm_register_inputs(register: Register) -> None:
     """Matrices of numbers, and of counts of words."""
-    register("tabular", "lebm_tabular.inputs:TabularInputs")
-    register("tabular.bag", "lebm_tabular.inputs:BagInputs")
+    register("tabular", "lebm_tabular.data.adapters:TabularInputs")
+    register("tabular.bag", "lebm_tabular.data.adapters:BagInputs")
 
 
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
     """Simulated points in the plane, public tables, and a user's own."""
-    register("tabular.file", "lebm_tabular.table:table")
-    register("tabular.hepmass", "lebm_tabular.sources:hepmass")
-    register("tabular.miniboone", "lebm_tabular.sources:miniboone")
-    register("tabular.protein", "lebm_tabular.sources:protein")
-    register("tabular.8gaussians", "lebm_tabular.synthetic:eight_gaussians")
-    register("tabular.pinwheel", "lebm_tabular.synthetic:pinwheel")
+    register("tabular.file", "lebm_tabular.data.table:table")
+    register("tabular.hepmass", "lebm_tabular.data.sources:hepmass")
+    register("tabular.miniboone", "lebm_tabular.data.sources:miniboone")
+    register("tabular.protein", "lebm_tabular.data.sources:protein")
+    register("tabular.8gaussians", "lebm_tabular.data.synthetic:eight_gaussians")
+    register("tabular.pinwheel", "lebm_tabular.data.synthetic:pinwheel")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
     """How near a model of the plane is to the truth."""
-    register("tabular.density", "lebm_tabular.metrics:density")
+    register("tabular.density", "lebm_tabular.metrics.density:density")

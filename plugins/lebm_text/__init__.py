@@ -27,34 +27,34 @@ def lebm_register_datasets(register: Register) -> None:
     whose acts and emotions only a metric sees.
     """
     for name in ("ptb", "snli", "yahoo", "pydocs", "file", "hub"):
-        register(f"text.{name}", f"lebm_text.sources:{name}")
+        register(f"text.{name}", f"lebm_text.data.sources:{name}")
     for name in ("short_yelp", "sst2", "agnews", "labelled"):
-        register(f"text.{name}", f"lebm_text.labelled_sources:{name}")
-    register("text.dailydialog", "lebm_text.dailydialog:dailydialog")
-    register("text.yelp_shen", "lebm_text.yelp:yelp_shen")
+        register(f"text.{name}", f"lebm_text.data.labelled.sources:{name}")
+    register("text.dailydialog", "lebm_text.data.labelled.dailydialog:dailydialog")
+    register("text.yelp_shen", "lebm_text.data.labelled.yelp:yelp_shen")
 
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
     """A causal language model of `transformers` with z as a prefix."""
-    register("text.transformers", "lebm_text.transformers_decoder:TransformersDecoder")
+    register("text.transformers", "lebm_text.networks.transformers:TransformersDecoder")
 
 
 @hookimpl
 def lebm_register_inputs(register: Register) -> None:
     """Texts, as words in their order or as counts of words."""
-    register("text.lstm", "lebm_text.inputs:TextInputs")
-    register("text.bag", "lebm_text.inputs:BagInputs")
+    register("text.lstm", "lebm_text.data.adapters:TextInputs")
+    register("text.bag", "lebm_text.data.adapters:BagInputs")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
     """What a text model is judged by."""
-    register("text.likelihood", "lebm_text.likelihood:build")
-    register("text.perplexity", "lebm_text.perplexity:build")
-    register("text.reconstruction", "lebm_text.reconstruction:build")
-    register("text.diversity", "lebm_text.diversity:build")
-    register("text.latent", "lebm_text.latent:build")
-    register("text.chain", "lebm_text.chain:build")
-    register("text.discovery", "lebm_text.discovery:build")
-    register("text.control", "lebm_text.control:build")
+    register("text.likelihood", "lebm_text.metrics.likelihood:build")
+    register("text.perplexity", "lebm_text.metrics.perplexity:build")
+    register("text.reconstruction", "lebm_text.metrics.reconstruction:build")
+    register("text.diversity", "lebm_text.metrics.diversity:build")
+    register("text.latent", "lebm_text.metrics.latent:build")
+    register("text.chain", "lebm_text.metrics.chain:build")
+    register("text.discovery", "lebm_text.metrics.classes.discovery:build")
+    register("text.control", "lebm_text.metrics.control:build")

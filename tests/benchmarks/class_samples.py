@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 from lebm_core import ClassIs, Dataset, LatentEBM, run_recipe
-from lebm_core.labels import labels_of
+from lebm_core.data.labels import labels_of
 from lebm_core.run.build import build_dataset
 
 FINISH = [

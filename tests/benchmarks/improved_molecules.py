@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from lebm_core.run.build import build_dataset
-from lebm_core.run.recipe import load
-from lebm_molecules.dataset import MoleculeDataset
-from lebm_molecules.design import DesignOptions
-from lebm_molecules.design_run import design_run, summary
-from lebm_molecules.properties import values_of
+from lebm_core.run.old.recipe import load
+from lebm_molecules.chemistry.properties import values_of
+from lebm_molecules.data.dataset import MoleculeDataset
+from lebm_molecules.design.run import design_run, summary
+from lebm_molecules.design.shifting import DesignOptions
 
 PROPERTY, LOWEST = "plogp_z", 800
 

@@ -31,10 +31,10 @@ from lebm_core import (
     ShortRun,
     langevin,
 )
-from lebm_core.decoder import frozen
-from lebm_core.dynamics import Total
-from lebm_images.networks import DeconvDecoder
-from lebm_trajectories.networks import TrajectoryDecoder, TrajectoryEncoder
+from lebm_core.base.modules import frozen
+from lebm_core.chains.densities import Total
+from lebm_images.networks.decoder import DeconvDecoder
+from lebm_trajectories.networks.paths import TrajectoryDecoder, TrajectoryEncoder
 from lebm_trajectories.prediction import means
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lebm_core.precision import half_is_faster
+from lebm_core.base.precision import half_is_faster
 
 sys.path.insert(0, str(Path(__file__).parent))
 from speed import (  # noqa: E402

@@ -22,12 +22,12 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from lebm_core import LatentEBMClassifier, Learning
-from lebm_core.data import Dataset
-from lebm_core.labels import choose_labelled, labels_of
-from lebm_core.model import LatentEBM
+from lebm_core.data.dataset import Dataset
+from lebm_core.data.labels import choose_labelled, labels_of
+from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.run.build import build_dataset, build_model
-from lebm_core.run.recipe import load
-from lebm_core.run.training import train
+from lebm_core.run.old.recipe import load
+from lebm_core.run.training.loop import train
 
 TRAIN, LABELS, STEPS, BATCH = 1198, 50, 240, 200
 UNLABELLED = (0, 50, 150, 350, 700, TRAIN - LABELS)

@@ -8,9 +8,9 @@ from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, LatentEBM, Learning, LearningOptions
-from lebm_core.class_start import teach_clusters
 from lebm_core.errors import UsageError
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.learning.cluster_init import teach_clusters
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D = 2
 GROUPS = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 3.0]])

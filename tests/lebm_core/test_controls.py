@@ -22,11 +22,12 @@ from lebm_core import (
     Property,
     PropertyHead,
 )
-from lebm_core.annealing import anneal
-from lebm_core.control_shift import control_shift, frechet
-from lebm_core.dynamics import value_and_gradient
+from lebm_core.base.statistics import frechet
+from lebm_core.chains.densities import value_and_gradient
+from lebm_core.chains.smc import anneal
+from lebm_core.control.sampling import _ids
+from lebm_core.control.shift import control_shift
 from lebm_core.errors import DivergenceError, UnsupportedEstimate, UsageError
-from lebm_core.sampling import _ids
 
 NAMES = ("calm", "busy", "loud")
 POOLS, SIZE = 16, 400  # pools annealed apart: their spread is the error of their mean

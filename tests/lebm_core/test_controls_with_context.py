@@ -25,14 +25,14 @@ from lebm_core import (
     PropertyHead,
     fit_property,
 )
-from lebm_core.control_shift import control_shift
-from lebm_core.dynamics import value_and_gradient
+from lebm_core.chains.densities import value_and_gradient
+from lebm_core.control.shift import control_shift
 from lebm_core.errors import UsageError
-from lebm_core.labels import codes_with_classes
-from lebm_core.learning import TILT_RULES
-from lebm_core.properties import fit_properties
-from lebm_core.tilt_finish import finish_tilt
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.latent.codes import codes_with_classes
+from lebm_core.learning.properties import fit_properties
+from lebm_core.learning.tilt_refit import finish_tilt
+from lebm_core.learning.two_part import TILT_RULES
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 CONTEXTS = torch.tensor([[-1.5], [1.5]])
 POOLS, SIZE = 16, 400

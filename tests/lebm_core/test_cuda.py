@@ -26,10 +26,10 @@ from lebm_core import (
     SequenceDecoder,
     ShortRun,
 )
-from lebm_core.decoder import frozen
-from lebm_core.precision import recurrent_autocast
-from lebm_images.networks import DeconvDecoder
-from lebm_trajectories.networks import TrajectoryDecoder
+from lebm_core.base.modules import frozen
+from lebm_core.base.precision import recurrent_autocast
+from lebm_images.networks.decoder import DeconvDecoder
+from lebm_trajectories.networks.paths import TrajectoryDecoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 

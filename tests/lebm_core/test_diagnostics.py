@@ -6,14 +6,9 @@ import pytest
 import torch
 
 from lebm_core import EBMPrior, GaussianPrior, energy_profile
-from lebm_core.diagnostics import (
-    DriftGuard,
-    curvature,
-    effective_sample_size,
-    r_hat,
-    step_size_warning,
-)
+from lebm_core.chains.diagnostics import curvature, effective_sample_size, r_hat, step_size_warning
 from lebm_core.errors import DivergenceError
+from lebm_core.learning.drift import DriftGuard
 
 
 def autoregression(rho: float, n: int, m: int) -> torch.Tensor:

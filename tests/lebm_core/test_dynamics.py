@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from lebm_core import CoupledPrior, EBMPrior, GaussianPrior
-from lebm_core.dynamics import Chain, Total, langevin, value_and_gradient
-from lebm_core.energy import ACTIVATIONS
+from lebm_core.chains.densities import Total, value_and_gradient
+from lebm_core.chains.langevin import langevin
+from lebm_core.chains.trace import Chain
 from lebm_core.errors import DivergenceError, UsageError
+from lebm_core.priors.energy import ACTIVATIONS
 
 PRECISION = torch.tensor([[2.0, 0.6], [0.6, 1.0]])
 

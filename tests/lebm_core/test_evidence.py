@@ -11,9 +11,10 @@ from toys import Exact, Linear
 
 from lebm_core import EBMPrior, GaussianPrior, LatentEBM, ShortRun, log_z
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.learning import Learning
-from lebm_core.options import LearningOptions
-from lebm_core.partition import checked_log_z, from_log_weights
+from lebm_core.evidence.estimate import from_log_weights
+from lebm_core.evidence.log_z import checked_log_z
+from lebm_core.learning.options import LearningOptions
+from lebm_core.learning.two_part import Learning
 
 
 def tilted(seed: int = 0, scale: float = 0.6) -> EBMPrior:
@@ -115,7 +116,7 @@ def test_the_published_estimator_is_off_and_ours_is_right_on_the_same_toy() -> N
     The published estimator uses q(z|x) draws for numerator and Z alike; the prior's mass is then
     never estimated, and log p(x) is over-stated by 32 nats. Ours is exact here.
     """
-    from lebm_text.likelihood import self_normalised
+    from lebm_text.metrics.importance import self_normalised
 
     torch.manual_seed(0)
     d = 32

@@ -16,8 +16,8 @@ from lebm_core import (
     ShortRun,
 )
 from lebm_core.errors import UsageError
-from lebm_core.inference import build_inference, options_of
-from lebm_core.options import InferenceOptions
+from lebm_core.latent.build import build_inference, options_of
+from lebm_core.learning.options import InferenceOptions
 
 STEP = 0.25
 

@@ -20,17 +20,12 @@ from lebm_core import (
     SequenceEncoder,
     ShortRun,
 )
+from lebm_core.data.labels import Labelled, choose_labelled
 from lebm_core.errors import UsageError
-from lebm_core.labels import (
-    Labelled,
-    choose_labelled,
-    codes_with_classes,
-    likeliest,
-    mutual_information,
-    symbol_terms,
-)
-from lebm_core.smoothness import inconsistency, roughness
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.latent.codes import codes_with_classes, likeliest
+from lebm_core.learning.consistency import inconsistency, roughness
+from lebm_core.learning.symbol import mutual_information, symbol_terms
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D = 3
 
@@ -380,7 +375,8 @@ def test_an_embedding_is_moved_by_a_share_of_an_average_word() -> None:
 
 
 def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
-    from lebm_core.sequence import SequenceDecoder, SequenceEncoder
+    from lebm_core.sequences.decoder import SequenceDecoder
+    from lebm_core.sequences.encoder import SequenceEncoder
 
     torch.manual_seed(0)
     encoder = SequenceEncoder(D, 9, embed_dim=6, hidden=5, dropout=0.5)

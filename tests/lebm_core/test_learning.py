@@ -18,10 +18,11 @@ from lebm_core import (
     MixturePrior,
     ShortRun,
 )
-from lebm_core.decoder_rules import kl_schedule
 from lebm_core.errors import UsageError
-from lebm_core.tilt_rules import DensityRatio, PersistentChains, ShortRunChains
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.learning.contrastive import PersistentChains, ShortRunChains
+from lebm_core.learning.density_ratio import DensityRatio
+from lebm_core.learning.variational import kl_schedule
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D = 3
 
@@ -207,7 +208,7 @@ def test_coupled_prior_learns_labels_and_information() -> None:
 
 
 def test_finish_fits_the_mixture_to_the_codes() -> None:
-    from lebm_tabular.synthetic import EightGaussians
+    from lebm_tabular.data.synthetic import EightGaussians
 
     data = EightGaussians({"train": 2_000}, 0)
     torch.manual_seed(0)

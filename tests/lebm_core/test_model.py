@@ -22,7 +22,7 @@ from lebm_core import (
     ShortRun,
 )
 from lebm_core.errors import UsageError
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 
 def small(prior: object = None, inference: object = None) -> LatentEBM:

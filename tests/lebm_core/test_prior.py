@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from lebm_core import CoupledPrior, EBMPrior, MixturePrior
-from lebm_core.coupled_prior import build_prior
 from lebm_core.errors import UsageError
-from lebm_core.options import PriorOptions
+from lebm_core.learning.options import PriorOptions
+from lebm_core.priors.coupled import build_prior
 
 
 def moments(prior: EBMPrior, y: int | None, half: float = 6.0) -> tuple[torch.Tensor, torch.Tensor]:

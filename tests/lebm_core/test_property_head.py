@@ -20,7 +20,7 @@ from lebm_core import (
     fit_property,
 )
 from lebm_core.errors import UsageError
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 NOISE = 0.3
 

@@ -7,12 +7,12 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-import lebm_core.registry
+import lebm_core.registry.registry
 from lebm_core.errors import MissingExtra, UsageError, did_you_mean
-from lebm_core.extras import extra_of
-from lebm_core.registry import Registry, registry
+from lebm_core.registry.extras import extra_of
+from lebm_core.registry.registry import Registry, registry
 
-HEADER = "from lebm_core.hookspecs import hookimpl\n\n"
+HEADER = "from lebm_core.registry.hookspecs import hookimpl\n\n"
 GOOD = HEADER + (
     "@hookimpl\n"
     "def lebm_register_metrics(register):\n"
@@ -91,7 +91,7 @@ def test_two_plugins_with_one_name_raise_naming_both(plugin, monkeypatch):
         plugin("other", same.format(name="other")),
     ]
     found = Registry(points)
-    monkeypatch.setattr(lebm_core.registry, "discover", lambda: found)
+    monkeypatch.setattr(lebm_core.registry.registry, "discover", lambda: found)
     with pytest.raises(
         UsageError, match='"same.metric" is registered twice, by first and by other'
     ):

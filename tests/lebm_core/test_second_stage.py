@@ -7,7 +7,7 @@ import torch
 
 from lebm_core import LatentEBM, Learning, LearningOptions, SecondStagePrior
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 CENTRES = torch.tensor([[-2.0, 1.0], [2.0, 1.0]])
 SPREAD = 0.3
@@ -57,7 +57,7 @@ def test_a_fit_depends_on_codes_and_seed_alone() -> None:
 
 
 def test_training_ends_with_a_fit_to_draws_of_the_codes() -> None:
-    from lebm_tabular.synthetic import EightGaussians
+    from lebm_tabular.data.synthetic import EightGaussians
 
     data = EightGaussians({"train": 500}, 0)
     torch.manual_seed(0)

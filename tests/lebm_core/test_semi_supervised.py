@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from lebm_core.labels import choose_labelled
-from lebm_core.semi_supervised import LatentEBMClassifier
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.data.labels import choose_labelled
+from lebm_core.estimators.classifier import LatentEBMClassifier
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 QUICK: dict[str, Any] = {"max_iter": 30, "random_state": 0}
 Array = NDArray[Any]

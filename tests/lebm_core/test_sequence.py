@@ -18,9 +18,9 @@ from lebm_core import (
     SequenceDecoder,
     SequenceEncoder,
 )
-from lebm_core.decoder import frozen
+from lebm_core.base.modules import frozen
 from lebm_core.errors import UsageError
-from lebm_core.vocabulary_loss import token_nll
+from lebm_core.sequences.token_nll import token_nll
 
 CELLS = ("lstm", "gru", "transformer")
 X = torch.tensor([[5, 6, 7, 8, 2], [9, 4, 2, 0, 0], [3, 3, 3, 2, 0]])

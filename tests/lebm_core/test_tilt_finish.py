@@ -9,10 +9,10 @@ import torch
 
 from lebm_core import CoupledPrior, EBMPrior, GaussianPrior, LatentEBM, Learning, LearningOptions
 from lebm_core.errors import UsageError
-from lebm_core.learning import TILT_RULES
-from lebm_core.tilt_finish import finish_tilt
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
-from lebm_tabular.synthetic import EightGaussians
+from lebm_core.learning.tilt_refit import finish_tilt
+from lebm_core.learning.two_part import TILT_RULES
+from lebm_tabular.data.synthetic import EightGaussians
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 CENTRES, SPREAD = torch.tensor([[-1.2, 0.0], [1.2, 0.0]]), 0.4
 

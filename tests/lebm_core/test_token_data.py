@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import torch
 
-from lebm_core.token_data import TokenDataset, pad, rows_of
-from lebm_core.tokens import EOS, PAD
+from lebm_core.sequences.dataset import TokenDataset, pad, rows_of
+from lebm_core.sequences.tokens import EOS, PAD
 
 
 class Letters:

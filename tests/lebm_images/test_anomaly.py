@@ -13,10 +13,12 @@ from torch.special import log_ndtr
 
 from lebm_core import EBMPrior, LatentEBM, Prior, SecondStagePrior
 from lebm_core.errors import UsageError
-from lebm_core.run.evaluation import Evaluation
-from lebm_images.anomaly import KINDS, STATISTICS, TAILS, build, tails, typicality
-from lebm_images.dataset import ArrayPixels, ImageDataset
-from lebm_images.networks import ConvEncoder, DeconvDecoder
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_images.data.anomaly import KINDS
+from lebm_images.data.dataset import ArrayPixels, ImageDataset
+from lebm_images.metrics.anomaly import STATISTICS, TAILS, build, tails, typicality
+from lebm_images.networks.decoder import DeconvDecoder
+from lebm_images.networks.encoder import ConvEncoder
 
 
 def parts(n: int, shift: dict[str, float], seed: int) -> dict[str, torch.Tensor]:

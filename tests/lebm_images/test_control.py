@@ -22,20 +22,20 @@ from lebm_core import (
     fit_property,
     run_recipe,
 )
+from lebm_core.control.heads import PropertyHeads
 from lebm_core.errors import UsageError
-from lebm_core.property_head import PropertyHeads
+from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.run.build import check_recipe
-from lebm_core.run.evaluation import Evaluation
-from lebm_core.run.recipe import apply, load
-from lebm_images.composition import build as composition
-from lebm_images.control import build, of_classes, thinned
-from lebm_images.dataset import ArrayPixels, ImageDataset
-from lebm_images.frechet import frechet_distance
-from lebm_images.judge import JUDGE_OPTIONS, Judge
-from lebm_images.networks import ConvEncoder
-from lebm_images.obeyed import NEAR, Obeyed
-from lebm_images.pixels import GaussianImage
-from lebm_images.yardstick import jackknife
+from lebm_core.run.old.recipe import apply, load
+from lebm_images.data.dataset import ArrayPixels, ImageDataset
+from lebm_images.evaluators.class_classifier import JUDGE_OPTIONS, Judge
+from lebm_images.metrics.class_scores import jackknife
+from lebm_images.metrics.composition import build as composition
+from lebm_images.metrics.control import build, of_classes, thinned
+from lebm_images.metrics.frechet import frechet_distance
+from lebm_images.metrics.property_scores import NEAR, Obeyed
+from lebm_images.networks.encoder import ConvEncoder
+from lebm_images.networks.likelihoods import GaussianImage
 
 SIDES = ("left", "right")
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import MissingExtra, UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_images.dataset import ArrayPixels, ImageDataset
-from lebm_images.features import ClassifierOptions, classifier, features_of
-from lebm_images.inception import Inception
-from lebm_images.sources import digits
+from lebm_images.data.dataset import ArrayPixels, ImageDataset
+from lebm_images.data.sources import digits
+from lebm_images.evaluators.features import ClassifierOptions, classifier, features_of
+from lebm_images.evaluators.inception import Inception
 
 CPU = torch.device("cpu")
 OPTIONS = ClassifierOptions(width=16, epochs=15)

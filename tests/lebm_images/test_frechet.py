@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lebm_images.frechet import frechet_distance, manifold
+from lebm_images.metrics.frechet import frechet_distance, manifold
 
 
 def test_the_distance_of_two_gaussians_in_closed_form() -> None:

@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from lebm_core import LatentEBMClassifier
-from lebm_images.inputs import ImageInputs
+from lebm_images.data.adapters import ImageInputs
 
 
 def test_pixels_go_there_and_back() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from lebm_core import run_recipe
 from lebm_core.errors import UsageError
-from lebm_images.moments import properties_of
+from lebm_images.data.properties import properties_of
 
 
 def bar(slant: float, width: float, side: int = 64) -> torch.Tensor:
@@ -42,7 +42,7 @@ def test_an_empty_image_has_neither_and_colours_have_brightness_alone() -> None:
 def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
     import numpy as np
 
-    from lebm_core.run.saved import sample_run
+    from lebm_core.run.reuse import sample_run
 
     few = [
         "evaluation.controls=[]", "evaluation.metrics=[]", "training.epochs=10",

@@ -7,12 +7,14 @@ import torch
 from torch.distributions import Normal
 from torch.nn.functional import conv_transpose2d, leaky_relu
 
-from lebm_core.decoder import frozen
+from lebm_core.base.modules import frozen
 from lebm_core.errors import UsageError
-from lebm_images import karatsuba, networks
-from lebm_images.doubling import doubled
-from lebm_images.karatsuba import Doubling
-from lebm_images.networks import ConvEncoder, DeconvDecoder
+from lebm_images.networks import decoder as networks
+from lebm_images.networks import karatsuba
+from lebm_images.networks.decoder import DeconvDecoder
+from lebm_images.networks.encoder import ConvEncoder
+from lebm_images.networks.final_layer import doubled
+from lebm_images.networks.karatsuba import Doubling
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_images.dataset import ImageDataset
-from lebm_images.hub import hub
-from lebm_images.sources import folder
+from lebm_images.data.dataset import ImageDataset
+from lebm_images.data.hub import hub
+from lebm_images.data.sources import folder
 
 NONE = DataFiles()
 

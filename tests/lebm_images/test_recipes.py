@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from lebm_core import run_recipe
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_core.run.build import check_recipe
-from lebm_core.run.datasets import DataFiles
-from lebm_core.run.recipe import apply, load
-from lebm_images.sources import digits
+from lebm_core.run.old.recipe import apply, load
+from lebm_images.data.sources import digits
 
 NAMES = [
     f"image-{data}" for data in ("digits", "mnist", "cifar10", "svhn", "celeba", "eurosat")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_images import readers, sources
-from lebm_images.anomaly import mnist_anomaly
-from lebm_images.dataset import ImageDataset, to_uint8, to_unit
+from lebm_images.data import readers, sources
+from lebm_images.data.anomaly import mnist_anomaly
+from lebm_images.data.dataset import ImageDataset, to_uint8, to_unit
 
 
 def files(folder: Path) -> DataFiles:

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, LatentEBM
 from lebm_core.errors import UsageError
-from lebm_core.smoothness import inconsistency
-from lebm_images.networks import ConvEncoder, DeconvDecoder
-from lebm_images.views import view
+from lebm_core.learning.consistency import inconsistency
+from lebm_images.networks.augmentations import view
+from lebm_images.networks.decoder import DeconvDecoder
+from lebm_images.networks.encoder import ConvEncoder
 
 SIDE, HIGH, WIDE, MANY = 8, 6, 10, 2000
 

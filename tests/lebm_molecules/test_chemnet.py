@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from lebm_molecules.distributions import compare, described
+from lebm_molecules.metrics.distributions import compare, described
 
 fcd = pytest.importorskip("fcd", reason='needs pip install "lebm[fcd]"')
 

@@ -10,11 +10,11 @@ import torch
 
 from lebm_core import EBMPrior, LatentEBM, Property, SequenceDecoder, SequenceEncoder, fit_property
 from lebm_core.errors import UsageError
-from lebm_core.run.evaluation import Evaluation
-from lebm_core.run.recipe import load
-from lebm_molecules.control import _Drawn, _values, control
-from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
-from lebm_molecules.properties import values_of
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.run.old.recipe import load
+from lebm_molecules.chemistry.properties import values_of
+from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.metrics.control import _Drawn, _values, control
 
 TRAIN = ["CCO", "CCN", "CNC", "OCCO", "NCCN", "COC", "CC", "CCC", "CNO"]
 

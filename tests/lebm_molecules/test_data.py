@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_molecules.chemistry import canonical
-from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
-from lebm_molecules.properties import SAMPLED_BY, values_of
-from lebm_molecules.sources import file, nci, qm9, zinc
-from lebm_molecules.tokens import MoleculeTokens, symbols_of
+from lebm_molecules.chemistry.properties import SAMPLED_BY, values_of
+from lebm_molecules.chemistry.rdkit import canonical
+from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.data.sources import file, nci, qm9, zinc
+from lebm_molecules.data.tokens import MoleculeTokens, symbols_of
 
 FILES = DataFiles()
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from lebm_core.errors import UsageError
-from lebm_core.run.build import component
-from lebm_core.sequence import SequenceDecoder
-from lebm_core.token_data import pad
-from lebm_core.tokens import EOS
-from lebm_molecules.decoder import DEEPEST, SmilesDecoder, _changes, _seen
-from lebm_molecules.tokens import MoleculeTokens, symbols_of
+from lebm_core.registry.components import component
+from lebm_core.sequences.dataset import pad
+from lebm_core.sequences.decoder import SequenceDecoder
+from lebm_core.sequences.tokens import EOS
+from lebm_molecules.data.tokens import MoleculeTokens, symbols_of
+from lebm_molecules.networks.smiles_decoder import DEEPEST, SmilesDecoder, _changes, _seen
 
 SMILES = ["C1CC(C%12CC1)OC%12", "CC(C(C(=O)O)N)O", "[13CH3]c1ccc(C2CC2)cc1", "C"]
 TOKENS = MoleculeTokens.build((symbols_of(s, "smiles") for s in SMILES), "smiles")

@@ -17,12 +17,13 @@ from lebm_core import EBMPrior, GaussianPrior, LatentEBM, SequenceDecoder, Seque
 from lebm_core.errors import Interrupted, UsageError
 from lebm_core.run.cli import main
 from lebm_core.run.run import run_recipe
+from lebm_molecules.chemistry.properties import values_of
 from lebm_molecules.cli import app
-from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
-from lebm_molecules.design import Design, DesignOptions, design
-from lebm_molecules.design_run import design_run
-from lebm_molecules.oracle import Oracle, morgan, of_property, similarities
-from lebm_molecules.properties import values_of
+from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.design.oracle import Oracle, morgan, of_property, similarities
+from lebm_molecules.design.run import design_run
+from lebm_molecules.design.search import Design, design
+from lebm_molecules.design.shifting import DesignOptions
 
 CHAINS = ["CCO", "CCN", "CNC", "OCCO", "NCCN", "COC", "CC", "CCC", "CNO"]
 
@@ -304,7 +305,7 @@ def test_ctrl_c_on_the_command_line_has_written_what_there_was(
 
         return function
 
-    monkeypatch.setattr("lebm_molecules.design_run.of_property", interrupted)
+    monkeypatch.setattr("lebm_molecules.design.run.of_property", interrupted)
     words = ["design", str(trained), "--property", "qed", "--population", "60"]
     result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "made"), "--rounds", "90"])
     assert isinstance(result.exception, Interrupted) and result.exception.exit_code == 130

@@ -12,11 +12,16 @@ import pytest
 from typer.testing import CliRunner
 
 from lebm_core.errors import UsageError
-from lebm_molecules.chemistry import canonical
+from lebm_molecules.chemistry.distances import (
+    cosine,
+    internal_diversity,
+    nearest_similarity,
+    unpack,
+)
+from lebm_molecules.chemistry.rdkit import canonical
 from lebm_molecules.cli import app
-from lebm_molecules.distances import cosine, internal_diversity, nearest_similarity, unpack
-from lebm_molecules.files import read_smiles
-from lebm_molecules.quality import Invalid, evaluate, summary
+from lebm_molecules.data.files import read_smiles
+from lebm_molecules.metrics.quality import Invalid, evaluate, summary
 
 # Fourteen lines by hand: twelve are not blank and no header, eight are molecules.
 HAND = [

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lebm_core import LatentEBMClassifier
-from lebm_molecules.inputs import MoleculeInputs
+from lebm_molecules.data.adapters import MoleculeInputs
 
 ALCOHOLS = [f"{'C' * n}({'C' * m})CO" for n in range(1, 9) for m in range(1, 6)]
 AMINES = [f"{'C' * n}({'C' * m})CN" for n in range(1, 9) for m in range(1, 6)]

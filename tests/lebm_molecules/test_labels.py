@@ -11,15 +11,15 @@ from rdkit import Chem
 from rdkit.Chem import Crippen
 
 from lebm_core import run_recipe
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.files import DataFiles
+from lebm_core.data.labels import choose_labelled, labels_of
 from lebm_core.errors import UsageError
-from lebm_core.labels import choose_labelled, labels_of
 from lebm_core.run.build import check_recipe
-from lebm_core.run.datasets import DataFiles
-from lebm_core.run.recipe import apply, load
-from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
-from lebm_molecules.labels import by_property, by_word, fingerprints, scaffold
-from lebm_molecules.sources import file, nci, zinc
+from lebm_core.run.old.recipe import apply, load
+from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.data.labels import by_property, by_word, fingerprints, scaffold
+from lebm_molecules.data.sources import file, nci, zinc
 
 FILES = DataFiles()
 ALKANES = ["C" * n for n in range(1, 21)]

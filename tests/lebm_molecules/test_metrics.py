@@ -9,12 +9,13 @@ import torch
 from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
 from lebm_core import EBMPrior, LatentEBM, SequenceDecoder, SequenceEncoder
-from lebm_core.run.evaluation import Evaluation
-from lebm_core.run.recipe import load
-from lebm_molecules.chemistry import DATA, Chem, describe, fingerprint, quiet
-from lebm_molecules.dataset import MoleculeDataset, MoleculeOptions, prepare
-from lebm_molecules.metrics import RATIOS, quality, reconstruction
-from lebm_molecules.pains import has_pains
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.run.old.recipe import load
+from lebm_molecules.chemistry.describe import describe, fingerprint
+from lebm_molecules.chemistry.pains import has_pains
+from lebm_molecules.chemistry.rdkit import DATA, Chem, quiet
+from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.metrics.registered import RATIOS, quality, reconstruction
 
 TRAIN = ["CCO", "CCN", "CC(C)O", "c1ccccc1", "CCCC", "OCCO", "NCCN", "CC(=O)O"]
 TEST = ["CCCO", "CCCN", "CC(C)N"]

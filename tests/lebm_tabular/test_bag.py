@@ -14,11 +14,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, LatentEBM, LatentEBMClassifier
+from lebm_core.data.adapters import SparseRows
 from lebm_core.errors import UsageError
-from lebm_core.inputs import SparseRows
-from lebm_core.labels import roughness
-from lebm_tabular.bag import BagDecoder, BagEncoder
-from lebm_tabular.inputs import BagInputs
+from lebm_core.learning.consistency import roughness
+from lebm_tabular.data.adapters import BagInputs
+from lebm_tabular.networks.bag import BagDecoder, BagEncoder
 
 D, V = 2, 5
 X = torch.tensor([[2.0, 0.0, 1.0, 0.0, 0.0], [0.0, 4.0, 0.0, 0.0, 1.0], [0.0] * 5])

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from lebm_core import LatentEBMClassifier
-from lebm_tabular.inputs import TabularInputs
+from lebm_tabular.data.adapters import TabularInputs
 
 MISSING: dict[str, Any] = {"input_options": {"missing": True}}
 

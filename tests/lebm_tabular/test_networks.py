@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, GaussianPrior, LatentEBM, Learning, LearningOptions
 from lebm_core.errors import UsageError
-from lebm_core.inference import Amortized
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.latent.amortized import Amortized
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D, F = 2, 3
 KINDS = ("gaussian", "student", "bernoulli")

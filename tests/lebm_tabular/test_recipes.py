@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from lebm_core import run_recipe
+from lebm_core.run.artifacts import load_model
 from lebm_core.run.build import build_dataset, check_recipe
-from lebm_core.run.recipe import apply, load
-from lebm_core.run.saved import load_model
+from lebm_core.run.old.recipe import apply, load
 from lebm_core.run.stages import Part, train_part
-from lebm_tabular.synthetic import Synthetic
+from lebm_tabular.data.synthetic import Synthetic
 
 
 @pytest.mark.slow

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_tabular.dataset import TabularDataset
-from lebm_tabular.sources import hepmass, miniboone, protein
+from lebm_tabular.data.dataset import TabularDataset
+from lebm_tabular.data.sources import hepmass, miniboone, protein
 
 
 def in_units(data: TabularDataset, split: str) -> np.ndarray:

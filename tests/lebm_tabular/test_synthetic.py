@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lebm_core.errors import UsageError
-from lebm_tabular.metrics import mmd
-from lebm_tabular.synthetic import EightGaussians, Pinwheel, Synthetic, eight_gaussians
+from lebm_tabular.data.synthetic import EightGaussians, Pinwheel, Synthetic, eight_gaussians
+from lebm_tabular.metrics.density import mmd
 
 KINDS = (EightGaussians, Pinwheel)
 

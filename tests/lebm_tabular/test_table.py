@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from lebm_core.errors import UsageError
-from lebm_tabular.dataset import Rows, TabularDataset
-from lebm_tabular.table import table
+from lebm_tabular.data.dataset import Rows, TabularDataset
+from lebm_tabular.data.table import table
 
 HEAD = "a,kind,b\n"
 

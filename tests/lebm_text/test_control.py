@@ -11,20 +11,21 @@ import pytest
 import torch
 
 from lebm_core import CoupledPrior, GaussianPrior, LatentEBM, SequenceDecoder
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.inference import Amortized
+from lebm_core.latent.amortized import Amortized
 from lebm_core.run.build import build_metrics, check_recipe
-from lebm_core.run.datasets import DataFiles
-from lebm_core.run.recipe import apply, load
-from lebm_text.class_judge import ClassJudge, class_judge
-from lebm_text.code_classes import CodeClasses
-from lebm_text.control import build
-from lebm_text.control_judges import TextJudges
-from lebm_text.datasets import TextDataset
-from lebm_text.language_model import LanguageModel, LanguageModelOptions
-from lebm_text.vocabulary import EOS, Vocabulary
-from lebm_text.yelp import yelp_shen
+from lebm_core.run.old.recipe import apply, load
+from lebm_core.sequences.tokens import EOS
+from lebm_text.data.dataset import TextDataset
+from lebm_text.data.labelled.yelp import yelp_shen
+from lebm_text.data.vocabulary import Vocabulary
+from lebm_text.evaluators.class_classifier import ClassJudge, class_judge
+from lebm_text.evaluators.language_model import LanguageModel, LanguageModelOptions
+from lebm_text.metrics.classes.code_classes import CodeClasses
+from lebm_text.metrics.control import build
+from lebm_text.metrics.control_scores import TextJudges
 
 WORDS = "it was not very good bad food service".split()
 CLASSES = ("negative", "positive")

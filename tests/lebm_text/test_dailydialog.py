@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_text.dailydialog import DialogueDataset, dailydialog, dialogue_words
+from lebm_text.data.labelled.dailydialog import DialogueDataset, dailydialog, dialogue_words
 
 PARTS = {"train": "train", "valid": "validation", "test": "test"}
 TRAIN = (

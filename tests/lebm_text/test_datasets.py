@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_text.datasets import TextDataset
-from lebm_text.sources import file, ptb
-from lebm_text.vocabulary import EOS, PAD, Vocabulary
+from lebm_core.sequences.tokens import EOS, PAD
+from lebm_text.data.dataset import TextDataset
+from lebm_text.data.sources import file, ptb
+from lebm_text.data.vocabulary import Vocabulary
 
 
 @pytest.fixture

@@ -9,15 +9,20 @@ import pytest
 import torch
 
 from lebm_core import run_recipe
-from lebm_core.class_start import k_means
 from lebm_core.errors import UsageError
+from lebm_core.learning.cluster_init import k_means
 from lebm_core.run.build import build_metrics, check_recipe
-from lebm_core.run.recipe import apply, load
-from lebm_text.agreement import agreement, batch_homogeneity, batch_information, information
-from lebm_text.class_samples import described
-from lebm_text.dailydialog import DialogueDataset
-from lebm_text.discovery import build
-from lebm_text.vocabulary import Vocabulary
+from lebm_core.run.old.recipe import apply, load
+from lebm_text.data.labelled.dailydialog import DialogueDataset
+from lebm_text.data.vocabulary import Vocabulary
+from lebm_text.metrics.classes.class_samples import described
+from lebm_text.metrics.classes.cluster_agreement import (
+    agreement,
+    batch_homogeneity,
+    batch_information,
+    information,
+)
+from lebm_text.metrics.classes.discovery import build
 
 ACT_SHARES = torch.tensor([0.457, 0.286, 0.165, 0.093])  # of DailyDialog's test split
 

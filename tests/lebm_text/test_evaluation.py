@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from lebm_core import EBMPrior, GaussianPrior, LatentEBM, SequenceDecoder, SequenceEncoder
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_core.run.evaluation import Evaluation, evaluate
-from lebm_text import chain, diversity, latent, likelihood, perplexity, reconstruction
-from lebm_text.reverse import judged
-from lebm_text.sources import file
+from lebm_core.evaluation.evaluation import Evaluation, evaluate
+from lebm_text.data.sources import file
+from lebm_text.metrics import chain, diversity, latent, likelihood, perplexity, reconstruction
+from lebm_text.metrics.reverse_perplexity import judged
 
 SMALL = {"embed_dim": 16, "hidden": 16}
 EVALUATOR = {

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 
 from lebm_core import LatentEBMClassifier
-from lebm_text.inputs import BagInputs, TextInputs
+from lebm_text.data.adapters import BagInputs, TextInputs
 
 GOOD, BAD = "good great lovely nice fine".split(), "bad awful poor nasty dull".split()
 OTHER = "the a food was place service very it room film".split()

@@ -10,13 +10,13 @@ import pytest
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_text.agnews import clean
-from lebm_text.bag import BagDataset
-from lebm_text.datasets import TextDataset
-from lebm_text.labelled_sources import agnews, labelled, short_yelp, sst2
+from lebm_text.data.bag_dataset import BagDataset
+from lebm_text.data.dataset import TextDataset
+from lebm_text.data.labelled.agnews import clean
+from lebm_text.data.labelled.sources import agnews, labelled, short_yelp, sst2
 
 TRAIN = "good\tthe film is a joy\nbad\tthe film is a bore , a bore\n\tthe film is long\n"
 HELD = "bad\ta bore\ngood\tthe joy of it\n"

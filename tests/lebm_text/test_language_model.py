@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from lebm_text.evaluator import evaluator
-from lebm_text.language_model import LanguageModel, LanguageModelOptions, fit, score
-from lebm_text.metrics import lengths_of, perplexity
-from lebm_text.vocabulary import EOS
+from lebm_core.sequences.tokens import EOS
+from lebm_text.evaluators.cache import evaluator
+from lebm_text.evaluators.language_model import LanguageModel, LanguageModelOptions, fit, score
+from lebm_text.metrics.base import lengths_of, perplexity
 
 SMALL = LanguageModelOptions(embedding=16, hidden=16, epochs=2, batch_size=8)
 

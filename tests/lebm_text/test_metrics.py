@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from lebm_core.data import subset
-from lebm_text.diversity import distinct, self_bleu
-from lebm_text.latent import active_units, mutual_information
-from lebm_text.metrics import length_bins, matched, perplexity, rows_of
-from lebm_text.proposals import self_normalised
-from lebm_text.reconstruction import bleu
+from lebm_core.data.dataset import subset
+from lebm_core.sequences.dataset import rows_of
+from lebm_text.metrics.base import length_bins, matched, perplexity
+from lebm_text.metrics.diversity import distinct, self_bleu
+from lebm_text.metrics.importance import self_normalised
+from lebm_text.metrics.latent import active_units, mutual_information
+from lebm_text.metrics.reconstruction import bleu
 
 
 def test_rows_end_at_their_first_end():

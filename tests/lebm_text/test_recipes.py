@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lebm_core.run.build import build_metrics, check_recipe
-from lebm_core.run.recipe import apply, load
+from lebm_core.run.old.recipe import apply, load
 
 PRESETS = [
     (name, preset)

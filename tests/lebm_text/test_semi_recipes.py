@@ -6,7 +6,7 @@ import pytest
 
 from lebm_core import run_recipe
 from lebm_core.run.build import build_metrics, check_recipe
-from lebm_core.run.recipe import apply, load
+from lebm_core.run.old.recipe import apply, load
 
 NAMES = ["semi-yelp", "semi-sst2", "semi-agnews"]
 LABELS = {"semi-yelp": 1000, "semi-sst2": 200, "semi-agnews": 200}

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_text.corpus import split_by_hash
-from lebm_text.pydocs import pydoc_sentences, simple_words
-from lebm_text.sources import file, hub, ptb, pydocs, snli, yahoo
+from lebm_text.data.corpus import split_by_hash
+from lebm_text.data.pydocs import pydoc_sentences, simple_words
+from lebm_text.data.sources import file, hub, ptb, pydocs, snli, yahoo
 
 NONE = DataFiles(None)
 

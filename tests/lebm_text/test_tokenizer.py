@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_text.sources import file
-from lebm_text.tokenizer import Subwords, load_tokenizer
-from lebm_text.vocabulary import EOS, SPECIAL, UNK, Vocabulary
+from lebm_core.sequences.tokens import EOS, SPECIAL, UNK
+from lebm_text.data.sources import file
+from lebm_text.data.tokenizer import Subwords, load_tokenizer
+from lebm_text.data.vocabulary import Vocabulary
 
 tokenizers = pytest.importorskip("tokenizers")
 

@@ -7,11 +7,11 @@ import torch
 
 from lebm_core import GaussianPrior, LatentEBM
 from lebm_core.errors import UsageError
-from lebm_text.vocabulary import EOS, PAD
+from lebm_core.sequences.tokens import EOS, PAD
 
 transformers = pytest.importorskip("transformers")
 
-from lebm_text.transformers_decoder import TransformersDecoder  # noqa: E402
+from lebm_text.networks.transformers import TransformersDecoder  # noqa: E402
 
 
 def make(**options):

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lebm_core.errors import UsageError
-from lebm_text.vocabulary import EOS, PAD, SPECIAL, UNK, Vocabulary
+from lebm_core.sequences.tokens import EOS, PAD, SPECIAL, UNK
+from lebm_text.data.vocabulary import Vocabulary
 
 
 def test_round_trip(sentences, tmp_path):

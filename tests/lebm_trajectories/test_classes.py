@@ -13,18 +13,19 @@ import torch
 from torch import Tensor
 
 from lebm_core import CoupledPrior, LatentEBM, LatentEBMClassifier, run_recipe
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.labels import labels_of
 from lebm_core.errors import UsageError
-from lebm_core.labels import labels_of
 from lebm_core.run.build import check_recipe
-from lebm_core.run.recipe import apply, load
-from lebm_trajectories.behaviour import BEHAVIOURS, behaviour
-from lebm_trajectories.crowd import MANOEUVRES, CrowdDataset, manoeuvre, simulate
-from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
-from lebm_trajectories.networks import TrajectoryDecoder, TrajectoryEncoder
-from lebm_trajectories.preparation import prepare
-from lebm_trajectories.sources import crowd
-from lebm_trajectories.tracks import TrackDecoder, TrackEncoder, TrackInputs
+from lebm_core.run.old.recipe import apply, load
+from lebm_trajectories.data.adapters import TrackInputs
+from lebm_trajectories.data.behaviour import BEHAVIOURS, behaviour
+from lebm_trajectories.data.crowd import MANOEUVRES, CrowdDataset, manoeuvre, simulate
+from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.prepare import prepare
+from lebm_trajectories.data.sources import crowd
+from lebm_trajectories.networks.paths import TrajectoryDecoder, TrajectoryEncoder
+from lebm_trajectories.networks.tracks import TrackDecoder, TrackEncoder
 
 
 @pytest.fixture(scope="module")

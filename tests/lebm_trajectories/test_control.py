@@ -16,19 +16,19 @@ from torch.distributions import Independent, Normal
 
 from lebm_core import CoupledPrior, GaussianPrior, LatentEBM, run_recipe
 from lebm_core.errors import UsageError
+from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.run.build import build_dataset, check_recipe
-from lebm_core.run.evaluation import Evaluation
-from lebm_core.run.recipe import apply, load
-from lebm_core.run.run import sample_run
-from lebm_trajectories.behaviour import BEHAVIOURS, admitted, behaviour, turning
-from lebm_trajectories.control import control
-from lebm_trajectories.crowd import CrowdDataset
-from lebm_trajectories.dataset import TrajectoryDataset, TrajectoryOptions
-from lebm_trajectories.goals import to_goal
-from lebm_trajectories.networks import TrajectoryDecoder
-from lebm_trajectories.sources import crowd
-from lebm_trajectories.steering import Steering, wasserstein
-from lebm_trajectories.windows import Windows
+from lebm_core.run.old.recipe import apply, load
+from lebm_core.run.reuse import sample_run
+from lebm_trajectories.data.behaviour import BEHAVIOURS, admitted, behaviour, turning
+from lebm_trajectories.data.crowd import CrowdDataset
+from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.sources import crowd
+from lebm_trajectories.data.windows import Windows
+from lebm_trajectories.metrics.control import control
+from lebm_trajectories.metrics.goals import to_goal
+from lebm_trajectories.metrics.steering import Steering, wasserstein
+from lebm_trajectories.networks.paths import TrajectoryDecoder
 
 LEFT, RIGHT, STANDING = (BEHAVIOURS.index(n) for n in ("left", "right", "standing"))
 

@@ -15,16 +15,22 @@ from torch import Tensor
 
 from lebm_core import EBMPrior, LatentEBM
 from lebm_core.errors import UsageError
-from lebm_core.run.evaluation import Evaluation
-from lebm_core.run.recipe import load
-from lebm_trajectories import densities, metrics
-from lebm_trajectories.crowd import CrowdDataset, manoeuvre, simulate, turns
-from lebm_trajectories.dataset import NEIGHBOUR, TrajectoryDataset, TrajectoryOptions
-from lebm_trajectories.networks import PastNet, TrajectoryDecoder, TrajectoryEncoder, goal_steps
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.run.old.recipe import load
+from lebm_trajectories.data.crowd import CrowdDataset, manoeuvre, simulate, turns
+from lebm_trajectories.data.dataset import NEIGHBOUR, TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.prepare import prepare
+from lebm_trajectories.data.sources import crowd
+from lebm_trajectories.data.windows import Windows, nearest
+from lebm_trajectories.metrics import densities
+from lebm_trajectories.metrics import displacement as metrics
+from lebm_trajectories.networks.paths import (
+    PastNet,
+    TrajectoryDecoder,
+    TrajectoryEncoder,
+    goal_steps,
+)
 from lebm_trajectories.prediction import futures, representatives
-from lebm_trajectories.preparation import prepare
-from lebm_trajectories.sources import crowd
-from lebm_trajectories.windows import Windows, nearest
 
 SIZES = {"observed": 8, "predicted": 12, "neighbours": 3}
 

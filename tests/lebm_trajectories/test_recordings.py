@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_core.run.datasets import DataFiles
-from lebm_trajectories import metrics, sources
-from lebm_trajectories.dataset import TrajectoryOptions
-from lebm_trajectories.recordings import Point, check_unit, read_points
-from lebm_trajectories.windows import cut
+from lebm_trajectories.data import sources
+from lebm_trajectories.data.dataset import TrajectoryOptions
+from lebm_trajectories.data.recordings import Point, check_unit, read_points
+from lebm_trajectories.data.windows import cut
+from lebm_trajectories.metrics import displacement as metrics
 
 DATA = os.environ.get("LEBM_DATA", "")
 PLAIN = TrajectoryOptions(flip=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import lebm_core.registry
+import lebm_core.registry.registry
 
 TOY = Path(__file__).parent / "toy"
 
@@ -26,8 +26,8 @@ def toy(monkeypatch, tmp_path):
     """The path of the toy recipe; the toy plugin is registered."""
     monkeypatch.syspath_prepend(str(TOY))
     point = importlib.metadata.EntryPoint("toy", "lebm_toy", "lebm")
-    found = lebm_core.registry.Registry([point])
-    monkeypatch.setattr(lebm_core.registry, "discover", lambda: found)
+    found = lebm_core.registry.registry.Registry([point])
+    monkeypatch.setattr(lebm_core.registry.registry, "discover", lambda: found)
     import lebm_toy
 
     path = tmp_path / "toy.toml"
@@ -38,6 +38,6 @@ def toy(monkeypatch, tmp_path):
 @pytest.fixture
 def toy_environment():
     """The environment of a process that imports the toy plugin and this checkout."""
-    root = str(Path(lebm_core.registry.__file__).parents[1])
+    root = str(Path(lebm_core.registry.registry.__file__).parents[1])
     path = os.pathsep.join([str(TOY), root, *filter(None, sys.path)])
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

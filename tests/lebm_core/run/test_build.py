@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lebm_core.errors import UsageError
-from lebm_core.run.build import component
+from lebm_core.registry.components import component
 
 
 def test_a_part_that_the_data_do_not_fit_is_refused_by_name() -> None:

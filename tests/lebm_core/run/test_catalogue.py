@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lebm_core.run import catalogue
-from lebm_core.run.catalogue import Entry, markdown, plain, without_download
-from lebm_core.run.recipe import load
+from lebm_core.run.old import catalogue
+from lebm_core.run.old.catalogue import Entry, markdown, plain, without_download
+from lebm_core.run.old.recipe import load
 
 ENTRIES = [
     Entry("a-free", "free | data", "a.free", False, {"cpu": "20", "smoke": ""}, "NLL 100"),

@@ -6,8 +6,9 @@ import shutil
 import pytest
 import torch
 
+from lebm_core.base.files import write_atomically
 from lebm_core.errors import RunError
-from lebm_core.run.checkpoint import latest_checkpoint, save_checkpoint, write_atomically
+from lebm_core.run.training.checkpoint import latest_checkpoint, save_checkpoint
 
 
 def tensors(step):

@@ -13,14 +13,15 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from lebm_core import Batch, CoupledPrior, Dataset, GaussianPrior, LatentEBM
-from lebm_core.data import SPLITS
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.labels import choose_labelled
 from lebm_core.errors import UsageError
-from lebm_core.labels import choose_labelled
-from lebm_core.run import classification
-from lebm_core.run.classification import accuracy, expected_calibration_error, reliability
-from lebm_core.run.evaluation import Evaluation
-from lebm_core.run.recipe import load
-from lebm_tabular.networks import TabularDecoder, TabularEncoder
+from lebm_core.evaluation import accuracy as classification
+from lebm_core.evaluation.accuracy import accuracy
+from lebm_core.evaluation.calibration import expected_calibration_error, reliability
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.run.old.recipe import load
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 
 class Clusters(Dataset):

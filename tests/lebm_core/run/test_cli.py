@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import lebm_core.registry
+import lebm_core.registry.registry
 from lebm_core.errors import RunError, UsageError
-from lebm_core.registry import Registry
-from lebm_core.run import catalogue
+from lebm_core.registry.registry import Registry
 from lebm_core.run.cli import main
+from lebm_core.run.old import catalogue
 
 ROOT = Path(__file__).parents[3]
 
@@ -130,7 +130,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypatch, capsys):
     (tmp_path / "lebm_calls.py").write_text(
-        "from lebm_core.hookspecs import hookimpl\n"
+        "from lebm_core.registry.hookspecs import hookimpl\n"
         "@hookimpl\n"
         "def lebm_register_commands(register):\n"
         "    register('calls', 'lebm_calls_cli:app', 'what calls does')\n"
@@ -169,7 +169,7 @@ def test_plugins_and_data_are_listed(capsys, monkeypatch, tmp_path):
 
 def test_a_failed_plugin_is_listed_with_its_error(capsys, monkeypatch):
     broken = Registry([EntryPoint("gone", "lebm_no_such_module", "lebm")])
-    monkeypatch.setattr(lebm_core.registry, "discover", lambda: broken)
+    monkeypatch.setattr(lebm_core.registry.registry, "discover", lambda: broken)
     assert main(["plugins"]) == 0
     assert "gone (unknown ): failed: ModuleNotFoundError" in capsys.readouterr().out
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lebm_core.errors import UsageError
-from lebm_core.run.curves import checked_strengths, curve_figure, curve_values
-from lebm_core.run.evaluation import Value
+from lebm_core.evaluation.curves import checked_strengths, curve_figure, curve_values
+from lebm_core.evaluation.values import Value
 
 SWEPT = {
     0.0: {"accuracy": Value(0.1, 0.01, 10, "samples", ""), "distance": Value(1.0)},

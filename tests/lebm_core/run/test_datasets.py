@@ -6,10 +6,10 @@ import gzip
 
 import pytest
 
+from lebm_core.data import files as datasets
+from lebm_core.data.files import DataFiles, cache_dir, open_text
 from lebm_core.errors import UsageError
-from lebm_core.registry import Registry
-from lebm_core.run import datasets
-from lebm_core.run.datasets import DataFiles, cache_dir, open_text
+from lebm_core.registry.registry import Registry
 from lebm_core.run.inventory import _look
 
 

@@ -10,13 +10,13 @@ from typing import Literal, get_args
 
 import pytest
 
-import lebm_core.registry
+import lebm_core.registry.registry
 from lebm_core.errors import UsageError
-from lebm_core.hookspecs import hookimpl
-from lebm_core.options import InferenceOptions, LearningOptions, PriorOptions
-from lebm_core.registry import Registry
-from lebm_core.run.recipe import apply, default_preset, dump, load, metric_options, options
-from lebm_core.run.schema import from_signature, gathered, help_texts
+from lebm_core.learning.options import InferenceOptions, LearningOptions, PriorOptions
+from lebm_core.registry.hookspecs import hookimpl
+from lebm_core.registry.registry import Registry
+from lebm_core.run.old.recipe import apply, default_preset, dump, load, metric_options, options
+from lebm_core.run.old.schema import from_signature, gathered, help_texts
 
 RECIPE = """\
 summary = "toy"
@@ -139,7 +139,7 @@ def path(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "toyrecipe", module)
     found = Registry([EntryPoint("toyrecipe", "toyrecipe", "lebm")])
-    monkeypatch.setattr(lebm_core.registry, "discover", lambda: found)
+    monkeypatch.setattr(lebm_core.registry.registry, "discover", lambda: found)
     file = tmp_path / "toy.toml"
     file.write_text(RECIPE)
     return file
@@ -372,11 +372,11 @@ def test_without_a_gpu_the_default_preset_is_cpu(path, monkeypatch):
 
 
 def test_the_choices_are_those_that_the_code_knows():
-    from lebm_core.coupled_prior import build_prior
-    from lebm_core.energy import ACTIVATIONS
-    from lebm_core.inference import build_inference
-    from lebm_core.learning import DECODER_RULES, TILT_RULES
-    from lebm_core.run.schema import leaf_types
+    from lebm_core.latent.build import build_inference
+    from lebm_core.learning.two_part import DECODER_RULES, TILT_RULES
+    from lebm_core.priors.coupled import build_prior
+    from lebm_core.priors.energy import ACTIVATIONS
+    from lebm_core.run.old.schema import leaf_types
 
     prior, learning = leaf_types(PriorOptions), leaf_types(LearningOptions)
     assert set(get_args(prior["activation"])) == set(ACTIVATIONS)

@@ -6,12 +6,13 @@ import pytest
 
 from lebm_core import run_recipe
 from lebm_core.errors import UsageError
-from lebm_core.run import report
-from lebm_core.run.evaluation import MetricResult, Value
-from lebm_core.run.page import page
-from lebm_core.run.report import format_value, markdown_table, results_table
-from lebm_core.run.results import Collected
-from lebm_core.run.seeds import over_seeds
+from lebm_core.evaluation.evaluation import MetricResult
+from lebm_core.evaluation.values import Value
+from lebm_core.run.report import report
+from lebm_core.run.report.page import page
+from lebm_core.run.report.report import format_value, markdown_table, results_table
+from lebm_core.run.report.results import Collected
+from lebm_core.run.report.seeds import over_seeds
 
 
 def test_examples_in_the_text():

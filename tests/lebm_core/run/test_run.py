@@ -14,12 +14,13 @@ import pytest
 from safetensors.torch import load_file
 
 from lebm_core.errors import DivergenceError, UsageError
-from lebm_core.learning import Learning
+from lebm_core.learning.two_part import Learning
+from lebm_core.run.artifacts import check_same_data
 from lebm_core.run.lock import locked
-from lebm_core.run.report import markdown_table, report_run
-from lebm_core.run.run import evaluate_run, run_recipe, sample_run
-from lebm_core.run.saved import check_same_data
-from lebm_core.run.tracking import read_metrics
+from lebm_core.run.report.report import markdown_table, report_run
+from lebm_core.run.reuse import evaluate_run, sample_run
+from lebm_core.run.run import run_recipe
+from lebm_core.run.training.tracking import read_metrics
 
 
 def silent(text):

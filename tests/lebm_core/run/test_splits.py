@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lebm_core.data.splits import by_hash, homes_by_group, homes_by_hash
 from lebm_core.errors import UsageError
-from lebm_core.run.splits import by_hash, homes_by_group, homes_by_hash
 
 
 def test_equal_keys_share_a_split_whatever_the_order() -> None:

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from lebm_core.run.toml import emit_table, emit_value, line_of, parse_value
+from lebm_core.run.old.toml import emit_table, emit_value, line_of, parse_value
 
 
 @pytest.mark.parametrize(

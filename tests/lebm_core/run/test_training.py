@@ -11,14 +11,15 @@ import torch
 
 from lebm_core import EBMPrior, GaussianPrior
 from lebm_core.errors import DivergenceError, Interrupted, UsageError
-from lebm_core.inference import Amortized, Persistent, ShortRun
-from lebm_core.learning import Learning
-from lebm_core.model import LatentEBM
-from lebm_core.options import LearningOptions
-from lebm_core.run.optimizers import part_optimizers, rate_factor
-from lebm_core.run.options import TrainingOptions
-from lebm_core.run.tracking import read_metrics
-from lebm_core.run.training import train
+from lebm_core.latent.amortized import Amortized
+from lebm_core.latent.inference import Persistent, ShortRun
+from lebm_core.learning.options import LearningOptions
+from lebm_core.learning.two_part import Learning
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.run.training.loop import train
+from lebm_core.run.training.optimizers import part_optimizers, rate_factor
+from lebm_core.run.training.options import TrainingOptions
+from lebm_core.run.training.tracking import read_metrics
 
 RULES = {
     "variational, density ratio": (LearningOptions(kl_cycles=2), Amortized),
@@ -126,7 +127,7 @@ def test_the_order_depends_on_seed_and_epoch_alone(make):
 
 
 def test_the_prior_that_remains_is_the_average(make, monkeypatch):
-    from lebm_core.run import training
+    from lebm_core.run.training import loop as training
 
     seen = []
     step = training._Training._advance
@@ -211,7 +212,7 @@ def test_warnings_are_shown_and_written(make, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("moment", [7, 18])
 def test_sigint_saves_and_resumes_exactly(make, monkeypatch, moment):
-    from lebm_core.run import training
+    from lebm_core.run.training import loop as training
 
     step = training._Training._advance
 
@@ -302,7 +303,7 @@ def test_tensorboard_gets_the_same_figures(make, tmp_path):
 
 
 def test_a_terminal_shows_a_bar_and_a_file_plain_lines(monkeypatch, capsys):
-    from lebm_core.run import tracking
+    from lebm_core.run.training import tracking
 
     told = []
     monkeypatch.delenv(tracking.PLAIN, raising=False)
@@ -322,7 +323,7 @@ def test_a_terminal_shows_a_bar_and_a_file_plain_lines(monkeypatch, capsys):
 
 def test_moments_come_back_in_the_memory_order_of_their_weights():
     """The fused update goes through memory: a file keeps no channels-last order."""
-    from lebm_images.networks import DeconvDecoder
+    from lebm_images.networks.decoder import DeconvDecoder
 
     def started(state=None):
         torch.manual_seed(0)

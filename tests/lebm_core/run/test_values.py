@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lebm_core.errors import MissingExtra
+from lebm_core.evaluation.evaluation import MetricResult, _plain
+from lebm_core.evaluation.values import Value
 from lebm_core.run.environment import without_home
-from lebm_core.run.evaluation import MetricResult, Value, _plain
 
 
 def test_what_is_not_finite_is_refused(tmp_path):

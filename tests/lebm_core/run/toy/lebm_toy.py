@@ -10,10 +10,12 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
-from lebm_core.data import Batch, Dataset
-from lebm_core.decoder import Decoder, Encoder, gaussian_code
-from lebm_core.hookspecs import hookimpl
-from lebm_core.run.evaluation import Evaluation, Value
+from lebm_core.data.dataset import Batch, Dataset
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.evaluation.values import Value
+from lebm_core.latent.decoder import Decoder
+from lebm_core.latent.encoder import Encoder, gaussian_code
+from lebm_core.registry.hookspecs import hookimpl
 
 RECIPE = """
 summary = "two modes"

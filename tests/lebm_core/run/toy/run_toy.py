@@ -3,12 +3,12 @@
 import importlib.metadata
 import sys
 
-import lebm_core.registry
+import lebm_core.registry.registry
 from lebm_core.errors import LebmError
 
 point = importlib.metadata.EntryPoint("toy", "lebm_toy", "lebm")
-found = lebm_core.registry.Registry([point])
-lebm_core.registry.discover = lambda: found
+found = lebm_core.registry.registry.Registry([point])
+lebm_core.registry.registry.discover = lambda: found
 
 if __name__ == "__main__":
     from lebm_core.run.run import run_recipe

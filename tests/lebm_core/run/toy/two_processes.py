@@ -8,11 +8,11 @@ import torch
 from lebm_toy import ToyData, ToyDecoder, ToyEncoder
 
 from lebm_core import EBMPrior
-from lebm_core.learning import Learning
-from lebm_core.model import LatentEBM
-from lebm_core.options import LearningOptions
-from lebm_core.run.options import TrainingOptions
-from lebm_core.run.training import train
+from lebm_core.learning.options import LearningOptions
+from lebm_core.learning.two_part import Learning
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.run.training.loop import train
+from lebm_core.run.training.options import TrainingOptions
 
 if __name__ == "__main__":
     out, steps, resume = Path(sys.argv[1]), int(sys.argv[2]), "--resume" in sys.argv

@@ -1,0 +1,74 @@
+"""Modules that remember their constructor arguments, and switches for a scope."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["Component", "device_of", "frozen"]
+
+
+class Component(nn.Module):
+    """A module that remembers the arguments it was made with, so that a model can be rebuilt.
+
+    `options` holds them by name, defaults included; they must be plain JSON values.
+    """
+
+    options: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in cls.__dict__:
+            return
+        make = cls.__dict__["__init__"]
+        signature = inspect.signature(make)
+
+        @functools.wraps(make)
+        def __init__(self: Component, *args: Any, **kw: Any) -> None:
+            if "options" not in self.__dict__:  # the outermost class's arguments rebuild it
+                bound = signature.bind(self, *args, **kw)
+                bound.apply_defaults()
+                values = dict(list(bound.arguments.items())[1:])
+                self.__dict__["options"] = {
+                    k: list(v) if isinstance(v, tuple) else v for k, v in values.items()
+                }
+            make(self, *args, **kw)
+
+        cls.__init__ = __init__  # type: ignore[assignment,method-assign]
+
+
+@contextmanager
+def frozen(*modules: nn.Module, evaluating: bool = False) -> Iterator[None]:
+    """Within the scope no parameter of the modules takes a gradient; z still does.
+
+    Args:
+        modules: the modules to freeze.
+        evaluating: also switch dropout off, as every chain must.
+    """
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    # Each submodule by itself: one may be in evaluation within a model that trains.
+    training = [m for module in modules for m in module.modules() if evaluating and m.training]
+    for p in parameters:
+        p.requires_grad_(False)
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+        for module in training:
+            module.training = True
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the module's parameters (or buffers) live; the CPU where it has none."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")

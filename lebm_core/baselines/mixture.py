@@ -1,0 +1,92 @@
+"""A Gaussian mixture fitted to codes after training: the prior of the RAE control.
+
+Source: Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020, arXiv 1903.12436.
+"""
+
+from __future__ import annotations
+
+import torch
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+from torch.distributions import (
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
+
+from lebm_core.base.randomness import standard_normal, uniform
+from lebm_core.errors import UsageError
+from lebm_core.priors.base import Prior
+
+__all__ = ["MixturePrior"]
+
+
+class MixturePrior(Prior):
+    """Mixture of Gaussians with full covariances; normalised, so log Z = 0.
+
+    Before `fit` it is N(0, I). The reference of its tilt is N(0, I).
+
+    Args:
+        latent_dim: d.
+        components: number of components K.
+    """
+
+    normalised = True
+    fitted_to = "means"
+
+    def __init__(self, latent_dim: int, components: int = 10) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.register_buffer("weights", torch.full((components,), 1 / components))
+        self.register_buffer("means", torch.zeros(components, latent_dim))
+        self.register_buffer("factors", torch.eye(latent_dim).repeat(components, 1, 1))
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor  # lower Cholesky factors of the covariances, (K, d, d)
+
+    @property
+    def reference(self) -> Independent[Normal]:
+        return Independent(
+            Normal(torch.zeros_like(self.means[0]), torch.ones_like(self.means[0])), 1
+        )
+
+    def fit(self, codes: Tensor, seed: int = 0) -> None:
+        """Maximum likelihood by EM on codes (N, d)."""
+        k = len(self.weights)
+        if len(codes) < k:
+            raise UsageError(f"{k} components cannot be fitted to {len(codes)} codes.")
+        found = GaussianMixture(k, reg_covar=1e-4, random_state=seed, max_iter=200)
+        found.fit(codes.double().cpu().numpy())
+        self.weights.copy_(torch.as_tensor(found.weights_))
+        self.means.copy_(torch.as_tensor(found.means_))
+        self.factors.copy_(torch.linalg.cholesky(torch.as_tensor(found.covariances_)))
+
+    def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+        mixture = MixtureSameFamily(
+            Categorical(self.weights),
+            MultivariateNormal(self.means, scale_tril=self.factors, validate_args=False),
+            validate_args=False,
+        )
+        return mixture.log_prob(z) - self.reference.log_prob(z)  # type: ignore[no-any-return]
+
+    def sample(
+        self,
+        n: int,
+        *,
+        y: Tensor | int | None = None,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        if y is not None:
+            raise UsageError("A mixture prior has no classes: sample it without y.")
+        u = uniform((n,), self.means, generator)
+        component = torch.searchsorted(self.weights.cumsum(0), u).clamp(max=len(self.weights) - 1)
+        noise = self.draw_reference(n, generator)
+        shift = (self.factors[component] @ noise[:, :, None]).squeeze(-1)
+        return self.means[component] + shift
+
+    def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return standard_normal((n, self.latent_dim), self.means, generator)

@@ -1,0 +1,195 @@
+"""Langevin dynamics: one chain runner for the prior, the posterior and any other log-density.
+
+One step is z <- z + (s^2/2) grad log p(z) + s tau eps with eps ~ N(0, I): `step_size` is s and
+`noise` is tau. At tau = 1 the chain is the unadjusted Langevin algorithm; on a Gaussian target
+with precision A its stationary covariance is (I - s^2 A/4)^-1 A^-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lebm_core.base.randomness import normal_like, standard_normal, uniform
+from lebm_core.chains.densities import ClosedForm, LogDensity, value_and_gradient
+from lebm_core.chains.trace import Chain
+from lebm_core.errors import DivergenceError, UsageError
+
+__all__ = ["langevin"]
+Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
+CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes a GPU wait
+
+
+def langevin(
+    log_prob: LogDensity,
+    z: Tensor,
+    *,
+    steps: int,
+    step_size: float,
+    noise: float = 1.0,
+    adjust: bool = False,
+    generator: torch.Generator | None = None,
+    trace: Chain | None = None,
+    fold: Callable[[Tensor], Tensor] | None = None,
+    limit: float = 1e4,
+    name: str = "chain",
+) -> Tensor:
+    """Runs a Langevin chain from `z` and returns where it ends.
+
+    Args:
+        log_prob: log-density up to a constant, (B, d) -> (B,).
+        z: (B, d) the start; it is not changed.
+        steps: number of steps K; 0 returns the start.
+        step_size: s.
+        noise: tau.
+        adjust: accept or reject each step by Metropolis-Hastings (needs tau = 1); the chain is
+            then exact at any step size (Roberts and Tweedie 1996).
+        generator: source of the noise.
+        trace: filled in at every step when given.
+        fold: maps z back into a bounded support after each step; an adjusted chain does without,
+            for it rejects where log p is -inf.
+        limit: a coordinate beyond it counts as diverged.
+        name: the part that a `DivergenceError` speaks of.
+
+    Raises:
+        UsageError: for a negative number of steps, a step size that is not positive, or
+            `adjust` with a noise other than 1.
+        DivergenceError: where z becomes NaN or larger than `limit`; it names the step.
+    """
+    if steps < 0:
+        raise UsageError(f"A chain takes 0 or more steps, not {steps}.")
+    if not step_size > 0:
+        raise UsageError(f"step_size must be positive, not {step_size}.")
+    if adjust and noise != 1.0:
+        raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
+    z = z.detach()
+    watch = _Watch(steps, step_size, limit, name)
+    if not adjust and trace is None:
+        if not isinstance(log_prob, ClosedForm) or not hasattr(log_prob, "gradient"):
+            gradient_of = lambda z: value_and_gradient(log_prob, z)[1]  # noqa: E731
+            step_of = _step(gradient_of, 0.5 * step_size**2)
+            return _without_values(step_of, z, step_size * noise, generator, fold, watch)
+        with torch.inference_mode():  # a closed form needs no graph, nor torch's account of one
+            half = 0.5 * step_size**2
+            leap = log_prob.leap(half, len(z)) if hasattr(log_prob, "leap") else None
+            step_of = _step(log_prob.gradient, half) if leap is None else leap
+            z = _without_values(step_of, z, step_size * noise, generator, fold, watch)
+        return z.clone()  # which may enter a graph again
+    half, spread = 0.5 * step_size**2, step_size * noise
+    value, gradient = value_and_gradient(log_prob, z) if steps else (z, z)
+    for step in range(steps):
+        forward = torch.add(z, gradient, alpha=half)
+        proposal = forward
+        if noise:
+            proposal = forward.add(normal_like(z, generator), alpha=spread)
+        if fold is not None and not adjust:
+            proposal = fold(proposal)
+        new_value, new_gradient = value_and_gradient(log_prob, proposal)
+        accept = _acceptance(z, value, forward, proposal, new_value, new_gradient, half, step_size)
+        if adjust:
+            taken = uniform((len(z),), z, generator) < accept
+            new_value = torch.where(taken, new_value, value)
+            new_gradient = torch.where(taken[:, None], new_gradient, gradient)
+            proposal = torch.where(taken[:, None], proposal, z)
+        if trace is not None:
+            if noise != 1.0:
+                accept = torch.full_like(accept, torch.nan)
+            _record(trace, step, z, value, gradient, proposal, accept)
+        z, value, gradient = proposal, new_value, new_gradient
+        watch(step, z)
+    if trace is not None and (steps in trace.keep):
+        trace.states[steps] = z.detach().cpu()
+    return z
+
+
+def _step(gradient: Callable[[Tensor], Tensor], half: float) -> Step:
+    def step(z: Tensor, push: Tensor | None) -> Tensor:
+        moved = torch.add(z, gradient(z), alpha=half)
+        return moved if push is None else moved.add_(push)
+
+    return step
+
+
+def _without_values(
+    step_of: Step,
+    z: Tensor,
+    spread: float,
+    generator: torch.Generator | None,
+    fold: Callable[[Tensor], Tensor] | None,
+    watch: _Watch,
+) -> Tensor:
+    """The chain where nobody asks for log p: no step is rejected, and there is no trace."""
+    pushes: list[Tensor] = []
+    for step in range(watch.steps):
+        if spread and not pushes:  # for several steps at once: one large draw is the quicker
+            ahead = min(CHECK_EVERY, watch.steps - step)
+            drawn = standard_normal((ahead, *z.shape), z, generator).mul_(spread)
+            pushes = list(drawn.unbind(0))
+        z = step_of(z, pushes.pop(0) if pushes else None)
+        if fold is not None:
+            z = fold(z)
+        watch(step, z)
+    return z
+
+
+def _acceptance(
+    z: Tensor,
+    value: Tensor,
+    forward: Tensor,
+    proposal: Tensor,
+    new_value: Tensor,
+    new_gradient: Tensor,
+    half: float,
+    step_size: float,
+) -> Tensor:
+    """min(1, p(z') q(z | z') / p(z) q(z' | z)), (B,); NaN counts as a rejection."""
+    backward = z - proposal - half * new_gradient
+    there = proposal - forward
+    log_q = (there.square().sum(-1) - backward.square().sum(-1)) / (2 * step_size**2)
+    return (new_value - value + log_q).clamp(max=0.0).exp().nan_to_num(0.0)
+
+
+def _record(
+    trace: Chain,
+    step: int,
+    z: Tensor,
+    value: Tensor,
+    gradient: Tensor,
+    proposal: Tensor,
+    accept: Tensor,
+) -> None:
+    trace.log_prob.append(value.cpu())
+    trace.gradient_norm.append(gradient.norm(dim=-1).cpu())
+    trace.displacement.append((proposal - z).norm(dim=-1).cpu())
+    trace.acceptance.append(accept.cpu())
+    if step in trace.keep:
+        trace.states[step] = z.cpu()
+
+
+class _Watch:
+    """Looks at every tenth state of a chain; where it is bad, finds the first that was."""
+
+    def __init__(self, steps: int, step_size: float, limit: float, name: str) -> None:
+        self.steps, self.step_size, self.limit, self.name = steps, step_size, limit, name
+        self.recent: list[Tensor] = []
+
+    def __call__(self, step: int, z: Tensor) -> None:
+        self.recent.append(z)
+        if len(self.recent) < CHECK_EVERY and step < self.steps - 1:
+            return
+        if z.numel() and not bool(z.abs().amax() <= self.limit):
+            raise self._diverged(step)
+        self.recent.clear()
+
+    def _diverged(self, step: int) -> DivergenceError:
+        sizes = [float(z.abs().amax()) for z in self.recent]
+        at = next(i for i, size in enumerate(sizes) if not size <= self.limit)
+        size = sizes[at]
+        what = "became NaN" if size != size else f"reached a coordinate of {size:.3g}"
+        return DivergenceError(
+            f"The {self.name} {what} at step {step + 2 - len(self.recent) + at} of {self.steps} "
+            f"(step_size {self.step_size:g}): use a smaller step_size or fewer steps, bound the "
+            "tilt (prior.bound = 10), or clip the gradients of the part that grew."
+        )

@@ -1,0 +1,144 @@
+"""What the core asks of a data set: batches, an order for each epoch, a way to write samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
+
+import torch
+from torch import Tensor
+
+__all__ = ["Batch", "BatchSource", "Dataset", "SPLITS", "subset"]
+
+SPLITS = ("train", "valid", "test")
+
+
+class Batch(NamedTuple):
+    """A batch of examples; the first axis of every tensor is the batch.
+
+    Attributes:
+        x: what the decoder models, first axis B.
+        y: (B,) integer class ids, -1 where unknown; None for a data set without classes.
+        context: (B, c) what the prior is conditioned on, or None.
+        rows: (B,) row numbers in the split; persistent chains are kept by them.
+        labelled: other examples, whose y is known, for the terms that need labels; else None.
+    """
+
+    x: Any
+    y: Tensor | None = None
+    context: Tensor | None = None
+    rows: Tensor | None = None
+    labelled: Batch | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with every tensor on `device`."""
+        moved = (v.to(device) if isinstance(v, (Tensor, Batch)) else v for v in self)
+        return Batch(*moved)  # type: ignore[arg-type]
+
+
+class BatchSource(Protocol):
+    """Whatever gives the examples of a split in batches; every `Dataset` does."""
+
+    def batches(self, split: str, batch_size: int, /) -> Iterator[Batch]: ...
+
+
+class Dataset(ABC):
+    """A data set with the splits train, valid and test.
+
+    Attributes:
+        sizes: what a decoder's or encoder's constructor may ask for by parameter name,
+            for instance {"vocab_size": 10001} or {"features": 2}.
+        summary: facts for the report: counts per split, source, checksums.
+        classes: names of the classes, in the order of their ids; empty where there are none.
+    """
+
+    sizes: dict[str, Any]
+    summary: dict[str, Any]
+    classes: Sequence[str] = ()
+    sample_options: ClassVar[dict[str, Any]] = {}
+
+    @abstractmethod
+    def length(self, split: str) -> int:
+        """The number of examples of `split`."""
+
+    @abstractmethod
+    def batch(self, split: str, index: Tensor) -> Batch:
+        """The examples with the given row numbers (an integer tensor); deterministic."""
+
+    @abstractmethod
+    def write(self, x: Any, path: Path) -> Path:
+        """Writes samples to `path`, to which the data set adds its suffix; returns the file."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes the preprocessing (not the data) to `folder`, in JSON."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote: enough for `write`; every split is then empty."""
+
+    def order(
+        self, split: str, batch_size: int, generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        """One epoch as a list of index tensors; without a generator, in the order of the file."""
+        n = self.length(split)
+        rows = torch.arange(n)
+        if generator is not None:  # a generator draws on its own device only
+            rows = torch.randperm(n, generator=generator, device=generator.device).cpu()
+        return list(rows.split(batch_size)) if n else []
+
+    def batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Batch]:
+        """The batches of one epoch; `limit` stops after that many examples."""
+        seen = 0
+        for index in self.order(split, batch_size, generator):
+            if limit is not None and seen >= limit:
+                return
+            if limit is not None:
+                index = index[: limit - seen]
+            seen += len(index)
+            yield self.batch(split, index)
+
+    def vectors(self, split: str, index: Tensor) -> Any:
+        """The examples with the given row numbers as vectors, for classifiers that need some.
+
+        Returns:
+            (n, features), an array or a scipy matrix in CSR form; None where there is no such
+            view. By default x, flattened, where it is of real numbers.
+        """
+        x = self.batch(split, index).x
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            return None
+        return x.flatten(1).numpy()
+
+    def properties(self, split: str, index: Tensor) -> dict[str, Tensor] | None:
+        """Numbers that say what the examples with the given row numbers are like.
+
+        Returns:
+            (n,) for each property by name, NaN where it is not known; None for no properties.
+            `learning.properties` names those that samples can then be controlled by.
+        """
+        return None
+
+    def figures(
+        self, model: Any, folder: Path, generator: torch.Generator
+    ) -> Iterable[tuple[Path, str]]:
+        """Pictures of a trained model, as (file, caption); none unless a data set draws some."""
+        return []
+
+
+def subset(n: int, size: int, seed: int) -> Tensor:
+    """`size` row numbers out of n, without repetition and in order; all where size is 0 or more."""
+    if size <= 0 or size >= n:
+        return torch.arange(n)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(n, generator=generator)[:size].sort().values

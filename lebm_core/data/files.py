@@ -1,0 +1,165 @@
+"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; text files and hub ids."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lebm_core.errors import MissingExtra, UsageError, did_you_mean
+from lebm_core.run.old.catalogue import without_download
+
+__all__ = ["DataFiles", "cache_dir", "file_sha256", "hub_splits", "open_text"]
+
+HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
+
+
+def cache_dir() -> Path:
+    """The user cache for data: $XDG_CACHE_HOME/lebm/data, or ~/.cache/lebm/data."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "lebm" / "data"
+
+
+def file_sha256(path: Path) -> str:
+    """The checksum of a file as it lies there, compressed or not."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class DataFiles:
+    """The places in which a data set's files are looked for.
+
+    Args:
+        data_dir: what --data-dir gives; it comes before $LEBM_DATA and the user cache.
+
+    Raises:
+        UsageError: `data_dir` is given and is no folder.
+    """
+
+    def __init__(self, data_dir: str | os.PathLike[str] | None = None) -> None:
+        self.data_dir = None if data_dir is None else Path(data_dir)
+        if self.data_dir is not None and not self.data_dir.is_dir():
+            raise UsageError(f'--data-dir "{data_dir}" is not a folder.')
+
+    def places(self) -> list[tuple[str, Path | None]]:
+        """Each place with its name, in the order of looking; None where it is not set."""
+        given = os.environ.get("LEBM_DATA")
+        return [
+            ("--data-dir", self.data_dir),
+            ("$LEBM_DATA", Path(given) if given else None),
+            ("the user cache", cache_dir()),
+        ]
+
+    def find(self, dataset: str, names: Sequence[str], how: str) -> Path:
+        """The first of `names` that exists in the first place that has one.
+
+        Each name is tried as it is and with ".gz", and in --data-dir also without its folder.
+
+        Args:
+            dataset: the data set's registered name, for the error.
+            names: relative paths such as "ptb/ptb.train.txt", any one of which will do.
+            how: a sentence on how to get the file.
+
+        Raises:
+            UsageError: no place has any of them; the sentence also names the recipe of the same
+                kind of data that needs no download.
+        """
+        looked = []
+        for label, folder in self.places():
+            looked.append(f"{label} ({folder or 'not given'})")
+            if folder is None:
+                continue
+            for name in names:
+                tries = [name, f"{name}.gz"]
+                if label == "--data-dir":
+                    tries += [Path(name).name, f"{Path(name).name}.gz"]
+                for candidate in tries:
+                    if (folder / candidate).is_file():
+                        return folder / candidate
+        free = without_download(dataset)
+        instead = f" lebm recipe {free} needs no download." if free and free not in how else ""
+        raise UsageError(
+            f"The data set {dataset} needs the file {' or '.join(names)} (plain or .gz), found"
+            f" neither in {', nor in '.join(looked)}. {how}".rstrip()
+            + instead
+        )
+
+
+def open_text(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 text file, plain or gzipped, as (line number from 1, line without end).
+
+    One line at a time is held in memory.
+
+    Raises:
+        UsageError: the file is missing, unreadable, empty, a damaged gzip, or not UTF-8; the
+            sentence names the file, and the line where there is one.
+    """
+    path = Path(os.fspath(path))
+    number = 0
+    blank = True
+    try:
+        with open(path, "rb") as probe:
+            zipped = probe.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if zipped else open(path, "rb") as file:
+            for number, data in enumerate(file, 1):
+                line = data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                blank = blank and not line.strip()
+                yield number, line
+    except FileNotFoundError:
+        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+        near = did_you_mean(path.name, [sibling.name for sibling in siblings])
+        raise UsageError(f'There is no file "{path}".{near}') from None
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise UsageError(f"{path}, line {number}: byte 0x{byte:02x} is not valid UTF-8.") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UsageError(f"{path}: the gzip file is damaged ({error}).") from None
+    except OSError as error:
+        raise UsageError(f'The file "{path}" cannot be read: {error.strerror}.') from None
+    if blank:
+        raise UsageError(f"{path}: the file is empty.")
+
+
+def hub_splits(source: str, config: str, extra: str) -> dict[str, Any]:
+    """The splits that the `datasets` library has for an id of the hub or a local folder.
+
+    Those that `HUB_NAMES` lists are called "valid" and "test".
+
+    Args:
+        source: the id or the folder.
+        config: the configuration, empty where there is but one.
+        extra: the extra of lebm that brings the library.
+
+    Raises:
+        MissingExtra: where `datasets` is not installed.
+        UsageError: where `source` cannot be read, or has no training split.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtra("datasets", extra) from error
+    try:
+        if (Path(source) / "dataset_dict.json").is_file():
+            splits = dict(datasets.load_from_disk(source))
+        else:
+            splits = dict(datasets.load_dataset(source, config or None))
+    except Exception as error:  # the library raises many kinds; none of them is a bug of lebm
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(
+            f'data.source = "{source}" could not be read by datasets: {reason}'
+        ) from error
+    if "train" not in splits:
+        raise UsageError(f'"{source}" has no split "train"; it has {", ".join(splits)}.')
+    found = {"train": splits["train"]}
+    for split, names in HUB_NAMES.items():
+        there = next((name for name in names if name in splits), None)
+        if there is not None:
+            found[split] = splits[there]
+    return found

@@ -1,0 +1,90 @@
+"""Labels of a data set: which examples keep theirs, and batches of those."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from lebm_core.data.dataset import Batch, Dataset
+from lebm_core.errors import UsageError
+
+__all__ = ["Labelled", "choose_labelled", "labels_of"]
+
+
+def labels_of(dataset: Dataset, split: str) -> Tensor:
+    """The class ids (N,) of a split, -1 where there is none.
+
+    Raises:
+        UsageError: where the data set has no classes.
+    """
+    found = []
+    for index in torch.arange(dataset.length(split)).split(1000):
+        y = dataset.batch(split, index).y
+        if y is None:
+            raise UsageError(
+                "This data set has no classes: learning.labels and labels.accuracy need some."
+            )
+        found.append(y)
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
+
+
+def choose_labelled(y: Tensor, n: int, seed: int) -> Tensor:
+    """The rows of n examples that keep their label, in order, as evenly over classes as it goes.
+
+    Args:
+        y: (N,) class ids, -1 where unknown.
+        n: how many; 0 for every known one.
+        seed: of the choice.
+
+    Raises:
+        UsageError: for fewer than one of each class, or more than there are.
+    """
+    known = (y >= 0).nonzero().squeeze(1)
+    if not n or n == len(known):
+        return known
+    classes = y[known].unique()
+    if n < len(classes) or n > len(known):
+        raise UsageError(
+            f"learning.labels = {n} is not possible: accepted are {len(classes)}, one of each "
+            f"class, to {len(known)}, or 0 for all."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = known[torch.randperm(len(known), generator=generator)]
+    # The k-th example of a class comes after the (k-1)-th of every other.
+    turn = torch.zeros(len(shuffled), dtype=torch.long)
+    for c in classes:
+        mine = y[shuffled] == c
+        turn[mine] = torch.arange(int(mine.sum()))
+    return shuffled[turn.argsort(stable=True)[:n]].sort().values
+
+
+class Batches(Protocol):
+    """Whatever gives examples by row number; every `Dataset` does."""
+
+    def batch(self, split: str, index: Tensor) -> Batch: ...
+
+
+class Labelled:
+    """Batches of the examples whose labels are known, each about as often as the others.
+
+    Args:
+        dataset: its training split.
+        rows: the labelled ones.
+        size: of a batch; all of them where there are fewer.
+
+    Raises:
+        UsageError: where there is none.
+    """
+
+    def __init__(self, dataset: Batches, rows: Tensor, size: int) -> None:
+        if not len(rows):
+            raise UsageError("No training example has a label.")
+        self.dataset, self.rows, self.size = dataset, rows, min(size, len(rows))
+
+    def draw(self, generator: torch.Generator | None, device: torch.device) -> Batch:
+        """One batch, without repetition."""
+        on = "cpu" if generator is None else generator.device
+        some = torch.randperm(len(self.rows), generator=generator, device=on)[: self.size].cpu()
+        return self.dataset.batch("train", self.rows[some]).to(device)

@@ -1,0 +1,121 @@
+"""log p(x), an `Estimate` with its standard error, refused where its log Z is unsupported.
+
+Sources: importance sampling, Burda et al., ICLR 2016, arXiv 1509.00519 (eq. 8); AIS as in
+`lebm_core.evidence.log_z`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, MultivariateNormal
+
+from lebm_core.base.randomness import fork
+from lebm_core.chains.ais import annealed_log_weights
+from lebm_core.chains.densities import LogDensity
+from lebm_core.data.dataset import Batch
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.evidence.estimate import Estimate, from_log_weights
+from lebm_core.evidence.log_z import checked_log_z
+from lebm_core.latent.inference import posterior_target
+
+if TYPE_CHECKING:
+    from lebm_core.models.latent_ebm import LatentEBM
+
+__all__ = ["log_evidence"]
+
+
+@torch.no_grad()
+def log_evidence(
+    model: LatentEBM,
+    batch: Batch,
+    *,
+    method: str = "importance",
+    n_samples: int = 50,
+    log_z: Estimate | None = None,
+    temperatures: int = 100,
+    step_size: float = 0.1,
+    chunk: int = 4000,
+    generator: torch.Generator | None = None,
+) -> Estimate:
+    """log p(x), (B,) in nats.
+
+    The proposal is the encoder's q(z|x), or where there is none a Gaussian fitted to posterior
+    chains. "importance" averages p(x|z) p(z) / q(z|x) over n_samples draws; "ais" moves the draws
+    from q to the posterior in `temperatures` adjusted steps of size `step_size`.
+
+    Args:
+        model: the model.
+        batch: B examples.
+        method: "importance" or "ais".
+        n_samples: draws for each example.
+        log_z: log Z where it is known already; else it is estimated, twice, and checked.
+        temperatures: AIS only.
+        step_size: AIS only.
+        chunk: codes decoded at once: what bounds the memory.
+        generator: source of randomness.
+
+    Raises:
+        UnsupportedEstimate: where the two estimates of log Z disagree or rest on too few draws.
+    """
+    if method not in ("importance", "ais"):
+        raise UsageError(
+            f'Unknown method "{method}" for log p(x): accepted are importance, ais.'
+            + did_you_mean(method, ("importance", "ais"))
+        )
+    if model.prior.context_dim and log_z is None:
+        raise UsageError(
+            "A conditioned prior has one log Z for each context: pass log_z for this context."
+        )
+    norm = checked_log_z(model.prior, generator=generator)[0] if log_z is None else log_z
+    n = len(batch.x)
+    if model.latent_dim == 0:
+        value = model.decoder.likelihood(batch.x, batch.context)(
+            model.prior.draw_reference(n, generator)
+        ).double()
+        return Estimate(value, torch.zeros_like(value), None, "exact", 1)
+    with torch.set_grad_enabled(method == "ais"):  # its chains will ask for gradients
+        target = posterior_target(model, batch)
+    proposal = _proposal(model, batch, generator)
+    with fork(generator):
+        z = proposal.sample((n_samples,))  # (n_samples, B, d)
+    weights = []
+    for part in z.split(max(1, chunk // n)):
+        k = len(part)
+        flat = part.transpose(0, 1).reshape(n * k, -1)  # example by example, as likelihood asks
+
+        def start(v: Tensor, k: int = k) -> Tensor:
+            return proposal.log_prob(v.view(n, k, -1).transpose(0, 1)).transpose(0, 1).reshape(-1)
+
+        def change(v: Tensor, start: LogDensity = start) -> Tensor:
+            return target(v) - start(v)
+
+        if method == "importance":
+            log_weights = change(flat)
+        else:
+            log_weights = annealed_log_weights(
+                flat, start, change, temperatures, step_size, generator, model.prior.fold
+            )
+        weights.append(log_weights.view(n, k).T)
+    raw = from_log_weights(torch.cat(weights), method)
+    error = (raw.standard_error.square() + float(norm.standard_error) ** 2).sqrt()
+    return Estimate(raw.value - float(norm), error, raw.ess, method, n_samples)
+
+
+def _proposal(
+    model: LatentEBM, batch: Batch, generator: torch.Generator | None, chains: int = 64
+) -> Distribution:
+    """q(z|x), or a Gaussian with the moments of posterior chains, a fifth wider to cover them."""
+    if model.encoder is not None:
+        return model.encoder(batch.x, batch.context)  # type: ignore[no-any-return]
+    draws = torch.stack([model.inference(model, batch, generator=generator) for _ in range(chains)])
+    mean = draws.mean(0)
+    centred, d = draws - mean, model.latent_dim
+    covariance = torch.einsum("nbi,nbj->bij", centred, centred) / (chains - 1)
+    # Few chains in many dimensions say little of correlations, and would make it singular.
+    kept = max(0.0, 1 - d / chains)
+    covariance = kept * covariance + (1 - kept) * torch.diag_embed(covariance.diagonal(0, 1, 2))
+    ridge = 1e-3 * torch.eye(model.latent_dim, device=mean.device)
+    return MultivariateNormal(mean, 1.44 * covariance + ridge, validate_args=False)

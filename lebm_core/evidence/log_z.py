@@ -1,0 +1,142 @@
+"""log Z of a prior, an `Estimate` with its standard error; two that disagree are refused.
+
+Sources: annealed importance sampling (AIS), Neal 2001, Statistics and Computing 11, and Wu et al.,
+ICLR 2017, arXiv 1611.04273.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from lebm_core.base.modules import device_of
+from lebm_core.chains.ais import annealed_log_weights
+from lebm_core.chains.densities import LogDensity
+from lebm_core.errors import UnsupportedEstimate, UsageError, did_you_mean
+from lebm_core.evidence.estimate import AGREEMENT, LEAST_ESS, Estimate, from_log_weights
+from lebm_core.priors.base import Prior
+
+__all__ = ["checked_log_z", "log_z"]
+
+
+@torch.no_grad()
+def log_z(
+    prior: Prior,
+    *,
+    method: str = "importance",
+    n_samples: int = 10_000,
+    temperatures: int = 200,
+    step_size: float | None = None,
+    points: int = 401,
+    context: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Estimate:
+    """log Z = log of the integral of exp(f(z)) p0(z); 0 and exact for a normalised prior.
+
+    Args:
+        prior: the prior.
+        method: "quadrature" (one or two dimensions), "importance" (from p0) or "ais".
+        n_samples: draws or chains.
+        temperatures: steps from p0 to the prior, AIS only.
+        step_size: of AIS's Metropolis-adjusted steps; by default the prior's own.
+        points: grid points in each dimension, quadrature only.
+        context: (1, c), one context, for a conditioned prior.
+        generator: source of randomness.
+
+    Raises:
+        UsageError: for an unknown method, or quadrature beyond two dimensions.
+    """
+    methods = ("quadrature", "importance", "ais")
+    if method not in methods:
+        raise UsageError(
+            f'Unknown method "{method}" for log Z: accepted are {", ".join(methods)}.'
+            + did_you_mean(method, methods)
+        )
+    if prior.normalised:
+        zero = torch.zeros((), dtype=torch.float64)
+        return Estimate(zero, zero, None, "exact", 0)
+
+    def tilt(z: Tensor) -> Tensor:
+        return prior.log_tilt(z, None, None if context is None else context.expand(len(z), -1))
+
+    if method == "quadrature":
+        return _quadrature(prior, tilt, points)
+    z = prior.draw_reference(n_samples, generator)
+    if method == "importance":
+        return from_log_weights(torch.cat([tilt(part) for part in z.split(20_000)]), "importance")
+    own: float = getattr(prior, "step_size", 0.4)
+    log_weights = annealed_log_weights(
+        z,
+        prior.reference.log_prob,
+        tilt,
+        temperatures,
+        own if step_size is None else step_size,
+        generator,
+        prior.fold,
+    )
+    return from_log_weights(log_weights, "ais")
+
+
+def _quadrature(prior: Prior, tilt: LogDensity, points: int) -> Estimate:
+    """The trapezoid rule on 8 standard deviations (the box of a uniform p0)."""
+    d = prior.latent_dim
+    if d not in (1, 2):
+        raise UsageError(f"Quadrature works in 1 or 2 dimensions, not {d}: use ais or importance.")
+    std = float(prior.std)  # type: ignore[arg-type]
+    half = std if prior.uniform_reference else 8 * std
+
+    def integral(n: int) -> Tensor:
+        axis = torch.linspace(-half, half, n, device=device_of(prior))
+        z = torch.cartesian_prod(*[axis] * d).reshape(-1, d)
+        log_p0 = -d * math.log(2 * half) if prior.uniform_reference else prior.reference.log_prob(z)
+        value = torch.cat([tilt(part) for part in z.split(100_000)]).double() + log_p0
+        weight = torch.ones(n, dtype=torch.float64)
+        weight[0] = weight[-1] = 0.5
+        grid = torch.cartesian_prod(*[weight.log()] * d).reshape(-1, d).sum(-1)
+        return (value.cpu() + grid).logsumexp(0) + d * math.log(2 * half / (n - 1))
+
+    fine, coarse = integral(points), integral(points // 2 + 1)
+    return Estimate(fine, (fine - coarse).abs(), None, "quadrature", points**d)
+
+
+def checked_log_z(
+    prior: Prior,
+    *,
+    n_samples: int = 10_000,
+    temperatures: int = 200,
+    context: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Estimate, Estimate]:
+    """log Z by importance sampling and by AIS, in agreement.
+
+    Raises:
+        UnsupportedEstimate: where they differ by more than `AGREEMENT` nats or either rests on
+            fewer than `LEAST_ESS` effective draws.
+    """
+    pair = [
+        log_z(prior, method=m, n_samples=n, temperatures=temperatures, context=context,
+              generator=generator)
+        for m, n in (("importance", n_samples), ("ais", min(2_000, max(200, n_samples // 10))))
+    ]  # fmt: skip
+    first, second = pair
+    said = f"log Z is {float(first):.2f} by importance sampling (effective draws {_ess(first)})" + (
+        f" and {float(second):.2f} by AIS ({_ess(second)})"
+    )
+    for each in pair:
+        if each.ess is not None and not float(each.ess) >= LEAST_ESS:  # nor NaN
+            raise UnsupportedEstimate(
+                f"No likelihood is given: {said}; fewer than {LEAST_ESS:g} effective draws carry "
+                "no figure. Bound the tilt or learn it by density ratio."
+            )
+    if not abs(float(first) - float(second)) <= AGREEMENT:
+        raise UnsupportedEstimate(
+            f"No likelihood is given: {said}; the two disagree by more than {AGREEMENT:g}. More "
+            "draws (n_samples) narrow their errors."
+        )
+    return first, second
+
+
+def _ess(estimate: Estimate) -> str:
+    return "exact" if estimate.ess is None else f"{float(estimate.ess):.0f}"

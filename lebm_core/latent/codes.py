@@ -1,0 +1,101 @@
+"""Posterior codes of a data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from lebm_core.data.dataset import Dataset
+from lebm_core.errors import UsageError
+from lebm_core.latent.amortized import Amortized
+
+if TYPE_CHECKING:
+    from lebm_core.models.latent_ebm import LatentEBM
+
+__all__ = ["aggregate_codes", "codes_with_classes", "likeliest"]
+
+
+def aggregate_codes(
+    model: LatentEBM,
+    dataset: Dataset,
+    n: int,
+    generator: torch.Generator | None = None,
+    *,
+    split: str = "train",
+    batch_size: int = 128,
+    mean: bool = False,
+) -> Tensor:
+    """Up to n codes z ~ q(z | x) of `split` (the aggregate posterior), (n, d).
+
+    Args:
+        model: the model.
+        dataset: the data.
+        n: how many.
+        generator: shuffles the examples and draws the codes.
+        split: which examples.
+        batch_size: examples at once.
+        mean: the means of q instead of draws, where there is an encoder.
+    """
+    method = Amortized(mean=True) if mean and model.encoder is not None else model.inference
+    shuffle = torch.Generator().manual_seed(0) if generator is None else generator
+    parts = [
+        method(model, batch.to(model.device), generator=generator)
+        for batch in dataset.batches(split, batch_size, generator=shuffle, limit=n)
+    ]
+    if not parts:
+        raise UsageError(f'The split "{split}" has no examples to draw codes from.')
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def codes_with_classes(
+    model: LatentEBM,
+    dataset: Dataset,
+    n: int,
+    draws: int,
+    known: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Codes z ~ q(z | x) of training examples, (N, d), with p(y | x) of each one's example, (N, C).
+
+    p is 1 for a known class; else the mean of the prior's softmax F over the draws of the example.
+    It is None for a prior without classes. Third is the context of each code, (N, c), or None.
+
+    Args:
+        model: its prior is an `EBMPrior`.
+        dataset: its training split.
+        n: examples, at random where there are more.
+        draws: codes of each example.
+        known: rows whose class may be used; None for all that have one.
+        generator: source of all randomness.
+    """
+    classes = model.prior.n_classes
+    shuffle = torch.Generator().manual_seed(0) if generator is None else generator
+    codes, found, contexts = [], [], []
+    for index in dataset.order("train", 128, shuffle)[: -(-n // 128)]:
+        batch = dataset.batch("train", index)
+        y = torch.full((len(index),), -1) if batch.y is None else batch.y
+        if known is not None:
+            y = y.where(torch.isin(index, known), -1)
+        batch, y = batch.to(model.device), y.to(model.device)
+        z = torch.stack([model.inference(model, batch, generator=generator) for _ in range(draws)])
+        codes.append(z.flatten(0, 1))
+        given = None
+        if batch.context is not None:
+            given = batch.context.repeat(draws, 1)
+            contexts.append(given)
+        if classes:
+            p = model.prior.logits(z.flatten(0, 1), given).softmax(-1)  # type: ignore[operator]
+            p = p.unflatten(0, z.shape[:2]).mean(0)
+            p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), classes).to(p), p)
+            found.append(p.repeat(draws, 1))
+    p = torch.cat(found) if found else None
+    return torch.cat(codes), p, torch.cat(contexts) if contexts else None
+
+
+def likeliest(p: Tensor) -> Tensor:
+    """p (N, C) with all of it on the largest."""
+    return one_hot(p.argmax(1), p.shape[1]).to(p)

@@ -1,0 +1,61 @@
+"""Decoder p(x | z) and encoder q(z | x): what a plugin provides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from lebm_core.base.modules import Component
+
+if TYPE_CHECKING:
+    from lebm_core.data.dataset import BatchSource
+
+__all__ = ["Decoder"]
+
+
+class Decoder(Component):
+    """p(x | z). Subclasses give `forward`; those that can hoist work out of a chain, `likelihood`.
+
+    Attributes:
+        latent_dim: dimension d of z.
+    """
+
+    latent_dim: int
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Distribution:
+        """p(x | z) with batch shape (B,): `.log_prob(x)` is (B,) in nats, `.sample()` draws x.
+
+        Args:
+            z: (B, d).
+            context: (B, c) the prior's context, or None.
+        """
+        raise TypeError(f"{type(self).__name__} defines no forward(z): a decoder returns p(x | z).")
+
+    def likelihood(self, x: Any, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """The function z -> log p(x | z), (B, d) -> (B,), for the `x` of one batch.
+
+        It is called at every step of a chain, so all that does not depend on z is computed here,
+        once. z may hold k codes for each of the n examples, example by example, (n k, d) -> (n k,);
+        this default repeats x for that.
+        """
+        n = len(x)
+
+        def log_prob(z: Tensor) -> Tensor:
+            k = len(z) // n if n else 1
+            if k == 1:
+                return self(z, context).log_prob(x)  # type: ignore[no-any-return]
+            many = x.repeat_interleave(k, 0)
+            given = None if context is None else context.repeat_interleave(k, 0)
+            return self(z, given).log_prob(many)  # type: ignore[no-any-return]
+
+        return log_prob
+
+    def initialise(self, dataset: BatchSource) -> None:
+        """Sets weights from statistics of the training split before a training; here: none.
+
+        Args:
+            dataset: its `batches("train", size)` are all that is asked of it.
+        """

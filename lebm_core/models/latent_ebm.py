@@ -1,0 +1,337 @@
+"""LatentEBM: p(x, z) = p(z) p(x | z), a prior and a decoder, and perhaps an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from lebm_core.base.modules import device_of, frozen
+from lebm_core.base.randomness import draw
+from lebm_core.chains.langevin import langevin
+from lebm_core.control.controls import Control
+from lebm_core.control.heads import PropertyHeads
+from lebm_core.control.prior import ControlledPrior
+from lebm_core.control.sampling import Classes, draw_codes
+from lebm_core.control.shift import ControlShift, control_shift
+from lebm_core.data.dataset import Batch
+from lebm_core.errors import UsageError
+from lebm_core.evidence.estimate import Estimate
+from lebm_core.evidence.log_prob import log_evidence
+from lebm_core.latent.amortized import Amortized
+from lebm_core.latent.decoder import Decoder
+from lebm_core.latent.encoder import Encoder
+from lebm_core.latent.inference import Inference, ShortRun
+from lebm_core.models.hub import HubModel
+from lebm_core.priors.base import Prior
+
+__all__ = ["LatentEBM", "Score"]
+
+
+class Score(NamedTuple):
+    """-log p(x, z) and its parts, each (B,) in nats; `total` is their sum, up to log Z."""
+
+    total: Tensor
+    reconstruction: Tensor  # -log p(x | z)
+    tilt: Tensor  # -f(z)
+    reference: Tensor  # -log p0(z)
+
+
+class LatentEBM(nn.Module, HubModel):
+    """The model of a recipe, and the object of the Python API.
+
+    Args:
+        prior: p(z).
+        decoder: p(x | z).
+        encoder: q(z | x), or None.
+        inference: how z given x is drawn; by default the encoder where there is one, else
+            `ShortRun(steps=20, step_size=0.1)`.
+
+    Attributes:
+        classes: names of the classes of a coupled prior, in the order of their ids; may be empty.
+        heads: property heads by name, see `fit_property`.
+
+    Raises:
+        UsageError: where the parts disagree on the dimension of z.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        decoder: Decoder,
+        encoder: Encoder | None = None,
+        inference: Inference | None = None,
+    ) -> None:
+        super().__init__()
+        for name, part in (("decoder", decoder), ("encoder", encoder)):
+            if part is not None and part.latent_dim != prior.latent_dim:
+                raise UsageError(
+                    f"The {name} has {part.latent_dim} latent dimensions, the prior "
+                    f"{prior.latent_dim}: they must be equal."
+                )
+        self.prior, self.decoder, self.encoder = prior, decoder, encoder
+        default: Inference = Amortized() if encoder is not None else ShortRun()
+        self.inference = default if inference is None else inference
+        self.classes: Sequence[str] = ()
+        self.heads = PropertyHeads()
+
+    @property
+    def latent_dim(self) -> int:
+        """The dimension d of z."""
+        return self.prior.latent_dim
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return device_of(self)
+
+    def need_encoder(self, who: str) -> Encoder:
+        """The encoder; UsageError naming `who` needs it where there is none."""
+        if self.encoder is None:
+            raise UsageError(f"{who} needs an encoder: give the model one (recipe: encoder.name).")
+        return self.encoder
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        *,
+        y: Classes | None = None,
+        control: Control | Sequence[Control] = (),
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        batch_size: int = 500,
+        **decoding: Any,
+    ) -> Any:
+        """n draws of x, in batches of `batch_size`.
+
+        With y or controls the draws of the prior are annealed into those of the controlled prior,
+        see `ControlledPrior`.
+
+        Args:
+            n: how many.
+            y: class, an id or a name, or n of them, for a coupled prior.
+            control: what the samples shall be: ClassIs, Property, Function, Not, or several.
+            context: (n, c), for a conditioned prior.
+            generator: source of all randomness.
+            batch_size: chains run at once.
+            decoding: passed to the `sample` of p(x | z), for instance temperature=0.8.
+
+        Raises:
+            UsageError: for a class, a property or a control that this model does not know.
+            DivergenceError: where the control is too strong for the chain.
+        """
+        if n < 1:
+            raise UsageError(f"The number of samples must be at least 1, not {n}.")
+        codes = draw_codes(
+            self.prior, n, y=y, control=control, heads=self.heads.known, classes=self.classes,
+            context=context, batch_size=batch_size, generator=generator,
+        )  # fmt: skip
+        parts = []
+        for rows, z in codes:
+            given = None if context is None else context[rows]
+            parts.append(self.decode(z, given, generator=generator, **decoding))
+        return _join(parts, getattr(self.decoder, "pad", 0))
+
+    def controlled(self, control: Control | Sequence[Control]) -> ControlledPrior:
+        """The prior under controls; a prior itself.
+
+        Raises:
+            UsageError: for a class, a property or a control that this model does not know.
+        """
+        several = [control] if isinstance(control, Control) else control
+        return ControlledPrior(self.prior, several, self.heads.known, self.classes)
+
+    def control_shift(
+        self,
+        control: Control | Sequence[Control],
+        n: int = 2000,
+        *,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> ControlShift:
+        """How far controls move the prior, from n draws before and after, of each context."""
+        return control_shift(self.controlled(control), n, context=context, generator=generator)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        z: Tensor,
+        context: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        **decoding: Any,
+    ) -> Any:
+        """A draw of p(x | z) for each z (B, d)."""
+        with frozen(self.decoder, evaluating=True):
+            return draw(self.decoder(z, context), generator, **decoding)
+
+    @torch.no_grad()
+    def decode_mode(self, z: Tensor, context: Tensor | None = None) -> Any:
+        """The mean of p(x | z), or its mode (greedy decoding) where there is no mean."""
+        with frozen(self.decoder, evaluating=True):
+            return _centre(self.decoder(z, context))
+
+    def posterior(
+        self,
+        x: Any,
+        *,
+        inference: Inference | None = None,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """z ~ p(z | x), (B, d)."""
+        method = self.inference if inference is None else inference
+        return method(self, Batch(x, context=context), generator=generator)
+
+    def reconstruct(
+        self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Any:
+        """x -> z -> the mean (or mode) of p(x | z).
+
+        z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
+        """
+        return self.decode_mode(self._code(x, context, generator), context)
+
+    def interpolate(
+        self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
+    ) -> Any:
+        """Decodes `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
+        z0, z1 = self._code(x0, None, generator), self._code(x1, None, generator)
+        weight = torch.linspace(0, 1, steps, device=z0.device)[:, None]
+        return self.decode_mode((1 - weight) * z0 + weight * z1)
+
+    def complete(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        *,
+        context: Tensor | None = None,
+        steps: int = 100,
+        step_size: float = 0.1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Fills in x where `mask` is False or x NaN, by a chain on the likelihood of what is known.
+
+        Raises:
+            UsageError: where p(x | z) has no likelihood for each coordinate.
+        """
+        known = mask.to(x.device).expand_as(x) & ~x.isnan()
+        filled = torch.where(known, x, torch.zeros_like(x))
+
+        def log_prob(z: Tensor) -> Tensor:
+            p = self.decoder(z, context)
+            if not isinstance(p, Independent):
+                raise UsageError(
+                    f"complete() needs a decoder whose coordinates are independent given z; "
+                    f"{type(self.decoder).__name__} gives {type(p).__name__}."
+                )
+            each: Tensor = p.base_dist.log_prob(filled) * known
+            return each.flatten(1).sum(-1) + self.prior.log_prob(z, context=context)
+
+        with frozen(self.decoder, self.prior, evaluating=True):
+            z = langevin(
+                log_prob,
+                self.prior.draw_reference(len(x), generator),
+                steps=steps,
+                step_size=step_size,
+                generator=generator,
+                fold=self.prior.fold,
+                name="completion chain",
+            )
+        return torch.where(known, x, self.decode_mode(z, context))
+
+    @torch.no_grad()
+    def classify(
+        self,
+        x: Any,
+        *,
+        draws: int = 10,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """p(y | x), (B, C): the mean of softmax F(z) over draws of the posterior.
+
+        Args:
+            x: examples.
+            draws: how many.
+            context: (B, c), for a conditioned model: it is then p(y | x, context).
+            generator: source of all randomness.
+
+        Raises:
+            UsageError: where the prior is not coupled.
+        """
+        if self.prior.n_classes == 0:
+            raise UsageError(
+                "classify() needs a coupled prior: CoupledPrior, or prior.kind = coupled."
+            )
+        codes = [self.posterior(x, context=context, generator=generator) for _ in range(draws)]
+        logits = [self.prior.logits(z, context) for z in codes]  # type: ignore[operator]
+        return torch.stack([each.softmax(-1) for each in logits]).mean(0)
+
+    @torch.no_grad()
+    def score(
+        self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Score:
+        """The anomaly score -log p(x, z) with its parts; higher is stranger.
+
+        z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
+        """
+        z = self._code(x, context, generator)
+        tilt = -self.prior.log_tilt(z, None, context)  # first: a prior without one stops here
+        with frozen(self.decoder, evaluating=True):
+            reconstruction = -self.decoder.likelihood(x, context)(z)
+        reference = -self.prior.reference.log_prob(z)
+        return Score(reconstruction + tilt + reference, reconstruction, tilt, reference)
+
+    def _code(self, x: Any, context: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        """One z for each x: the encoder's mean where it infers alone, else a draw."""
+        mean = Amortized(mean=True) if isinstance(self.inference, Amortized) else None
+        return self.posterior(x, inference=mean, context=context, generator=generator)
+
+    def log_prob(
+        self,
+        x: Any,
+        *,
+        method: str = "importance",
+        n_samples: int = 50,
+        context: Tensor | None = None,
+        log_z: Estimate | None = None,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Estimate:
+        """log p(x), (B,) in nats, with its standard error; see `lebm_core.evidence.log_prob`.
+
+        Raises:
+            UnsupportedEstimate: where the diagnostics do not support the figure.
+        """
+        with frozen(self, evaluating=True):
+            return log_evidence(
+                self,
+                Batch(x, context=context),
+                method=method,
+                n_samples=n_samples,
+                log_z=log_z,
+                generator=generator,
+                **options,
+            )
+
+
+def _centre(p: Distribution) -> Any:
+    try:
+        return p.mean
+    except NotImplementedError:
+        return p.mode
+
+
+def _join(parts: list[Any], pad: int) -> Any:
+    """One batch out of several; sequences of different lengths are padded."""
+    if not isinstance(parts[0], Tensor):
+        return [x for part in parts for x in part]
+    if len({p.shape[1:] for p in parts}) == 1:
+        return torch.cat(parts)
+    longest = max(p.shape[1] for p in parts)
+    return torch.cat([nn.functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])

@@ -1,0 +1,198 @@
+"""report.html of a run and the markdown tables of results pages, both from a run's files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lebm_core.base.files import write_atomically
+from lebm_core.errors import UsageError
+from lebm_core.evaluation.values import Value
+from lebm_core.run.environment import machine
+from lebm_core.run.old.recipe import load
+from lebm_core.run.report.page import page
+from lebm_core.run.report.results import ROW_TITLES, Collected, collect, conditions, write_results
+from lebm_core.run.report.seeds import over_seeds
+from lebm_core.run.report.training_curves import training_curves
+
+__all__ = ["Table", "Value", "format_value", "markdown_table", "report_run", "results_table"]
+
+SEED = re.compile(r" seed=-?\d+")
+WIDE = 8  # metrics beyond which a table has a row, not a column, for each metric
+
+Table = list[list[str]]
+
+
+def report_run(folder: str | Path) -> Path:
+    """Writes metrics.json, figures/training*.png and report.html anew from the run's files.
+
+    Args:
+        folder: a run, complete or not.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        UsageError: where the folder is no run.
+    """
+    folder = Path(folder)
+    results, environment = _read(folder)
+    write_results(folder, results)
+    figures = list(results.figures)
+    for row in reversed(list(results.training)):
+        part = folder if row == "model" else folder / "controls" / row
+        drawn = training_curves(part, part / "figures")
+        if drawn is not None:
+            figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
+    text = page(folder, results, environment, figures, results_table(results, format_value))
+    target = folder / "report.html"
+    write_atomically(target, text)
+    return target
+
+
+def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str:
+    """The tables of a results page: figures of each run, then how they were made.
+
+    Args:
+        folders: runs, in the order of the page.
+        seeds: runs that differ in their seed alone make one table, of means and standard
+            deviations over the seeds.
+
+    Raises:
+        UsageError: where a folder is no run, or none is given; with `seeds`, where two runs are
+            the same.
+    """
+    blocks = []
+    made: Table = [["run", "command", "commit", "machine", "training", "evaluation"]]
+    groups: dict[str, list[tuple[Collected, str]]] = {}
+    for folder in map(Path, folders):
+        results, environment = _read(folder)
+        same = repr(dataclasses.replace(load(folder / "recipe.toml"), seed=0))
+        command = str(environment.get("command", ""))
+        groups.setdefault(same if seeds else str(len(made)), []).append((results, command))
+        trained = [f"{row} {_duration(s)}" for row, s in results.seconds.items() if "/" not in row]
+        measured = sum(s for row, s in results.seconds.items() if "/" in row)
+        made.append(
+            [
+                results.recipe,
+                f"`{command}`",
+                str(environment.get("commit") or "release"),
+                machine(environment),
+                ", ".join(trained),
+                _duration(measured),
+            ]
+        )
+    for group in groups.values():
+        results, command = group[0]
+        title = f"**{results.recipe}**" + (f", preset {results.preset}" if results.preset else "")
+        if len(group) == 1:
+            title += f", seed {results.seed}"
+        else:
+            results = over_seeds([run for run, _ in group])
+            named = ", ".join(str(run.seed) for run, _ in group)
+            title += f", mean ± standard deviation of seeds {named}: `{SEED.sub('', command)}`"
+        title += "" if results.complete else " (not complete)"
+        blocks.append(f"{title}\n\n{_markdown(results_table(results, format_value))}")
+        blocks += [_definitions(results)]
+    if len(made) == 1:
+        raise UsageError("Name at least one run folder.")
+    return "\n\n".join([*blocks, _markdown(made)]) + "\n"
+
+
+def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
+    """The results as rows of text, the first one the heading.
+
+    Rows are the model, its controls, real data, the aggregate posterior and what was published;
+    columns are metrics. With more than `WIDE` metrics it is turned round.
+    """
+    rows: dict[str, dict[str, Value]] = {
+        ROW_TITLES.get(row, row): values for row, values in results.rows.items()
+    }
+    for row, figures in results.published.items():
+        rows[f"published: {row}"] = {k: Value(float(v)) for k, v in figures.items()}
+    metrics = list(dict.fromkeys(metric for values in rows.values() for metric in values))
+    table = [["", *metrics]]
+    for row, values in rows.items():
+        table.append([row, *(show(values[m]) if m in values else "" for m in metrics)])
+    if len(metrics) > WIDE:
+        table = [list(column) for column in zip(*table, strict=True)]
+    return table
+
+
+def format_value(value: Value) -> str:
+    """The figure with its standard error: two significant digits of the error decide.
+
+    >>> format_value(Value(98.3125, 0.4217))
+    '98.31 ± 0.42'
+    >>> format_value(Value(0.123456))
+    '0.1235'
+    >>> format_value(Value(None, refused="too few effective samples"))
+    'refused'
+    >>> format_value(Value(1.234567e253, 4.2e251))
+    '1.235e+253 ± 4.2e+251'
+    """
+    if value.value is None or not math.isfinite(value.value):
+        return "refused" if value.refused else "none"
+    error = value.standard_error
+    if error is None or not math.isfinite(error) or error <= 0:
+        return _significant(value.value, 4)
+    if error < 1e-6 * abs(value.value):  # exact for every purpose: metrics.json has the error
+        return f"{value.value:.6g}"
+    decimals = 1 - math.floor(math.log10(error))
+    if decimals > 8:
+        return f"{value.value:.3g} ± {error:.2g}"
+    if max(abs(value.value), error) >= 1e9:  # not in full digits
+        digits = decimals + math.floor(math.log10(max(abs(value.value), error))) + 1
+        return f"{value.value:.{digits}g} ± {error:.2g}"
+    decimals = max(0, decimals)
+    return f"{value.value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def _significant(x: float, digits: int) -> str:
+    if x == 0 or float(x).is_integer() and abs(x) < 10**6:
+        return f"{x:g}"
+    size = math.floor(math.log10(abs(x)))
+    if not -4 <= size < 6:
+        return f"{x:.{digits - 1}e}"
+    return f"{x:.{max(0, digits - 1 - size)}f}"
+
+
+def _definitions(results: Collected) -> str:
+    """A line for each metric: what it is, on what, and why where it is refused."""
+    lines = {}
+    for values in results.rows.values():
+        for name, value in values.items():
+            if name not in lines:
+                lines[name] = f"- {name}: {value.definition} ({conditions(value)})"
+    lines |= {
+        f"{row} {name}": f"- {name} of {ROW_TITLES.get(row, row)} is refused: {value.refused}"
+        for row, values in results.rows.items()
+        for name, value in values.items()
+        if value.refused
+    }
+    return "\n".join(lines.values())
+
+
+def _read(folder: Path) -> tuple[Collected, dict[str, Any]]:
+    file = folder / "recipe.toml"
+    if not file.is_file():
+        raise UsageError(f'"{folder}" is not a run folder: recipe.toml is missing.')
+    environment: dict[str, Any] = {}
+    if (folder / "environment.json").is_file():
+        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    return collect(folder, load(file)), environment
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> str:
+    head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in table]
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,84 @@
+"""The training curves of a run, drawn from metrics.jsonl."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lebm_core.run.training.tracking import read_metrics
+
+__all__ = ["training_curves"]
+
+# Panels, each a title and the names in it; those that were not logged are left out.
+PANELS = (
+    ("loss [nats]", ("loss/decoder", "loss/encoder")),
+    ("loss of the prior", ("loss/prior",)),
+    ("f [nats]", ("f_posterior", "f_chain", "f gap")),
+    ("KL(q || p0) [nats]", ("kl",)),
+    ("codes", ("code_mean", "code_std")),
+    ("gradient norm", ("gradient/decoder", "gradient/encoder", "gradient/prior")),
+)
+SHOWN = {
+    "f_posterior": "f(posterior)",
+    "f_chain": "f(chain)",
+    "f gap": "difference",
+    "code_mean": "largest mean",
+    "code_std": "mean std",
+}
+SPARSE = 10  # points up to which each is marked
+
+
+def training_curves(part: Path, folder: Path) -> Path | None:
+    """Draws `folder/training.png`, unless it is up to date; None where nothing was logged.
+
+    Args:
+        part: folder of a model or control, with its metrics.jsonl.
+        folder: where the picture goes.
+    """
+    target, source = folder / "training.png", part / "metrics.jsonl"
+    if not source.is_file():
+        return None
+    if target.is_file() and target.stat().st_mtime_ns > source.stat().st_mtime_ns:
+        return target  # drawn since the last line was written
+    records = [line for line in read_metrics(part) if "warning" not in line]
+    for line in records:
+        if _number(line, "f_posterior") is not None and _number(line, "f_chain") is not None:
+            line["f gap"] = line["f_posterior"] - line["f_chain"]
+    series = {
+        name: [(line["step"], line[name]) for line in records if _number(line, name) is not None]
+        for _, names in PANELS
+        for name in names
+    }
+    panels = [(title, [n for n in names if series[n]]) for title, names in PANELS]
+    panels = [(title, names) for title, names in panels if names]
+    if not panels:
+        return None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * len(panels), 2.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (title, names) in zip(axes, panels, strict=True):
+        for name in names:
+            steps, values = zip(*series[name], strict=True)
+            label = SHOWN.get(name, name.split("/")[-1])
+            marker = "o" if len(steps) <= SPARSE else ""
+            axis.plot(steps, values, linewidth=1.2, marker=marker, markersize=3, label=label)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("step", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.25, linewidth=0.5)
+        axis.spines[["top", "right"]].set_visible(False)
+        if names[0].startswith("gradient"):
+            axis.set_yscale("log")
+        if len(names) > 1:
+            axis.legend(fontsize=7, frameon=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=140)
+    return target
+
+
+def _number(line: dict[str, Any], name: str) -> float | None:
+    value = line.get(name)
+    return float(value) if isinstance(value, int | float) else None

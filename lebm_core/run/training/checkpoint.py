@@ -1,0 +1,182 @@
+"""Checkpoints: safetensors and JSON, written atomically, verified by checksum, never pickled.
+
+`checkpoints/step-00001234/` holds `state.safetensors` (one more for every further process) and
+`state.json`, which names each tensor file with its size and SHA-256. A checkpoint is written under
+a hidden name, synced to disk and renamed, so that a kill at any moment leaves either the whole of
+it or a hidden folder that the next start removes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lebm_core.base.files import _sync, sha256
+from lebm_core.errors import RunError
+
+__all__ = ["Checkpoint", "latest_checkpoint", "save_checkpoint"]
+
+FORMAT = 1
+KEPT = 2
+STATE = "state.json"
+
+
+@dataclass
+class Checkpoint:
+    """A verified checkpoint, read back: tensors on the CPU, and the JSON state beside them."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+    folder: Path
+
+
+class _Damaged(Exception):
+    """Why a checkpoint cannot be used."""
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    tensors: dict[str, Tensor],
+    state: dict[str, Any],
+    *,
+    rank: int = 0,
+    barrier: Callable[[], None] = lambda: None,
+) -> Path:
+    """Writes `folder/step-XXXXXXXX` and drops all but the last two.
+
+    Args:
+        folder: the `checkpoints` folder of a run.
+        step: steps done so far.
+        tensors: this process's tensors; shared storage is written once for each name.
+        state: JSON values; the first process's are kept.
+        rank: this process's number; each process writes a tensor file of its own.
+        barrier: waits for all processes.
+
+    Raises:
+        RunError: when the disk refuses.
+    """
+    final = folder / f"step-{step:08d}"
+    temporary = folder / f".{final.name}"
+    try:
+        if rank == 0:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+        barrier()
+        path = temporary / _tensor_file(rank)
+        save_file(_separate(tensors), path)
+        _sync(path)
+        barrier()
+        if rank == 0:
+            files = {
+                p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
+                for p in sorted(temporary.glob("*.safetensors"))
+            }
+            record = {"format": FORMAT, "step": step, "files": files, **state}
+            (temporary / STATE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            _sync(temporary / STATE)
+            _sync(temporary)
+            _replace(temporary, final)
+            for old in _steps(folder)[:-KEPT]:
+                shutil.rmtree(old)
+        barrier()
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"The checkpoint {final} cannot be written: {reason}.") from error
+    return final
+
+
+def latest_checkpoint(
+    folder: Path, log: Callable[[str], None], *, rank: int = 0
+) -> Checkpoint | None:
+    """The newest checkpoint that is whole; None where there is none.
+
+    Leftovers of an interrupted write are removed. A damaged checkpoint is moved aside, saying so,
+    and the one before it is used.
+
+    Raises:
+        RunError: for a checkpoint of another version of the format.
+    """
+    if rank == 0 and folder.is_dir():
+        for leftover in folder.glob(".step-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    for path in reversed(_steps(folder)):
+        try:
+            return _read(path, rank)
+        except _Damaged as reason:
+            log(f"Checkpoint {path.name} is damaged ({reason}): the one before it is used.")
+            if rank == 0:
+                aside = path.with_name(f"damaged-{path.name}")
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
+    return None
+
+
+def _tensor_file(rank: int) -> str:
+    return "state.safetensors" if rank == 0 else f"state-{rank}.safetensors"
+
+
+def _steps(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("step-*") if p.is_dir())
+
+
+def _read(path: Path, rank: int) -> Checkpoint:
+    try:
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        files = dict(state["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _Damaged(f"{STATE} is missing or unreadable") from error
+    if state.get("format") != FORMAT:
+        raise RunError(
+            f"Checkpoint {path} has format {state.get('format')}; this version of lebm reads "
+            f"format {FORMAT}."
+        )
+    if _tensor_file(rank) not in files:
+        raise RunError(
+            f"Checkpoint {path} was written by {len(files)} process(es): resume it with as many."
+        )
+    for name, expected in files.items():
+        file = path / name
+        if not file.is_file():
+            raise _Damaged(f"{name} is missing")
+        if file.stat().st_size != expected["bytes"]:
+            raise _Damaged(f"{name} has {file.stat().st_size} bytes, not {expected['bytes']}")
+        if sha256(file) != expected["sha256"]:
+            raise _Damaged(f"{name} does not match its checksum")
+    try:
+        return Checkpoint(load_file(path / _tensor_file(rank)), state, path)
+    except (SafetensorError, OSError) as error:
+        raise _Damaged(str(error)) from error
+
+
+def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as safetensors wants them: contiguous, on the CPU, no storage twice."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        storage = value.untyped_storage().data_ptr()
+        result[name] = value.clone() if storage in seen else value
+        seen.add(storage)
+    return result
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Renames a folder over another; at no moment is the name's content a mixture."""
+    if target.exists():
+        old = target.with_name(f".{target.name}-old")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        source.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        source.rename(target)
+    _sync(target.parent)

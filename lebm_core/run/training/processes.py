@@ -1,0 +1,81 @@
+"""Accelerate as lebm uses it: device, autocast, trackers, and gradients averaged over processes.
+
+DDP is not used: its hooks do not survive `autograd.grad` inside a Langevin chain.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from lebm_core.errors import MissingExtra
+from lebm_core.run.training.optimizers import PartOptimizer
+from lebm_core.run.training.options import TrainingOptions
+
+__all__ = ["agreed", "average_gradients", "make_accelerator", "wait_for_everyone"]
+
+
+def make_accelerator(options: TrainingOptions, folder: Path) -> Accelerator:
+    """Accelerate for these options; its process-wide state is made anew, its process group kept."""
+    cpu = options.device == "cpu" or not torch.cuda.is_available()
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    make = functools.partial(Accelerator, cpu=cpu, mixed_precision=options.precision)
+    if not options.tensorboard:
+        return make()
+    try:
+        accelerator = make(log_with="tensorboard", project_dir=folder)
+        accelerator.init_trackers("tensorboard")
+    except (ImportError, ValueError) as error:
+        raise MissingExtra("tensorboard", needed_by="training.tensorboard") from error
+    return accelerator
+
+
+def average_gradients(
+    accelerator: Accelerator, parts: Iterable[PartOptimizer]
+) -> list[PartOptimizer]:
+    """Averages gradients over the processes; returns the parts that have any.
+
+    A parameter that has no gradient on some processes counts as zero there; one that has none
+    anywhere is left without, so that its optimiser does not move it.
+    """
+    moved = []
+    for part in parts:
+        if accelerator.num_processes > 1:
+            has = torch.tensor([float(p.grad is not None) for p in part.parameters])
+            anywhere = accelerator.reduce(has.to(accelerator.device), "sum").tolist()
+            chosen = [p for p, n in zip(part.parameters, anywhere, strict=True) if n > 0]
+            if chosen:
+                _average(accelerator, chosen)
+        if any(p.grad is not None for p in part.parameters):
+            moved.append(part)
+    return moved
+
+
+def agreed(accelerator: Accelerator, asked: bool) -> bool:
+    """Whether any process asks for it, so that all of them stop at the same step."""
+    if accelerator.num_processes == 1:
+        return asked
+    flag = torch.tensor(float(asked), device=accelerator.device)
+    return float(accelerator.reduce(flag, "sum")) > 0
+
+
+def wait_for_everyone(accelerator: Accelerator) -> None:
+    """Returns once every process has come here."""
+    if accelerator.num_processes > 1 and accelerator.device.type == "cpu":
+        # accelerate's own asks for a GPU for each process wherever torch finds one.
+        torch.distributed.barrier()
+    else:
+        accelerator.wait_for_everyone()
+
+
+def _average(accelerator: Accelerator, parameters: list[torch.nn.Parameter]) -> None:
+    """One transfer for all gradients."""
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+    for p, g in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        p.grad = g.view_as(p)

@@ -1,0 +1,157 @@
+"""Autoregressive decoder p(x | z) and encoder q(z | x) over token ids: text and molecules.
+
+x is (B, T) integer ids, padded at the right with `pad`; every sequence ends in `eos` and holds no
+`bos`: the decoder feeds that itself. log p(x|z) sums over the tokens up to and including `eos`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lebm_core.base.precision import half_is_faster
+from lebm_core.data.dataset import BatchSource
+from lebm_core.latent.decoder import Decoder
+from lebm_core.sequences.cells import LONGEST, _check
+from lebm_core.sequences.distribution import SequenceDistribution
+from lebm_core.sequences.networks import CausalTransformer, LockedDropout, RecurrentNet
+from lebm_core.sequences.token_nll import token_nll
+
+__all__ = ["SequenceDecoder", "SequenceDistribution"]
+
+
+class SequenceDecoder(Decoder):
+    """Next-token model with z at every step and in the initial state.
+
+    Args:
+        latent_dim: d; 0 makes a plain language model.
+        vocab_size: V.
+        cell: "lstm", "gru" or "transformer".
+        embed_dim: E.
+        hidden: H; a transformer's width is E and its feed-forward width H.
+        layers: number of layers.
+        heads: attention heads, transformer only.
+        dropout: of the embeddings and of the outputs, in training; one mask for all steps.
+        word_dropout: share of input tokens that training hides.
+        tied: the output layer is the embedding, behind a map from H to E.
+        max_length: longest sequence that `sample` draws; None for that of the data, or 60.
+        pad: id of the padding.
+        bos: id that starts the input.
+        eos: id that ends a sequence.
+        half: bfloat16 in gradients where that is faster; figures without a gradient are float32.
+
+    Raises:
+        UsageError: for an unknown cell, or ids outside the vocabulary.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        vocab_size: int,
+        cell: str = "lstm",
+        embed_dim: int = 256,
+        hidden: int = 512,
+        layers: int = 1,
+        heads: int = 4,
+        dropout: float = 0.2,
+        word_dropout: float = 0.0,
+        tied: bool = True,
+        max_length: int | None = None,
+        pad: int = 0,
+        bos: int = 1,
+        eos: int = 2,
+        half: bool = True,
+    ) -> None:
+        super().__init__()
+        _check(cell, vocab_size, pad, bos, eos)
+        self.latent_dim, self.vocab_size, self.cell = latent_dim, vocab_size, cell
+        self.max_length = LONGEST if max_length is None else max_length
+        self.pad, self.bos, self.eos = pad, bos, eos
+        self.allow_half, self.word_dropout = half, word_dropout
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        nn.init.normal_(self.embedding.weight, std=embed_dim**-0.5 if tied else 0.1)
+        self.dropout = LockedDropout(dropout)
+        self.net: RecurrentNet | CausalTransformer
+        if cell == "transformer":
+            self.net = CausalTransformer(latent_dim, embed_dim, hidden, layers, heads, dropout)
+            width = embed_dim
+        else:
+            self.net = RecurrentNet(cell, latent_dim, embed_dim, hidden, layers, dropout)
+            width = hidden
+        self.tied = tied
+        self.project = nn.Linear(width, embed_dim) if tied else nn.Identity()
+        self.output = nn.Linear(embed_dim if tied else width, vocab_size)
+        if tied:
+            self.output.weight = self.embedding.weight
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
+        """p(x | z), batch shape (B,)."""
+        return SequenceDistribution(self, z)
+
+    @torch.no_grad()
+    def initialise(self, dataset: BatchSource) -> None:
+        """Starts the output's bias at the log frequencies of the training split's tokens.
+
+        The first epoch is then not spent on learning which words are common.
+        """
+        counts = torch.full((self.vocab_size,), 0.5)  # what never occurs is not impossible
+        for batch in dataset.batches("train", 1024):
+            tokens = batch.x[batch.x != self.pad]
+            counts += torch.bincount(tokens.cpu(), minlength=self.vocab_size)
+        self.output.bias.copy_((counts / counts.sum()).log())
+
+    def use_half(self) -> bool:
+        """bfloat16 only while gradients are taken: reported figures come from float32."""
+        device = self.embedding.weight.device.type
+        return self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
+
+    def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """z -> log p(x|z); embeddings, masks and input projections are computed once.
+
+        z may hold k codes for each of the n sequences, (n k, d) -> (n k,), sequence by sequence.
+        """
+        x = x[:, : int((x != self.pad).sum(1).max())] if x.numel() else x
+        n, length = x.shape
+        inputs = torch.cat([x.new_full((n, 1), self.bos), x[:, :-1]], dim=1)
+        keep = (x != self.pad).flatten().nonzero().squeeze(1)  # tokens that count
+        targets = x.flatten()[keep]
+        row = keep // length
+        embedded = self.embed(inputs)
+        prepared: Any = self.net.prepare(embedded, self.use_half())
+
+        def log_prob(z: Tensor) -> Tensor:
+            k = len(z) // n if n else 1
+            half = self.use_half()
+            h = self.dropout(self.net.run(prepared, embedded, z, half))  # (n k, T, width)
+            if k == 1:
+                flat, wanted, where = h.flatten(0, 1)[keep], targets, row
+            else:
+                flat = h.view(n, k, length, -1).transpose(1, 2).flatten(0, 1)[keep].flatten(0, 1)
+                wanted = targets.repeat_interleave(k)
+                where = (row[:, None] * k + torch.arange(k, device=row.device)).flatten()
+            hidden = self.project(flat)
+            nll = token_nll(hidden, self.output.weight, self.output.bias, wanted, half=half)
+            return -z.new_zeros(len(z)).index_add(0, where, nll)
+
+        return log_prob
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Embeddings of ids (B, T) -> (B, T, E), with dropout and hidden words in training."""
+        embedded: Tensor = self.dropout(self.embedding(inputs))
+        if self.training and self.word_dropout:
+            shown = torch.rand(inputs.shape, device=inputs.device) >= self.word_dropout
+            embedded = embedded * shown[..., None]
+        return embedded
+
+    def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
+        """Logits (B, V) of the next token after `token` (B,), and the new state (None to start)."""
+        h, state = self.net.step(self.embedding(token), state, z)
+        return self.output(self.project(h)), state
+
+    def select(self, state: Any, rows: Tensor) -> Any:
+        """The state of the given sequences alone."""
+        return self.net.select(state, rows)

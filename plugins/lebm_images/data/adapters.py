@@ -1,0 +1,70 @@
+"""Arrays of images as a classifier takes them."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lebm_core.data.adapters import Inputs
+
+__all__ = ["ImageInputs"]
+
+CHANNELS = (1, 3)
+
+
+class ImageInputs(Inputs):
+    """Square images (n, H, W) or (n, H, W, C), C 1 or 3.
+
+    uint8 is taken to run from 0 to 255, other numbers between the least and the greatest of the
+    training images.
+    """
+
+    decoder = "images.deconv"
+    encoder = "images.conv"
+
+    def fit(self, X: Any) -> Self:  # noqa: N803
+        images = self._images(X)
+        whole = images.dtype == np.uint8
+        self.low, self.high = (0.0, 255.0) if whole else (float(images.min()), float(images.max()))
+        if not self.high > self.low:
+            raise ValueError(f"Every pixel of X is {self.low:g}: there is nothing to learn.")
+        self.shape, self.flat = images.shape[1:], np.asarray(X).ndim == 3
+        self.sizes = {"channels": images.shape[3], "side": images.shape[1]}
+        return self
+
+    def x(self, X: Any) -> Tensor:  # noqa: N803
+        images = self._images(X)
+        if images.shape[1:] != self.shape:
+            raise ValueError(
+                f"X has images of shape {images.shape[1:]}, those of the training are {self.shape}."
+            )
+        unit = (images.astype(np.float32) - self.low) * (2 / (self.high - self.low)) - 1
+        return torch.from_numpy(np.ascontiguousarray(unit.transpose(0, 3, 1, 2)))
+
+    def original(self, x: Tensor) -> Any:
+        images = (x.numpy().transpose(0, 2, 3, 1) + 1) * ((self.high - self.low) / 2) + self.low
+        return images[..., 0] if self.flat else images
+
+    @staticmethod
+    def _images(X: Any) -> np.ndarray[Any, np.dtype[Any]]:  # noqa: N803
+        """X as (n, H, W, C)."""
+        try:
+            images = np.asarray(X)
+        except ValueError:
+            raise ValueError("X has images of different sizes: make them alike first.") from None
+        if images.ndim == 3:
+            images = images[..., None]
+        square = images.ndim == 4 and images.shape[1] == images.shape[2]
+        if not square or images.shape[3] not in CHANNELS:
+            raise ValueError(
+                "Images are needed as (n, H, W) or (n, H, W, C), square, C 1 or 3; X has the shape "
+                f"{np.shape(X)}."
+            )
+        if images.dtype.kind not in "uif":
+            raise ValueError(f"Images are needed as numbers, not {images.dtype}.")
+        if not np.isfinite(images).all():
+            raise ValueError("Input X contains NaN or infinity.")
+        return images

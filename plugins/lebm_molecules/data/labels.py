@@ -1,0 +1,145 @@
+"""Classes of molecules: a property cut at quantiles of training molecules, or own labels."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from lebm_core.errors import UsageError
+from lebm_molecules.chemistry.properties import check_property, values_of
+from lebm_molecules.chemistry.rdkit import Chem, quiet
+
+__all__ = ["Classes", "by_property", "by_word", "fingerprints", "scaffold"]
+
+FINGERPRINT_BITS = 2048
+MOST = 100  # classes: more distinct words than that are numbers or names
+Given = Mapping[str, Sequence[str]]  # by split
+
+
+class Classes(NamedTuple):
+    """The class ids of the molecules of each split, -1 where unknown, and the classes' names."""
+
+    ids: dict[str, list[int]]
+    names: list[str]
+
+
+def by_property(molecules: Given, name: str, count: int) -> Classes:
+    """Classes of about equal size in the training split, by a property of RDKit's.
+
+    A class is an interval between quantiles; a molecule at its lower end is in it.
+
+    Args:
+        molecules: SMILES by split; "train" is one of the splits.
+        name: one of `lebm_molecules.chemistry.properties.PROPERTIES`.
+        count: how many classes.
+
+    Raises:
+        UsageError: for an unknown property, or a number of classes that its values do not allow.
+    """
+    check_property(name, f'data.classes = "{name}"')
+    if count < 2:
+        raise UsageError(f"data.class_count = {count} must be at least 2.")
+    values = {s: np.array(values_of(some, [name])).reshape(-1) for s, some in molecules.items()}
+    known = values["train"][np.isfinite(values["train"])]
+    if not len(known):
+        raise UsageError(f'data.classes = "{name}": no training molecule has that property.')
+    shares = np.arange(1, count) / count
+    edges = np.quantile(known, shares, method="higher")
+    filled = np.unique(np.searchsorted(edges, known, side="right"))
+    if len(filled) < count:
+        raise UsageError(
+            f"data.class_count = {count} is too many: the {name} of the training molecules has too "
+            f"few different values for {count} classes of about equal size."
+        )
+    ids = {
+        split: np.where(np.isfinite(v), np.searchsorted(edges, v, side="right"), -1).tolist()
+        for split, v in values.items()
+    }
+    cuts = [f"{edge:.4g}" for edge in edges]
+    names = [
+        f"{name} < {cuts[0]}",
+        *(f"{a} <= {name} < {b}" for a, b in zip(cuts, cuts[1:], strict=False)),
+        f"{name} >= {cuts[-1]}",
+    ]
+    return Classes(ids, names)
+
+
+def by_word(words: Given, column: str) -> Classes:
+    """Classes from labels as they are written; an empty one is unknown.
+
+    The classes are those of the training split, in the order of the alphabet, numbers by size. A
+    label that no training molecule has is unknown.
+
+    Args:
+        words: by split.
+        column: where they are from, for an error.
+
+    Raises:
+        UsageError: for fewer than two classes, or more than 100.
+    """
+    counts = Counter(word for word in words["train"] if word)
+    if not 2 <= len(counts) <= MOST:
+        raise UsageError(
+            f'data.label_column = "{column}" has {len(counts)} different labels among the training '
+            f"molecules: accepted are 2 to {MOST}."
+        )
+    names = sorted(counts, key=_order)
+    place = {word: i for i, word in enumerate(names)}
+    return Classes({s: [place.get(word, -1) for word in some] for s, some in words.items()}, names)
+
+
+def _order(word: str) -> tuple[float, str]:
+    try:
+        return float(word), word
+    except ValueError:
+        return math.inf, word
+
+
+def scaffold(smiles: str) -> str:
+    """Canonical SMILES of the Bemis-Murcko scaffold; "" without a ring.
+
+    Source: Bemis and Murcko, J. Med. Chem. 1996.
+    """
+    from rdkit.Chem.Scaffolds import MurckoScaffold
+
+    with quiet():
+        molecule = Chem.MolFromSmiles(smiles)
+        if molecule is None or not molecule.GetRingInfo().NumRings():
+            return ""
+        return str(Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule)))
+
+
+def fingerprints(molecules: Sequence[str]) -> csr_matrix:
+    """Morgan fingerprints of radius 2 in 2,048 places (Rogers and Hahn 2010), as counts.
+
+    How often an environment occurs tells a linear classifier more than whether it does.
+
+    Args:
+        molecules: n SMILES; what is no molecule has zeros.
+
+    Returns:
+        (n, 2048), float32 in CSR form.
+    """
+    from rdkit.Chem import rdFingerprintGenerator
+
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=FINGERPRINT_BITS)
+    places: list[NDArray[np.int64]] = []
+    counts: list[NDArray[np.float32]] = []
+    with quiet():
+        for smiles in molecules:
+            molecule = Chem.MolFromSmiles(smiles)
+            found = {}
+            if molecule is not None:
+                found = generator.GetCountFingerprint(molecule).GetNonzeroElements()
+            places.append(np.fromiter(found.keys(), np.int64, len(found)))
+            counts.append(np.fromiter(found.values(), np.float32, len(found)))
+    ends = np.cumsum([0, *map(len, places)])
+    columns = np.concatenate([np.zeros(0, np.int64), *places])
+    values = np.concatenate([np.zeros(0, np.float32), *counts])
+    return csr_matrix((values, columns, ends), shape=(len(places), FINGERPRINT_BITS))

@@ -1,0 +1,141 @@
+"""SMILES and SELFIES as tokens: a molecule to integers and back. Imports no torch.
+
+A bracket atom, a two-letter atom and a ring closure of two digits are one token each. SELFIES:
+Krenn et al. 2020, arXiv 1905.13741; every string of its symbols is a molecule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from lebm_core.errors import MissingExtra, UsageError, did_you_mean
+from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
+
+__all__ = ["MoleculeTokens", "check_notation", "symbols_of"]
+
+NOTATIONS = ("smiles", "selfies")
+SMILES = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\d\d|%\(\d+\)|->|<-|[A-Za-z0-9()=#$:.+\-/\\*~@]")
+
+
+def check_notation(notation: str) -> None:
+    """Refuses what is none of `NOTATIONS`."""
+    if notation not in NOTATIONS:
+        raise UsageError(
+            f'data.notation = "{notation}" is not one of {", ".join(NOTATIONS)}.'
+            + did_you_mean(notation, NOTATIONS)
+        )
+
+
+def symbols_of(smiles: str, notation: str) -> list[str]:
+    """The tokens of a SMILES, in SMILES or in SELFIES.
+
+    >>> symbols_of("C[C@H](Cl)Br%12", "smiles")
+    ['C', '[C@H]', '(', 'Cl', ')', 'Br', '%12']
+
+    Raises:
+        UsageError: naming the molecule and what in it cannot be written so.
+    """
+    if notation == "selfies":
+        from lebm_molecules.chemistry.rdkit import canonical
+
+        selfies = _selfies()
+        try:
+            written = selfies.encoder(smiles)
+            back = selfies.decoder(written)
+        except (selfies.EncoderError, selfies.DecoderError, ValueError) as error:
+            said = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = next((line for line in said if not line.startswith("SMILES:")), "")
+            raise UsageError(f'The molecule "{smiles}" has no SELFIES: {reason}') from None
+        if back != smiles and canonical(back)[0] != canonical(smiles)[0]:
+            raise UsageError(f'The molecule "{smiles}" has no SELFIES: it comes back as {back}')
+        return list(selfies.split_selfies(written))
+    found = SMILES.findall(smiles)
+    read = 0
+    for symbol in found:
+        if not smiles.startswith(symbol, read):
+            break
+        read += len(symbol)
+    if read < len(smiles):
+        raise UsageError(
+            f'The molecule "{smiles}" is no SMILES: "{smiles[read]}", character {read + 1}, '
+            "begins no symbol."
+        )
+    return found
+
+
+def _selfies() -> Any:
+    try:
+        import selfies
+    except ImportError as error:
+        raise MissingExtra("selfies", "molecules", "data.notation = selfies") from error
+    return selfies
+
+
+class MoleculeTokens:
+    """A `Tokenizer` of molecules; ids 0 to 3 are padding, start, end and the unknown symbol.
+
+    Args:
+        symbols: all but these four, without repetition.
+        notation: "smiles" or "selfies"; text is SMILES either way.
+
+    Example:
+        >>> tokens = MoleculeTokens.build([["C", "C", "O"], ["C", "[NH3+]"]], "smiles")
+        >>> tokens.decode(tokens.encode("OC[NH3+]"))
+        'OC[NH3+]'
+    """
+
+    def __init__(self, symbols: Sequence[str], notation: str) -> None:
+        self.notation = notation
+        self.symbols = [*SPECIAL, *symbols]
+        self._id = {symbol: i + len(SPECIAL) for i, symbol in enumerate(symbols)}
+
+    @classmethod
+    def build(cls, molecules: Iterable[Sequence[str]], notation: str) -> Self:
+        """The symbols of these molecules by falling frequency, ties in the order of the alphabet.
+
+        Args:
+            molecules: each as `symbols_of` gives it.
+            notation: in which they are written.
+        """
+        counts = Counter(symbol for symbols in molecules for symbol in symbols)
+        return cls(sorted(counts, key=lambda s: (-counts[s], s)), notation)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a SMILES.
+
+        Raises:
+            UsageError: naming the molecule, where it is none or has a symbol that is not known.
+        """
+        try:
+            return self.ids(symbols_of(text, self.notation))
+        except KeyError as error:
+            raise UsageError(
+                f'The molecule "{text}" has the symbol {error.args[0]}, which no training molecule '
+                "has."
+            ) from None
+
+    def ids(self, symbols: Iterable[str]) -> list[int]:
+        """The ids of symbols; KeyError for one that is not known."""
+        return [self._id[symbol] for symbol in symbols]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The SMILES up to the first end; it may be none that a chemist would accept."""
+        found = []
+        for i in ids:
+            if i == EOS:
+                break
+            if i not in (PAD, BOS):
+                found.append("?" if i == UNK else self.symbols[i])
+        if self.notation == "smiles":
+            return "".join(found)
+        return str(_selfies().decoder("".join(s for s in found if s != "?")))
+
+    def to_json(self) -> dict[str, Any]:
+        """The symbols and the notation."""
+        return {"kind": "molecules", "notation": self.notation, "symbols": self.symbols[4:]}

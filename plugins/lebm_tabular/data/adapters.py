@@ -1,0 +1,131 @@
+"""Matrices as a classifier takes them: columns of numbers, counts of words."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from lebm_core.data.adapters import Examples, Inputs, SparseRows
+
+__all__ = ["BagInputs", "TabularInputs"]
+
+SCALINGS = ("columns", "all", "none")
+
+
+class TabularInputs(Inputs):
+    """X (n, features), centred by column and scaled.
+
+    With the likelihood "bernoulli" X is left as it is, and must lie from 0 to 1.
+
+    Args:
+        scaling: "columns", each to a variance of 1; "all", by one number, for columns of one unit
+            such as pixels; "none".
+        missing: NaN is a missing value, left out of the likelihood.
+
+    Raises:
+        ValueError: for another scaling.
+    """
+
+    decoder = "tabular"
+    encoder = "tabular"
+    vectors = True
+
+    def __init__(self, scaling: str = "columns", missing: bool = False) -> None:
+        if scaling not in SCALINGS:
+            raise ValueError(f'scaling = "{scaling}": accepted are {", ".join(SCALINGS)}.')
+        self.scaling, self.missing = scaling, missing
+
+    def fit(self, X: Any) -> Self:  # noqa: N803
+        self.shares = self.decoder_options.get("likelihood") == "bernoulli"
+        self.scaler = StandardScaler().fit(np.where(self._empty(X), 0.0, X))
+        if self.scaling == "all":
+            self.scaler.scale_ = np.full(X.shape[1], np.sqrt(self.scaler.var_.mean()) or 1.0)
+        if self.shares or self.scaling == "none":
+            self.scaler.mean_, self.scaler.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
+        self.sizes = {"features": X.shape[1], "missing": self.missing}
+        return self
+
+    def x(self, X: Any) -> Tensor:  # noqa: N803
+        outside = np.argwhere((X < 0) | (X > 1))
+        if self.shares and len(outside):
+            row, column = outside[0]
+            raise ValueError(
+                f'The likelihood "bernoulli" takes values from 0 to 1: X[{row}, {column}] is '
+                f"{X[row, column]:g}."
+            )
+        with np.errstate(over="ignore"):
+            scaled = self.scaler.transform(X).astype(np.float32)
+        if np.isinf(scaled).any():
+            raise ValueError("X has values too far from those of the training for float32.")
+        return torch.from_numpy(scaled)
+
+    def original(self, x: Tensor) -> Any:
+        return self.scaler.inverse_transform(x.numpy().astype(np.float64))
+
+    @staticmethod
+    def _empty(X: NDArray[np.float64]) -> NDArray[np.bool_]:  # noqa: N803
+        """(features,): the columns of which nothing is known."""
+        return np.asarray(np.isnan(X).all(axis=0))
+
+
+class BagInputs(Inputs):
+    """Counts of words (n, V), a scipy sparse matrix such as CountVectorizer's, or an array.
+
+    They are kept sparse, and made dense (float32) by the batch: a batch of 500 is 2 kB for each
+    word of the vocabulary. Samples are a sparse matrix if X was one. `smoothness_radius` is in
+    units of what an average word of a document counts.
+
+    Args:
+        binary: count each word of a document once.
+    """
+
+    smoothness = (5.0, 0.1)
+    decoder = "tabular.bag"
+    encoder = "tabular.bag"
+
+    def __init__(self, binary: bool = False) -> None:
+        self.binary = binary
+
+    def fit(self, X: Any) -> Self:  # noqa: N803
+        self.sparse, self.features = issparse(X), self._counts(X).shape[1]
+        self.sizes = {"features": self.features}
+        return self
+
+    def x(self, X: Any) -> Examples:  # noqa: N803
+        counts = self._counts(X)
+        if counts.shape[1] != self.features:
+            raise ValueError(
+                f"X has counts of {counts.shape[1]} words, that of the training of {self.features}."
+            )
+        return SparseRows(counts)
+
+    def original(self, x: Tensor) -> Any:
+        counts = x.numpy().astype(np.int64)
+        return csr_matrix(counts) if self.sparse else counts
+
+    def _counts(self, X: Any) -> csr_matrix:  # noqa: N803
+        try:
+            given = X if issparse(X) else np.asarray(X)
+            if given.ndim != 2:
+                raise ValueError(f"its shape is {np.shape(given)}")
+            counts = csr_matrix(given, dtype=np.float32, copy=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Counts of words are needed as a matrix (n, words), dense or sparse: {error}."
+            ) from None
+        if not counts.shape[0] or not counts.shape[1]:
+            raise ValueError(f"X has no counts: its shape is {counts.shape}.")
+        values = counts.data
+        if not np.isfinite(values).all():
+            raise ValueError("Input X contains NaN or infinity: counts are needed.")
+        if (values < 0).any():
+            raise ValueError(f"X has the count {values.min():g}: counts are from 0 on.")
+        if self.binary:
+            values[:] = values > 0
+        return counts

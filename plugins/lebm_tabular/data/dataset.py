@@ -1,0 +1,131 @@
+"""Tables as a `lebm_core` data set: columns scaled by the training split, NaN for missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lebm_core import Batch, Dataset
+from lebm_core.data.dataset import SPLITS
+from lebm_core.errors import UsageError, did_you_mean
+
+__all__ = ["Rows", "TabularDataset"]
+
+FILE = "columns.json"
+SCALINGS = ("columns", "none")
+
+
+class Rows(NamedTuple):
+    """Rows of a table: x (N, features), NaN where a value is missing, and class ids y (N,)."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.int64] | None
+
+
+class TabularDataset(Dataset):
+    """Rows of numbers of three splits.
+
+    Args:
+        splits: rows by split; the training split's mean and standard deviation scale all.
+        columns: names of the features.
+        summary: facts for the report.
+        classes: names of the classes; empty for data without.
+        scaling: "columns", to mean 0 and variance 1, or "none".
+
+    Raises:
+        UsageError: for another scaling, or a split without rows.
+    """
+
+    def __init__(
+        self,
+        splits: dict[str, Rows],
+        columns: Sequence[str],
+        summary: dict[str, Any],
+        classes: Sequence[str] = (),
+        scaling: str = "columns",
+    ) -> None:
+        if scaling not in SCALINGS:
+            raise UsageError(
+                f'data.scaling = "{scaling}": accepted are {", ".join(SCALINGS)}.'
+                + did_you_mean(scaling, SCALINGS)
+            )
+        self.columns, self.classes, self.scaling = list(columns), list(classes), scaling
+        self.mean, self.scale = np.zeros(len(columns)), np.ones(len(columns))
+        if "train" in splits and scaling == "columns":
+            self.mean, self.scale = _moments(splits["train"].x)
+        missing = any(bool(np.isnan(rows.x).any()) for rows in splits.values())
+        self.x = {
+            split: torch.from_numpy(((rows.x - self.mean) / self.scale).astype(np.float32))
+            for split, rows in splits.items()
+        }
+        self.y = {s: torch.from_numpy(rows.y) for s, rows in splits.items() if rows.y is not None}
+        self.sizes = {"features": len(columns), "missing": missing}
+        if classes:
+            self.sizes["n_classes"] = len(classes)
+        counts = {split: len(x) for split, x in self.x.items()}
+        if counts and not min(counts.values()):
+            raise UsageError(f"A split has no rows: {counts}.")
+        self.summary = {"counts": counts, **summary}
+
+    def length(self, split: str) -> int:
+        """The number of rows of `split`."""
+        if split not in SPLITS:
+            raise UsageError(f'There is no split "{split}": {", ".join(SPLITS)} are.')
+        return len(self.x[split]) if split in self.x else 0
+
+    def batch(self, split: str, index: Tensor) -> Batch:
+        """The rows with these numbers, x (B, features), NaN where a value is missing."""
+        y = self.y.get(split)
+        return Batch(self.x[split][index], None if y is None else y[index], rows=index)
+
+    def vectors(self, split: str, index: Tensor) -> Any:
+        """x with each missing value replaced by its column's mean of the training split."""
+        filled = self.x[split][index]
+        if self.scaling == "none" and self.sizes["missing"]:
+            means = self.x["train"].nanmean(0).nan_to_num()
+            return torch.where(filled.isnan(), means, filled).numpy()
+        return filled.nan_to_num(nan=0.0).numpy()
+
+    def write(self, x: Tensor, path: Path) -> Path:
+        """Writes samples in the units of the source to `path` with the suffix .csv."""
+        file = path.with_name(path.name + ".csv")
+        rows = x.double().cpu().numpy() * self.scale + self.mean
+        lines = [",".join(self.columns), *(",".join(f"{v:.7g}" for v in row) for row in rows)]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return file
+
+    def save(self, folder: Path) -> None:
+        """Writes names, classes and scales as columns.json."""
+        kept = {
+            "columns": self.columns, "classes": self.classes, "scaling": self.scaling,
+            "mean": self.mean.tolist(), "scale": self.scale.tolist(), "sizes": self.sizes,
+            "summary": self.summary,
+        }  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_text(json.dumps(kept) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote; the splits are empty."""
+        kept = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        data = cls({}, kept["columns"], kept["summary"], kept["classes"], kept["scaling"])
+        data.mean, data.scale = np.array(kept["mean"]), np.array(kept["scale"])
+        data.sizes = kept["sizes"]
+        return data
+
+
+def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of the observed values of each column; 0 and 1 without any."""
+    seen = ~np.isnan(x)
+    n = np.maximum(seen.sum(0), 1)
+    mean = np.where(seen, x, 0.0).sum(0) / n
+    scale = np.sqrt(np.where(seen, (x - mean) ** 2, 0.0).sum(0) / n)
+    # Rounding leaves a constant column a tiny scale, by which any other value would explode.
+    return mean, np.where(scale > 1e-10 * np.abs(mean), scale, 1.0)

@@ -1,0 +1,215 @@
+"""Eight Gaussians and the pinwheel: points in the plane whose density is known exactly."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from lebm_core import Batch, Dataset
+from lebm_core.errors import UsageError
+
+__all__ = ["EightGaussians", "Pinwheel", "Synthetic", "eight_gaussians", "pinwheel"]
+
+
+class Synthetic(Dataset):
+    """Points drawn once from a known density; x is (B, 2).
+
+    Args:
+        sizes_by_split: number of points of each split.
+        seed: of the draw.
+
+    Attributes:
+        modes: number of modes.
+    """
+
+    modes: int
+
+    def __init__(self, sizes_by_split: dict[str, int], seed: int) -> None:
+        self.sizes = {"features": 2}
+        generator = torch.Generator().manual_seed(seed)
+        self.points = {s: self.draw(n, generator) for s, n in sizes_by_split.items()}
+        counts = {split: len(x) for split, x in self.points.items()}
+        self.summary = {"source": f"simulated: {type(self).__name__}", "counts": counts}
+
+    @abstractmethod
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """n points, (n, 2)."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """The true log-density, (B,) in nats."""
+
+    @abstractmethod
+    def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest mode of each point, (B,), and how many standard deviations away it is."""
+
+    def length(self, split: str) -> int:
+        return len(self.points.get(split, ()))
+
+    def batch(self, split: str, index: Tensor) -> Batch:
+        return Batch(self.points[split][index], rows=index)
+
+    def write(self, x: Tensor, path: Path) -> Path:
+        file = path.with_suffix(".csv")
+        lines = ["x1,x2", *(f"{a:.6g},{b:.6g}" for a, b in x.tolist())]
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "synthetic.json").write_text(json.dumps(self.summary) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls({}, 0)
+
+    def figures(
+        self, model: Any, folder: Path, generator: torch.Generator
+    ) -> Iterable[tuple[Path, str]]:
+        from lebm_tabular.figures.densities import densities
+
+        return densities(self, model, folder, generator)
+
+
+class EightGaussians(Synthetic):
+    """Eight Gaussians of standard deviation 0.177 on a circle of radius 1.414."""
+
+    modes, radius, std = 8, math.sqrt(2), 0.5 / math.sqrt(8)
+
+    @property
+    def centres(self) -> Tensor:
+        """(8, 2)."""
+        angle = torch.arange(8) * (2 * math.pi / 8)
+        return self.radius * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        mode = torch.randint(8, (n,), generator=generator)
+        return self.centres[mode] + self.std * torch.randn(n, 2, generator=generator)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        square = (x[:, None] - self.centres).square().sum(-1)
+        each = -0.5 * square / self.std**2 - math.log(2 * math.pi * self.std**2)
+        return each.logsumexp(-1) - math.log(8)
+
+    def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        d = torch.cdist(x, self.centres)
+        nearest = d.argmin(1)
+        return nearest, d.gather(1, nearest[:, None]).squeeze(1) / self.std
+
+
+class Pinwheel(Synthetic):
+    """Five arms: (r, t) with r ~ N(1, 0.3), t ~ N(0, 0.1), turned by the arm's angle + e^r / 4.
+
+    The density of a point sums over the (r, t) of each arm that map to it; the map's Jacobian
+    determinant is 1 - t e^r / 4. Points are scaled by `scale`.
+    """
+
+    modes, radial, tangential, rate, scale = 5, 0.3, 0.1, 0.25, 1.2
+    GRID = 241  # angles at which roots are bracketed
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        arm = torch.randint(5, (n,), generator=generator)
+        noise = torch.randn(n, 2, generator=generator)
+        r, t = 1 + self.radial * noise[:, 0], self.tangential * noise[:, 1]
+        angle = arm * (2 * math.pi / 5) + self.rate * r.exp()
+        c, s = angle.cos(), angle.sin()
+        return self.scale * torch.stack([c * r - s * t, s * r + c * t], dim=1)
+
+    def _roots(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of every root the row of x, its arm, r and t, each (R,)."""
+        x = x.double() / self.scale
+        rho, phi = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0])
+        arms = torch.arange(self.modes) * (2 * math.pi / self.modes)
+        grid = torch.linspace(-math.pi, math.pi, self.GRID, dtype=torch.float64)
+
+        def miss(a: Tensor, rho: Tensor, turned: Tensor) -> Tensor:
+            """The angle that is left over, in (-pi, pi]."""
+            turn = turned + self.rate * (rho * a.cos()).exp() + a
+            return torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
+
+        value = miss(grid, rho[:, None, None], arms[:, None] - phi[:, None, None])
+        low, high = value[..., :-1], value[..., 1:]
+        crossed = (low * high <= 0) & ((high - low).abs() < 2)  # not where the angle wraps
+        row, arm, k = crossed.nonzero(as_tuple=True)
+        low, high, rho, turned = low[crossed], high[crossed], rho[row], arms[arm] - phi[row]
+        a = grid[k] + (grid[1] - grid[0]) * low.abs() / (low.abs() + high.abs()).clamp(min=1e-300)
+        for _ in range(3):  # Newton
+            slope = 1 - self.rate * rho * a.sin() * (rho * a.cos()).exp()
+            a = a - (miss(a, rho, turned) / slope).clamp(-0.03, 0.03)
+        return row, arm, rho * a.cos(), rho * a.sin()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        parts = []
+        constant = math.log(
+            2 * math.pi * self.radial * self.tangential * self.modes * self.scale**2
+        )
+        for some in x.split(500):
+            row, _, r, t = self._roots(some)
+            jacobian = (1 - self.rate * r.exp() * t).abs()
+            each = -0.5 * self._square(r, t) - jacobian.log()
+            none = each.new_full((len(some),), -torch.inf)
+            most = none.scatter_reduce(0, row, each, "amax")
+            total = torch.zeros_like(none).index_add(0, row, (each - most[row]).exp())
+            parts.append(most + total.log() - constant)
+        return torch.cat(parts).to(x.dtype)
+
+    def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        modes, distances = [], []
+        for some in x.split(500):
+            row, arm, r, t = self._roots(some)
+            square = self._square(r, t)
+            best = square.new_full((len(some) * self.modes,), torch.inf)
+            best = best.scatter_reduce(0, row * self.modes + arm, square, "amin")
+            best = best.view(-1, self.modes)
+            modes.append(best.argmin(1))
+            distances.append(best.amin(1).sqrt())
+        return torch.cat(modes), torch.cat(distances).to(x.dtype)
+
+    def _square(self, r: Tensor, t: Tensor) -> Tensor:
+        """The squared number of standard deviations from the arm's middle."""
+        return ((r - 1) / self.radial) ** 2 + (t / self.tangential) ** 2
+
+
+def _sizes(train: int, valid: int, test: int) -> dict[str, int]:
+    sizes = {"train": train, "valid": valid, "test": test}
+    for split, n in sizes.items():
+        if n < 1:
+            raise UsageError(f"data.{split} must be at least 1, not {n}.")
+    return sizes
+
+
+def eight_gaussians(
+    *, files: Any, seed: int, train: int = 50_000, valid: int = 5_000, test: int = 10_000
+) -> EightGaussians:
+    """Eight Gaussians on a circle.
+
+    Args:
+        files: not used: the points are simulated.
+        seed: of the draw.
+        train: points to learn from.
+        valid: points to choose by.
+        test: points to judge by.
+    """
+    return EightGaussians(_sizes(train, valid, test), seed)
+
+
+def pinwheel(
+    *, files: Any, seed: int, train: int = 50_000, valid: int = 5_000, test: int = 10_000
+) -> Pinwheel:
+    """A pinwheel of five arms.
+
+    Args:
+        files: not used: the points are simulated.
+        seed: of the draw.
+        train: points to learn from.
+        valid: points to choose by.
+        test: points to judge by.
+    """
+    return Pinwheel(_sizes(train, valid, test), seed)

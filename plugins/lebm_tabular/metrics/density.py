@@ -1,0 +1,180 @@
+"""How near a model of the plane is to the truth: likelihood, coverage of the modes, MMD, log Z."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lebm_core import EBMPrior, LatentEBM, log_z
+from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.evaluation.evaluation import Evaluation, Metric
+from lebm_core.evaluation.values import Value
+from lebm_core.evidence.estimate import Estimate
+from lebm_core.evidence.log_z import checked_log_z
+from lebm_tabular.data.synthetic import Synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["density", "log_likelihood", "mmd"]
+
+
+def density(*, draws: int = 100, points: int = 2_000) -> Metric:
+    """The metric "tabular.density".
+
+    Args:
+        draws: importance samples for each point, where there is a decoder.
+        points: test points and model samples that the likelihood and the MMD use.
+    """
+
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        data, model = evaluation.dataset, evaluation.model
+        if not isinstance(data, Synthetic):
+            kind = type(data).__name__
+            raise UsageError(f"The metric tabular.density needs data of known density, not {kind}.")
+        generator, split = evaluation.generator, evaluation.split
+        n = data.length(split)
+        real = data.batch(split, torch.arange(n)).x
+        samples = evaluation.samples
+        norm, how = _norm(model, generator)
+        observed = getattr(model.decoder, "observed", False)  # then log p(x) costs nothing
+        values = _likelihood(
+            model, data, real if observed else real[:points], norm, how, draws, generator, split
+        )
+        values |= _coverage(data, samples, "samples")
+        values["mmd"] = Value(
+            mmd(samples[:points], real[:points]), n=min(points, n, len(samples)), split=split,
+            definition="squared maximum mean discrepancy of samples to test points, unbiased, "
+            "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
+            "0 for the truth",
+        )  # fmt: skip
+        values |= _normalisers(model, norm, how, generator)
+        if evaluation.name == "model":
+            truth = data.log_prob(real)
+            values["real/log_likelihood"] = Value(
+                float(truth.mean()), float(truth.std() / n**0.5), n, split,
+                "log-density of test points under the density they were drawn from, nats",
+            )  # fmt: skip
+            values |= {f"real/{k}": v for k, v in _coverage(data, real, split).items()}
+        return values
+
+    return metric
+
+
+def _norm(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
+    """log Z and how it was found; None where its estimates disagree, and then the reason."""
+    if model.latent_dim <= 2:
+        return log_z(model.prior, method="quadrature", generator=generator), "quadrature"
+    try:
+        return checked_log_z(model.prior, generator=generator)[0], "importance"
+    except UnsupportedEstimate as reason:
+        return None, str(reason)
+
+
+def log_likelihood(
+    model: LatentEBM, x: Tensor, norm: Estimate, draws: int, generator: torch.Generator
+) -> Tensor:
+    """log p(x), (B,), on the CPU: by importance sampling, or exactly where x is z."""
+    x = x.to(model.device)
+    if getattr(model.decoder, "observed", False):
+        with torch.no_grad():
+            return model.prior.log_prob(x).double().cpu() - float(norm)
+    parts = [
+        model.log_prob(some, n_samples=draws, log_z=norm, generator=generator).value
+        for some in x.split(500)
+    ]
+    return torch.cat(parts).cpu()
+
+
+def mmd(x: Tensor, y: Tensor) -> float:
+    """Unbiased squared maximum mean discrepancy (Gretton et al. 2012).
+
+    The kernel is the mean of Gaussians whose widths are the median distance of y and a half, a
+    quarter and an eighth of it: the median alone does not see structure finer than itself.
+    """
+    within = torch.pdist(y)
+    width = float(within.median())
+
+    def kernel(d: Tensor) -> Tensor:
+        scaled = (d / width) ** 2
+        return torch.stack([torch.exp(-0.5 * scaled * 4**k) for k in range(4)]).mean(0)
+
+    cross = kernel(torch.cdist(x, y)).mean()
+    return float(kernel(torch.pdist(x)).mean() + kernel(within).mean() - 2 * cross)
+
+
+def _likelihood(
+    model: LatentEBM,
+    data: Synthetic,
+    x: Tensor,
+    norm: Estimate | None,
+    by: str,
+    draws: int,
+    generator: torch.Generator,
+    split: str,
+) -> dict[str, Value]:
+    how = "the prior's own"
+    if not getattr(model.decoder, "observed", False):
+        proposal = "q(z|x)" if model.encoder else "a Gaussian fitted to posterior chains"
+        how = f"importance sampling with {draws} draws of {proposal}"
+    definition = f"log p(x) of test points, nats: {how}"
+    if norm is None:
+        refused = Value(None, n=len(x), split=split, definition=definition, refused=by)
+        return {"log_likelihood": refused}
+    definition += f", log Z by {by}"
+    try:
+        value = log_likelihood(model, x, norm, draws, generator)
+    except UnsupportedEstimate as reason:
+        refused = Value(None, n=len(x), split=split, definition=definition, refused=str(reason))
+        return {"log_likelihood": refused}
+    behind, n = data.log_prob(x.cpu()).double() - value, len(x)
+    return {
+        "log_likelihood": Value(
+            float(value.mean()), float(value.std()) / n**0.5, n, split, definition
+        ),
+        "below_truth": Value(
+            float(behind.mean()), float(behind.std()) / n**0.5, n, split,
+            "how far log p(x) is below the true log-density of the same points, nats, paired; an "
+            "estimate of KL(truth || model)",
+        ),
+    }  # fmt: skip
+
+
+def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
+    mode, distance = data.distance(x)
+    near = distance < 3
+    share = torch.bincount(mode[near], minlength=data.modes) / max(1, int(near.sum()))
+    inside, n = float(near.float().mean()), len(x)
+    return {
+        "within_3sd": Value(
+            inside, (inside * (1 - inside) / n) ** 0.5, n, split,
+            "share of points within 3 standard deviations of a mode; .989 for the truth",
+        ),
+        "smallest_mode": Value(
+            float(share.min()) * data.modes, None, n, split,
+            "share of the rarest mode among points within 3 standard deviations of one, relative "
+            "to its true share; the least of several shares, so a little below 1 for the truth too",
+        ),
+    }  # fmt: skip
+
+
+def _normalisers(
+    model: LatentEBM, norm: Estimate | None, by: str, generator: torch.Generator
+) -> dict[str, Value]:
+    if not isinstance(model.prior, EBMPrior):
+        return {}
+    values = {}
+    if norm is not None:
+        values["log_z"] = Value(
+            float(norm), float(norm.standard_error), norm.n_samples, "", f"log Z by {by}, nats"
+        )
+    for method, n in (("importance", 20_000), ("ais", 1_000)):
+        found = log_z(model.prior, method=method, n_samples=n, step_size=0.15, generator=generator)
+        ess = float(found.ess) if found.ess is not None else 0.0
+        values[f"log_z_{method}"] = Value(
+            float(found), float(found.standard_error), n, "samples",
+            f"log Z by {method}, nats; {ess:.0f} effective draws",
+        )  # fmt: skip
+    return values

@@ -1,0 +1,222 @@
+"""Bags of words: documents as counts of a vocabulary's words, x (B, V) float.
+
+The likelihood is the multinomial of document models such as VAMPIRE (Gururangan et al. 2019,
+arXiv 1906.02242), with fixed background frequencies; the published network of this coupled model
+is that of Pang and Wu 2021, arXiv 2108.11556: hidden = [2000, 2000, 2000], batch_norm, and an
+encoder of hidden = [2000, 2000], dropout = 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal, constraints
+
+from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.base.randomness import fork
+from lebm_core.data.dataset import BatchSource
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_tabular.networks.perceptrons import perceptron
+
+__all__ = ["BagDecoder", "BagEncoder", "BagOfWords"]
+
+LENGTHS = 1000  # quantiles that stand for the distribution of lengths
+RARE = 0.5  # what never occurs is counted so: it is not impossible
+SCALES = ("log", "unit")
+
+
+class BagOfWords(Distribution):
+    """Words drawn independently of each other, as counts; batch shape (B,), event shape (V,).
+
+    Args:
+        log_p: (B, V) log-probability of each word.
+        lengths: (Q,) equally likely numbers of words of a document.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+
+    def __init__(self, log_p: Tensor, lengths: Tensor) -> None:
+        self.log_p, self.lengths = log_p, lengths
+        super().__init__(log_p.shape[:-1], log_p.shape[-1:], validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(B,) in nats, of the words in a given order, their number being known.
+
+        log_p summed over counts. The multinomial coefficient (the orders that give the same counts)
+        and the probability of the length are no part of it: neither depends on z.
+        """
+        return (value * self.log_p).sum(-1)
+
+    @property
+    def mean(self) -> Tensor:
+        """(B, V) expected counts, a document being of mean length."""
+        return self.log_p.exp() * self.lengths.mean()
+
+    def sample(  # type: ignore[override]
+        self, sample_shape: torch.Size | None = None, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """(B, V) counts, whole numbers; the lengths are drawn too."""
+        with fork(generator), torch.no_grad():
+            which = torch.randint(len(self.lengths), self.batch_shape, device=self.lengths.device)
+            lengths = self.lengths[which].long()
+            counts = torch.zeros_like(self.log_p)
+            for row, (log_p, n) in enumerate(zip(self.log_p, lengths.tolist(), strict=True)):
+                if n:
+                    words = torch.multinomial(log_p.exp(), n, replacement=True)
+                    counts[row] = torch.bincount(words, minlength=len(log_p)).to(counts.dtype)
+        return counts
+
+
+class BagDecoder(Decoder):
+    """p(x | z): each word of a document is drawn from softmax(g(z) + background).
+
+    Args:
+        latent_dim: d.
+        features: V, words of the vocabulary.
+        hidden: widths of the hidden layers of g; empty for g(z) = W z.
+        batch_norm: normalise each word's g over the batch, without a scale of its own.
+        length: words of a document that is drawn; 0: as many as the training documents have.
+
+    Raises:
+        UsageError: for a length below 0.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        features: int,
+        hidden: Sequence[int] = (),
+        batch_norm: bool = False,
+        length: int = 0,
+    ) -> None:
+        super().__init__()
+        if length < 0:
+            raise UsageError(f"decoder.length = {length} must be 0 or more.")
+        self.latent_dim, self.length = latent_dim, length
+        self.net = perceptron(latent_dim, hidden, features)
+        self.norm = nn.BatchNorm1d(features, eps=1e-3, momentum=1e-3) if batch_norm else None
+        if self.norm is not None:
+            self.norm.weight.requires_grad_(False)
+        self.register_buffer("background", torch.zeros(features))
+        self.register_buffer("lengths", torch.ones(LENGTHS))
+        self.background: Tensor
+        self.lengths: Tensor
+
+    @torch.no_grad()
+    def initialise(self, dataset: BatchSource) -> None:
+        """Takes word frequencies and document lengths from the training split.
+
+        Raises:
+            UsageError: for x that is not counts.
+        """
+        total, lengths = torch.zeros_like(self.background, dtype=torch.float64), []
+        for batch in dataset.batches("train", 512):
+            x = counts_of(batch.x)
+            total += x.sum(0, dtype=torch.float64)
+            lengths.append(x.sum(1))
+        total += RARE
+        self.background.copy_((total / total.sum()).log())
+        place = (torch.arange(LENGTHS) + 0.5) / LENGTHS
+        found = torch.cat(lengths).sort().values
+        self.lengths.copy_(found[(place * len(found)).long()])
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> BagOfWords:
+        lengths = self.lengths
+        if self.length:
+            lengths = lengths.new_full((1,), self.length)
+        return BagOfWords(self._scores(z).log_softmax(-1), lengths)
+
+    def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """z -> log p(x | z); z may hold k codes for each of the n documents."""
+        n, words = len(x), x.sum(-1)
+
+        def log_prob(z: Tensor) -> Tensor:
+            scores = self._scores(z).unflatten(0, (n, len(z) // n if n else 1))  # (n, k, V)
+            inner = torch.einsum("nv,nkv->nk", x, scores)
+            found: Tensor = inner - words[:, None] * scores.logsumexp(-1)
+            return found.flatten()
+
+        return log_prob
+
+    def _scores(self, z: Tensor) -> Tensor:
+        scores: Tensor = self.net(z)
+        if self.norm is not None:
+            scores = self._normalised(scores)
+        return scores + self.background
+
+    def _normalised(self, scores: Tensor) -> Tensor:
+        """By the batch in training, where it has more than one row; else by the running figures."""
+        norm = self.norm
+        assert norm is not None
+        if len(scores) > 1 or not self.training:
+            found: Tensor = norm(scores)
+            return found
+        return nn.functional.batch_norm(
+            scores, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+        )
+
+
+class BagEncoder(Encoder):
+    """q(z | x), a perceptron on counts.
+
+    Args:
+        latent_dim: d.
+        features: V, words of the vocabulary.
+        hidden: widths of the hidden layers.
+        dropout: share of the hidden units that is left out of a training step.
+        counts: how they are seen: "log", log(1 + count), or "unit", a document's counts scaled to
+            squares that sum to 1, long and short ones alike.
+
+    Raises:
+        UsageError: for another way, or a dropout that is no share.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        features: int,
+        hidden: Sequence[int] = (200, 200),
+        dropout: float = 0.0,
+        counts: str = "log",
+    ) -> None:
+        super().__init__()
+        if counts not in SCALES:
+            raise UsageError(
+                f'encoder.counts = "{counts}": accepted are {", ".join(SCALES)}.'
+                + did_you_mean(counts, SCALES)
+            )
+        if not 0 <= dropout < 1:
+            raise UsageError(f"encoder.dropout = {dropout} must be from 0 to below 1.")
+        self.latent_dim, self.counts = latent_dim, counts
+        self.net = perceptron(features, hidden, 2 * latent_dim, dropout)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
+        return self.from_embedded(self.embed(x), x, context)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The counts as they are seen, (B, V): near these p(y | x) is to be smooth."""
+        if self.counts == "log":
+            return x.log1p()
+        unit: Tensor = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        return unit
+
+    def from_embedded(
+        self, embedded: Tensor, x: Tensor, context: Tensor | None = None
+    ) -> Independent[Normal]:
+        """q(z | x) from `embed(x)`."""
+        return gaussian_code(self.net(embedded))
+
+
+def counts_of(x: object) -> Tensor:
+    """x, after a look at whether it is counts.
+
+    Raises:
+        UsageError: where it is not (B, V) of numbers from 0 on.
+    """
+    if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
+        raise UsageError("tabular.bag needs examples that are counts of words, (B, V) of floats.")
+    if not bool((x >= 0).all()):
+        raise UsageError(f"tabular.bag needs counts from 0 on, and x has {float(x.min()):g}.")
+    return x

@@ -1,0 +1,56 @@
+"""Sentences as a `lebm_core` data set: padded batches of token ids, bucketed by length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from lebm_core.sequences.dataset import TokenDataset
+from lebm_core.sequences.tokens import SPECIAL, UNK
+from lebm_text.data.tokenizer import load_tokenizer
+
+__all__ = [
+    "TextDataset",
+]
+
+FILE = "text.json"
+
+
+class TextDataset(TokenDataset):
+    """Sentences as token ids, and perhaps the class of each."""
+
+    file = FILE
+    _tf_idf: Any = None
+
+    def counts(self, split: str, index: Tensor) -> csr_matrix:
+        """How often each word of the vocabulary occurs, (B, words), the special ids left out."""
+        start, end = self._start[split][index], self._start[split][index + 1] - 1
+        rows = [self._ids[split][a:b].numpy() for a, b in zip(start, end, strict=True)]
+        known = [row[row > UNK] - len(SPECIAL) for row in rows]
+        ends = np.cumsum([0, *map(len, known)])
+        words = np.concatenate([*known, np.zeros(0, dtype=np.int32)])
+        shape = (len(rows), len(self.tokenizer) - len(SPECIAL))
+        found = csr_matrix((np.ones(len(words), dtype=np.float32), words, ends), shape)
+        found.sum_duplicates()
+        return found
+
+    def vectors(self, split: str, index: Tensor) -> csr_matrix:
+        """TF-IDF of words, (B, words), rows of length 1; document frequencies of the training."""
+        if self._tf_idf is None:
+            from sklearn.feature_extraction.text import TfidfTransformer
+
+            every = self.counts("train", torch.arange(self.length("train")))
+            self._tf_idf = TfidfTransformer(sublinear_tf=True).fit(every)
+        return csr_matrix(self._tf_idf.transform(self.counts(split, index)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote; the splits are empty."""
+        saved = cls.saved(folder)
+        tokenizer = load_tokenizer(saved["tokenizer"])
+        return cls(tokenizer, {}, saved["summary"], saved["max_length"], classes=saved["classes"])

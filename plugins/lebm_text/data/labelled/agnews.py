@@ -1,0 +1,147 @@
+"""AG News from the three files in which parts of it are about: one form for all, no copies."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lebm_core.data.files import open_text
+from lebm_core.data.splits import hash_key
+from lebm_core.errors import UsageError
+from lebm_text.data.labelled.files import Line, read_table
+from lebm_text.data.pydocs import simple_words
+
+__all__ = ["CLASSES", "agnews_splits", "clean"]
+
+CLASSES = {"0": "World", "1": "Sports", "2": "Business", "3": "Sci/Tech"}
+# What is left of HTML in the published files, mostly without its ampersand.
+MARKS = [
+    (re.compile(r"\s?&?#39;"), "'"),
+    (re.compile(r"&?#36;"), "$"),
+    (re.compile(r"&?quot;"), '"'),
+    (re.compile(r"&?amp;"), "&"),
+    (re.compile(r"&?nbsp;"), " "),
+    (re.compile(r"&?lt;"), "<"),
+    (re.compile(r"&?gt;"), ">"),
+    (re.compile(r"<[^<>]*(>|$)"), " "),
+]
+SAME = 60  # characters by which a text is known again: wire reports differ in how they end
+
+
+class Item(NamedTuple):
+    """An item: class, title ("" where it has none) and text, cleaned."""
+
+    label: str
+    title: str
+    text: str
+    where: str
+
+    @property
+    def key(self) -> str:
+        """The letters and digits of the text."""
+        return " ".join(re.findall(r"\w+", self.text))
+
+    def line(self, titles: bool) -> Line:
+        """As a sentence, with the title before it where wanted."""
+        return Line(self.label, f"{self.title} {self.text}" if titles else self.text, self.where)
+
+
+def clean(text: str) -> str:
+    """Words and punctuation in lower case, without what is left of HTML; numbers are "N"."""
+    text = text.replace("\\", " ")
+    for mark, meant in MARKS:
+        text = mark.sub(meant, text)
+    return simple_words(text)
+
+
+def agnews_splits(
+    untitled: Path, titled: Path, test: Path, titles: bool, valid_size: int
+) -> tuple[dict[str, list[Line]], dict[str, Any]]:
+    """The splits, and how they were made.
+
+    Args:
+        untitled: table of `sentence TAB label`, labels 0 to 3, no titles.
+        titled: JSON lines with label (1 to 4), headline and text.
+        test: .csv of class (1 to 4), title and text.
+        titles: whether titles are kept where there are some.
+        valid_size: items of valid, out of those of `titled`.
+
+    Raises:
+        UsageError: naming file and line of what cannot be read, or for too large a `valid_size`.
+    """
+    tests = list(_csv(test))
+    known = {item.key[:SAME] for item in tests}
+    seen: set[str] = set()
+    counts = {"occur in test": 0, "occur twice": 0}
+    pool: dict[bool, list[Item]] = {True: [], False: []}
+    # Of an item that is in both files the one with its title is kept.
+    for has_title, items in ((True, _json(titled)), (False, _table(untitled))):
+        for item in items:
+            if item.key[:SAME] in known:
+                counts["occur in test"] += 1
+            elif item.key in seen:
+                counts["occur twice"] += 1
+            else:
+                seen.add(item.key)
+                pool[has_title].append(item)
+    if not 0 < valid_size < len(pool[True]):
+        raise UsageError(
+            f"data.valid_size = {valid_size}: accepted are 1 to {len(pool[True]) - 1}, of the "
+            "items with a title."
+        )
+    shuffled = sorted(pool[True], key=lambda item: hash_key(item.key))
+    chosen = {"train": shuffled[valid_size:] + pool[False], "valid": shuffled[:valid_size],
+              "test": tests}  # fmt: skip
+    facts = {
+        "pool": f"{untitled.name} without titles, {titled.name} with titles",
+        "titles": "where there are some" if titles else "left out",
+        "left out of the pool": counts,
+        "splits": f"valid: {valid_size} of {titled.name} by a hash of the text; train: the rest of "
+        f"the pool; test: {test.name}, whole",
+        "training items with a title": len(shuffled) - valid_size,
+    }
+    return {split: [item.line(titles) for item in items] for split, items in chosen.items()}, facts
+
+
+def _table(path: Path) -> Iterator[Item]:
+    for line in read_table(path, max_line=10_000):
+        yield _item(line.label, "", line.sentence, line.where, first=0)
+
+
+def _json(path: Path) -> Iterator[Item]:
+    for number, line in open_text(path):
+        where = f"{path}, line {number},"
+        try:
+            found = json.loads(line)
+            parts = str(found["label"]), found["headline"], found["text"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{where} is not a JSON object with label, headline and text."
+            ) from error
+        yield _item(*parts, where, first=1)
+
+
+def _csv(path: Path) -> Iterator[Item]:
+    rows = csv.reader(line for _, line in open_text(path))
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise UsageError(f"{path}, line {rows.line_num}: {error}.") from None
+        if row is None:
+            return
+        where = f"{path}, near line {rows.line_num},"
+        if len(row) != 3:
+            raise UsageError(f"{where} has {len(row)} columns, not class, title and text.")
+        yield _item(row[0], row[1], row[2], where, first=1)
+
+
+def _item(label: str, title: str, text: str, where: str, first: int) -> Item:
+    numbers = [str(i + first) for i in range(len(CLASSES))]
+    if label not in numbers:
+        raise UsageError(f'{where} has the class "{label}": accepted are {", ".join(numbers)}.')
+    return Item(str(int(label) - first), clean(title), clean(text), where)

@@ -1,0 +1,207 @@
+"""Recordings of people who walk: files of `frame id x y`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lebm_core.data.files import open_text
+from lebm_core.errors import UsageError
+
+__all__ = ["Point", "check_unit", "read_points"]
+
+COLUMNS = ("frame", "id", "x", "y")
+# A table's own names of the columns; case does not count.
+NAMES = (
+    ("frame", "frame_id", "frame_num"),
+    ("id", "track_id", "ped_id", "agent_id"),
+    ("x", "x_m", "x_px", "pos_x"),
+    ("y", "y_m", "y_px", "pos_y"),
+)
+LARGEST = 1e8  # of a coordinate; grids of whole countries are below
+EXACT = 2**53  # beyond it a number written with a point is not exact
+WHOLE = 2**63
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an agent is in one frame; `line` of the file says so."""
+
+    line: int
+    frame: int
+    agent: int
+    x: float
+    y: float
+    scene: str = ""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the columns of a file stand."""
+
+    width: int
+    order: list[int]
+    scene: int | None
+    header: bool
+
+
+def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
+    """The points of a file of `frame id x y`, separated by tabs, blanks, commas or semicolons.
+
+    A first line of column names is understood; then the columns may stand in any order, there may
+    be others, and `scene` tells recordings apart. Further lines that start with # are comments.
+
+    Args:
+        path: plain or gzipped.
+        lines: only those lines, counted from 0.
+
+    Raises:
+        UsageError: for a line without its columns, a frame or id that is no whole number, a
+            coordinate that is not finite, an agent that is twice in a frame, or a frame that goes
+            back; with file and line.
+    """
+    layout: _Layout | None = None
+    seen: dict[tuple[str, int, int], int] = {}
+    last: tuple[int, int] | None = None
+    for number, text in open_text(path):
+        if lines is not None and number - 1 not in lines:
+            continue
+        fields = _fields(text.removeprefix("#") if layout is None else text)
+        if not fields or (layout is not None and text.startswith("#")):
+            continue
+        where = f"{path}, line {number}"
+        if layout is None:
+            layout = _layout(fields, where)
+            if layout.header:
+                continue
+        if len(fields) != layout.width:
+            raise UsageError(
+                f"{where}: {len(fields)} columns, not {layout.width} ({', '.join(COLUMNS)})."
+            )
+        frame, agent, x, y = (fields[at] for at in layout.order)
+        point = Point(
+            number, _whole(frame, "frame", where), _whole(agent, "id", where),
+            _coordinate(x, "x", where), _coordinate(y, "y", where),
+            "" if layout.scene is None else fields[layout.scene],
+        )  # fmt: skip
+        key = (point.scene, point.frame, point.agent)
+        if key in seen:
+            raise UsageError(
+                f"{where}: agent {point.agent} is in frame {point.frame} a second time, first in "
+                f"line {seen[key]}."
+            )
+        seen[key] = number
+        if layout.scene is None and last is not None and point.frame < last[0]:
+            raise UsageError(
+                f"{where}: frame {point.frame} comes after frame {last[0]} (line {last[1]}); sort "
+                "the file by frame, and give each recording a file or a column scene."
+            )
+        last = (point.frame, number)
+        yield point
+
+
+def _fields(text: str) -> list[str]:
+    for separator in (",", ";"):
+        if separator in text:
+            return [field.strip().strip('"') for field in text.split(separator)]
+    return text.split()
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _whole(text: str, name: str, where: str) -> int:
+    """A frame or an id; 10.0 is one, and 0.4 is none."""
+    try:
+        whole = int(text)
+    except ValueError:
+        value = _number(text)
+        if value is None or not math.isfinite(value):
+            raise UsageError(f"{where}: the {name} {_shown(text)} is not a number.") from None
+        if value != int(value) or abs(value) >= EXACT:
+            raise UsageError(
+                f"{where}: the {name} {_shown(text)} is not a whole number; number frames and "
+                "agents."
+            ) from None
+        whole = int(value)
+    if abs(whole) >= WHOLE:
+        raise UsageError(f"{where}: the {name} {_shown(text)} is too large.")
+    return whole
+
+
+def _coordinate(text: str, name: str, where: str) -> float:
+    value = _number(text)
+    if value is None:
+        raise UsageError(f"{where}: the {name} {_shown(text)} is not a number.")
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        raise UsageError(
+            f"{where}: the {name} {_shown(text)} is not finite, or beyond {LARGEST:g}."
+        )
+    return value
+
+
+def _shown(text: str) -> str:
+    """A field of a stranger's file, short and without control characters."""
+    return '"' + "".join(c if c.isprintable() else "?" for c in text[:40]) + '"'
+
+
+def _layout(fields: Sequence[str], where: str) -> _Layout:
+    """Where frame, id, x, y and the scene stand, by a header where the first line is one."""
+    if all(_number(field) is not None for field in fields):
+        if len(fields) != len(COLUMNS):
+            raise UsageError(f"{where}: {len(fields)} columns, not 4 ({', '.join(COLUMNS)}).")
+        return _Layout(len(fields), [0, 1, 2, 3], None, False)
+    lower = [field.lower() for field in fields]
+    order = []
+    for names in NAMES:
+        found = [at for at, name in enumerate(lower) if name in names]
+        if not found:
+            raise UsageError(
+                f"{where}: {_shown(' '.join(fields))} is neither four numbers "
+                f"({', '.join(COLUMNS)}, separated by tabs, blanks, commas or semicolons) nor a "
+                f"header with {' or '.join(names)}."
+            )
+        if len(found) > 1:
+            raise UsageError(f'{where}: the column "{lower[found[0]]}" is there twice.')
+        order.append(found[0])
+    scene = lower.index("scene") if "scene" in lower else None
+    return _Layout(len(fields), order, scene, True)
+
+
+def check_unit(points: Sequence[Point], unit: str, path: Path, fastest: float) -> None:
+    """Refuses a recording in metres in which half of all steps are longer than `fastest`.
+
+    Args:
+        points: in any order.
+        unit: of the coordinates.
+        path: for the message.
+        fastest: metres from one frame to the next; 0 for no check.
+
+    Raises:
+        UsageError: naming the first such step's line.
+    """
+    if unit != "metres" or not fastest:
+        return
+    order = sorted(points, key=lambda p: (p.scene, p.agent, p.frame))
+    steps = [
+        (b.frame - a.frame, math.hypot(b.x - a.x, b.y - a.y), b)
+        for a, b in zip(order, order[1:], strict=False)
+        if (a.scene, a.agent) == (b.scene, b.agent)
+    ]
+    if not steps:
+        return
+    usual = min(frames for frames, _, _ in steps)
+    lengths = sorted(length for frames, length, _ in steps if frames == usual)
+    if (middle := lengths[len(lengths) // 2]) > fastest:
+        line = min(p.line for frames, length, p in steps if frames == usual and length > fastest)
+        raise UsageError(
+            f"{path}: half of all steps are longer than {middle:.1f} metres, the first beyond "
+            f'{fastest:g} in line {line}: is it in pixels? Then set data.unit = "pixels"; if '
+            "things do move so fast, data.fastest."
+        )

@@ -1,0 +1,240 @@
+"""The registered data sets. The keyword parameters of each are the keys of a recipe's [data]."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lebm_core.data.dataset import SPLITS
+from lebm_core.data.files import DataFiles, open_text
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_trajectories.data.crowd import MANOEUVRES, TURNING, CrowdDataset, simulate
+from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.prepare import prepare
+from lebm_trajectories.data.recordings import Point, check_unit, read_points
+from lebm_trajectories.data.windows import Windows, cut, join, usual_step
+
+__all__ = ["crowd", "eth_ucy", "file", "sdd"]
+
+SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
+UNITS = ("metres", "pixels")
+PEOPLE, REVERSED = TrajectoryOptions(), TrajectoryOptions(reverse=True)
+OF_SPLIT = {"train": "train", "valid": "val", "test": "test"}
+
+
+def eth_ucy(
+    *,
+    files: DataFiles,
+    seed: int,
+    scene: str = "zara1",
+    options: TrajectoryOptions = PEOPLE,
+) -> TrajectoryDataset:
+    """ETH-UCY in the windows of the Social-GAN line of papers, one scene left out for the test.
+
+    Args:
+        scene: the scene of the test: eth, hotel, univ, zara1 or zara2
+    """
+    if scene not in SCENES:
+        raise UsageError(
+            f'data.scene = "{scene}" is not one of {", ".join(SCENES)}.'
+            + did_you_mean(scene, SCENES)
+        )
+    how = "Lines of frame, id, x, y; splits.json has the line numbers of the published splits."
+    at = files.find("trajectories.eth_ucy", ["eth_ucy/splits.json"], how)
+    try:
+        wanted = json.loads("".join(line for _, line in open_text(at)))["splits"][scene]
+        parts = {
+            split: [(p["file"], range(p["first_line"], p["end_line"])) for p in wanted[name]]
+            for split, name in OF_SPLIT.items()
+        }
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f'{at} does not hold the line numbers of the scene "{scene}".') from None
+    splits: dict[str, Windows] = {}
+    for split, found in parts.items():
+        cuts = []
+        for name, lines in found:
+            plain = name.removesuffix(".gz")
+            path = files.find("trajectories.eth_ucy", [f"eth_ucy/{plain}"], how)
+            points = list(read_points(path, lines))
+            place = plain.removesuffix(".txt")
+            cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
+        splits[split] = join(cuts, options.length, options.neighbours)
+    facts = {"scene of the test": scene}
+    return prepare(splits, "ETH-UCY", facts, options, seed=seed)
+
+
+def sdd(
+    *,
+    files: DataFiles,
+    seed: int,
+    options: TrajectoryOptions = REVERSED,
+    valid_share: float = 0.1,
+) -> TrajectoryDataset:
+    """Stanford Drone in the split of TrajNet, in pixels.
+
+    Args:
+        valid_share: of the tracks of training, the last ones of each scene
+    """
+    _check_shares(valid_share, 0.0)
+    how = "A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps."
+    points = {}
+    for part in ("train", "test"):
+        path = files.find("trajectories.sdd", [f"sdd_trajnet/{part}.csv"], how)
+        points[part] = list(read_points(path))
+    train, valid = _last_tracks(points["train"], valid_share)
+    parts = {"train": train, "valid": valid, "test": points["test"]}
+    splits = {split: _cut(some, options, split) for split, some in parts.items()}
+    return prepare(splits, "Stanford Drone (TrajNet)", {}, options, unit="pixels", seed=seed)
+
+
+def file(
+    *,
+    files: DataFiles,
+    seed: int,
+    source: str = "",
+    unit: str = "metres",
+    every: int = 1,
+    fastest: float = 4.0,
+    options: TrajectoryOptions = PEOPLE,
+    valid_share: float = 0.1,
+    test_share: float = 0.2,
+) -> TrajectoryDataset:
+    """Any recording of frame, id, x, y, as text or csv, cut in time: the last part is the test.
+
+    Args:
+        source: the file
+        unit: metres or pixels
+        every: only each so many-th frame, for recordings of more frames than steps are wanted
+        fastest: metres a step, beyond which half of all steps cannot be; 0 for no check
+        valid_share: of the frames
+        test_share: of the frames
+    """
+    if not source:
+        raise UsageError("data.source is empty: trajectories.file needs one, data.source=my.csv.")
+    if unit not in UNITS:
+        raise UsageError(
+            f'data.unit = "{unit}" is not one of {", ".join(UNITS)}.' + did_you_mean(unit, UNITS)
+        )
+    _check_shares(valid_share, test_share)
+    if every < 1:
+        raise UsageError(f"data.every = {every} must be at least 1.")
+    path = Path(source).expanduser()
+    points = list(read_points(path))
+    check_unit(points, unit, path, fastest)
+    step = usual_step(p.frame for p in points)
+    splits = {}
+    for split, some in _in_time(points, valid_share, test_share).items():
+        splits[split] = _cut(some, options, split, step=step, every=every, name=path.stem)
+        share = {"valid": valid_share, "test": test_share}.get(split)
+        if share and not len(splits[split]):
+            frames = len({(p.scene, p.frame) for p in some})
+            raise UsageError(
+                f"{path}: the {split} split, {share:.0%} of the frames, are {frames} frames, and "
+                f"nobody is in {options.length} of them in a row: set data.{split}_share, or "
+                "record longer."
+            )
+    facts = {"frames from one step to the next": step * every}
+    return prepare(splits, source, facts, options, unit=unit, seed=seed)
+
+
+def crowd(
+    *,
+    files: Any,
+    seed: int,
+    observed: int = 8,
+    predicted: int = 12,
+    neighbours: int = 4,
+    heading: bool = True,
+    classes: str = "",
+    train: int = 20_000,
+    valid: int = 2_000,
+    test: int = 2_000,
+) -> CrowdDataset:
+    """A simulated crowd at a crossing, whose distribution of futures is known.
+
+    The classes are each agent's manoeuvre, right, straight on or left, unless others are asked for.
+
+    Args:
+        files: not used: the crowd is simulated.
+        observed: steps of the past
+        predicted: steps of the future
+        neighbours: nearest agents that the context tells of; 0 for none
+        heading: turn each agent's coordinates to where it was going
+        classes: behaviour, as it is told from any track; empty for the manoeuvre
+        train: trajectories to learn from
+        valid: trajectories to choose by
+        test: trajectories to judge by
+    """
+    sizes = {"train": train, "valid": valid, "test": test}
+    for split, n in sizes.items():
+        if n < 1:
+            raise UsageError(f"data.{split} must be at least 1, not {n}.")
+    if predicted <= TURNING[1]:
+        raise UsageError(
+            f"data.predicted = {predicted} must be more than {TURNING[1]}: by then who turns has "
+            "turned."
+        )
+    options = TrajectoryOptions(
+        observed, predicted, neighbours, heading, flip=False, classes=classes
+    )
+    generator = torch.Generator().manual_seed(seed)
+    splits = {s: simulate(n, options, generator) for s, n in sizes.items()}
+    made = prepare(splits, "simulated crowd", {}, options, seed=seed, classes=MANOEUVRES)
+    return CrowdDataset(made.windows, options, made.scale, made.unit, made.summary, made.classes)
+
+
+def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any) -> Windows:
+    """The windows of a split; those of training also backwards where that is asked for."""
+    o = options
+    found = cut(points, o.observed, o.predicted, o.neighbours, **how)
+    if split != "train" or not o.reverse:
+        return found
+    back = cut(points, o.observed, o.predicted, o.neighbours, backwards=True, **how)
+    back.left_out.clear()  # the same once more
+    return join([found, back], o.length, o.neighbours)
+
+
+def _check_shares(valid_share: float, test_share: float) -> None:
+    for name, share in (("valid", valid_share), ("test", test_share)):
+        if not 0 <= share < 1:
+            raise UsageError(f"data.{name}_share = {share} must be at least 0 and below 1.")
+    if valid_share + test_share >= 1:
+        raise UsageError(
+            f"data.valid_share + data.test_share = {valid_share + test_share:g} leaves nothing to "
+            "train on."
+        )
+
+
+def _in_time(points: list[Point], valid_share: float, test_share: float) -> dict[str, list[Point]]:
+    """The points of each split: of each scene the last frames are the test."""
+    scenes: dict[str, set[int]] = {}
+    for p in points:
+        scenes.setdefault(p.scene, set()).add(p.frame)
+    borders = {}
+    for scene, frames in scenes.items():
+        order = sorted(frames)
+        ends = [round((1 - share) * len(order)) for share in (valid_share + test_share, test_share)]
+        borders[scene] = [*(order[end] if end < len(order) else math.inf for end in ends), math.inf]
+    parts: dict[str, list[Point]] = {split: [] for split in SPLITS}
+    for p in points:
+        place = next(i for i, border in enumerate(borders[p.scene]) if p.frame < border)
+        parts[SPLITS[place]].append(p)
+    return parts
+
+
+def _last_tracks(points: list[Point], share: float) -> tuple[list[Point], list[Point]]:
+    """The points without the last `share` of each scene's tracks, and those."""
+    begun: dict[str, dict[int, int]] = {}
+    for p in points:
+        tracks = begun.setdefault(p.scene, {})
+        tracks[p.agent] = min(p.frame, tracks.get(p.agent, p.frame))
+    late = set()
+    for scene, tracks in begun.items():
+        order = sorted(tracks, key=lambda agent: (tracks[agent], agent))
+        late |= {(scene, agent) for agent in order[len(order) - round(share * len(order)) :]}
+    kept = [p for p in points if (p.scene, p.agent) not in late]
+    return kept, [p for p in points if (p.scene, p.agent) in late]

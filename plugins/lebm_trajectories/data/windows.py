@@ -1,0 +1,228 @@
+"""Windows of equal length, cut out of recordings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lebm_trajectories.data.recordings import Point
+
+__all__ = ["Windows", "apart", "cut", "join", "nearest", "usual_step"]
+
+Place = tuple[float, float]
+Frames = dict[int, dict[int, Place]]  # frame -> agent -> where
+
+
+@dataclass
+class Windows:
+    """Trajectories of equal length, cut out of recordings.
+
+    Positions are in the unit of the recording, from the middle of each scene: large coordinates
+    would lose their last digits in float32.
+
+    Attributes:
+        positions: (N, T, 2).
+        near: (N, K, 2, 2) where the nearest others were in the last two observed steps, whether
+            or not they stay to the end.
+        there: (N, K) which of them exist.
+        group: (N,) which of the trajectories are in the same window, at the same time.
+        agents: (N,) ids in the recording.
+        scenes: (N,) index into `names`.
+        names: of the scenes.
+        left_out: what was not used, and how often.
+        y: (N,) class ids, or None.
+    """
+
+    positions: Tensor
+    near: Tensor
+    there: Tensor
+    group: Tensor
+    agents: Tensor
+    scenes: Tensor
+    names: list[str]
+    left_out: Counter[str]
+    y: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def take(self, rows: Tensor) -> Windows:
+        """Some of the trajectories alone."""
+        return replace(
+            self, positions=self.positions[rows], near=self.near[rows], there=self.there[rows],
+            group=self.group[rows], agents=self.agents[rows], scenes=self.scenes[rows],
+            y=None if self.y is None else self.y[rows],
+        )  # fmt: skip
+
+
+def cut(
+    points: Iterable[Point],
+    observed: int,
+    predicted: int,
+    neighbours: int = 0,
+    *,
+    least: int = 1,
+    gaps: bool = False,
+    step: int = 0,
+    every: int = 1,
+    backwards: bool = False,
+    name: str = "",
+) -> Windows:
+    """Every window of `observed` + `predicted` frames, stride 1, with who is there in all of them.
+
+    Args:
+        points: of one recording, or of several by `scene`.
+        observed: frames.
+        predicted: frames.
+        neighbours: K, others that are told of; they need be there in the last two observed frames
+            alone, for who stays is not known then.
+        least: agents that a window must have; 2 in the Social-GAN line of papers.
+        gaps: also windows across missing frames, as that line has them: frames that hold nobody
+            are not in its files, and the frames before and after count as neighbours.
+        step: frames from one to the next; 0 for what is usual in the scene.
+        every: only each so many-th step.
+        backwards: in the other direction of time.
+        name: of the scene, where the points name none.
+    """
+    by_scene: dict[str, Frames] = {}
+    for p in points:
+        frame = -p.frame if backwards else p.frame
+        by_scene.setdefault(p.scene or name, {}).setdefault(frame, {})[p.agent] = (p.x, p.y)
+    found = []
+    for scene, frames in by_scene.items():
+        usual = every * (step or usual_step(frames))
+        if every > 1:
+            first = min(frames)
+            frames = {at: frames[at] for at in frames if (at - first) % usual == 0}
+        found.append(_windows(scene, frames, usual, observed, predicted, neighbours, least, gaps))
+    return join(found, observed + predicted, neighbours)
+
+
+def usual_step(frames: Iterable[int]) -> int:
+    """The usual distance of one frame to the next; 1 where there is but one."""
+    order = sorted(set(frames))
+    steps = Counter(b - a for a, b in zip(order, order[1:], strict=False))
+    return min(steps, key=lambda step: (-steps[step], step)) if steps else 1
+
+
+def _windows(
+    scene: str,
+    frames: Frames,
+    usual: int,
+    observed: int,
+    predicted: int,
+    neighbours: int,
+    least: int,
+    gaps: bool,
+) -> Windows:
+    order, length = sorted(frames), observed + predicted
+    left_out = Counter[str]()
+    runs: dict[int, list[list[int]]] = {}  # of neighbouring frames, for each agent
+    for i, frame in enumerate(order):
+        follows = i > 0 and (gaps or frame - order[i - 1] == usual)
+        if i > 0 and not follows:
+            left_out[f"frames that are not {usual} after the one before"] += 1
+        for agent in frames[frame]:
+            mine = runs.setdefault(agent, [])
+            if mine and follows and mine[-1][-1] == i - 1:
+                mine[-1].append(i)
+            else:
+                mine.append([i])
+    starts: dict[int, list[int]] = {}
+    for agent, mine in runs.items():
+        long = [run for run in mine if len(run) >= length]
+        if not long:
+            left_out[f"agents without {length} frames in a row"] += 1
+        left_out[f"points of stretches shorter than {length} frames"] += sum(
+            len(run) for run in mine if len(run) < length
+        )
+        for run in long:
+            for first in run[: len(run) - length + 1]:
+                starts.setdefault(first, []).append(agent)
+    everyone = [place for there in frames.values() for place in there.values()]
+    middle = torch.tensor(everyone, dtype=torch.float64).view(-1, 2).mean(0)
+    positions: list[list[Place]] = []
+    near, there, group, agents = [], [], [], []
+    for first in sorted(starts):
+        members = starts[first]
+        if len(members) < least:
+            left_out[f"windows with fewer than {least} agents"] += 1
+            continue
+        window = order[first : first + length]
+        positions += [[frames[frame][agent] for frame in window] for agent in members]
+        two = [frames[frame] for frame in window[observed - 2 : observed]]
+        others = [agent for agent in two[1] if agent in two[0]]
+        last = torch.tensor([[step[a] for step in two] for a in others], dtype=torch.float64)
+        place = {agent: i for i, agent in enumerate(others)}
+        rows, exist = nearest(last[:, 1], torch.tensor([place[a] for a in members]), neighbours)
+        near.append((last[rows] - middle).float())
+        there.append(exist)
+        group += [first] * len(members)
+        agents += members
+    empty = torch.zeros(0, neighbours, dtype=torch.bool)
+    return Windows(
+        (torch.tensor(positions, dtype=torch.float64).view(-1, length, 2) - middle).float(),
+        torch.cat(near) if near else torch.zeros(0, neighbours, 2, 2),
+        torch.cat(there) if there else empty,
+        torch.tensor(group, dtype=torch.long),
+        torch.tensor(agents, dtype=torch.long),
+        torch.zeros(len(agents), dtype=torch.long),
+        [scene],
+        +left_out,  # without what did not occur
+    )
+
+
+def nearest(places: Tensor, members: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Of each member the k nearest others, (m, k) rows of `places`, and whether they exist.
+
+    Args:
+        places: (n, 2) everyone.
+        members: (m,) rows of those who are asked about.
+        k: how many.
+    """
+    rows = torch.zeros(len(members), k, dtype=torch.long)
+    there = torch.zeros(len(members), k, dtype=torch.bool)
+    found = min(k, len(places) - 1)
+    if found > 0:
+        distance = apart(places[members], places)
+        distance[torch.arange(len(members)), members] = torch.inf
+        rows[:, :found] = distance.topk(found, largest=False).indices
+        there[:, :found] = True
+    return rows, there
+
+
+def apart(a: Tensor, b: Tensor) -> Tensor:
+    """Distances (..., n, m). torch's quicker way by products is wrong far from the origin."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def join(parts: Sequence[Windows], length: int, neighbours: int) -> Windows:
+    """Several recordings as one; groups stay apart."""
+    if not parts:
+        none = torch.zeros(0, dtype=torch.long)
+        there = torch.zeros(0, neighbours, dtype=torch.bool)
+        near = torch.zeros(0, neighbours, 2, 2)
+        return Windows(torch.zeros(0, length, 2), near, there, none, none, none, [], Counter())
+    names: list[str] = []
+    shifted, left_out = 0, Counter[str]()
+    groups, scenes = [], []
+    for part in parts:
+        groups.append(part.group + shifted)
+        scenes.append(part.scenes + len(names))
+        shifted += int(part.group.max()) + 1 if len(part) else 0
+        names += part.names
+        left_out += part.left_out
+    return Windows(
+        torch.cat([part.positions for part in parts]),
+        torch.cat([part.near for part in parts]),
+        torch.cat([part.there for part in parts]),
+        torch.cat(groups),
+        torch.cat([part.agents for part in parts]),
+        torch.cat(scenes),
+        names,
+        left_out,
+    )

@@ -1,0 +1,73 @@
+"""Whole tracks without a past to be told: decoder, encoder, and what a classifier takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent, Normal
+
+from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.errors import UsageError
+from lebm_trajectories.networks.paths import check_widths, perceptron
+
+__all__ = ["TrackDecoder", "TrackEncoder"]
+
+
+class TrackDecoder(Decoder):
+    """p(x | z): a Gaussian about a track (B, steps, 2) that a perceptron draws.
+
+    Args:
+        latent_dim: d.
+        steps: positions of a track.
+        hidden: widths of the hidden layers.
+        sigma: standard deviation of a coordinate, at first.
+        learn_sigma: learn one for each step.
+
+    Raises:
+        UsageError: for a sigma that is not positive.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        steps: int,
+        hidden: Sequence[int] = (256, 256),
+        sigma: float = 0.25,
+        learn_sigma: bool = True,
+    ) -> None:
+        super().__init__()
+        if not 0 < sigma < math.inf:
+            raise UsageError(f"decoder.sigma must be positive and finite, not {sigma}.")
+        check_widths(hidden)
+        self.latent_dim, self.steps = latent_dim, steps
+        self.net = perceptron(latent_dim, hidden, 2 * steps)
+        log_sigma = torch.full((steps, 1), float(sigma)).log()
+        self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
+        """p(x | z), batch shape (B,), event shape (steps, 2)."""
+        mean = self.net(z).unflatten(1, (self.steps, 2))
+        sigma = self.log_sigma.exp().expand_as(mean)
+        return Independent(Normal(mean, sigma, validate_args=False), 2)
+
+
+class TrackEncoder(Encoder):
+    """q(z | x), a perceptron.
+
+    Args:
+        latent_dim: d.
+        steps: positions of a track.
+        hidden: widths of the hidden layers.
+    """
+
+    def __init__(self, latent_dim: int, steps: int, hidden: Sequence[int] = (256, 256)) -> None:
+        super().__init__()
+        check_widths(hidden)
+        self.latent_dim = latent_dim
+        self.net = perceptron(2 * steps, hidden, 2 * latent_dim)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
+        return gaussian_code(self.net(x.flatten(1)))
