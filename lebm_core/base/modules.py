@@ -1,4 +1,4 @@
-"""Modules that remember their constructor arguments, and switches for a scope."""
+"""Parts that remember their constructor arguments, and switches for a scope."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 
-__all__ = ["Component", "device_of", "frozen"]
+__all__ = ["Component", "Configured", "device_of", "frozen"]
 
 
-class Component(nn.Module):
-    """A module that remembers the arguments it was made with, so that a model can be rebuilt.
+class Configured:
+    """A part that remembers the arguments it was made with, so that it can be made again.
 
-    `options` holds them by name, defaults included; they must be plain JSON values.
+    `options` holds them by name, defaults included: plain JSON values, or other parts.
     """
 
     options: dict[str, Any]
@@ -30,17 +30,28 @@ class Component(nn.Module):
         signature = inspect.signature(make)
 
         @functools.wraps(make)
-        def __init__(self: Component, *args: Any, **kw: Any) -> None:
+        def __init__(self: Configured, *args: Any, **kw: Any) -> None:
             if "options" not in self.__dict__:  # the outermost class's arguments rebuild it
                 bound = signature.bind(self, *args, **kw)
                 bound.apply_defaults()
                 values = dict(list(bound.arguments.items())[1:])
+                for name, parameter in signature.parameters.items():
+                    if parameter.kind is parameter.VAR_KEYWORD:  # stand by their own names
+                        values |= values.pop(name, {})
                 self.__dict__["options"] = {
                     k: list(v) if isinstance(v, tuple) else v for k, v in values.items()
                 }
             make(self, *args, **kw)
 
         cls.__init__ = __init__  # type: ignore[assignment,method-assign]
+
+    def replaced(self, **options: Any) -> Self:
+        """A new part of the same class with some options changed."""
+        return type(self)(**{**self.options, **options})
+
+
+class Component(Configured, nn.Module):
+    """A module that remembers its constructor's arguments: saved and rebuilt from them."""
 
 
 @contextmanager

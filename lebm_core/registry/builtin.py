@@ -1,4 +1,4 @@
-"""What lebm itself registers, through the hooks that every plugin uses."""
+"""The parts that lebm itself registers, through the hooks that every plugin uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,32 @@ from importlib.resources import files
 
 from lebm_core.registry.hookspecs import Register, hookimpl
 
-__all__ = []
+__all__: list[str] = []
+
+
+@hookimpl
+def lebm_register_models(register: Register) -> None:
+    register("latent-ebm", "lebm_core.models.latent_ebm:LatentEBM")
+
+
+@hookimpl
+def lebm_register_priors(register: Register) -> None:
+    register("gaussian", "lebm_core.priors.gaussian:GaussianPrior", "f = 0")
+    register("ebm", "lebm_core.priors.ebm:EBMPrior")
+    register("coupled", "lebm_core.priors.coupled:CoupledPrior")
+    register("mixture", "lebm_core.baselines.mixture:MixturePrior")
+    register("second-stage", "lebm_core.baselines.second_stage:SecondStagePrior")
+
+
+@hookimpl
+def lebm_register_energies(register: Register) -> None:
+    register("mlp", "lebm_core.priors.energy:MLP")
+
+
+@hookimpl
+def lebm_register_samplers(register: Register) -> None:
+    register("langevin", "lebm_core.chains.samplers:Langevin")
+    register("mala", "lebm_core.chains.samplers:MALA")
 
 
 @hookimpl
@@ -20,8 +45,41 @@ def lebm_register_encoders(register: Register) -> None:
 
 
 @hookimpl
+def lebm_register_inference(register: Register) -> None:
+    register("short-run", "lebm_core.latent.chains:ShortRun")
+    register("persistent", "lebm_core.latent.chains:Persistent")
+    register("amortized", "lebm_core.latent.amortized:Amortized")
+    register("amortized-refined", "lebm_core.latent.amortized:AmortizedRefined")
+
+
+@hookimpl
+def lebm_register_learning_rules(register: Register) -> None:
+    register("two-part", "lebm_core.learning.two_part:TwoPart")
+    register("decoder.variational", "lebm_core.learning.variational:Variational")
+    register("decoder.mcmc", "lebm_core.learning.mcmc:MCMC")
+    register("decoder.autoencoder", "lebm_core.baselines.autoencoder:Autoencoder")
+    register("prior.density-ratio", "lebm_core.learning.density_ratio:DensityRatio")
+    register("prior.short-run", "lebm_core.learning.contrastive:ShortRunChains")
+    register("prior.persistent", "lebm_core.learning.contrastive:PersistentChains")
+    register("prior.none", "lebm_core.baselines.no_tilt:NoTilt")
+
+
+@hookimpl
 def lebm_register_metrics(register: Register) -> None:
     register("labels.accuracy", "lebm_core.evaluation.accuracy:accuracy")
+
+
+@hookimpl
+def lebm_register_baselines(register: Register) -> None:
+    classifiers = "lebm_core.baselines.classifiers"
+    register("logistic", f"{classifiers}:logistic", "logistic regression on x, labels alone")
+    register("self_training", f"{classifiers}:self_training", "self-training on x")
+    register("spreading", f"{classifiers}:spreading", "label spreading on x")
+
+
+@hookimpl
+def lebm_register_controls(register: Register) -> None:
+    register("y", "lebm_core.control.syntax:class_control", "the class")
 
 
 @hookimpl

@@ -20,7 +20,24 @@ from lebm_core.registry.extras import extra_of
 
 __all__ = ["KINDS", "Plugin", "Registration", "Registry", "registry"]
 
-KINDS = ("decoders", "encoders", "inputs", "datasets", "metrics", "recipes", "commands")
+KINDS = (
+    "models",
+    "priors",
+    "energies",
+    "samplers",
+    "decoders",
+    "encoders",
+    "inference",
+    "learning_rules",
+    "adapters",
+    "datasets",
+    "metrics",
+    "figures",
+    "baselines",
+    "controls",
+    "recipes",
+    "commands",
+)
 LIMIT = "LEBM_LOAD_PLUGINS"
 CORE = "lebm"
 
@@ -114,6 +131,10 @@ class Registry:
             raise UsageError(f'There is no "{name}" among the {kind}.{near} Known: {known}{hint}.')
         return names[name]
 
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of parts, `KINDS`."""
+        return KINDS
+
     def names(self, kind: str) -> list[str]:
         """The registered names of a kind (one of `KINDS`), sorted."""
         return sorted(self._found[kind])
@@ -161,7 +182,7 @@ class Registry:
                 value, f"{hookspecs.PROJECT}_impl"
             ):
                 raise UsageError(
-                    f"{hook} is not marked with @lebm_core.registry.hookspecs.hookimpl."
+                    f"{hook} is not marked with @lebm_core.hookimpl."
                 )
         others = [plugin for plugin in self._hooks.get_plugins() if plugin is not module]
         for kind in KINDS:

@@ -10,7 +10,7 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
-    "lebm_register_inputs",
+    "lebm_register_adapters",
     "lebm_register_metrics",
 ]
 
@@ -31,7 +31,7 @@ def lebm_register_encoders(register: Register) -> None:
 
 
 @hookimpl
-def lebm_register_inputs(register: Register) -> None:
+def lebm_register_adapters(register: Register) -> None:
     """Arrays of images."""
     register("images.conv", "lebm_images.data.adapters:ImageInputs")
     register("images.deconv", "lebm_images.data.adapters:ImageInputs")

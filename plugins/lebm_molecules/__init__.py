@@ -13,7 +13,7 @@ __all__ = [
     "lebm_register_commands",
     "lebm_register_datasets",
     "lebm_register_decoders",
-    "lebm_register_inputs",
+    "lebm_register_adapters",
     "lebm_register_metrics",
 ]
 
@@ -35,7 +35,7 @@ def lebm_register_decoders(register: Register) -> None:
 
 
 @hookimpl
-def lebm_register_inputs(register: Register) -> None:
+def lebm_register_adapters(register: Register) -> None:
     """Lists of SMILES, for `LatentEBMClassifier`."""
     register("molecules", "lebm_molecules.data.adapters:MoleculeInputs")
 

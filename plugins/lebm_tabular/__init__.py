@@ -10,7 +10,7 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
-    "lebm_register_inputs",
+    "lebm_register_adapters",
     "lebm_register_metrics",
 ]
 
@@ -35,7 +35,7 @@ def lebm_register_encoders(register: Register) -> None:
 
 
 @hookimpl
-def lebm_register_inputs(register: Register) -> None:
+def lebm_register_adapters(register: Register) -> None:
     """Matrices of numbers, and of counts of words."""
     register("tabular", "lebm_tabular.data.adapters:TabularInputs")
     register("tabular.bag", "lebm_tabular.data.adapters:BagInputs")

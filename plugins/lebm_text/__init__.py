@@ -12,7 +12,7 @@ import pluggy
 __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
-    "lebm_register_inputs",
+    "lebm_register_adapters",
     "lebm_register_metrics",
 ]
 
@@ -41,7 +41,7 @@ def lebm_register_decoders(register: Register) -> None:
 
 
 @hookimpl
-def lebm_register_inputs(register: Register) -> None:
+def lebm_register_adapters(register: Register) -> None:
     """Texts, as words in their order or as counts of words."""
     register("text.lstm", "lebm_text.data.adapters:TextInputs")
     register("text.bag", "lebm_text.data.adapters:BagInputs")

@@ -13,7 +13,7 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
-    "lebm_register_inputs",
+    "lebm_register_adapters",
     "lebm_register_metrics",
 ]
 
@@ -36,7 +36,7 @@ def lebm_register_encoders(register: Register) -> None:
 
 
 @hookimpl
-def lebm_register_inputs(register: Register) -> None:
+def lebm_register_adapters(register: Register) -> None:
     """Arrays of whole tracks, for `LatentEBMClassifier`."""
     register("trajectories", "lebm_trajectories.data.adapters:TrackInputs")
 
