@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
 from torch import nn
 
-__all__ = ["Component", "Configured", "device_of", "frozen"]
+__all__ = ["Component", "Configured", "accept_context", "device_of", "frozen"]
 
 
 class Configured:
@@ -39,7 +39,9 @@ class Configured:
                     if parameter.kind is parameter.VAR_KEYWORD:  # stand by their own names
                         values |= values.pop(name, {})
                 self.__dict__["options"] = {
-                    k: list(v) if isinstance(v, tuple) else v for k, v in values.items()
+                    k: list(v) if isinstance(v, tuple) else v
+                    for k, v in values.items()
+                    if not k.startswith("_")
                 }
             make(self, *args, **kw)
 
@@ -83,3 +85,26 @@ def device_of(module: nn.Module) -> torch.device:
     for tensor in (*module.parameters(), *module.buffers()):
         return tensor.device
     return torch.device("cpu")
+
+
+def accept_context(cls: type, *methods: str) -> None:
+    """Let methods that a class defines without a parameter `context` be called with one.
+
+    A conditioned prior may stand beside a decoder that does not see the context.
+    """
+    for name in methods:
+        method = cls.__dict__.get(name)
+        if method is None:
+            continue
+        parameters = inspect.signature(method).parameters
+        if "context" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            continue
+        setattr(cls, name, _without_context(method, len(parameters)))
+
+
+def _without_context(method: Callable[..., Any], taken: int) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def called(*args: Any, context: Any = None, **kw: Any) -> Any:
+        return method(*args[:taken], **kw)
+
+    return called

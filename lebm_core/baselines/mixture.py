@@ -36,7 +36,7 @@ class MixturePrior(Prior):
     normalised = True
     fitted_to = "means"
 
-    def __init__(self, latent_dim: int, components: int = 10) -> None:
+    def __init__(self, latent_dim: int = 32, components: int = 10) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.register_buffer("weights", torch.full((components,), 1 / components))
@@ -80,8 +80,7 @@ class MixturePrior(Prior):
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        if y is not None:
-            raise UsageError("A mixture prior has no classes: sample it without y.")
+        self.refuse_classes(y)
         u = uniform((n,), self.means, generator)
         component = torch.searchsorted(self.weights.cumsum(0), u).clamp(max=len(self.weights) - 1)
         noise = self.draw_reference(n, generator)

@@ -34,7 +34,7 @@ class SecondStagePrior(Prior):
 
     fitted_to = "draws"
 
-    def __init__(self, latent_dim: int, hidden: Sequence[int] = (200, 200)) -> None:
+    def __init__(self, latent_dim: int = 32, hidden: Sequence[int] = (200, 200)) -> None:
         super().__init__()
         check_sizes(latent_dim, 1.0)
         self.latent_dim = latent_dim
@@ -115,8 +115,7 @@ class SecondStagePrior(Prior):
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        if y is not None:
-            raise UsageError("A second-stage prior has no classes: sample it without y.")
+        self.refuse_classes(y)
         u = self.draw_reference(n, generator)
         if not bool(self.fitted):
             return u

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -20,7 +18,6 @@ def annealed_log_weights(
     temperatures: int,
     step_size: float,
     generator: torch.Generator | None,
-    fold: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """AIS log weights (B,) from `start`, normalised, to exp(start + change), unnormalised.
 
@@ -40,7 +37,6 @@ def annealed_log_weights(
                 step_size=step_size,
                 adjust=True,
                 generator=generator,
-                fold=fold,
                 name="annealed chain",
             )
     return log_weights

@@ -8,19 +8,17 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["ClosedForm", "LogDensity", "Total", "value_and_gradient"]
+__all__ = ["ClosedForm", "FusedTarget", "LogDensity", "Total", "value_and_gradient"]
 
+# A target may also say `fold`, which maps z back into a bounded support, and `label`, what
+# messages call its chain.
 LogDensity = Callable[[Tensor], Tensor]
+Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
 
 
 @runtime_checkable
 class ClosedForm(Protocol):
-    """A log-density that knows its gradient without autograd.
-
-    It may also have `gradient(z)`, the gradient alone where that is cheaper, and beside it
-    `leap(half, rows)`: a whole step (z, push) -> z + half * gradient(z) + push for `rows` states,
-    or None.
-    """
+    """A log-density that knows its gradient without autograd."""
 
     def __call__(self, z: Tensor) -> Tensor:
         """log p(z), (B, d) -> (B,), differentiable."""
@@ -29,11 +27,29 @@ class ClosedForm(Protocol):
         """log p(z), (B,), and its gradient, (B, d); neither is part of a graph."""
 
 
-class Total:
-    """The sum of log-densities, each of which may know its gradient in closed form."""
+@runtime_checkable
+class FusedTarget(ClosedForm, Protocol):
+    """A closed form whose gradient alone is cheaper, and that may fuse a whole Langevin step."""
 
-    def __init__(self, *parts: LogDensity) -> None:
-        self.parts = parts
+    def gradient(self, z: Tensor) -> Tensor:
+        """The gradient of log p, (B, d)."""
+
+    def fused_step(self, half: float, rows: int) -> Step | None:
+        """(z, noise) -> z + half * gradient(z) + noise for `rows` states, or None."""
+
+
+class Total:
+    """The sum of log-densities, each of which may know its gradient in closed form.
+
+    Args:
+        parts: the summands; the support is that of the first bounded one.
+        label: what messages call a chain on it.
+    """
+
+    def __init__(self, *parts: LogDensity, label: str = "chain") -> None:
+        self.parts, self.label = parts, label
+        folds = [getattr(part, "fold", None) for part in parts]
+        self.fold = next((fold for fold in folds if fold is not None), None)
 
     def __call__(self, z: Tensor) -> Tensor:
         return torch.stack([part(z) for part in self.parts]).sum(0)

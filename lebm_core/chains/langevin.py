@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.randomness import normal_like, standard_normal, uniform
-from lebm_core.chains.densities import ClosedForm, LogDensity, value_and_gradient
+from lebm_core.chains.densities import FusedTarget, LogDensity, Step, value_and_gradient
 from lebm_core.chains.trace import Chain
 from lebm_core.errors import DivergenceError, UsageError
 
 __all__ = ["langevin"]
-Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
+
 CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes a GPU wait
 
 
@@ -36,7 +36,7 @@ def langevin(
     limit: float = 1e4,
     name: str = "chain",
 ) -> Tensor:
-    """Runs a Langevin chain from `z` and returns where it ends.
+    """Run a Langevin chain from `z`; returns its last state, (B, d).
 
     Args:
         log_prob: log-density up to a constant, (B, d) -> (B,).
@@ -65,17 +65,15 @@ def langevin(
     if adjust and noise != 1.0:
         raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
     z = z.detach()
-    watch = _Watch(steps, step_size, limit, name)
+    check = DivergenceCheck(steps, step_size, limit, name)
     if not adjust and trace is None:
-        if not isinstance(log_prob, ClosedForm) or not hasattr(log_prob, "gradient"):
-            gradient_of = lambda z: value_and_gradient(log_prob, z)[1]  # noqa: E731
-            step_of = _step(gradient_of, 0.5 * step_size**2)
-            return _without_values(step_of, z, step_size * noise, generator, fold, watch)
+        half = 0.5 * step_size**2
+        if not isinstance(log_prob, FusedTarget):
+            step_of = _step(lambda z: value_and_gradient(log_prob, z)[1], half)
+            return _without_values(step_of, z, step_size * noise, generator, fold, check)
         with torch.inference_mode():  # a closed form needs no graph, nor torch's account of one
-            half = 0.5 * step_size**2
-            leap = log_prob.leap(half, len(z)) if hasattr(log_prob, "leap") else None
-            step_of = _step(log_prob.gradient, half) if leap is None else leap
-            z = _without_values(step_of, z, step_size * noise, generator, fold, watch)
+            step_of = log_prob.fused_step(half, len(z)) or _step(log_prob.gradient, half)
+            z = _without_values(step_of, z, step_size * noise, generator, fold, check)
         return z.clone()  # which may enter a graph again
     half, spread = 0.5 * step_size**2, step_size * noise
     value, gradient = value_and_gradient(log_prob, z) if steps else (z, z)
@@ -98,16 +96,16 @@ def langevin(
                 accept = torch.full_like(accept, torch.nan)
             _record(trace, step, z, value, gradient, proposal, accept)
         z, value, gradient = proposal, new_value, new_gradient
-        watch(step, z)
+        check(step, z)
     if trace is not None and (steps in trace.keep):
         trace.states[steps] = z.detach().cpu()
     return z
 
 
 def _step(gradient: Callable[[Tensor], Tensor], half: float) -> Step:
-    def step(z: Tensor, push: Tensor | None) -> Tensor:
+    def step(z: Tensor, eps: Tensor | None) -> Tensor:
         moved = torch.add(z, gradient(z), alpha=half)
-        return moved if push is None else moved.add_(push)
+        return moved if eps is None else moved.add_(eps)
 
     return step
 
@@ -118,19 +116,19 @@ def _without_values(
     spread: float,
     generator: torch.Generator | None,
     fold: Callable[[Tensor], Tensor] | None,
-    watch: _Watch,
+    check: DivergenceCheck,
 ) -> Tensor:
     """The chain where nobody asks for log p: no step is rejected, and there is no trace."""
-    pushes: list[Tensor] = []
-    for step in range(watch.steps):
-        if spread and not pushes:  # for several steps at once: one large draw is the quicker
-            ahead = min(CHECK_EVERY, watch.steps - step)
+    noises: list[Tensor] = []
+    for step in range(check.steps):
+        if spread and not noises:  # for several steps at once: one large draw is the quicker
+            ahead = min(CHECK_EVERY, check.steps - step)
             drawn = standard_normal((ahead, *z.shape), z, generator).mul_(spread)
-            pushes = list(drawn.unbind(0))
-        z = step_of(z, pushes.pop(0) if pushes else None)
+            noises = list(drawn.unbind(0))
+        z = step_of(z, noises.pop(0) if noises else None)
         if fold is not None:
             z = fold(z)
-        watch(step, z)
+        check(step, z)
     return z
 
 
@@ -168,7 +166,7 @@ def _record(
         trace.states[step] = z.cpu()
 
 
-class _Watch:
+class DivergenceCheck:
     """Looks at every tenth state of a chain; where it is bad, finds the first that was."""
 
     def __init__(self, steps: int, step_size: float, limit: float, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a sample shall be: energies g(z) to be added to a prior's tilt, each with a strength.
+"""Control energies g(z), added to a prior's log-tilt with a weight.
 
 The density is proportional to exp(f(z) + sum_k strength_k g_k(z)) p0(z). At strength 1 a g that is
 the log-probability of an event given z makes this Bayes' rule: the prior, given the event. Several
@@ -14,14 +14,11 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from lebm_core.control.heads import PropertyHead
 from lebm_core.errors import UsageError, did_you_mean
-
-if TYPE_CHECKING:
-    from lebm_core.control.heads import PropertyHead
 
 __all__ = ["ClassIs", "Control", "Function", "Not", "Property", "Term", "class_id"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,19 +11,18 @@ from torch.distributions import Distribution
 from lebm_core.base.modules import frozen
 from lebm_core.base.randomness import randint, uniform
 from lebm_core.chains.densities import LogDensity, Total
-from lebm_core.chains.smc import Annealed, anneal
+from lebm_core.chains.samplers import option_of
+from lebm_core.chains.smc import SMCResult, smc
 from lebm_core.control.controls import Control
-from lebm_core.control.targets import ClassTilt, Weighted, energy_of
+from lebm_core.control.heads import PropertyHead
+from lebm_core.control.targets import ClassReadout, ClassTerms, Weighted, energy_of
 from lebm_core.errors import UsageError
 from lebm_core.priors.base import Prior
-from lebm_core.priors.ebm import EBMPrior
-
-if TYPE_CHECKING:
-    from lebm_core.control.heads import PropertyHead
+from lebm_core.priors.tilt_target import ReadsLogits
 
 __all__ = ["ControlledPrior"]
 
-POOL, SPARE = 500, 2  # draws that are annealed together: at least so many, and for each one asked
+POOL, SPARE = 500, 2  # draws that are tempered together: at least so many, and for each one asked
 FOR_CONTEXT = 32  # and for each context, whose draws are its own
 
 
@@ -61,14 +59,9 @@ class ControlledPrior(Prior):
         self.prior = prior
         self.latent_dim, self.context_dim = prior.latent_dim, prior.context_dim
         self.uniform_reference = prior.uniform_reference
-        self.step_size: float = getattr(prior, "step_size", 0.4)
-        self.steps: int = getattr(prior, "steps", 60)
-
-    @property
-    def std(self) -> Tensor:
-        """Of the reference."""
-        found: Tensor = self.prior.std  # type: ignore[assignment]
-        return found
+        self.sampler = prior.sampler
+        self.step_size: float = option_of(prior.sampler, "step_size", 0.4)
+        self.steps: int = option_of(prior.sampler, "steps", 60)
 
     @property
     def reference(self) -> Distribution:
@@ -89,11 +82,11 @@ class ControlledPrior(Prior):
     def change(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """sum_k strength_k g_k(z), (B,)."""
         total = z.new_zeros(len(z))
-        for term, g in zip(self.terms, self.energies(z, context), strict=True):
+        for term, g in zip(self.terms, self.control_terms(z, context), strict=True):
             total = total + term.strength * g
         return total
 
-    def energies(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
+    def control_terms(self, z: Tensor, context: Tensor | None = None) -> list[Tensor]:
         """g_k(z) of each control in turn, (B,) each."""
         found = []
         log_p: Tensor | None = None
@@ -113,16 +106,17 @@ class ControlledPrior(Prior):
         """The log-density with every strength times beta: closed forms where there are some."""
         known = [(t.classes, beta * t.strength) for t in self.terms if t.classes and beta]
         others = [(t, beta * t.strength) for t in self.terms if t.energy is not None and beta]
-        base: LogDensity
-        if known:
-            assert isinstance(self.prior, EBMPrior)  # no other has classes
-            base = ClassTilt(self.prior, context, known)
-        else:
+        if not known:
             base = self.prior.target(None, context)
-        return Total(base, *(Weighted(term, strength, context) for term, strength in others))
+        elif isinstance(self.prior, ReadsLogits):
+            base = self.prior.readout_target(ClassReadout(known), context)
+        else:  # a coupled prior of a plugin: its logits, by autograd
+            base = Total(self.prior.target(None, context), ClassTerms(self.prior, known, context))
+        weighted = (Weighted(term, strength, context) for term, strength in others)
+        return Total(base, *weighted, label="controlled chain")
 
     @torch.no_grad()
-    def annealed(
+    def smc(
         self,
         n: int,
         *,
@@ -130,7 +124,7 @@ class ControlledPrior(Prior):
         start: Tensor | None = None,
         steps: int | None = None,
         generator: torch.Generator | None = None,
-    ) -> Annealed:
+    ) -> SMCResult:
         """n draws from the prior itself, moved under the controls; see `lebm_core.chains.smc`.
 
         Args:
@@ -148,7 +142,7 @@ class ControlledPrior(Prior):
         with frozen(self.prior):
             if start is None:
                 start = self.prior.sample(total, context=given, generator=generator)
-            return anneal(
+            return smc(
                 start,
                 lambda beta: self.at(beta, given),
                 lambda z: self.change(z, given),
@@ -167,7 +161,7 @@ class ControlledPrior(Prior):
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """n draws of z, (n, d), chosen out of a pool that is annealed together."""
+        """n draws of z, (n, d), chosen out of a pool that is tempered together."""
         if y is not None:
             raise UsageError("A controlled prior takes classes as controls, ClassIs(...), not y.")
         if not self.terms:
@@ -177,8 +171,8 @@ class ControlledPrior(Prior):
                 raise UsageError(
                     f"n = {n} samples need as many rows of context, not {len(context)}."
                 )
-            z = self.annealed(FOR_CONTEXT, context=context, generator=generator).z
+            z = self.smc(FOR_CONTEXT, context=context, generator=generator).z
             one = randint(FOR_CONTEXT, n, z, generator)  # taken again, they lie in an order
             return z.reshape(n, FOR_CONTEXT, -1)[torch.arange(n, device=z.device), one]
-        pool = self.annealed(max(POOL, SPARE * n), generator=generator).z
+        pool = self.smc(max(POOL, SPARE * n), generator=generator).z
         return pool[uniform((len(pool),), pool, generator).argsort()[:n]]

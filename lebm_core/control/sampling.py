@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lebm_core.control.controls import ClassIs, Control, class_id
+from lebm_core.control.heads import PropertyHead
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.errors import UsageError
 from lebm_core.priors.base import Prior
-
-if TYPE_CHECKING:
-    from lebm_core.control.heads import PropertyHead
 
 __all__ = ["Classes", "draw_codes"]
 

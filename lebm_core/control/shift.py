@@ -82,8 +82,8 @@ class ControlShift:
         if self.refused:
             lines.append(f"KL and log Z: refused: {self.refused}")
         else:
-            lines.append(f"KL from the prior: {_said(self.cost)} nats")
-            lines.append(f"log Z ratio: {_said(self.annealed)} nats")
+            lines.append(f"KL from the prior: {_format(self.cost)} nats")
+            lines.append(f"log Z ratio: {_format(self.annealed)} nats")
         return "\n".join(lines)
 
 
@@ -126,10 +126,8 @@ def control_shift(
     prior, size = controlled.prior, n // RUNS
     steps, befores, afters, ratios = controlled.steps, [], [], []
     for _ in range(RUNS):
-        still = ControlledPrior(prior, []).annealed(size, context=context, generator=generator).z
-        found = controlled.annealed(
-            size, context=context, start=still, steps=steps, generator=generator
-        )
+        still = ControlledPrior(prior, []).smc(size, context=context, generator=generator).z
+        found = controlled.smc(size, context=context, start=still, steps=steps, generator=generator)
         befores.append(still.unflatten(0, (-1, size)))
         afters.append(found.z.unflatten(0, (-1, size)))
         ratios.append(found.log_ratio)
@@ -142,7 +140,10 @@ def control_shift(
     costs = gained.T - torch.stack(ratios)
     cost = Estimate(costs.mean(0), costs.std(0) / RUNS**0.5, None, "annealing", n)
     (f, *each), (f_after, *each_after) = (
-        [prior.log_tilt(z.flatten(0, 1), None, given), *controlled.energies(z.flatten(0, 1), given)]
+        [
+            prior.log_tilt(z.flatten(0, 1), None, given),
+            *controlled.control_terms(z.flatten(0, 1), given),
+        ]
         for z in (before, after)
     )
     terms = [
@@ -169,19 +170,19 @@ def _refused(annealed: Estimate, weighted: Estimate) -> str:
     error = float(annealed.standard_error)
     if not error <= AGREEMENT:
         return (
-            f"log Z by annealing is {_said(annealed)}: an error above {AGREEMENT:g} nats carries "
-            "no figure; more draws narrow it."
+            f"log Z by annealing is {_format(annealed)}; its standard error exceeds {AGREEMENT:g} "
+            "nats, so it is not reported. Increase n."
         )
     apart = abs(float(annealed) - float(weighted))
     both = float((annealed.standard_error**2 + weighted.standard_error**2).sqrt())
     enough = weighted.ess is not None and float(weighted.ess) >= LEAST_ESS
     if enough and apart > max(AGREEMENT, 4.5 * both):
         return (
-            f"log Z is {_said(annealed)} by annealing and {_said(weighted)} by importance weights: "
-            "they disagree."
+            f"log Z is {_format(annealed)} by annealing and {_format(weighted)} by importance "
+            "weights: they disagree."
         )
     return ""
 
 
-def _said(estimate: Estimate) -> str:
+def _format(estimate: Estimate) -> str:
     return f"{float(estimate):.2f} ± {float(estimate.standard_error):.2f}"

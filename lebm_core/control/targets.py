@@ -1,4 +1,4 @@
-"""The log-density that a chain under controls follows: closed forms where there are some."""
+"""Targets of chains under controls, in closed form where there is one."""
 
 from __future__ import annotations
 
@@ -9,38 +9,52 @@ from torch import Tensor
 
 from lebm_core.control.controls import Term
 from lebm_core.errors import UsageError
-from lebm_core.priors.ebm import EBMPrior
-from lebm_core.priors.tilt_target import TiltTarget
+from lebm_core.priors.base import Coupled
 
-__all__ = ["ClassTilt", "Weighted", "energy_of"]
+__all__ = ["ClassReadout", "ClassTerms", "Weighted", "energy_of"]
 
 
-class ClassTilt(TiltTarget):
-    """f + sum_k strength_k log p(y in classes_k | z) + log p0, all out of one pass for F."""
+class ClassReadout:
+    """f + sum_k w_k log p(y in classes_k | z), all out of one pass for F.
 
-    def __init__(
-        self,
-        prior: EBMPrior,
-        context: Tensor | None,
-        terms: Sequence[tuple[tuple[int, ...], float]],
-    ) -> None:
-        super().__init__(prior, None, context, len(prior.tilts))
+    Args:
+        terms: (classes, weight w) of each control.
+    """
+
+    def __init__(self, terms: Sequence[tuple[tuple[int, ...], float]]) -> None:
         self.terms = terms
 
-    def tilt(self, logits: Tensor) -> Tensor:
+    def value(self, logits: Tensor) -> Tensor:
         f = logits.logsumexp(-1)
         total = f
-        for classes, strength in self.terms:
-            total = total + strength * (logits[:, list(classes)].logsumexp(-1) - f)
+        for classes, weight in self.terms:
+            total = total + weight * (logits[:, list(classes)].logsumexp(-1) - f)
         return total
 
     def slope(self, logits: Tensor) -> Tensor:
         p = logits.softmax(-1)
-        total = p * (1 - sum(strength for _, strength in self.terms))
-        for classes, strength in self.terms:
-            mine = list(classes)
-            total[:, mine] += strength * logits[:, mine].softmax(-1)
+        total = p * (1 - sum(weight for _, weight in self.terms))
+        for classes, weight in self.terms:
+            chosen = list(classes)
+            total[:, chosen] += weight * logits[:, chosen].softmax(-1)
         return total
+
+
+class ClassTerms:
+    """sum_k w_k log p(y in classes_k | z) of any coupled prior, from its logits."""
+
+    def __init__(
+        self,
+        prior: Coupled,
+        terms: Sequence[tuple[tuple[int, ...], float]],
+        context: Tensor | None,
+    ) -> None:
+        self.prior, self.terms, self.context = prior, terms, context
+
+    def __call__(self, z: Tensor) -> Tensor:
+        log_p = self.prior.logits(z, self.context).log_softmax(-1)
+        parts = [w * log_p[:, list(classes)].logsumexp(-1) for classes, w in self.terms]
+        return torch.stack(parts).sum(0)
 
 
 class Weighted:

@@ -6,8 +6,6 @@ Sources: importance sampling, Burda et al., ICLR 2016, arXiv 1509.00519 (eq. 8);
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
@@ -20,16 +18,14 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.evidence.estimate import Estimate, from_log_weights
 from lebm_core.evidence.log_z import checked_log_z
 from lebm_core.latent.inference import posterior_target
-
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.latent.parts import LatentModel
 
 __all__ = ["log_evidence"]
 
 
 @torch.no_grad()
 def log_evidence(
-    model: LatentEBM,
+    model: LatentModel,
     batch: Batch,
     *,
     method: str = "importance",
@@ -96,7 +92,7 @@ def log_evidence(
             log_weights = change(flat)
         else:
             log_weights = annealed_log_weights(
-                flat, start, change, temperatures, step_size, generator, model.prior.fold
+                flat, start, change, temperatures, step_size, generator
             )
         weights.append(log_weights.view(n, k).T)
     raw = from_log_weights(torch.cat(weights), method)
@@ -105,7 +101,7 @@ def log_evidence(
 
 
 def _proposal(
-    model: LatentEBM, batch: Batch, generator: torch.Generator | None, chains: int = 64
+    model: LatentModel, batch: Batch, generator: torch.Generator | None, chains: int = 64
 ) -> Distribution:
     """q(z|x), or a Gaussian with the moments of posterior chains, a fifth wider to cover them."""
     if model.encoder is not None:

@@ -14,11 +14,14 @@ from torch import Tensor
 from lebm_core.base.modules import device_of
 from lebm_core.chains.ais import annealed_log_weights
 from lebm_core.chains.densities import LogDensity
+from lebm_core.chains.samplers import option_of
 from lebm_core.errors import UnsupportedEstimate, UsageError, did_you_mean
 from lebm_core.evidence.estimate import AGREEMENT, LEAST_ESS, Estimate, from_log_weights
 from lebm_core.priors.base import Prior
 
 __all__ = ["checked_log_z", "log_z"]
+
+STEP_SIZE = 0.4  # where the prior has no chain of its own
 
 
 @torch.no_grad()
@@ -66,16 +69,11 @@ def log_z(
     z = prior.draw_reference(n_samples, generator)
     if method == "importance":
         return from_log_weights(torch.cat([tilt(part) for part in z.split(20_000)]), "importance")
-    own: float = getattr(prior, "step_size", 0.4)
+    own: float = option_of(prior.sampler, "step_size", STEP_SIZE)
     log_weights = annealed_log_weights(
-        z,
-        prior.reference.log_prob,
-        tilt,
-        temperatures,
-        own if step_size is None else step_size,
-        generator,
-        prior.fold,
-    )
+        z, prior.reference.log_prob, tilt, temperatures,
+        own if step_size is None else step_size, generator,
+    )  # fmt: skip
     return from_log_weights(log_weights, "ais")
 
 
@@ -121,18 +119,19 @@ def checked_log_z(
         for m, n in (("importance", n_samples), ("ais", min(2_000, max(200, n_samples // 10))))
     ]  # fmt: skip
     first, second = pair
-    said = f"log Z is {float(first):.2f} by importance sampling (effective draws {_ess(first)})" + (
-        f" and {float(second):.2f} by AIS ({_ess(second)})"
+    shown = (
+        f"log Z is {float(first):.2f} by importance sampling (effective draws {_ess(first)})"
+        + (f" and {float(second):.2f} by AIS ({_ess(second)})")
     )
     for each in pair:
         if each.ess is not None and not float(each.ess) >= LEAST_ESS:  # nor NaN
             raise UnsupportedEstimate(
-                f"No likelihood is given: {said}; fewer than {LEAST_ESS:g} effective draws carry "
-                "no figure. Bound the tilt or learn it by density ratio."
+                f"No likelihood is given: {shown}; fewer than {LEAST_ESS:g} effective draws "
+                "carry no figure. Bound the tilt or learn it by density ratio."
             )
     if not abs(float(first) - float(second)) <= AGREEMENT:
         raise UnsupportedEstimate(
-            f"No likelihood is given: {said}; the two disagree by more than {AGREEMENT:g}. More "
+            f"No likelihood is given: {shown}; the two disagree by more than {AGREEMENT:g}. More "
             "draws (n_samples) narrow their errors."
         )
     return first, second

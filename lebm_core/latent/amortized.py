@@ -1,47 +1,55 @@
-"""Inference by the encoder, alone or followed by a chain."""
+"""Inference by the encoder, alone or followed by a posterior chain."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from lebm_core.base.modules import frozen
+from lebm_core.base.modules import Configured, frozen
 from lebm_core.base.randomness import normal_like
+from lebm_core.chains.samplers import Sampler
 from lebm_core.chains.trace import Chain
 from lebm_core.data.dataset import Batch
-from lebm_core.latent.inference import _Chains
-
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.latent.chains import PosteriorChain
+from lebm_core.latent.inference import LatentParts
+from lebm_core.registry.parts import Part, make, table_of
 
 __all__ = ["Amortized", "AmortizedRefined"]
 
+SAMPLER = Part("samplers", "langevin", {"steps": 10, "step_size": 0.1})
 
-class Amortized:
+
+class Amortized(Configured):
     """z ~ q(z | x), or its mean; no chain.
 
     Args:
         mean: return the mean of q instead of a draw.
     """
 
+    needs_encoder = True
+
     def __init__(self, mean: bool = False) -> None:
         self.mean = mean
 
     def __call__(
         self,
-        model: LatentEBM,
+        model: LatentParts,
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
         trace: Chain | None = None,
     ) -> Tensor:
-        with torch.no_grad(), frozen(model.need_encoder("Amortized"), evaluating=True):
-            q: Any = model.need_encoder("Amortized")(batch.x, batch.context)
-            if self.mean:
-                return q.mean  # type: ignore[no-any-return]
-            return q.mean + q.stddev * normal_like(q.mean, generator)  # type: ignore[no-any-return]
+        encoder = model.need_encoder("Amortized")
+        with torch.no_grad(), frozen(encoder, evaluating=True):
+            q = encoder(batch.x, batch.context)
+            mean: Tensor = q.mean
+            return mean if self.mean else mean + q.stddev * normal_like(mean, generator)
+
+    def point(self) -> Amortized:
+        return Amortized(mean=True)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {}
@@ -50,15 +58,24 @@ class Amortized:
         """Nothing is kept between batches."""
 
 
-class AmortizedRefined(_Chains):
-    """A draw of q(z | x), then a short chain on the true posterior."""
+class AmortizedRefined(PosteriorChain):
+    """A draw of q(z | x), then a short chain on the true posterior.
 
-    def __init__(self, steps: int = 10, step_size: float = 0.1, noise: float = 1.0) -> None:
-        super().__init__(steps, step_size, noise)
+    Args:
+        sampler: of the posterior chain, a `Sampler`, or its table.
+    """
+
+    needs_encoder = True
+
+    def __init__(
+        self, sampler: Annotated[Sampler | Mapping[str, Any] | str | None, SAMPLER] = None
+    ) -> None:
+        super().__init__(make(SAMPLER, sampler))
+        self.options["sampler"] = table_of(SAMPLER, self.sampler)
 
     def __call__(
         self,
-        model: LatentEBM,
+        model: LatentParts,
         batch: Batch,
         *,
         generator: torch.Generator | None = None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -11,15 +9,13 @@ from torch.nn.functional import one_hot
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.latent.amortized import Amortized
-
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.latent.parts import LatentModel
 
 __all__ = ["aggregate_codes", "codes_with_classes", "likeliest"]
 
 
 def aggregate_codes(
-    model: LatentEBM,
+    model: LatentModel,
     dataset: Dataset,
     n: int,
     generator: torch.Generator | None = None,
@@ -52,7 +48,7 @@ def aggregate_codes(
 
 @torch.no_grad()
 def codes_with_classes(
-    model: LatentEBM,
+    model: LatentModel,
     dataset: Dataset,
     n: int,
     draws: int,
@@ -65,7 +61,7 @@ def codes_with_classes(
     It is None for a prior without classes. Third is the context of each code, (N, c), or None.
 
     Args:
-        model: its prior is an `EBMPrior`.
+        model: trained.
         dataset: its training split.
         n: examples, at random where there are more.
         draws: codes of each example.
@@ -97,5 +93,5 @@ def codes_with_classes(
 
 
 def likeliest(p: Tensor) -> Tensor:
-    """p (N, C) with all of it on the largest."""
+    """p (N, C) as one-hot rows of its largest entries."""
     return one_hot(p.argmax(1), p.shape[1]).to(p)

@@ -1,17 +1,15 @@
-"""Decoder p(x | z) and encoder q(z | x): what a plugin provides."""
+"""Decoder p(x | z): what a plugin provides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lebm_core.base.modules import Component
-
-if TYPE_CHECKING:
-    from lebm_core.data.dataset import BatchSource
+from lebm_core.base.modules import Component, accept_context
+from lebm_core.data.dataset import BatchSource
 
 __all__ = ["Decoder"]
 
@@ -19,11 +17,17 @@ __all__ = ["Decoder"]
 class Decoder(Component):
     """p(x | z). Subclasses give `forward`; those that can hoist work out of a chain, `likelihood`.
 
+    Either may do without the parameter `context`; it is then left out when there is one.
+
     Attributes:
         latent_dim: dimension d of z.
     """
 
     latent_dim: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        accept_context(cls, "forward", "likelihood")
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Distribution:
         """p(x | z) with batch shape (B,): `.log_prob(x)` is (B,) in nats, `.sample()` draws x.

@@ -8,15 +8,25 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from lebm_core.base.modules import Component
+from lebm_core.base.modules import Component, accept_context
 
 __all__ = ["Encoder", "gaussian_code"]
 
 
 class Encoder(Component):
-    """q(z | x), a diagonal Gaussian."""
+    """q(z | x), a diagonal Gaussian.
+
+    `forward` and `from_embedded` may do without the parameter `context`.
+
+    Attributes:
+        latent_dim: dimension d of z.
+    """
 
     latent_dim: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        accept_context(cls, "forward", "from_embedded")
 
     def forward(self, x: Any, context: Tensor | None = None) -> Independent[Normal]:
         """q(z | x) with batch shape (B,) and event shape (d,); see `gaussian_code`."""
@@ -26,7 +36,7 @@ class Encoder(Component):
     def embed(self, x: Any) -> Any:
         """x as real numbers (B, ...) near which p(y | x) can be smooth; by default x itself.
 
-        An encoder of words gives their embeddings, 0 where there is none, and takes them back in
+        An encoder of tokens gives their embeddings, 0 where there is none, and takes them back in
         `from_embedded` (Miyato et al. 2017, arXiv 1605.07725).
         """
         return x
@@ -44,22 +54,41 @@ class Encoder(Component):
         found: Independent[Normal] = self(embedded, context)
         return found
 
-    def part(
-        self, embedded: Tensor, hidden: float, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """`embed(x)` of which something is hidden at random: its class is to stay the same.
+    def embedded_scale(self, embedded: Tensor, x: Any) -> Tensor:
+        """The length of a perturbation of radius 1, (B, 1), in virtual adversarial training.
 
-        An encoder that knows what else leaves a class as it is, such as another view, may do that.
+        For x itself the radius is a root mean square over its known entries, so this is the square
+        root of their number. For embeddings it is in units of the root mean square length of an
+        example's vectors that are not 0, which no growth of the embedding can escape.
 
         Args:
-            embedded: what `embed` gave, (B, T, E) words or (B, ...) numbers.
-            hidden: share that is set to 0: words, else entries.
+            embedded: what `embed` gave: x, vectors (B, T, E) or weights (B, V).
+            x: the examples.
+        """
+        if embedded is x:
+            return (~embedded.isnan()).flatten(1).sum(1, keepdim=True).sqrt()
+        lengths = embedded.detach()
+        if lengths.ndim > 2:
+            lengths = lengths.flatten(2).norm(dim=2)
+        many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
+        return lengths.norm(dim=1, keepdim=True) / many.sqrt()
+
+    def augment(
+        self, embedded: Tensor, masked: float, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """`embed(x)` with a random augmentation that leaves its class as it is: masking.
+
+        An encoder that knows of others, such as a shifted view, may apply those.
+
+        Args:
+            embedded: what `embed` gave, vectors (B, T, E) or numbers (B, ...).
+            masked: share that is set to 0: of vectors as a whole, else of entries.
             generator: source of all randomness.
         """
         shape = embedded.shape[:2] + (1,) if embedded.dim() == 3 else embedded.shape
         device = embedded.device if generator is None else generator.device
         drawn = torch.rand(shape, generator=generator, device=device).to(embedded.device)
-        return embedded * (drawn >= hidden)
+        return embedded * (drawn >= masked)
 
 
 def gaussian_code(statistics: Tensor, min_log_std: float = -6.0) -> Independent[Normal]:

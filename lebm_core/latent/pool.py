@@ -7,18 +7,22 @@ from torch import Tensor
 
 from lebm_core.base.randomness import randint
 
-__all__ = ["Pool"]
+__all__ = ["CodeBuffer"]
 
 
-class Pool:
-    """The last codes drawn (aggregate posterior): where data-based chains start."""
+class CodeBuffer:
+    """The most recent codes: a running draw of the aggregate posterior.
+
+    Args:
+        size: how many are kept.
+    """
 
     def __init__(self, size: int = 2000) -> None:
         self.size = size
         self.codes: Tensor | None = None
 
     def add(self, z: Tensor) -> None:
-        """Puts codes (B, d) in front and forgets the oldest."""
+        """Put codes (B, d) in front and forget the oldest."""
         z = z.detach()
         known = z if self.codes is None else torch.cat([z, self.codes.to(z.device)])
         self.codes = known[: self.size]
@@ -26,7 +30,7 @@ class Pool:
     def draw(
         self, n: int, device: torch.device, generator: torch.Generator | None
     ) -> Tensor | None:
-        """n codes, with replacement, (n, d) on `device`; None while the pool is empty."""
+        """n codes, with replacement, (n, d) on `device`; None while the buffer is empty."""
         if self.codes is None:
             return None
         return self.codes[randint(len(self.codes), n, self.codes, generator)].to(device)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -16,19 +15,21 @@ from torch import Tensor, nn
 from lebm_core.control.heads import PropertyHeads
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.errors import UsageError
-from lebm_core.latent import build as _inference
-from lebm_core.learning.options import InferenceOptions
-from lebm_core.registry.registry import registry
+from lebm_core.latent.decoder import Decoder
+from lebm_core.latent.encoder import Encoder
+from lebm_core.latent.parts import LatentModel
+from lebm_core.registry.parts import Part, describe, make
 
-if TYPE_CHECKING:
-    from lebm_core.base.modules import Component
-    from lebm_core.latent.decoder import Decoder
-    from lebm_core.latent.encoder import Encoder
-    from lebm_core.models.latent_ebm import LatentEBM
+__all__ = ["PARTS", "HubModel"]
 
-__all__ = ["HubModel"]
-
-CONFIG, WEIGHTS, FORMAT = "config.json", "model.safetensors", 1
+# The parts of a latent model, in the order of its constructor.
+PARTS = {
+    "prior": Part("priors", "ebm"),
+    "decoder": Part("decoders"),
+    "encoder": Part("encoders", optional=True),
+    "inference": Part("inference", "amortized"),
+}
+CONFIG, WEIGHTS, FORMAT = "config.json", "model.safetensors", 2
 KEY = "lebm"  # of the configuration: what else a hub writes there is not ours
 
 
@@ -36,23 +37,20 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
     """`save_pretrained`, `from_pretrained` and `push_to_hub` of `LatentEBM`."""
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        model: LatentEBM = self  # type: ignore[assignment]
+        model: LatentModel = self  # type: ignore[assignment]
         if isinstance(model.prior, ControlledPrior):
             raise UsageError(
                 "A controlled prior is not saved: save the model that it was made from, and give "
                 "the controls when it is sampled."
             )
-        parts = {
-            "prior": _describe(model.prior, "priors"),
-            "decoder": _describe(model.decoder, "decoders"),
-            "encoder": None if model.encoder is None else _describe(model.encoder, "encoders"),
-            "inference": asdict(_inference.options_of(model.inference)),
-            "classes": list(model.classes),
-            "heads": model.heads.options,
-            "format": FORMAT,
+        config: dict[str, Any] = {
+            name: None if part is None else describe(part, PARTS[name].kind)
+            for name, part in ((name, getattr(model, name)) for name in PARTS)
         }
+        heads: PropertyHeads = model.heads  # type: ignore[assignment]
+        config |= {"classes": list(model.classes), "heads": heads.options, "format": FORMAT}
         save_file(_weights(model), str(save_directory / WEIGHTS))
-        (save_directory / CONFIG).write_text(json.dumps({KEY: parts}, indent=2) + "\n")
+        (save_directory / CONFIG).write_text(json.dumps({KEY: config}, indent=2) + "\n")
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -67,7 +65,7 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
         map_location: str = "cpu",
         decoder: Decoder | None = None,
         encoder: Encoder | None = None,
-    ) -> LatentEBM:
+    ) -> Self:
         """Reads a folder or a hub repository; the model is in evaluation mode.
 
         This stands in the mixin's place, which would pass the configuration on to `__init__`.
@@ -105,25 +103,24 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
                     f'"{model_id}" is neither a folder with a model nor a hub id that can be '
                     f"reached ({type(error).__name__})."
                 ) from error
-        return _load(folder, map_location, decoder, encoder)
+        found: Self = _load(cls, folder, map_location, decoder, encoder)
+        return found
 
 
-def _load(folder: Path, device: str, decoder: Decoder | None, encoder: Encoder | None) -> LatentEBM:
-    from lebm_core.models.latent_ebm import LatentEBM
-
+def _load(
+    cls: type[Any], folder: Path, device: str, decoder: Decoder | None, encoder: Encoder | None
+) -> Any:
     config = folder / CONFIG
     try:
-        parts = json.loads(config.read_text())[KEY]
-        if parts["format"] != FORMAT:
-            raise UsageError(f"{config} has format {parts['format']}; this version reads {FORMAT}.")
-        model = LatentEBM(
-            _rebuild(parts["prior"], "priors"),
-            decoder or _rebuild(parts["decoder"], "decoders"),
-            encoder or (_rebuild(parts["encoder"], "encoders") if parts["encoder"] else None),
-            _inference.build_inference(InferenceOptions(**parts["inference"])),
-        )
-        model.classes = tuple(map(str, parts.get("classes", ())))
-        model.heads = PropertyHeads(parts.get("heads"))
+        described = json.loads(config.read_text())[KEY]
+        if described["format"] != FORMAT:
+            raise UsageError(
+                f"{config} has format {described['format']}; this version reads {FORMAT}."
+            )
+        given = {"decoder": decoder, "encoder": encoder}
+        model: Any = cls(**{name: given.get(name) or _rebuild(described, name) for name in PARTS})
+        model.classes = tuple(map(str, described.get("classes", ())))
+        model.heads = PropertyHeads(described.get("heads"))
         model.cpu()  # load_model minds the one storage of an LSTM on a GPU as well
         load_model(model, str(folder / WEIGHTS))
     except FileNotFoundError as error:
@@ -136,6 +133,18 @@ def _load(folder: Path, device: str, decoder: Decoder | None, encoder: Encoder |
     return model.to(device).eval()
 
 
+def _rebuild(described: dict[str, Any], name: str) -> Any:
+    table = described[name]
+    if table is None:
+        return None
+    if table["name"] is None:
+        raise UsageError(
+            f"The {name} {table['class']} is registered by no plugin: make it yourself and pass "
+            f"it, from_pretrained(..., {name}=...)."
+        )
+    return make(PARTS[name], table)
+
+
 def _weights(model: nn.Module) -> dict[str, Tensor]:
     """The state, each tensor by itself: a GPU keeps the weights of an LSTM in one storage.
 
@@ -144,35 +153,3 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     once = {name for part in (model.named_parameters(), model.named_buffers()) for name, _ in part}
     state = model.state_dict()
     return {name: state[name].cpu().contiguous() for name in state if name in once}
-
-
-def _describe(part: Component, kind: str) -> dict[str, Any]:
-    """The registered name of a part's class (None where no plugin registers it) and its options."""
-    target = f"{type(part).__module__}:{type(part).__qualname__}"
-    if kind == "priors":
-        return {"name": type(part).__name__, "options": part.options}
-    found = registry()
-    names = [name for name in found.names(kind) if found.find(kind, name).target == target]
-    if not names:  # whoever loads it must pass it: its options may be what JSON cannot hold
-        return {"name": None, "class": target}
-    return {"name": names[0], "class": target, "options": part.options}
-
-
-def _rebuild(described: dict[str, Any], kind: str) -> Any:
-    if kind == "priors":
-        from lebm_core.baselines.mixture import MixturePrior
-        from lebm_core.baselines.second_stage import SecondStagePrior
-        from lebm_core.priors.coupled import CoupledPrior
-        from lebm_core.priors.ebm import EBMPrior
-        from lebm_core.priors.gaussian import GaussianPrior
-
-        known = (CoupledPrior, EBMPrior, GaussianPrior, MixturePrior, SecondStagePrior)
-        classes = {c.__name__: c for c in known}
-        return classes[described["name"]](**described["options"])
-    if described["name"] is None:
-        part = kind.removesuffix("s")
-        raise UsageError(
-            f"The {part} {described['class']} is registered by no plugin: make it yourself and "
-            f"pass it, from_pretrained(..., {part}=...)."
-        )
-    return registry().get(kind, described["name"])(**described["options"])

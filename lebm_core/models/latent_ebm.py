@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from lebm_core.base.modules import device_of, frozen
+from lebm_core.base.modules import frozen
 from lebm_core.base.randomness import draw
 from lebm_core.chains.langevin import langevin
 from lebm_core.control.controls import Control
@@ -17,18 +17,22 @@ from lebm_core.control.heads import PropertyHeads
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.control.sampling import Classes, draw_codes
 from lebm_core.control.shift import ControlShift, control_shift
-from lebm_core.data.dataset import Batch
+from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.errors import UsageError
 from lebm_core.evidence.estimate import Estimate
 from lebm_core.evidence.log_prob import log_evidence
-from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
-from lebm_core.latent.inference import Inference, ShortRun
-from lebm_core.models.hub import HubModel
-from lebm_core.priors.base import Prior
+from lebm_core.latent.inference import Inference
+from lebm_core.latent.parts import LatentModel
+from lebm_core.models.hub import PARTS, HubModel
+from lebm_core.priors.base import Coupled, Prior
+from lebm_core.priors.gaussian import GaussianPrior
+from lebm_core.registry.parts import make
 
 __all__ = ["LatentEBM", "Score"]
+
+LATENT_DIM = 32  # of a recipe that does not say
 
 
 class Score(NamedTuple):
@@ -40,59 +44,64 @@ class Score(NamedTuple):
     reference: Tensor  # -log p0(z)
 
 
-class LatentEBM(nn.Module, HubModel):
-    """The model of a recipe, and the object of the Python API.
+class LatentEBM(LatentModel, HubModel):
+    """The model family "latent-ebm": p(x, z) = p(z) p(x | z), and the object of the Python API.
 
     Args:
         prior: p(z).
         decoder: p(x | z).
         encoder: q(z | x), or None.
         inference: how z given x is drawn; by default the encoder where there is one, else
-            `ShortRun(steps=20, step_size=0.1)`.
+            `ShortRun()`.
 
     Attributes:
         classes: names of the classes of a coupled prior, in the order of their ids; may be empty.
         heads: property heads by name, see `fit_property`.
 
     Raises:
-        UsageError: where the parts disagree on the dimension of z.
+        UsageError: where the parts do not fit each other.
     """
+
+    heads: PropertyHeads
 
     def __init__(
         self,
-        prior: Prior,
-        decoder: Decoder,
-        encoder: Encoder | None = None,
-        inference: Inference | None = None,
+        prior: Annotated[Prior, PARTS["prior"]],
+        decoder: Annotated[Decoder, PARTS["decoder"]],
+        encoder: Annotated[Encoder | None, PARTS["encoder"]] = None,
+        inference: Annotated[Inference | None, PARTS["inference"]] = None,
     ) -> None:
-        super().__init__()
-        for name, part in (("decoder", decoder), ("encoder", encoder)):
-            if part is not None and part.latent_dim != prior.latent_dim:
-                raise UsageError(
-                    f"The {name} has {part.latent_dim} latent dimensions, the prior "
-                    f"{prior.latent_dim}: they must be equal."
-                )
-        self.prior, self.decoder, self.encoder = prior, decoder, encoder
-        default: Inference = Amortized() if encoder is not None else ShortRun()
-        self.inference = default if inference is None else inference
-        self.classes: Sequence[str] = ()
+        super().__init__(prior, decoder, encoder, inference)
         self.heads = PropertyHeads()
 
-    @property
-    def latent_dim(self) -> int:
-        """The dimension d of z."""
-        return self.prior.latent_dim
+    @classmethod
+    def build(
+        cls, tables: Mapping[str, Any], options: Mapping[str, Any], dataset: Dataset, seed: int
+    ) -> Self:
+        """The untrained model of a recipe; its weights depend on the seed alone.
 
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return device_of(self)
+        Args:
+            tables: of the prior, decoder, encoder and inference.
+            options: of the recipe's [model] table; there are none.
+            dataset: gives sizes, classes, and what a decoder is initialised from.
+            seed: of the weights.
 
-    def need_encoder(self, who: str) -> Encoder:
-        """The encoder; UsageError naming `who` needs it where there is none."""
-        if self.encoder is None:
-            raise UsageError(f"{who} needs an encoder: give the model one (recipe: encoder.name).")
-        return self.encoder
+        Raises:
+            UsageError: where parts are missing or do not fit each other.
+        """
+        torch.manual_seed(seed)
+        d = int(tables["prior"].get("latent_dim", LATENT_DIM))
+        sizes = {**dataset.sizes, "latent_dim": d}
+        decoder: Decoder = make(PARTS["decoder"], tables["decoder"], sizes)
+        decoder.initialise(dataset)
+        encoder: Encoder | None = None
+        if d:  # without z there is nothing to encode
+            encoder = make(PARTS["encoder"], tables.get("encoder") or "", sizes)
+        prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
+        model = cls(prior, decoder, encoder, make(PARTS["inference"], tables.get("inference")))
+        if prior.n_classes == len(dataset.classes):
+            model.classes = tuple(dataset.classes)
+        return model
 
     @torch.no_grad()
     def sample(
@@ -108,7 +117,7 @@ class LatentEBM(nn.Module, HubModel):
     ) -> Any:
         """n draws of x, in batches of `batch_size`.
 
-        With y or controls the draws of the prior are annealed into those of the controlled prior,
+        With y or controls the draws of the prior are moved into those of the controlled prior,
         see `ControlledPrior`.
 
         Args:
@@ -239,7 +248,7 @@ class LatentEBM(nn.Module, HubModel):
                 steps=steps,
                 step_size=step_size,
                 generator=generator,
-                fold=self.prior.fold,
+                fold=self.prior.fold if self.prior.uniform_reference else None,
                 name="completion chain",
             )
         return torch.where(known, x, self.decode_mode(z, context))
@@ -266,10 +275,11 @@ class LatentEBM(nn.Module, HubModel):
         """
         if self.prior.n_classes == 0:
             raise UsageError(
-                "classify() needs a coupled prior: CoupledPrior, or prior.kind = coupled."
+                "classify() needs a coupled prior: CoupledPrior, or prior.name = coupled."
             )
         codes = [self.posterior(x, context=context, generator=generator) for _ in range(draws)]
-        logits = [self.prior.logits(z, context) for z in codes]  # type: ignore[operator]
+        prior: Coupled = self.prior  # type: ignore[assignment]
+        logits = [prior.logits(z, context) for z in codes]
         return torch.stack([each.softmax(-1) for each in logits]).mean(0)
 
     @torch.no_grad()
@@ -289,8 +299,8 @@ class LatentEBM(nn.Module, HubModel):
 
     def _code(self, x: Any, context: Tensor | None, generator: torch.Generator | None) -> Tensor:
         """One z for each x: the encoder's mean where it infers alone, else a draw."""
-        mean = Amortized(mean=True) if isinstance(self.inference, Amortized) else None
-        return self.posterior(x, inference=mean, context=context, generator=generator)
+        point = self.inference.point()
+        return self.posterior(x, inference=point, context=context, generator=generator)
 
     def log_prob(
         self,

@@ -6,15 +6,20 @@ arXiv 2006.08205 (the tilt, eq. 2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, Normal
 
 from lebm_core.base.modules import Component
 from lebm_core.chains.densities import LogDensity
+from lebm_core.chains.samplers import Sampler
+from lebm_core.chains.trace import Chain
 from lebm_core.errors import UsageError
 
-__all__ = ["Prior", "check_sizes"]
+__all__ = ["Coupled", "Fitted", "Prior", "PriorTarget", "Tilted", "check_sizes"]
 
 
 class Prior(Component):
@@ -25,6 +30,7 @@ class Prior(Component):
         normalised: whether `log_prob` integrates to one as it stands (log Z = 0).
         n_classes: number of classes C of a coupled prior, else 0.
         context_dim: features of the context, 0 for none.
+        sampler: of its chains; None where it is drawn from directly.
         fitted_to: what of q(z|x) over the training data it is fitted to after training, "means" or
             "draws"; "" for a prior that is not.
     """
@@ -35,6 +41,7 @@ class Prior(Component):
     context_dim = 0
     uniform_reference = False
     fitted_to = ""
+    sampler: Sampler | None = None
 
     @property
     def reference(self) -> Distribution:
@@ -53,6 +60,28 @@ class Prior(Component):
         """-f(z) - log p0(z), (B,)."""
         return -self.log_prob(z, context=context)
 
+    def kl(
+        self, q: Independent[Normal], z: Tensor | None = None, context: Tensor | None = None
+    ) -> Tensor:
+        """KL(q(z|x) || p0) of each dimension, (B, d) in nats, for a Gaussian p0.
+
+        Args:
+            q: the encoder's code distribution.
+            z: draws of q, (B, d), for a prior whose KL has no closed form.
+            context: (B, c), for a conditioned prior.
+
+        Raises:
+            UsageError: for another p0, such as a uniform one, to which the KL is infinite.
+        """
+        base = getattr(self.reference, "base_dist", None)
+        if not isinstance(base, Normal):
+            raise UsageError(
+                "The variational rule needs a Gaussian reference, prior.reference = gaussian: the "
+                "KL of a Gaussian code to a uniform reference is infinite; "
+                "learning.decoder.name = mcmc works."
+            )
+        return torch.distributions.kl_divergence(q.base_dist, base)
+
     def sample(
         self,
         n: int,
@@ -64,26 +93,106 @@ class Prior(Component):
         """n draws of z, (n, d)."""
         raise TypeError(f"{type(self).__name__} defines no sample.")
 
-    def fit(self, codes: Tensor, seed: int = 0) -> None:
-        """Fits the prior to codes (N, d), where `fitted_to` asks for some."""
-        raise TypeError(f"{type(self).__name__} is not fitted to codes.")
-
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n draws from p0, (n, d)."""
         raise TypeError(f"{type(self).__name__} defines no draw_reference.")
 
     def target(self, y: Tensor | None = None, context: Tensor | None = None) -> LogDensity:
         """The unnormalised log-density that a chain follows, (B, d) -> (B,)."""
-        return lambda z: self.log_prob(z, y, context)
+        return PriorTarget(self, y, context)
 
     def fold(self, z: Tensor) -> Tensor:
         """Maps z back into the support of p0; the identity unless p0 is bounded."""
         return z
 
+    def refuse_classes(self, y: object) -> None:
+        """Refuse a class given to a prior without classes.
+
+        Raises:
+            UsageError: where y is not None.
+        """
+        if y is not None:
+            raise UsageError(
+                f"{type(self).__name__} has no classes: y needs a coupled prior (prior.name = "
+                "coupled)."
+            )
+
+
+class PriorTarget:
+    """log p(z) + log Z of a prior as a chain's target, its gradient by autograd."""
+
+    label = "prior chain"
+
+    def __init__(self, prior: Prior, y: Tensor | None, context: Tensor | None) -> None:
+        self.prior, self.y, self.context = prior, y, context
+        self.fold: Callable[[Tensor], Tensor] | None = (
+            prior.fold if prior.uniform_reference else None
+        )
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return self.prior.log_prob(z, self.y, self.context)
+
+
+@runtime_checkable
+class Tilted(Protocol):
+    """A prior whose tilt f is learned by a prior rule: a network, in one stage or several.
+
+    Attributes:
+        n_stages: tilts that are learned one after another; f is their sum.
+    """
+
+    n_stages: int
+
+    def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+        """f(z), (B,)."""
+
+    def logits(self, z: Tensor, context: Tensor | None = None, stages: int | None = None) -> Tensor:
+        """F(z), (B, C), of all stages or of the first so many; f = logsumexp F."""
+
+    def log_ratio(self, stage: int, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """What a stage adds to f, (B,); the stages before it take no gradient."""
+
+    def reset(self, generator: torch.Generator | None = None) -> None:
+        """Draw fresh weights of f, in place."""
+
+    def sample(
+        self,
+        n: int,
+        *,
+        y: Tensor | int | None = None,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        start: Tensor | None = None,
+        sampler: Sampler | None = None,
+        trace: Chain | None = None,
+        stages: int | None = None,
+    ) -> Tensor:
+        """n draws by a chain, from `start` where it is given; see `EBMPrior.sample`."""
+
+
+@runtime_checkable
+class Coupled(Protocol):
+    """A prior with classes, p(y|z) = softmax F(z)."""
+
+    n_classes: int
+
+    def logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """F(z), (B, C)."""
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A prior that is fitted to posterior codes after training."""
+
+    fitted_to: str
+
+    def fit(self, codes: Tensor, seed: int = 0) -> None:
+        """Fit to codes (N, d)."""
+
 
 def check_sizes(latent_dim: int, std: float) -> None:
-    """Refuses sizes that no prior has."""
+    """Refuse sizes that no prior has."""
     if latent_dim < 0:
-        raise UsageError(f"prior.latent_dim must be 0 or more, not {latent_dim}.")
-    if not std > 0:
-        raise UsageError(f"prior.reference_std must be positive, not {std}.")
+        raise UsageError(f"prior.latent_dim = {latent_dim} is not possible; use 0 or more.")
+    if not 0 < std < float("inf"):
+        raise UsageError(f"prior.reference_std = {std} is not possible; use a number above 0.")

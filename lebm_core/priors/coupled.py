@@ -1,4 +1,4 @@
-"""Symbol-vector coupling, and the prior that a recipe asks for.
+"""Symbol-vector coupling: a prior over a class and a code.
 
 Source: Pang and Wu, "Latent space energy-based model of symbol-vector coupling", ICML 2021,
 arXiv 2108.11556 (eq. 2-4).
@@ -6,57 +6,58 @@ arXiv 2108.11556 (eq. 2-4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from lebm_core.base.modules import device_of
-from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.learning.options import PriorOptions
-from lebm_core.priors.base import Prior
-from lebm_core.priors.ebm import EBMPrior
-from lebm_core.priors.gaussian import GaussianPrior
+from lebm_core.chains.samplers import Sampler
+from lebm_core.errors import UsageError
+from lebm_core.priors.ebm import ENERGY, SAMPLER, EBMPrior
+from lebm_core.priors.energy import Energy
 
-__all__ = ["CoupledPrior", "build_prior"]
+__all__ = ["CoupledPrior"]
 
 
 class CoupledPrior(EBMPrior):
     """Symbol-vector coupling: p(y, z) proportional to exp(F_y(z)) p0(z), f = logsumexp_c F_c.
 
     Args:
-        latent_dim: d.
-        n_classes: C, at least 2.
-        kwargs: as `EBMPrior`.
+        latent_dim: dimension d of z.
+        n_classes: C, at least 2; of a recipe, by default those of the data.
+        energy: the network F, an `Energy` with C outputs, or its table {"name": ..., options}.
+        sampler: of the prior's chain, a `Sampler`, or its table.
+        reference: p0, "gaussian" or "uniform" on [-std, std] in each dimension.
+        reference_std: standard deviation of a Gaussian p0, half width of a uniform one.
+        bound: C of the bounded logits F = C tanh(F/C), in nats; 0 or none leaves F unbounded.
+        stages: tilts learned one after another by density ratio; F is their sum.
+        context_dim: features of a context that F sees beside z; 0 for none.
+
+    Raises:
+        UsageError: for fewer than 2 classes, and as `EBMPrior`.
     """
 
     def __init__(
         self,
-        latent_dim: int,
-        n_classes: int,
-        hidden: Sequence[int] = (200, 200),
-        activation: str = "gelu",
+        latent_dim: int = 32,
+        n_classes: int = 0,
+        energy: Annotated[Energy | Mapping[str, Any] | str | None, ENERGY] = None,
+        sampler: Annotated[Sampler | Mapping[str, Any] | str | None, SAMPLER] = None,
+        reference: Literal["gaussian", "uniform"] = "gaussian",
         reference_std: float = 1.0,
-        steps: int = 60,
-        step_size: float = 0.4,
-        context_dim: int = 0,
         bound: float | None = 10.0,
-        reference: str = "gaussian",
         stages: int = 1,
-        noise: float = 1.0,
-        adjust: bool = False,
+        context_dim: int = 0,
     ) -> None:
         if n_classes < 2:
             raise UsageError(f"A coupled prior needs at least 2 classes, not {n_classes}.")
         super().__init__(
-            latent_dim, hidden, activation, reference_std, steps, step_size, context_dim,
-            bound, reference, stages, noise, adjust, n_classes,
+            latent_dim, energy, sampler, reference, reference_std, bound, stages, context_dim,
+            n_classes,
         )  # fmt: skip
         self.n_classes = n_classes
-
-    def logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """F(z), (B, C); p(y|z) is their softmax."""
-        return self.all_logits(z, context)
 
     def classes(self, y: Tensor | int | None, n: int) -> Tensor | None:
         """y, an id or (n,) ids, as (n,) ids.
@@ -71,42 +72,3 @@ class CoupledPrior(EBMPrior):
         if len(wrong):
             raise UsageError(f"Class ids run from 0 to {self.n_classes - 1}, not {int(wrong[0])}.")
         return ids
-
-
-def build_prior(options: PriorOptions) -> Prior:
-    """The prior that a recipe asks for.
-
-    Raises:
-        UsageError: for an unknown kind.
-    """
-    from lebm_core.baselines.mixture import MixturePrior
-    from lebm_core.baselines.second_stage import SecondStagePrior
-
-    if options.latent_dim == 0 or options.kind == "gaussian":
-        return GaussianPrior(options.latent_dim, options.reference_std)
-    if options.kind == "mixture":
-        return MixturePrior(options.latent_dim, options.components)
-    if options.kind == "second-stage":
-        return SecondStagePrior(options.latent_dim, options.hidden)
-    common = dict(
-        hidden=list(options.hidden),
-        activation=options.activation,
-        reference_std=options.reference_std,
-        steps=options.steps,
-        step_size=options.step_size,
-        context_dim=options.context_dim,
-        bound=options.bound,
-        reference=options.reference,
-        stages=options.stages,
-        noise=options.noise,
-        adjust=options.adjust,
-    )
-    if options.kind == "ebm":
-        return EBMPrior(options.latent_dim, **common)  # type: ignore[arg-type]
-    if options.kind == "coupled":
-        return CoupledPrior(options.latent_dim, options.n_classes, **common)  # type: ignore[arg-type]
-    kinds = ("gaussian", "ebm", "coupled", "mixture", "second-stage")
-    raise UsageError(
-        f'Unknown prior.kind "{options.kind}": accepted are {", ".join(kinds)}.'
-        + did_you_mean(options.kind, kinds)
-    )

@@ -1,24 +1,17 @@
-"""The network F: z (and a context) -> C logits, with its gradient in closed form.
-
-A chain needs the gradient of f = logsumexp F at every step and nothing else. Written out, it costs
-one forward and one backward matrix product a layer and no graph, which is what makes a prior chain
-cheap on a CPU and launch-light on a GPU.
-"""
+"""The energy network F: z (and a context) -> C logits; f = logsumexp F."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.base.modules import Component
+from lebm_core.base.randomness import fork
+from lebm_core.errors import UsageError
 
-__all__ = ["ACTIVATIONS", "Affine", "Energy", "Pullback"]
-
-LEAK = 0.2
-HALF_PAYS = 1_500_000  # multiplications; a smaller product is slower in bfloat16 on a CPU
+__all__ = ["Affine", "Energy", "Pullback"]
 
 
 class Affine(NamedTuple):
@@ -36,104 +29,65 @@ class Pullback(Protocol):
         """share * base + dL/dz, (B, d), for gradient = dL/dF, (B, C)."""
 
 
-class _Activation(NamedTuple):
-    value: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, input) -> gradient of the input
+class Energy(Component):
+    """F(z), a network from z (B, d) and a context (B, c) to logits (B, C); f = logsumexp F.
 
+    A subclass gives `forward` and sets the three sizes, which its constructor takes by these names.
+    What else a chain needs follows by autograd; a closed form is quicker.
 
-_ops = torch.ops.aten
-ACTIVATIONS = {
-    "gelu": _Activation(nn.functional.gelu, _ops.gelu_backward),
-    "silu": _Activation(nn.functional.silu, _ops.silu_backward),
-    "leaky_relu": _Activation(
-        lambda x: nn.functional.leaky_relu(x, LEAK),
-        lambda g, x: _ops.leaky_relu_backward(g, x, LEAK, False),
-    ),
-    "tanh": _Activation(torch.tanh, lambda g, x: _ops.tanh_backward(g, x.tanh())),
-}
-
-
-class Energy(nn.Module):
-    """A multilayer perceptron from z (B, d) and a context (B, c) to logits (B, C).
-
-    Args:
+    Attributes:
         latent_dim: d.
-        hidden: widths of the hidden layers.
-        activation: one of `ACTIVATIONS`.
-        outputs: C.
+        outputs: C, 1 for a prior without classes.
         context_dim: c; 0 for none.
-        zero_output: start with F = 0, so that the tilt starts as none.
-
-    Raises:
-        UsageError: for an unknown activation or a width below 1.
     """
 
-    def __init__(
-        self,
-        latent_dim: int,
-        hidden: Sequence[int] = (200, 200),
-        activation: str = "gelu",
-        outputs: int = 1,
-        context_dim: int = 0,
-        zero_output: bool = False,
-    ) -> None:
-        super().__init__()
-        if activation not in ACTIVATIONS:
-            raise UsageError(
-                f'Unknown activation "{activation}": accepted are {", ".join(ACTIVATIONS)}.'
-                + did_you_mean(activation, ACTIVATIONS)
-            )
-        if any(width < 1 for width in hidden):
-            raise UsageError(f"Widths of hidden layers must be at least 1, not {list(hidden)}.")
-        self.latent_dim = latent_dim
-        self.activation = activation
-        widths = [latent_dim + context_dim, *hidden, outputs]
-        pairs = zip(widths, widths[1:], strict=False)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
-        self.zero_output = zero_output
-        if zero_output:
-            self._zero_output()
-
-    def reset(self, generator: torch.Generator | None) -> None:
-        """Draws all weights anew, in place, as a new `Energy` has them."""
-        for layer in cast(list[nn.Linear], list(self.layers)):
-            within = layer.in_features**-0.5  # torch's own, which takes no generator
-            nn.init.uniform_(layer.weight, -within, within, generator)
-            nn.init.uniform_(layer.bias, -within, within, generator)
-        if self.zero_output:
-            self._zero_output()
-
-    def _zero_output(self) -> None:
-        for p in self.layers[-1].parameters():
-            nn.init.zeros_(p)
+    latent_dim: int
+    outputs: int
+    context_dim: int
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The logits F(z), (B, C)."""
-        act = ACTIVATIONS[self.activation].value
-        h = z if context is None else torch.cat([z, context], dim=-1)
-        *inner, last = self.layers
-        for layer in inner:
-            h = act(layer(h))
-        return last(h)  # type: ignore[no-any-return]
+        raise TypeError(f"{type(self).__name__} defines no forward(z): an energy returns F(z).")
 
-    def affine(self, half_rows: int = 0) -> list[Affine]:
-        """The layers as (weight, weight^T, bias), detached.
+    def reset(self, generator: torch.Generator | None = None) -> None:
+        """Draw all weights again, in place, as a new network has them."""
+        with fork(generator):
+            for module in self.modules():
+                if module is not self and hasattr(module, "reset_parameters"):
+                    module.reset_parameters()
 
-        Given the rows of the batches to come, those whose products are faster in bfloat16 are
-        rounded to it; they are copies, the others share memory with the parameters.
+    def start_at_zero(self) -> None:
+        """Make F = 0 by zeroing the last linear layer: what a later stage starts from.
+
+        Raises:
+            UsageError: where there is no linear layer.
         """
-        found = []
-        for layer in cast(list[nn.Linear], list(self.layers)):
-            w, b = layer.weight.detach(), layer.bias.detach()
-            if len(b) > 1 and half_rows * w.numel() >= HALF_PAYS:
-                w, b = w.to(torch.bfloat16), b.to(torch.bfloat16)
-                found.append(Affine(w, w.T.contiguous(), b))
-            else:
-                found.append(Affine(w, w.T, b))
-        last = found[-1]
-        if len(found) > 1:  # the gradient enters the layer below in that layer's precision
-            last = last._replace(weight=last.weight.to(found[-2].bias.dtype))
-        return [*found[:-1], last]
+        linear = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        if not linear:
+            raise UsageError(
+                f"prior.stages above 1 needs an energy with start_at_zero(): {type(self).__name__} "
+                "has no linear layer to zero."
+            )
+        for p in linear[-1].parameters():
+            nn.init.zeros_(p)
+
+    def check_sizes(self, latent_dim: int, outputs: int, context_dim: int) -> None:
+        """Refuse a network made for another prior.
+
+        Raises:
+            UsageError: naming the size that differs.
+        """
+        wanted = {"latent_dim": latent_dim, "outputs": outputs, "context_dim": context_dim}
+        for name, size in wanted.items():
+            own = getattr(self, name, None)
+            if own != size:
+                raise UsageError(
+                    f"The energy {type(self).__name__} has {name} = {own}, the prior needs {size}."
+                )
+
+    def affine(self, half_rows: int = 0) -> list[Affine] | None:
+        """The layers for products without a graph; None for a network that is no perceptron."""
+        return None
 
     def value_and_pullback(
         self,
@@ -142,32 +96,15 @@ class Energy(nn.Module):
         layers: list[Affine] | None = None,
         scale: float = 1.0,
     ) -> tuple[Tensor, Pullback]:
-        """scale * F(z), (B, C), and the way back from dL/dF to dL/dz, see `Pullback`; no graph.
-
-        `layers` are `affine()` by default. With `affine(half_rows)` the gradient is off by about
-        0.3 %, far below a chain's own discretisation. In small batches the number of operations
-        is the cost, hence products that scale and add.
-        """
-        act, backward = ACTIVATIONS[self.activation]
-        *inner, last = self.affine() if layers is None else layers
-        h = z.detach() if context is None else torch.cat([z, context], dim=-1).detach()
-        before: list[Tensor] = []
-        for layer in inner:
-            x = torch.addmm(layer.bias, h.to(layer.bias.dtype), layer.transposed)
-            before.append(x)
-            h = act(x)
-        h = h.to(last.bias.dtype)
-        logits = torch.addmm(last.bias, h, last.transposed, beta=scale, alpha=scale).to(z.dtype)
-        alone = last.bias.shape[0] == 1  # the gradient of one logit, and dL/dF a factor in the end
+        """scale * F(z), (B, C), and the way back from dL/dF to dL/dz, see `Pullback`."""
+        with torch.inference_mode(False), torch.enable_grad():
+            at = z.detach().clone().requires_grad_()  # a chain's own states know no autograd
+            logits = self(at, context)
 
         def pullback(gradient: Tensor, base: Tensor, share: float = 1.0) -> Tensor:
-            if alone:
-                g = last.weight.expand(logits.shape[0], -1)
-            else:
-                g = torch.mm(gradient.to(last.weight.dtype), last.weight)
-            for layer, x in zip(inner[::-1], before[::-1], strict=True):
-                g = torch.mm(backward(g.to(x.dtype), x), layer.weight)
-            back = (g if context is None else g[:, : self.latent_dim]).to(base.dtype)
-            return torch.add(back * gradient if alone else back, base, alpha=share)
+            with torch.inference_mode(False):
+                weight = gradient.detach().clone().expand_as(logits)
+                (back,) = torch.autograd.grad(logits, at, weight, retain_graph=True)
+            return torch.add(back.to(base.dtype), base, alpha=share)
 
-        return logits, pullback
+        return scale * logits.detach(), pullback

@@ -1,4 +1,4 @@
-"""One Langevin step on a tilt of one logit, in as few calls as torch has for it.
+"""One fused Langevin step on a tilt of one logit, in as few calls as torch has for it.
 
 In small batches a chain costs calls and memory, not arithmetic, so gradient and step are one
 straight line here, into buffers: the same numbers as `TiltTarget.gradient` and a step of `langevin`
@@ -13,9 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lebm_core.priors.energy import LEAK, Affine
+from lebm_core.priors.energy import Affine
+from lebm_core.priors.mlp import LEAK
 
-__all__ = ["Leap"]
+__all__ = ["FusedLangevinStep"]
 
 _ops = torch.ops.aten
 # (x, out) -> out, and (gradient, x, grad_input) -> grad_input, the gradient of x
@@ -48,8 +49,8 @@ class _Hidden(NamedTuple):
     back: Tensor  # of what it sees
 
 
-class Leap:
-    """z -> z + half * grad(f + log p0)(z) + push, for f = C tanh(F/C) of a single logit F.
+class FusedLangevinStep:
+    """z -> z + half * grad(f + log p0)(z) + noise, for f = C tanh(F/C) of a single logit F.
 
     Args:
         layers: of the network, at least two, see `Energy.affine`; the first one's bias may be
@@ -86,8 +87,8 @@ class Leap:
             self.seen = self.logit.new_empty(rows, len(self.logit))
             self.one, self.level = self.logit.new_ones(1), self.logit.new_empty(rows)
 
-    def __call__(self, z: Tensor, push: Tensor | None) -> Tensor:
-        """The next state, (B, d); `push` is the noise s tau eps, or None."""
+    def __call__(self, z: Tensor, noise: Tensor | None) -> Tensor:
+        """The next state, (B, d); `noise` is the noise s tau eps, or None."""
         h = z
         for layer in self.hidden:
             if h.dtype != layer.x.dtype:
@@ -102,7 +103,7 @@ class Leap:
             g = torch.mm(layer.gradient, layer.weight, out=layer.back)
         if g.dtype != z.dtype:
             g = g.to(z.dtype)
-        rest = z * self.shrink if push is None else torch.add(push, z, alpha=self.shrink)
+        rest = z * self.shrink if noise is None else torch.add(noise, z, alpha=self.shrink)
         if not self.bounded:
             return rest.add_(g, alpha=self.half)
         if h.dtype != self.logit.dtype:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.modules import frozen
-from lebm_core.chains.langevin import langevin
+from lebm_core.chains.samplers import Langevin, Sampler
 from lebm_core.chains.trace import Chain
 from lebm_core.priors.base import Prior
 
@@ -38,39 +38,26 @@ def energy_profile(
     prior: Prior,
     n: int = 100,
     *,
-    steps: int | None = None,
-    step_size: float | None = None,
+    sampler: Sampler | None = None,
     context: Tensor | None = None,
     keep: tuple[int, ...] = (),
     generator: torch.Generator | None = None,
 ) -> EnergyProfile:
-    """Runs n prior chains from p0 and records each step.
+    """Run n chains from p0 towards the prior and record each step.
 
     Args:
-        prior: any prior; one without a chain of its own gets 60 steps of size 0.4.
+        prior: any prior with a density.
         n: number of chains.
-        steps: K; by default the prior's own.
-        step_size: s; by default the prior's own.
+        sampler: by default the prior's own, or `Langevin()` where it has none.
         context: (n, c) where the prior needs it.
         keep: steps whose states are kept; 0 is the start and `steps` the end.
         generator: source of randomness.
     """
-    steps = getattr(prior, "steps", 60) if steps is None else steps
-    own: float = getattr(prior, "step_size", 0.4)
     chain = Chain(keep=keep)
+    run: Sampler = sampler or prior.sampler or Langevin()
     with frozen(prior):
-        langevin(
-            prior.target(None, context),
-            prior.draw_reference(n, generator),
-            steps=steps,
-            step_size=own if step_size is None else step_size,
-            noise=getattr(prior, "noise", 1.0),
-            adjust=getattr(prior, "adjust", False),
-            generator=generator,
-            trace=chain,
-            fold=prior.fold,
-            name="prior chain",
-        )
+        start = prior.draw_reference(n, generator)
+        run(prior.target(None, context), start, generator=generator, trace=chain)
     return EnergyProfile(
         energy=[-float(v.mean()) for v in chain.log_prob],
         gradient_norm=[float(v.mean()) for v in chain.gradient_norm],

@@ -25,7 +25,7 @@ def lebm_register_priors(register: Register) -> None:
 
 @hookimpl
 def lebm_register_energies(register: Register) -> None:
-    register("mlp", "lebm_core.priors.energy:MLP")
+    register("mlp", "lebm_core.priors.mlp:MLP")
 
 
 @hookimpl

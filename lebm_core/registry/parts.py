@@ -1,4 +1,4 @@
-"""Parts within parts: which parameters are registered parts, made from tables and described by them.
+"""Parts within parts: parameters that are registered parts, made from tables, described by them.
 
 A constructor marks such a parameter, `sampler: Annotated[Sampler | None, Part("samplers",
 "langevin")] = None`, and calls `make` on what it is given: None, a name, a table, or an object.
@@ -16,7 +16,7 @@ from typing import Any
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.registry.registry import registry
 
-__all__ = ["Part", "Table", "arguments", "describe", "make"]
+__all__ = ["Part", "Table", "arguments", "describe", "make", "table_of"]
 
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -122,6 +122,15 @@ def arguments(
     return given
 
 
+def table_of(mark: Part, part: Any) -> Any:
+    """The full table of a part, to be remembered among the options of its owner.
+
+    A part whose class no plugin registers has no table: it is remembered as it is.
+    """
+    table = describe(part, mark.kind)
+    return part if table["name"] is None else {**table, "name": _short(mark, table["name"])}
+
+
 def describe(part: Any, kind: str = "") -> dict[str, Any]:
     """The table that makes a part again: its registered name and its options.
 
@@ -176,4 +185,8 @@ def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
 
 def _known(part: Part) -> str:
     names = registry().names(part.kind)
-    return ", ".join(n.removeprefix(part.prefix) for n in names if n.startswith(part.prefix))
+    return ", ".join(_short(part, name) for name in names if name.startswith(part.prefix))
+
+
+def _short(part: Part, name: str) -> str:
+    return name.removeprefix(part.prefix)

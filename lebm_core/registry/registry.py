@@ -181,9 +181,7 @@ class Registry:
             if hook.startswith("lebm_register_") and not hasattr(
                 value, f"{hookspecs.PROJECT}_impl"
             ):
-                raise UsageError(
-                    f"{hook} is not marked with @lebm_core.hookimpl."
-                )
+                raise UsageError(f"{hook} is not marked with @lebm_core.hookimpl.")
         others = [plugin for plugin in self._hooks.get_plugins() if plugin is not module]
         for kind in KINDS:
             register = self._hooks.subset_hook_caller(f"lebm_register_{kind}", others)

@@ -69,7 +69,7 @@ def controlled_means(
     for some in torch.arange(len(context)).split(max(1, AT_ONCE // draws)):
         past = context[some].to(model.device)
         prior = model.controlled(controls(some))
-        z = prior.annealed(draws, context=past, generator=generator).z
+        z = prior.smc(draws, context=past, generator=generator).z
         found.append(model.decode_mode(z, past).cpu().unflatten(0, (len(some), draws)))
     return torch.cat(found)
 

@@ -1,0 +1,152 @@
+"""Samplers: registered parts that move states z along a target log-density."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from lebm_core.base.modules import Configured
+from lebm_core.chains.densities import LogDensity
+from lebm_core.chains.langevin import langevin
+from lebm_core.chains.trace import Chain
+from lebm_core.errors import UsageError
+
+__all__ = ["MALA", "Langevin", "Sampler", "option_of", "with_steps"]
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Draws from a log-density by moving states; `Configured` gives `options` and `replaced`.
+
+    Attributes:
+        adjusted: whether proposals are accepted or rejected, so that it is exact at any step size.
+    """
+
+    options: dict[str, Any]
+    adjusted: bool
+
+    def __call__(
+        self,
+        target: LogDensity,
+        z: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        trace: Chain | None = None,
+    ) -> Tensor:
+        """The states (B, d) after the chain, from z (B, d), which is not changed.
+
+        A target's `fold` keeps states in a bounded support, its `label` names the chain in errors.
+        """
+
+    def replaced(self, **options: Any) -> Self:
+        """The same sampler with other options."""
+
+
+class Langevin(Configured):
+    """Unadjusted Langevin dynamics, z <- z + (s^2/2) grad log p(z) + s tau eps.
+
+    Args:
+        steps: number of steps K of the chain.
+        step_size: s.
+        noise: tau, the factor of the noise; 1 is Langevin's own, 0 is gradient ascent.
+
+    Raises:
+        UsageError: for steps below 0, or a step size or noise that is not possible.
+    """
+
+    adjusted = False
+
+    def __init__(self, steps: int = 60, step_size: float = 0.4, noise: float = 1.0) -> None:
+        _check(steps, step_size)
+        if not (math.isfinite(noise) and noise >= 0):
+            raise UsageError(f"noise = {noise} is not possible; use 0 or more.")
+        self.steps, self.step_size, self.noise = steps, step_size, noise
+
+    def __call__(
+        self,
+        target: LogDensity,
+        z: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        trace: Chain | None = None,
+    ) -> Tensor:
+        return langevin(
+            target,
+            z,
+            steps=self.steps,
+            step_size=self.step_size,
+            noise=self.noise,
+            generator=generator,
+            trace=trace,
+            fold=getattr(target, "fold", None),
+            name=getattr(target, "label", "chain"),
+        )
+
+
+class MALA(Configured):
+    """Metropolis-adjusted Langevin: exact at any step size (Roberts and Tweedie 1996).
+
+    Args:
+        steps: number of steps K of the chain.
+        step_size: s; an acceptance near 0.57 is the most efficient (Roberts and Rosenthal 1998).
+
+    Raises:
+        UsageError: for steps below 0 or a step size that is not positive.
+    """
+
+    adjusted = True
+
+    def __init__(self, steps: int = 60, step_size: float = 0.4) -> None:
+        _check(steps, step_size)
+        self.steps, self.step_size = steps, step_size
+
+    def __call__(
+        self,
+        target: LogDensity,
+        z: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        trace: Chain | None = None,
+    ) -> Tensor:
+        return langevin(
+            target,
+            z,
+            steps=self.steps,
+            step_size=self.step_size,
+            adjust=True,
+            generator=generator,
+            trace=trace,
+            fold=getattr(target, "fold", None),
+            name=getattr(target, "label", "chain"),
+        )
+
+
+def option_of(sampler: Sampler | None, name: str, default: Any) -> Any:
+    """An option of a sampler, or the default where it has none of that name."""
+    return default if sampler is None else sampler.options.get(name, default)
+
+
+def with_steps(sampler: Sampler, steps: int) -> Sampler:
+    """The sampler with so many steps, or as it is where `steps` is 0.
+
+    Raises:
+        UsageError: where it has no option "steps".
+    """
+    if not steps:
+        return sampler
+    if "steps" not in sampler.options:
+        raise UsageError(
+            f"chain_steps = {steps} needs a sampler with an option steps; {type(sampler).__name__} "
+            "has none: use 0."
+        )
+    return sampler.replaced(steps=steps)
+
+
+def _check(steps: int, step_size: float) -> None:
+    if steps < 0:
+        raise UsageError(f"steps = {steps} is not possible; use 0 or more.")
+    if not (math.isfinite(step_size) and step_size > 0):
+        raise UsageError(f"step_size = {step_size} is not possible; use a number above 0.")
