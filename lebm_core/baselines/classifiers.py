@@ -1,87 +1,81 @@
-"""Plain classifiers that see the same labels: rows of comparison for labels.accuracy."""
+"""Baselines that classify from the same labels as the model, without a model: on x itself.
+
+The last one classifies codes. Each gives no value where the examples are no vectors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-import torch
-from scipy.sparse import csr_matrix, issparse
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from sklearn.preprocessing import StandardScaler
-from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from torch import Tensor
 
-from lebm_core.data.dataset import subset
-from lebm_core.data.labels import choose_labelled, labels_of
-from lebm_core.evaluation.calibration import ITERATIONS, NEIGHBOURS
-from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.evaluation.values import Numbers, Value, _share
+from lebm_core.base.checks import at_least
+from lebm_core.evaluation import classifiers
+from lebm_core.evaluation.accuracy import codes_of
+from lebm_core.evaluation.classifiers import FewLabels, few_labels, test_rows
+from lebm_core.evaluation.evaluation import Evaluation, Metric
+from lebm_core.evaluation.values import Value
 
-__all__ = []
-FOLDS, PENALTIES = 5, [0.01, 0.1, 1.0, 10.0, 100.0]  # of logistic regression: C, small is strong
+__all__ = ["codes_spreading", "logistic", "self_training", "spreading"]
+
+Vectors = Callable[[str, Tensor], Any]
 
 
-def _baselines(
-    evaluation: Evaluation,
-    rows: Tensor,
-    y: Numbers,
+def logistic(*, classified: int = 0, spread_over: int = 5000) -> Metric:
+    """Baseline logistic: logistic regression on the labelled examples alone.
+
+    Args:
+        classified: labelled examples of the split, at random; 0 for all
+        spread_over: training examples that x is scaled by
+    """
+    return _baseline(classifiers.logistic, classified, spread_over)
+
+
+def self_training(*, classified: int = 0, spread_over: int = 5000) -> Metric:
+    """Baseline self_training: logistic regression that learns from its confident predictions.
+
+    Args:
+        classified: labelled examples of the split, at random; 0 for all
+        spread_over: training examples without a label that it sees
+    """
+    return _baseline(classifiers.self_training, classified, spread_over)
+
+
+def spreading(*, classified: int = 0, spread_over: int = 5000) -> Metric:
+    """Baseline spreading: labels spread over a graph of nearest neighbours.
+
+    Args:
+        classified: labelled examples of the split, at random; 0 for all
+        spread_over: training examples without a label that it sees
+    """
+    return _baseline(classifiers.spreading, classified, spread_over)
+
+
+def codes_spreading(*, classified: int = 0, spread_over: int = 5000) -> Metric:
+    """Baseline codes_spreading: labels spread over a graph of the model's codes.
+
+    labels.accuracy of a model without classes fills the same row.
+
+    Args:
+        classified: labelled examples of the split, at random; 0 for all
+        spread_over: training examples without a label that it sees
+    """
+    return _baseline(classifiers.spreading, classified, spread_over, codes_of)
+
+
+def _baseline(
+    method: Callable[[FewLabels], Value],
+    classified: int,
     spread_over: int,
-    features: Callable[[str, Tensor], Any],
-) -> dict[str, Value]:
-    """Accuracy by row; nothing where examples are no vectors."""
-    data, split = evaluation.dataset, evaluation.split
-    given = labels_of(data, "train")
-    labelled = choose_labelled(given, evaluation.recipe.learning.labels, evaluation.seed)
-    others = subset(data.length("train"), spread_over, evaluation.seed)
-    seen = torch.cat([labelled, others[~torch.isin(others, labelled)]])
-    x, test = features("train", seen), features(split, rows)
-    if x is None or test is None or len(given[labelled].unique()) < 2:
-        return {}
-    known = np.where(np.arange(len(seen)) < len(labelled), given[seen].numpy(), -1)
-    n = len(labelled)
-    x, test = _scaled(x, test)
+    vectors: Callable[[Evaluation], Vectors] = lambda evaluation: evaluation.dataset.vectors,
+) -> Metric:
+    at_least("evaluation.classified", classified, 0)
+    at_least("evaluation.spread_over", spread_over, 1)
 
-    logistic = _logistic(x[:n], known[:n])
-    spreading = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, x.shape[0]))
-    # Whom no label reaches gets the first class.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spreading.fit(x, known)
-        spread = spreading.predict(test)
-    taught = logistic  # where every example has a label there is nothing to teach it
-    if (known < 0).any():
-        taught = SelfTrainingClassifier(clone(logistic), threshold=0.9).fit(x, known)
-    guesses = {
-        "logistic": (logistic.predict(test), f"the labelled alone, C = {logistic.C:g}"),
-        "self_training": (taught.predict(test), f"threshold 0.9, {x.shape[0]} examples"),
-        "spreading": (spread, f"{NEIGHBOURS} neighbours, {x.shape[0]} examples"),
-    }
-    what = "share of examples whose likeliest class is theirs"
-    return {
-        f"{name}/accuracy": _share(guess == y, split, what, {"baseline": how})
-        for name, (guess, how) in guesses.items()
-    }
+    def metric(evaluation: Evaluation) -> Mapping[str, Value]:
+        rows, y = test_rows(evaluation, classified)
+        data = few_labels(evaluation, rows, y, spread_over, vectors(evaluation))
+        return {} if data is None else {"accuracy": method(data)}
 
-
-def _logistic(x: Any, y: Numbers) -> LogisticRegression:
-    """Fitted to the labelled examples, its penalty chosen by cross-validation among them."""
-    folds = min(FOLDS, int(np.unique(y, return_counts=True)[1].min()))
-    plain = LogisticRegression(max_iter=ITERATIONS)
-    if folds < 2:  # one example of a class cannot be held out
-        return plain.fit(x, y)
-    search = GridSearchCV(plain, {"C": PENALTIES}, cv=StratifiedKFold(folds))
-    found: LogisticRegression = search.fit(x, y).best_estimator_
-    return found
-
-
-def _scaled(x: Any, test: Any) -> tuple[Any, Any]:
-    """Both in units in which x has variance 1; sparse ones are not centred, and stay sparse."""
-    if issparse(x):
-        scale = float(np.sqrt(x.multiply(x).sum() / x.shape[0])) or 1.0  # rows of length 1
-        return csr_matrix(x / scale), csr_matrix(test / scale)
-    scaler = StandardScaler(with_std=False).fit(x)
-    scale = float(np.sqrt(scaler.transform(x).var())) or 1.0
-    return scaler.transform(x) / scale, scaler.transform(test) / scale
+    return metric

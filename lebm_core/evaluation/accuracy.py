@@ -1,114 +1,92 @@
-"""The metric labels.accuracy: p(y | x) of a model with few labels, beside plain baselines.
-
-The baselines see the same labelled examples: on x those that need no model, on the codes of a
-control without classes (a VAE) those that do.
-"""
+"""The metric labels.accuracy: how well a model knows the class of an example from few labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lebm_core.baselines.classifiers import _baselines
-from lebm_core.data.dataset import subset
-from lebm_core.data.labels import labels_of
-from lebm_core.errors import UsageError
-from lebm_core.evaluation.calibration import (
-    AT_ONCE,
-    BINS,
-    _reliability_figure,
-    expected_calibration_error,
-)
+from lebm_core.base.checks import at_least
+from lebm_core.evaluation.calibration import BINS, expected_calibration_error, reliability_figure
+from lebm_core.evaluation.classifiers import few_labels, logistic, spreading, test_rows
 from lebm_core.evaluation.evaluation import Evaluation, Metric
-from lebm_core.evaluation.values import Numbers, Value, _share
+from lebm_core.evaluation.values import Numbers, Value, in_row
 from lebm_core.latent.amortized import Amortized
 
-__all__ = ["accuracy"]
+__all__ = ["accuracy", "codes_of"]
+
+BATCH = 200  # examples at once
 
 
 def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int = 10) -> Metric:
-    """The metric labels.accuracy: accuracy, log-likelihood and calibration of p(y | x).
+    """Metric labels.accuracy: accuracy, log-likelihood and calibration of p(y | x).
+
+    A model without classes is judged by logistic regression on its codes; label spreading on them
+    is a row of its own.
 
     Args:
         classified: labelled examples of the split, at random; 0 for all
-        spread_over: training examples that the baselines which need unlabelled ones see
+        spread_over: training examples that methods which need unlabelled ones see
         label_draws: codes of an example that p(y | x) is the mean over
     """
-    for name, value, least in (
-        ("classified", classified, 0), ("spread_over", spread_over, 1),
-        ("label_draws", label_draws, 1),
-    ):  # fmt: skip
-        if value < least:
-            raise UsageError(f"evaluation.{name} = {value} must be at least {least}.")
+    at_least("evaluation.classified", classified, 0)
+    at_least("evaluation.spread_over", spread_over, 1)
+    at_least("evaluation.label_draws", label_draws, 1)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data, split = evaluation.dataset, evaluation.split
-        true = labels_of(data, split)
-        known = (true >= 0).nonzero().squeeze(1)
-        if not len(known):
-            raise UsageError(f"labels.accuracy: no example of the {split} split has a label.")
-        rows = known[subset(len(known), classified, evaluation.seed)]
-        y = true[rows].numpy()
+        rows, y = test_rows(evaluation, classified)
         if evaluation.model.prior.n_classes:
             p = _classify(evaluation, rows, label_draws).numpy()
             file = evaluation.folder / "figures" / "reliability.png"
-            evaluation.figure(*_reliability_figure(p, y, file))
-            values = _own(p, y, split)
-            if evaluation.name == "model":
-                values |= _baselines(evaluation, rows, y, spread_over, data.vectors)
-            return values
-
-        def codes(which: str, some: Tensor) -> Numbers:
-            return _codes(evaluation, which, some)
-
-        found = _baselines(evaluation, rows, y, spread_over, codes)
-        named = {"logistic/accuracy": "accuracy", "spreading/accuracy": "codes_spreading/accuracy"}
-        return {named[key]: value for key, value in found.items() if key in named}
+            evaluation.figure(*reliability_figure(p, y, file))
+            return _judged(p, y, evaluation.split)
+        data = few_labels(evaluation, rows, y, spread_over, codes_of(evaluation))
+        if data is None:
+            return {}
+        spread = in_row("codes_spreading", {"accuracy": spreading(data)})
+        return {"accuracy": logistic(data), **spread}
 
     return metric
 
 
-def _own(p: Numbers, y: Numbers, split: str) -> dict[str, Value]:
-    n = len(y)
-    right = p.argmax(1) == y
-    log = -np.log(np.clip(p[np.arange(n), y], 1e-12, None))
+def _judged(p: Numbers, y: Numbers, split: str) -> dict[str, Value]:
+    nats = -np.log(np.clip(p[np.arange(len(y)), y], 1e-12, None))
+    what = f"expected calibration error: mean distance of accuracy and confidence, {BINS} bins"
     return {
-        "accuracy": _share(right, split, "share of examples whose likeliest class is theirs"),
-        "label_nll": Value(
-            float(log.mean()), float(log.std(ddof=1) / n**0.5) if n > 1 else None, n, split,
-            "-log p(y | x) of the true class, nats",
+        "accuracy": Value.share(
+            p.argmax(1) == y, split, "share of examples whose likeliest class is theirs"
         ),
-        "calibration_error": Value(
-            expected_calibration_error(p, y), None, n, split,
-            f"expected calibration error: mean distance of accuracy and confidence, {BINS} bins",
-        ),
-    }  # fmt: skip
+        "label_nll": Value.mean(nats, split, "-log p(y | x) of the true class, nats"),
+        "calibration_error": Value(expected_calibration_error(p, y), None, len(y), split, what),
+    }
 
 
 def _classify(evaluation: Evaluation, rows: Tensor, draws: int) -> Tensor:
-    model, data = evaluation.model, evaluation.dataset
-    found = []
-    for some in rows.split(AT_ONCE):
-        batch = data.batch(evaluation.split, some).to(model.device)
+    model, result = evaluation.model, []
+    for index in rows.split(BATCH):
+        batch = evaluation.dataset.batch(evaluation.split, index).to(model.device)
         p = model.classify(
             batch.x, draws=draws, context=batch.context, generator=evaluation.generator
         )
-        found.append(p.cpu())
-    return torch.cat(found)
+        result.append(p.cpu())
+    return torch.cat(result)
 
 
-def _codes(evaluation: Evaluation, split: str, rows: Tensor) -> Numbers:
-    """The encoder's means, or one draw of the chain, (n, d)."""
+def codes_of(evaluation: Evaluation) -> Callable[[str, Tensor], Numbers]:
+    """The codes of a split's rows as vectors: the encoder's means, or a draw of the chain each."""
     model = evaluation.model
     mean = Amortized(mean=True) if model.encoder is not None else None
-    found = []
-    for some in rows.split(AT_ONCE):
-        batch = evaluation.dataset.batch(split, some).to(model.device)
-        z = model.posterior(
-            batch.x, inference=mean, context=batch.context, generator=evaluation.generator
-        )
-        found.append(z.cpu())
-    return torch.cat(found).detach().numpy()
+
+    def vectors(split: str, rows: Tensor) -> Numbers:
+        result = []
+        for index in rows.split(BATCH):
+            batch = evaluation.dataset.batch(split, index).to(model.device)
+            z = model.posterior(
+                batch.x, inference=mean, context=batch.context, generator=evaluation.generator
+            )
+            result.append(z.cpu())
+        return torch.cat(result).detach().numpy()
+
+    return vectors

@@ -1,40 +1,54 @@
-"""Decoded posterior codes: what no prior over this decoder can improve on."""
+"""Decoded posterior codes: what no prior over the same decoder can improve on."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from lebm_core.data.dataset import subset
+from lebm_core.data.dataset import Dataset, subset
+from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.sequences.dataset import TokenDataset, rows_of
 
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
+__all__ = ["decoded_posterior"]
 
-__all__ = ["aggregate_rows"]
-DECODED = 256  # examples encoded and decoded at once
+BATCH = 256  # examples encoded and decoded at once
 
 
 @torch.no_grad()
-def aggregate_rows(
-    model: LatentEBM, data: TokenDataset, n: int, *, seed: int, generator: torch.Generator | None
+def decoded_posterior(
+    model: LatentEBM,
+    dataset: Dataset,
+    n: int,
+    *,
+    seed: int,
+    generator: torch.Generator | None,
+    mode: bool = False,
 ) -> list[Tensor]:
-    """Sequences decoded from z ~ q(z|x) of n training examples: what no prior can better.
+    """Decode z ~ q(z|x) of n training examples.
 
     Args:
         model: in evaluation mode.
-        data: its training split.
-        n: how many; all where there are fewer.
-        seed: of which examples.
+        dataset: its training split.
+        n: how many examples; all where there are fewer.
+        seed: of the choice of examples.
         generator: source of all other randomness.
+        mode: the mean (or mode) of p(x|z) in place of a draw.
+
+    Returns:
+        Each decoded x, on the CPU; of sequences the ids up to the end, in order of the length of
+        the example.
     """
-    rows = subset(data.length("train"), n, seed)
-    order = data.lengths("train")[rows].argsort(stable=True)
-    found = []
-    for at in order.split(DECODED):
-        x = data.batch("train", rows[at]).x.to(model.device)
-        z = model.posterior(x, generator=generator)
-        found += rows_of(model.decode(z, generator=generator))
-    return found
+    rows = subset(dataset.length("train"), n, seed)
+    sequences = isinstance(dataset, TokenDataset)
+    if isinstance(dataset, TokenDataset):  # less padding
+        rows = rows[dataset.lengths("train")[rows].argsort(stable=True)]
+    result: list[Tensor] = []
+    for index in rows.split(BATCH):
+        batch = dataset.batch("train", index).to(model.device)
+        z = model.posterior(batch.x, context=batch.context, generator=generator)
+        if mode:
+            x = model.decode_mode(z, batch.context)
+        else:
+            x = model.decode(z, batch.context, generator=generator)
+        result += rows_of(x) if sequences else list(x.cpu().unbind(0))
+    return result

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from lebm_core.evaluation.values import Numbers
 
-__all__ = ["expected_calibration_error", "reliability"]
+__all__ = ["BINS", "expected_calibration_error", "reliability", "reliability_figure"]
 
-AT_ONCE, BINS, NEIGHBOURS, ITERATIONS = 200, 10, 7, 2000
+BINS = 10  # of confidence
 
 
 def expected_calibration_error(p: Numbers, y: Numbers) -> float:
     """The mean of |accuracy - confidence| over bins of confidence (Guo et al. 2017)."""
-    return float(sum(share * abs(right - said) for said, right, share in reliability(p, y)))
+    bins = reliability(p, y)
+    return float(sum(share * abs(accuracy - confidence) for confidence, accuracy, share in bins))
 
 
 def reliability(p: Numbers, y: Numbers) -> list[tuple[float, float, float]]:
@@ -28,21 +29,22 @@ def reliability(p: Numbers, y: Numbers) -> list[tuple[float, float, float]]:
     confidence, right = p.max(1), p.argmax(1) == y
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
-        (float(confidence[mine].mean()), float(right[mine].mean()), float(mine.mean()))
-        for mine in (bins == b for b in range(BINS))
-        if mine.any()
+        (float(confidence[mask].mean()), float(right[mask].mean()), float(mask.mean()))
+        for mask in (bins == b for b in range(BINS))
+        if mask.any()
     ]
 
 
-def _reliability_figure(p: Numbers, y: Numbers, file: Any) -> tuple[Any, str]:
+def reliability_figure(p: Numbers, y: Numbers, file: Path) -> tuple[Path, str]:
+    """Draw accuracy against confidence into `file`; the file and its caption."""
     from matplotlib.figure import Figure
 
-    said, right, share = map(list, zip(*reliability(p, y), strict=True))
+    confidence, accuracy, share = map(list, zip(*reliability(p, y), strict=True))
     figure = Figure(figsize=(3.6, 3.4), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
-    axis.plot(said, right, color="#1f4e79", lw=1)
-    axis.scatter(said, right, s=[10 + 200 * each for each in share], color="#1f4e79")
+    axis.plot(confidence, accuracy, color="#1f4e79", lw=1)
+    axis.scatter(confidence, accuracy, s=[10 + 200 * part for part in share], color="#1f4e79")
     axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=110)

@@ -1,4 +1,4 @@
-"""What a metric is given, `Evaluation`, and what it gives back, `Value`s by name."""
+"""`Evaluation`, the argument of every metric, and the cache of what metrics returned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lebm_core.base.files import write_atomically
 from lebm_core.errors import RunError, UsageError
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
     from lebm_core.data.dataset import Dataset
     from lebm_core.models.latent_ebm import LatentEBM
-    from lebm_core.run.old.recipe import Recipe
 
 __all__ = ["Evaluation", "Metric", "MetricResult", "evaluate"]
 
-
 Metric = Callable[["Evaluation"], Mapping[str, Value]]
+D = TypeVar("D", bound="Dataset")
 
 
 @dataclass
@@ -39,12 +38,14 @@ class Evaluation:
         split: the split to evaluate on.
         generator: source of all randomness, of this metric alone.
         seed: the run's seed.
-        cache: folder that the run and its controls share, for parts that are dear.
-        folder: this model's folder; pictures go to folder/figures.
-        recipe: resolved.
+        cache: folder shared by a run's model and baselines, for what is expensive to compute.
+        folder: this model's folder; figures go to folder/figures.
+        recipe: the resolved recipe; None where the model was not trained by one.
         log: takes a line of progress.
-        name: the row of the results table: "model" or the control's name.
-        processes: that the metric may start for work of its own; 1 for none.
+        name: the row of the results table: "model" or the baseline's name.
+        draw: draws `samples`.
+        figures: (file, caption) of each figure, see `figure`.
+        processes: how many the metric may start for work of its own; 1 for none.
     """
 
     model: LatentEBM
@@ -54,7 +55,7 @@ class Evaluation:
     seed: int
     cache: Path
     folder: Path
-    recipe: Recipe
+    recipe: Any
     log: Callable[[str], None]
     name: str = "model"
     draw: Callable[[], Any] | None = None
@@ -68,14 +69,41 @@ class Evaluation:
             raise RunError("This evaluation has no samples to draw.")
         return self.draw()
 
+    @property
+    def labels(self) -> int:
+        """How many training examples the model saw the label of (learning.symbols.labels); 0: all.
+
+        A baseline that learns from labels has to see the same ones, see `choose_labelled`.
+        """
+        learning: Mapping[str, Any] = getattr(self.recipe, "learning", None) or {}
+        return int(learning.get("symbols", {}).get("labels", 0))
+
+    def need(self, kind: type[D], metric: str) -> D:
+        """The data set, for a metric that works on data sets of one class.
+
+        Args:
+            kind: the class of the data set.
+            metric: registered name, for the message.
+
+        Raises:
+            UsageError: where the data set is not of that class.
+        """
+        if not isinstance(self.dataset, kind):
+            raise UsageError(
+                f"{metric} needs a data set of the class {kind.__name__}, and this one is a "
+                f"{type(self.dataset).__name__}; use other data, or leave it out of "
+                "evaluation.metrics."
+            )
+        return self.dataset
+
     def figure(self, path: Path, caption: str) -> None:
-        """Puts a picture, written by the metric, into the report."""
+        """Put a figure, written by the metric, into the report."""
         self.figures.append((Path(path), caption))
 
 
 @dataclass
 class MetricResult:
-    """What one metric gave for one model; cached as JSON, so that no metric runs twice."""
+    """What one metric returned for one model; cached as JSON, so that no metric runs twice."""
 
     values: dict[str, Value]
     figures: list[tuple[str, str]]  # (path relative to the model's folder, caption)
@@ -83,7 +111,7 @@ class MetricResult:
 
     @classmethod
     def read(cls, path: Path) -> MetricResult | None:
-        """The cached result, or None where there is none that can be read."""
+        """Read the cached result; None where there is none that can be read."""
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             values = {name: Value(**value) for name, value in stored["values"].items()}
@@ -93,19 +121,19 @@ class MetricResult:
             return None
 
     def write(self, path: Path) -> None:
-        """Caches the result."""
+        """Cache the result."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
 
 
 def evaluate(metric: Metric, name: str, evaluation: Evaluation, path: Path) -> MetricResult:
-    """Runs one metric, or reads what it gave before.
+    """Run one metric, or read its cached result.
 
     Args:
         metric: the metric.
         name: its registered name, for messages.
-        evaluation: what it looks at.
-        path: its cache.
+        evaluation: its argument.
+        path: file of its cached result.
 
     Raises:
         UsageError: where the metric returns something else than values by name.
@@ -131,7 +159,7 @@ def evaluate(metric: Metric, name: str, evaluation: Evaluation, path: Path) -> M
 
 
 def _plain(value: Value) -> Value:
-    """The same with Python's own numbers, which JSON knows."""
+    """Convert numbers to Python's own, which JSON can hold."""
 
     def number(x: Any) -> float | None:
         return None if x is None or not math.isfinite(x) else float(x)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-__all__ = ["Value"]
+__all__ = ["Numbers", "Value", "column_of", "in_row"]
+
 Numbers = NDArray[Any]
-
-
-def _share(
-    right: NDArray[np.bool_], split: str, definition: str, extra: dict[str, Any] | None = None
-) -> Value:
-    p, n = float(right.mean()), len(right)
-    return Value(p, (p * (1 - p) / n) ** 0.5, n, split, definition, extra=extra or {})
 
 
 @dataclass
@@ -31,6 +27,8 @@ class Value:
         definition: one sentence, with the unit.
         refused: why no value is given.
         extra: anything else that a reader needs, for instance {"decoding": "multinomial"}.
+        row: the row of the table that it belongs to: "" for the model or baseline that is
+            evaluated, "real", "aggregate", "reference", or the name of a registered baseline.
     """
 
     value: float | None
@@ -40,3 +38,73 @@ class Value:
     definition: str = ""
     refused: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    row: str = ""
+
+    @classmethod
+    def share(
+        cls,
+        right: Numbers | Tensor | int,
+        split: str,
+        definition: str,
+        extra: Mapping[str, Any] | None = None,
+        *,
+        of: int | None = None,
+    ) -> Self:
+        """The share of n independent trials that succeed, with its binomial standard error.
+
+        Args:
+            right: (n,) whether each does; or how many do, out of `of`.
+            split: of the trials.
+            definition: one sentence.
+            extra: anything else that a reader needs.
+            of: n, where `right` is a count; refused where it is 0.
+        """
+        if isinstance(right, int):
+            count, n = right, of or 0
+        else:
+            count, n = int(right.sum()), len(right)
+        told = dict(extra or {})
+        if not n:
+            return cls(None, None, 0, split, definition, "There are none.", told)
+        p = count / n
+        return cls(p, (p * (1 - p) / n) ** 0.5, n, split, definition, extra=told)
+
+    @classmethod
+    def mean(
+        cls,
+        values: Numbers | Tensor,
+        split: str,
+        definition: str,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The mean of independent numbers (n,), with its standard error; refused where n is 0.
+
+        Args:
+            values: computed in their own precision.
+            split: of what they are numbers of.
+            definition: one sentence, with the unit.
+            extra: anything else that a reader needs.
+        """
+        n, told = len(values), dict(extra or {})
+        if not n:
+            return cls(None, None, 0, split, definition, "There are none.", told)
+        error = None
+        if n > 1 and isinstance(values, np.ndarray):
+            error = float(values.std(ddof=1) / n**0.5)
+        elif n > 1:
+            error = float(values.std()) / n**0.5
+        return cls(float(values.mean()), error, n, split, definition, extra=told)
+
+
+def in_row(row: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values put into another row of the table: each is then called "row/name".
+
+    >>> list(in_row("real", {"length": Value(21.0)}))
+    ['real/length']
+    """
+    return {f"{row}/{name}": replace(value, row=row) for name, value in values.items()}
+
+
+def column_of(name: str, value: Value) -> str:
+    """The column of the table that a metric's value belongs to: its name without the row."""
+    return name.removeprefix(f"{value.row}/") if value.row else name
