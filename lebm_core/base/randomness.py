@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -11,7 +12,14 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-__all__ = ["draw", "fork", "normal_like", "randint", "standard_normal", "uniform"]
+__all__ = ["draw", "fork", "normal_like", "randint", "standard_normal", "stream", "uniform"]
+
+SEEDS = 2**31
+
+
+def stream(seed: int, name: str) -> int:
+    """A seed for each named use of randomness, so that none depends on what ran before it."""
+    return (seed * 1_000_003 + zlib.crc32(name.encode())) % SEEDS
 
 
 def _home(like: Tensor, generator: torch.Generator | None) -> torch.device:
