@@ -1,4 +1,4 @@
-"""Distances of distributions through their moments."""
+"""Distances between distributions, estimated from samples."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["frechet"]
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """|mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), of (n, d) and (m, d)."""
+    """Compute the Frechet distance of the Gaussians fitted to two samples, (n, d) and (m, d).
+
+    |m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)), of means m and covariances A and B (Dowson and
+    Landau 1982).
+    """
     a, b = a.double(), b.double()
     first, second = (torch.cov(x.T).reshape(x.shape[1], -1) for x in (a, b))
-    root = _root(first)
-    cross = _root(root @ second @ root)
     gap = (a.mean(0) - b.mean(0)).square().sum()
-    return float((gap + (first + second - 2 * cross).diagonal().sum()).clamp(min=0))
-
-
-def _root(matrix: Tensor) -> Tensor:
-    """The symmetric square root of a positive semidefinite matrix."""
-    values, vectors = torch.linalg.eigh(matrix)
-    found: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    return found
+    # tr (A B)^(1/2) = tr (A^(1/2) B A^(1/2))^(1/2), whose argument is symmetric
+    values, vectors = torch.linalg.eigh(first)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    product = root @ second @ root
+    cross = torch.linalg.eigvalsh(0.5 * (product + product.T)).clamp(min=0).sqrt().sum()
+    return float((gap + first.trace() + second.trace() - 2 * cross).clamp(min=0))
