@@ -1,4 +1,4 @@
-"""Arrays of images as a classifier takes them."""
+"""Adapter between arrays of images and the decoder's x."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lebm_core.data.adapters import Inputs
+from lebm_core.data.adapters import InputAdapter
 
-__all__ = ["ImageInputs"]
+__all__ = ["ImageAdapter"]
 
 CHANNELS = (1, 3)
 
 
-class ImageInputs(Inputs):
+class ImageAdapter(InputAdapter):
     """Square images (n, H, W) or (n, H, W, C), C 1 or 3.
 
-    uint8 is taken to run from 0 to 255, other numbers between the least and the greatest of the
-    training images.
+    uint8 is taken to run from 0 to 255, other numbers from the smallest to the largest value of
+    the training images.
     """
 
     decoder = "images.deconv"
@@ -27,34 +27,38 @@ class ImageInputs(Inputs):
 
     def fit(self, X: Any) -> Self:  # noqa: N803
         images = self._images(X)
-        whole = images.dtype == np.uint8
-        self.low, self.high = (0.0, 255.0) if whole else (float(images.min()), float(images.max()))
+        as_bytes = images.dtype == np.uint8
+        self.low, self.high = (
+            (0.0, 255.0) if as_bytes else (float(images.min()), float(images.max()))
+        )
         if not self.high > self.low:
             raise ValueError(f"Every pixel of X is {self.low:g}: there is nothing to learn.")
         self.shape, self.flat = images.shape[1:], np.asarray(X).ndim == 3
         self.sizes = {"channels": images.shape[3], "side": images.shape[1]}
         return self
 
-    def x(self, X: Any) -> Tensor:  # noqa: N803
+    def transform(self, X: Any) -> Tensor:  # noqa: N803
         images = self._images(X)
         if images.shape[1:] != self.shape:
             raise ValueError(
-                f"X has images of shape {images.shape[1:]}, those of the training are {self.shape}."
+                f"X has images of shape {images.shape[1:]}; the training images have {self.shape}."
             )
         unit = (images.astype(np.float32) - self.low) * (2 / (self.high - self.low)) - 1
         return torch.from_numpy(np.ascontiguousarray(unit.transpose(0, 3, 1, 2)))
 
-    def original(self, x: Tensor) -> Any:
+    def inverse_transform(self, x: Tensor) -> Any:
         images = (x.numpy().transpose(0, 2, 3, 1) + 1) * ((self.high - self.low) / 2) + self.low
         return images[..., 0] if self.flat else images
 
     @staticmethod
     def _images(X: Any) -> np.ndarray[Any, np.dtype[Any]]:  # noqa: N803
-        """X as (n, H, W, C)."""
+        """Return X as (n, H, W, C)."""
         try:
             images = np.asarray(X)
         except ValueError:
-            raise ValueError("X has images of different sizes: make them alike first.") from None
+            raise ValueError(
+                "X has images of different sizes: scale them to one size first."
+            ) from None
         if images.ndim == 3:
             images = images[..., None]
         square = images.ndim == 4 and images.shape[1] == images.shape[2]

@@ -6,14 +6,21 @@ import numpy as np
 import torch
 
 from lebm_core.data.files import DataFiles
+from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
+from lebm_images.data.options import BenchmarkOptions
 from lebm_images.data.sources import mnist
 
-__all__ = ["mnist_anomaly"]
+__all__ = ["KINDS", "mnist_anomaly"]
 
 NORMAL_SHARE = 0.8  # of the normal images, to train on
 KINDS = ("normal", "held out")
+MNIST = Needs(
+    "images.mnist-anomaly",
+    [["mnist/mnist.npz", "mnist/train-images-idx3-ubyte"]],
+    how="mnist.npz holds x_train, y_train, x_test, y_test; the four idx files will do too.",
+)
 
 
 def mnist_anomaly(
@@ -29,8 +36,9 @@ def mnist_anomaly(
         split_seed: of the shuffle of the normal images
     """
     if held_out not in range(10):
-        raise UsageError(f"data.held_out must be a digit from 0 to 9, not {held_out}.")
-    whole = mnist(files=files, seed=0, valid=1)
+        raise UsageError(f"data.held_out = {held_out} must be a digit, from 0 to 9.")
+    MNIST.find(files)
+    whole = mnist(files=files, seed=0, options=BenchmarkOptions(valid=1))
     images, labels = [], []
     for split in ("train", "valid", "test"):
         images.append(whole.pixels[split].take(range(whole.length(split))))
@@ -40,7 +48,7 @@ def mnist_anomaly(
     normal = normal[np.random.default_rng(split_seed).permutation(len(normal))]
     cut = int(NORMAL_SHARE * len(normal))
     if not 1 <= valid < cut:
-        raise UsageError(f"data.valid must be from 1 to {cut - 1}, not {valid}.")
+        raise UsageError(f"data.valid = {valid} must be from 1 to {cut - 1}.")
     rows = {
         "train": normal[: cut - valid],
         "valid": normal[cut - valid : cut],

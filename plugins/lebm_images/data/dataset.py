@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -27,7 +27,7 @@ class Pixels(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, rows: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """The images with these row numbers, uint8 (n, H, W, C)."""
+        """Return the images with these row numbers, uint8 (n, H, W, C)."""
 
 
 class ArrayPixels:
@@ -59,6 +59,8 @@ class ImageDataset(Dataset):
         classes: names of the classes.
     """
 
+    suffix: ClassVar[str] = ".npz"
+    figures: ClassVar[str] = "images.model"
     # Published grids and distances use the mean of p(x | z): sigma is not noise of the images.
     sample_options: ClassVar[dict[str, Any]] = {"noise": False}
 
@@ -83,55 +85,47 @@ class ImageDataset(Dataset):
         self.summary = summary
 
     def length(self, split: str) -> int:
-        """The number of images of `split`."""
+        """Return the number of images of `split`."""
         if split not in SPLITS:
-            raise UsageError(f'There is no split "{split}": {", ".join(SPLITS)} are.')
+            raise UsageError(f'There is no split "{split}": accepted are {", ".join(SPLITS)}.')
         return len(self.pixels[split]) if split in self.pixels else 0
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        """The images with these row numbers, x (B, C, H, W) in [-1, 1]."""
+        """Return the images with these row numbers, x (B, C, H, W) in [-1, 1]."""
         x = to_unit(torch.from_numpy(self.pixels[split].take(index.tolist())))
         y = self.labels.get(split)
         return Batch(x, None if y is None else y[index], rows=index)
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
-        """Brightness, and where the images are grey slant and stroke width; see `moments`."""
+        """Measure brightness, and of grey images slant and stroke width; see `properties_of`."""
         return properties_of(self.batch(split, index).x)
 
     def write(self, x: Tensor, path: Path) -> Path:
-        """Writes samples as uint8 (N, H, W, C) to `path` with the suffix .npz, key "x"."""
-        file = path.with_name(path.name + ".npz")
+        """Write samples as uint8 (N, H, W, C) to `path` with the suffix .npz, key "x"."""
+        file = path.with_name(path.name + self.suffix)
         np.savez_compressed(file, x=to_uint8(x))
         return file
 
     def save(self, folder: Path) -> None:
-        """Writes sizes, classes and the summary as images.json."""
+        """Write sizes, classes and the summary to images.json."""
         saved = {"sizes": self.sizes, "classes": self.classes, "summary": self.summary}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(json.dumps(saved) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote; the splits are empty."""
+        """Read what `save` wrote; the splits are empty."""
         saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
         sizes = saved["sizes"]
         return cls({}, sizes["channels"], sizes["side"], saved["summary"], None, saved["classes"])
 
-    def figures(
-        self, model: Any, folder: Path, generator: torch.Generator
-    ) -> Iterable[tuple[Path, str]]:
-        """Grids of samples, reconstructions, an interpolation and a long chain."""
-        from lebm_images.figures.model import pictures
-
-        return pictures(self, model, folder, generator)
-
 
 def to_unit(x: Tensor) -> Tensor:
-    """uint8 (B, H, W, C) -> float (B, C, H, W) in [-1, 1]."""
+    """Scale uint8 (B, H, W, C) to float (B, C, H, W) in [-1, 1]."""
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
 
 
 def to_uint8(x: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """(B, C, H, W) in [-1, 1] -> uint8 (B, H, W, C), rounded and clamped."""
+    """Scale (B, C, H, W) in [-1, 1] to uint8 (B, H, W, C), rounded and clamped."""
     scaled = x.detach().cpu().add(1).mul(127.5).round().clamp(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -1,4 +1,4 @@
-"""Images of the `datasets` library: an id of the hub or a local folder, decoded batch by batch."""
+"""Images of the `datasets` library, from the hub or a local folder, decoded batch by batch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.files import DataFiles, hub_splits
+from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_images.data.dataset import ImageDataset, Pixels
 from lebm_images.data.folders import cut_rows
+from lebm_images.data.options import OwnImageOptions
 from lebm_images.data.readers import Images, as_pixels, fitted
 
 __all__ = ["HubPixels", "hub"]
+
+OWN = OwnImageOptions()
+HUB = Needs("images.hub", source="an id of the hub or a local folder")
 
 
 class HubPixels:
@@ -26,7 +31,7 @@ class HubPixels:
         field: the column.
         channels: 1 or 3.
         side: to which the centre square of each image is scaled.
-        where: what messages call it.
+        where: the name of the data set in messages.
     """
 
     def __init__(self, rows: Any, field: str, channels: int, side: int, where: str) -> None:
@@ -46,7 +51,7 @@ class HubPixels:
 
 def hub(
     *, files: DataFiles, seed: int, source: str = "", config: str = "", field: str = "image",
-    label: str = "label", channels: int = 3, side: int = 64, valid: float = 0.1, test: float = 0.1,
+    label: str = "label", options: OwnImageOptions = OWN,
 ) -> ImageDataset:  # fmt: skip
     """A data set of the `datasets` library; splits that it lacks are cut from the training split.
 
@@ -57,13 +62,8 @@ def hub(
         config: the name of a configuration, where the data set has several
         field: the column that holds the images
         label: the column that holds the classes, where there is one; empty for none
-        channels: 1 (grey) or 3
-        side: to which the centre square of each image is scaled
-        valid: share of the images to choose by, where no split is for that
-        test: share of the images to judge by, where no split is for that
     """
-    if not source:
-        raise UsageError("data.source is empty: images.hub needs an id or a local folder.")
+    HUB.check(source)
     splits = hub_splits(source, config, "images")
     for split, rows in splits.items():
         if field not in rows.column_names:
@@ -74,13 +74,13 @@ def hub(
     missing = [split for split in ("valid", "test") if split not in splits]
     if missing:
         train = splits["train"]
-        cut = cut_rows(len(train), valid, test, seed, source)
+        cut = cut_rows(len(train), options.valid, options.test, seed, source)
         for split in missing:
             splits[split] = train.select(cut[split])
-        kept = [split for split in cut if split not in missing]  # what is not needed goes back
+        kept = [split for split in cut if split not in missing]  # rows that are not needed go back
         splits["train"] = train.select(np.sort(np.concatenate([cut[split] for split in kept])))
     pixels: dict[str, Pixels] = {
-        split: HubPixels(rows, field, channels, side, f"{source}, {split}")
+        split: HubPixels(rows, field, options.channels, options.side, f"{source}, {split}")
         for split, rows in splits.items()
     }
     labels, names = None, list[str]()
@@ -88,13 +88,13 @@ def hub(
         labels, names = _labels(splits, label, source)
     counts = {split: len(rows) for split, rows in splits.items()}
     summary = {"source": source, "counts": counts}
-    return ImageDataset(pixels, channels, side, summary, labels, names)
+    return ImageDataset(pixels, options.channels, options.side, summary, labels, names)
 
 
 def _labels(splits: dict[str, Any], label: str, source: str) -> tuple[dict[str, Tensor], list[str]]:
     kinds = {split: list(rows[label]) for split, rows in splits.items()}
     names: list[str] | None = getattr(splits["train"].features[label], "names", None)
-    if names is None:  # plain numbers or words: the sorted distinct values are the classes
+    if names is None:  # plain values: the sorted distinct ones are the classes
         values = sorted({kind for each in kinds.values() for kind in each})
         number = {value: i for i, value in enumerate(values)}
         names = [str(value) for value in values]

@@ -1,4 +1,4 @@
-"""The judge of classes: a network of its own, apart from the features of the Frechet distance."""
+"""The classifier that decides the class of samples, separate from the features of distances."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from torch.nn.functional import pad
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_images.data.dataset import ImageDataset
-from lebm_images.evaluators.features import Classifier, ClassifierOptions, classifier
+from lebm_images.evaluators.features import (
+    AT_ONCE,
+    Classifier,
+    ClassifierOptions,
+    trained_classifier,
+)
 
-__all__ = ["JUDGE_OPTIONS", "Judge", "NO_CLASSES", "judge_of", "verdict"]
+__all__ = ["NO_CLASSES", "OPTIONS", "ClassClassifier", "class_classifier", "predict"]
 
-JUDGE_OPTIONS = ClassifierOptions(width=32, features=128, epochs=5, seed=1)
-NO_CLASSES = "the prior has no classes (prior.kind = coupled)"
-AT_ONCE = 500  # images
-SHIFT = 14  # a training batch is moved by up to a so-manieth of the side
+OPTIONS = ClassifierOptions(width=32, features=128, epochs=5, seed=1)
+NO_CLASSES = "the prior has no classes (prior.name = coupled)"
+SHIFT = 14  # training batches are shifted by up to 1 / SHIFT of the side
 
 
-class Judge(Classifier):
-    """Strided convolutions with batch normalisation, trained on batches that are moved about.
+class ClassClassifier(Classifier):
+    """Strided convolutions with batch normalisation, trained on randomly shifted batches.
 
-    Another network than `Classifier`, another seed, longer training: that it agrees with what the
-    distances are measured in is no matter of course.
+    It differs from `Classifier` in architecture, seed and length of training, so that agreement
+    with the features that distances are measured in is not built in.
     """
 
-    purpose: ClassVar[str] = "that judges classes"
+    name: ClassVar[str] = "classes"
 
     def layers(self, channels: int, side: int, options: ClassifierOptions) -> nn.Sequential:
         w, left = options.width, (side + 3) // 4
@@ -49,14 +53,17 @@ class Judge(Classifier):
         return super().forward(x)
 
 
-def judge_of(
+def class_classifier(
     evaluation: Evaluation, data: ImageDataset, epochs: int, metric: str
 ) -> tuple[Classifier, float]:
-    """The judge, trained once for a run, and its accuracy on the validation split.
+    """Train the classifier of classes once for a run.
+
+    Returns:
+        The classifier, and its accuracy on the validation split.
 
     Raises:
-        UsageError: where data or model have no classes, or not the same; the controls of a run
-            may lack them.
+        UsageError: where data or model have no classes, or different ones; the baselines of a run
+            may have none.
     """
     if not data.classes:
         raise UsageError(f"The metric {metric} needs images with classes, which these lack.")
@@ -68,13 +75,15 @@ def judge_of(
             f"The metric {metric} needs a prior of the data's {len(data.classes)} classes, not of "
             f"{known}: leave prior.n_classes to the data."
         )
-    options = replace(JUDGE_OPTIONS, epochs=epochs)
+    options = replace(OPTIONS, epochs=epochs)
     device = evaluation.model.device
-    return classifier(data, options, evaluation.cache, device, evaluation.log, Judge)
+    return trained_classifier(
+        data, options, evaluation.cache, device, evaluation.log, ClassClassifier
+    )
 
 
 @torch.no_grad()
-def verdict(judge: Classifier, x: Tensor) -> Tensor:
-    """The class of each image of x (n, C, H, W), (n,) on the CPU, as the judge sees it."""
-    device = judge.head.weight.device
-    return torch.cat([judge(part.to(device)).argmax(1).cpu() for part in x.split(AT_ONCE)])
+def predict(classifier: Classifier, x: Tensor) -> Tensor:
+    """Predict the class of each image of x (n, C, H, W), (n,) on the CPU."""
+    device = classifier.head.weight.device
+    return torch.cat([classifier(part.to(device)).argmax(1).cpu() for part in x.split(AT_ONCE)])

@@ -1,4 +1,4 @@
-"""The feature module of the distances: a small classifier of the training split.
+"""The classifier whose features Frechet distances are measured in, trained on the training split.
 
 Where the images have no classes it tells four rotations apart (Gidaris et al., ICLR 2018, arXiv
 1803.07728).
@@ -6,37 +6,35 @@ Where the images have no classes it tells four rotations apart (Gidaris et al., 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lebm_core.base.files import write_atomically
 from lebm_core.data.dataset import Batch
+from lebm_core.evaluation.evaluators import trained_once
 from lebm_images.data.dataset import ImageDataset
 
-__all__ = ["Classifier", "ClassifierOptions", "Features", "classifier", "features_of"]
+__all__ = ["Classifier", "ClassifierOptions", "Features", "features_of", "trained_classifier"]
 
 ROTATIONS = 4
+AT_ONCE = 500  # images
 
 
 class Features(Protocol):
     """A network that distances are measured in."""
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, F) for x (B, C, H, W) in [-1, 1]."""
+        """Compute (B, F) of x (B, C, H, W) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class ClassifierOptions:
-    """Sizes and training; part of the key under which it is cached."""
+    """Sizes and training of a classifier; part of the key under which it is cached."""
 
     width: int = 32
     features: int = 64
@@ -47,7 +45,7 @@ class ClassifierOptions:
 
 
 class Classifier(nn.Module):
-    """Two convolutions and a layer of features, from which the classes are read.
+    """Two convolutions and a layer of features, followed by the logits of the classes.
 
     Args:
         channels: of the images.
@@ -56,7 +54,7 @@ class Classifier(nn.Module):
         options: sizes.
     """
 
-    purpose: ClassVar[str] = "whose features the distances use"
+    name: ClassVar[str] = "features"
 
     def __init__(self, channels: int, side: int, classes: int, options: ClassifierOptions) -> None:
         super().__init__()
@@ -64,7 +62,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(options.features, classes)
 
     def layers(self, channels: int, side: int, options: ClassifierOptions) -> nn.Sequential:
-        """From an image to its features."""
+        """Build the layers from an image to its features."""
         w = options.width
         return nn.Sequential(
             nn.Conv2d(channels, w, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
@@ -73,17 +71,17 @@ class Classifier(nn.Module):
         )  # fmt: skip
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, F) for x (B, C, H, W) in [-1, 1]."""
-        found: Tensor = self.body(x)
-        return found
+        """Compute (B, F) of x (B, C, H, W) in [-1, 1]."""
+        features: Tensor = self.body(x)
+        return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, classes)."""
-        found: Tensor = self.head(self.body(x))
-        return found
+        """Compute logits (B, classes)."""
+        logits: Tensor = self.head(self.body(x))
+        return logits
 
 
-def classifier(
+def trained_classifier(
     data: ImageDataset,
     options: ClassifierOptions,
     cache: Path,
@@ -91,36 +89,39 @@ def classifier(
     log: Callable[[str], None],
     kind: type[Classifier] = Classifier,
 ) -> tuple[Classifier, float]:
-    """A classifier of the training split, from the cache or trained, and its accuracy on "valid".
+    """Train a classifier of the training split, or read it from the cache.
 
-    Its classes are the data set's, or four rotations where that has none; `kind` is its network.
+    Its classes are the data set's, or four rotations where that has none.
+
+    Args:
+        data: images.
+        options: sizes and training.
+        cache: folder of evaluators.
+        device: where it is trained and put.
+        log: takes lines of progress.
+        kind: its network.
+
+    Returns:
+        The classifier, in evaluation mode, and its accuracy on the validation split.
     """
     sizes = data.sizes
-    torch_state = torch.random.get_rng_state()
-    torch.manual_seed(options.seed)
     classes = len(data.classes) or ROTATIONS
-    model = kind(sizes["channels"], sizes["side"], classes, options).to(device)
-    facts = [kind.__name__, asdict(options), sizes, data.summary]
-    key = json.dumps(facts, sort_keys=True, default=str)
-    folder = cache / "classifier" / blake2b(key.encode(), digest_size=8).hexdigest()
-    try:
-        if (folder / "facts.json").is_file():
-            model.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
-            accuracy = float(json.loads((folder / "facts.json").read_text())["accuracy"])
-            return model.eval(), accuracy
-        log(f"trains the classifier {kind.purpose}")
-        accuracy = _train(model, data, options, device)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(model.state_dict(), folder / "model.safetensors")
-        write_atomically(folder / "facts.json", json.dumps({"accuracy": accuracy, "key": key}))
-        return model.eval(), accuracy
-    finally:
-        torch.random.set_rng_state(torch_state)
+    model, facts = trained_once(
+        cache / "classifiers",
+        [kind.__name__, asdict(options), sizes, data.summary],
+        lambda: kind(sizes["channels"], sizes["side"], classes, options).to(device),
+        lambda model: {"accuracy": _train(model, data, options, device)},
+        log,
+        kind.name,
+        seed=options.seed,
+    )
+    return model.eval(), float(facts["accuracy"])
 
 
 def _train(
     model: Classifier, data: ImageDataset, options: ClassifierOptions, device: torch.device
 ) -> float:
+    """Train in place; return the accuracy on the validation split."""
     steps = options.epochs * max(1, -(-data.length("train") // options.batch_size))
     adam = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, options.lr, total_steps=steps + 1)
@@ -134,24 +135,24 @@ def _train(
             adam.step()
             schedule.step()
     model.eval()
-    right = total = 0
+    correct = total = 0
     with torch.no_grad():
-        for batch in data.batches("valid", 500):
+        for batch in data.batches("valid", AT_ONCE):
             x, y = _task(batch)
-            right += int((model(x.to(device)).argmax(1).cpu() == y).sum())
+            correct += int((model(x.to(device)).argmax(1).cpu() == y).sum())
             total += int((y >= 0).sum())
-    return right / max(1, total)
+    return correct / max(1, total)
 
 
 def _task(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Images and what is to be told of them: their classes, or by how much they are turned."""
+    """Return images and their targets: classes, or the number of quarter turns of each."""
     if batch.y is not None:
         return batch.x, batch.y
-    turned = [torch.rot90(batch.x, k, (2, 3)) for k in range(ROTATIONS)]
-    return torch.cat(turned), torch.arange(ROTATIONS).repeat_interleave(len(batch.x))
+    rotated = [torch.rot90(batch.x, k, (2, 3)) for k in range(ROTATIONS)]
+    return torch.cat(rotated), torch.arange(ROTATIONS).repeat_interleave(len(batch.x))
 
 
 @torch.no_grad()
 def features_of(net: Features, batches: Iterable[Tensor], device: torch.device) -> Tensor:
-    """The features of all images, (N, F) in float64 on the CPU."""
+    """Compute the features of all images, (N, F) in float64 on the CPU."""
     return torch.cat([net.features(x.to(device)).double().cpu() for x in batches])

@@ -13,7 +13,7 @@ __all__ = ["grid", "neighbours"]
 
 
 def grid(rows: Sequence[tuple[str, Tensor]], file: Path, columns: Sequence[str] = ()) -> Path:
-    """Writes a picture of rows of images, each with its name; `columns` head them.
+    """Write a figure of rows of images, each with its name.
 
     Args:
         rows: a name and images (n, C, H, W) in [-1, 1].
@@ -46,6 +46,6 @@ def grid(rows: Sequence[tuple[str, Tensor]], file: Path, columns: Sequence[str] 
 
 
 def neighbours(samples: Tensor, nearest: Tensor, file: Path) -> tuple[Path, str]:
-    """Samples over their nearest training images."""
+    """Draw samples over their nearest training images."""
     grid([("samples", samples), ("nearest in train", nearest)], file)
     return file, "Samples, and the training image nearest to each in the classifier's features."

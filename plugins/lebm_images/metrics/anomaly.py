@@ -1,41 +1,33 @@
-"""MNIST with one digit held out, and images.anomaly: how well a model tells it from the others.
+"""images.anomaly: how well a model separates a held-out class from the normal images.
 
 Source of the protocol: the public code of Yu et al., NeurIPS 2023, arXiv 2306.03323, as in Zenati
 et al. 2018, arXiv 1802.06222: all 70,000 images, 80 % of the normal ones to train on; the test set
-is the other 20 % and every image of the held-out digit. The score "tails" combines probabilities by
-Fisher's method, "Statistical methods for research workers", 4th edition, 1932; "typicality" follows
-Morningstar et al., "Density of states estimation for out-of-distribution detection", AISTATS 2021,
-arXiv 2006.09273.
+is the other 20 % and every image of the held-out digit.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.neighbors import KernelDensity
 from torch import Tensor
-from torch.special import log_ndtr
 
 from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
 from lebm_core.evidence.estimate import Estimate
-from lebm_core.latent.amortized import Amortized
 from lebm_images.data.anomaly import KINDS
 from lebm_images.data.dataset import ImageDataset
 from lebm_images.figures.grids import grid
-from lebm_images.metrics.reconstruction import images_of
+from lebm_images.metrics.anomaly_scores import tails, typicality
 
-__all__ = ["build", "tails", "typicality"]
-STATISTICS = ("reconstruction", "tilt", "reference")
-# log Z, one number for all images, moves no rank: it is left out, and need not be supported.
+__all__ = ["build"]
+
+# log Z, the same for all images, changes no rank: it is left out, and need not be supported.
 NO_CONSTANT = Estimate(torch.zeros(()), torch.zeros(()), None, "left out", 0)
-TAILS = ("reconstruction", "tilt")
 TEXTS = {
     "joint": "-log p(x, z) at the posterior's z",
     "reconstruction": "-log p(x|z), a part of it",
@@ -49,10 +41,8 @@ TEXTS = {
 }
 
 
-def build(
-    *, anomaly_batch: int = 250, anomaly_draws: int = 20
-) -> Callable[[Evaluation], Mapping[str, Value]]:
-    """The metric images.anomaly, for data whose test split has the classes normal and held out.
+def build(*, anomaly_batch: int = 250, anomaly_draws: int = 20) -> Metric:
+    """Metric images.anomaly, for data whose test split has the classes normal and held out.
 
     Args:
         anomaly_batch: images at once
@@ -60,140 +50,89 @@ def build(
     """
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data, split = images_of(evaluation, "images.anomaly"), evaluation.split
+        data, split = evaluation.need(ImageDataset, "images.anomaly"), evaluation.split
         if tuple(data.classes) != KINDS or data.labels[split].sum() == 0:
             raise UsageError(
                 "The metric images.anomaly needs data with the classes normal and held out, such "
                 "as data.name=images.mnist-anomaly, and some of both in the split."
             )
-        scores = _parts(evaluation, data, split, anomaly_batch, anomaly_draws)
+        scores = _scores(evaluation, data, split, anomaly_batch, anomaly_draws)
         if data.length("valid"):
-            normal = _parts(evaluation, data, "valid", anomaly_batch, 0)
+            normal = _scores(evaluation, data, "valid", anomaly_batch, 0)
             scores["tails"] = tails(normal, scores)
             scores["typicality"] = typicality(normal, scores)
         shown = scores.get("tails", scores["reconstruction"])
-        evaluation.figure(*_picture(evaluation, data, shown))
-        y = data.labels[split].numpy()
-        prevalence = float(y.mean())
-        said = {"prevalence": round(prevalence, 4), "anomalies": int(y.sum())}
-        values: dict[str, Value] = {}
-        if "joint" not in scores:
-            text = TEXTS["joint"]
-            values["auprc"] = Value(
-                None, None, len(y), split, f"Average precision. Score: {text}.",
-                refused="the prior has no density that can be computed",
-            )  # fmt: skip
-        for name, score in scores.items():
-            end = "" if name == "joint" else f"_{name}"
-            text = TEXTS[name].format(draws=anomaly_draws)
-            precision, area = average_precision_score(y, score), roc_auc_score(y, score)
-            values[f"auprc{end}"] = Value(
-                float(precision), _spread(y, score), len(y), split,
-                f"Average precision, the held-out digit as positive; its chance level is the "
-                f"prevalence {prevalence:.3f}. Score: {text}. The error is by bootstrap.",
-                extra=said,
-            )  # fmt: skip
-            values[f"auroc{end}"] = Value(
-                float(area), None, len(y), split,
-                f"Area under the ROC curve; chance is .5. Score: {text}.", extra=said,
-            )  # fmt: skip
-        return values
+        evaluation.figure(*_extremes(evaluation, data, shown))
+        return _values(scores, data.labels[split].numpy(), split, anomaly_draws)
 
     return metric
 
 
-def tails(normal: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> Tensor:
-    """-log of how rarely normal images are so badly explained, or so unlike the prior, (N,).
-
-    The sum of -log P(a normal image's value is greater) over `TAILS`: -log p(x|z), and the tilt
-    -f(z) = log p0(z) - log p(z) + const, the likelihood ratio of reference and learned prior. A
-    probability weighs both alike, where the sum of nats over hundreds of pixels would drown the
-    code; and it needs no anomaly and has no weight to tune. (Fisher's method, 1932.)
-
-    Args:
-        normal: the parts of normal images that were not trained on, each (M,).
-        seen: the parts of the images to score, each (N,).
-    """
-    total = torch.zeros(len(seen["reconstruction"]), dtype=torch.float64)
-    for values, found in _standardised(normal, seen, TAILS):
-        width = len(values) ** -0.2  # Scott's rule
-        shares = [
-            log_ndtr((values - part[:, None]) / width).logsumexp(1) for part in found.split(500)
-        ]
-        total -= torch.cat(shares) - math.log(len(values))
-    return total
-
-
-def typicality(normal: Mapping[str, Tensor], seen: Mapping[str, Tensor]) -> Tensor:
-    """-log of how often normal images have such parts of -log p(x, z), (N,) (Morningstar 2021).
-
-    Each of `STATISTICS` has a kernel density estimate, by Scott's rule, of its values on normal
-    images; the score is the sum of their negative logarithms. It uses no anomaly, and an image
-    that is explained too well is as strange as one that is explained too badly.
-
-    Args:
-        normal: the parts of normal images that were not trained on, each (M,).
-        seen: the parts of the images to score, each (N,).
-    """
-    total = torch.zeros(len(seen["reconstruction"]), dtype=torch.float64)
-    for values, found in _standardised(normal, seen, STATISTICS):
-        density = KernelDensity(bandwidth="scott").fit(values[:, None].numpy())
-        total -= torch.from_numpy(density.score_samples(found[:, None].numpy()))
-    return total
+def _values(
+    scores: Mapping[str, Tensor], y: np.ndarray, split: str, draws: int
+) -> dict[str, Value]:
+    """Compute average precision and area under the ROC curve of each score."""
+    prevalence = float(y.mean())
+    facts = {"prevalence": round(prevalence, 4), "anomalies": int(y.sum())}
+    values: dict[str, Value] = {}
+    if "joint" not in scores:
+        values["auprc"] = Value(
+            None, None, len(y), split, f"Average precision. Score: {TEXTS['joint']}.",
+            refused="the prior has no density that can be computed",
+        )  # fmt: skip
+    for name, score in scores.items():
+        suffix = "" if name == "joint" else f"_{name}"
+        text = TEXTS[name].format(draws=draws)
+        values[f"auprc{suffix}"] = Value(
+            float(average_precision_score(y, score)), _bootstrap_error(y, score), len(y), split,
+            f"Average precision, the held-out digit as positive; its chance level is the "
+            f"prevalence {prevalence:.3f}. Score: {text}. The error is by bootstrap.",
+            extra=facts,
+        )  # fmt: skip
+        values[f"auroc{suffix}"] = Value(
+            float(roc_auc_score(y, score)), None, len(y), split,
+            f"Area under the ROC curve; chance is .5. Score: {text}.", extra=facts,
+        )  # fmt: skip
+    return values
 
 
-def _standardised(
-    normal: Mapping[str, Tensor], seen: Mapping[str, Tensor], names: Sequence[str]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each part of normal and of seen images in standard deviations of the normal ones.
-
-    A part without spread is left out: f = 0 has no tilt. So is one that is not there: the second
-    stage of a two-stage VAE has no density.
-    """
-    for name in names:
-        if name not in normal:
-            continue
-        spread = normal[name].double().std()
-        if spread > 0:
-            yield normal[name].double() / spread, seen[name].double() / spread
-
-
-def _parts(
+def _scores(
     evaluation: Evaluation, data: ImageDataset, split: str, batch_size: int, draws: int
 ) -> dict[str, Tensor]:
-    """Each score of the images of `split`, (N,), higher for stranger; see `TEXTS`."""
+    """Compute each score of the images of `split`, (N,), higher for stranger; see `TEXTS`."""
     model, generator = evaluation.model, evaluation.generator
     parts: dict[str, list[Tensor]] = {}
     for batch in data.batches(split, batch_size):
         x = batch.x.to(model.device)
         try:
-            found = model.score(x, generator=generator)
+            score = model.score(x, generator=generator)
         except UnsupportedEstimate:  # no density of z: what remains is -log p(x|z)
-            z = model.posterior(x, inference=Amortized(mean=True), generator=generator)
+            z = model.posterior(x, inference=model.inference.point(), generator=generator)
             with torch.no_grad():
-                alone = -model.decoder.likelihood(x)(z)
-            parts.setdefault("reconstruction", []).append(alone.double().cpu())
+                reconstruction = -model.decoder.likelihood(x)(z)
+            parts.setdefault("reconstruction", []).append(reconstruction.double().cpu())
             continue
-        some = {
-            "joint": found.total, "reconstruction": found.reconstruction,
-            "prior": found.tilt + found.reference, "tilt": found.tilt, "reference": found.reference,
+        scores = {
+            "joint": score.total, "reconstruction": score.reconstruction,
+            "prior": score.tilt + score.reference, "tilt": score.tilt,
+            "reference": score.reference,
         }  # fmt: skip
         if draws and model.encoder is not None:
             estimate = model.log_prob(x, n_samples=draws, log_z=NO_CONSTANT, generator=generator)
-            some["evidence"] = -estimate.value
-        for name, value in some.items():
+            scores["evidence"] = -estimate.value
+        for name, value in scores.items():
             parts.setdefault(name, []).append(value.double().cpu())
     return {name: torch.cat(values) for name, values in parts.items()}
 
 
-def _picture(
+def _extremes(
     evaluation: Evaluation, data: ImageDataset, score: Tensor, n: int = 10
 ) -> tuple[Path, str]:
-    """The images of either kind that seem least and most strange, and what comes back of them."""
+    """Draw the least and the most strange images of either kind over their reconstructions."""
     rows, model = [], evaluation.model
     for kind, name in enumerate(KINDS):
-        own = (data.labels[evaluation.split] == kind).nonzero()[:, 0]
-        order = own[score[own].argsort()]
+        members = (data.labels[evaluation.split] == kind).nonzero()[:, 0]
+        order = members[score[members].argsort()]
         for how, picked in (("least", order[:n]), ("most", order[-n:].flip(0))):
             x = data.batch(evaluation.split, picked).x
             back = model.reconstruct(x.to(model.device), generator=evaluation.generator).cpu()
@@ -203,12 +142,12 @@ def _picture(
     return grid(rows, file), "Images by the score of tails: the least and the most strange."
 
 
-def _spread(y: np.ndarray, score: Tensor, repetitions: int = 50) -> float:
-    """The standard deviation of the average precision over bootstrap samples of the test set."""
+def _bootstrap_error(y: np.ndarray, score: Tensor, repetitions: int = 50) -> float:
+    """Estimate the standard error of the average precision by bootstrap over the test set."""
     rng = np.random.default_rng(0)
     values = score.numpy()
-    found = []
+    precisions = []
     for _ in range(repetitions):
         rows = rng.integers(len(y), size=len(y))
-        found.append(average_precision_score(y[rows], values[rows]))
-    return float(np.std(found))
+        precisions.append(average_precision_score(y[rows], values[rows]))
+    return float(np.std(precisions))

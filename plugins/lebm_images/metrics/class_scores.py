@@ -1,4 +1,4 @@
-"""What class samples are judged and measured by: a judge of classes, features, real images."""
+"""Class-conditional scores: accuracy by a classifier, and Frechet distances class by class."""
 
 from __future__ import annotations
 
@@ -9,166 +9,175 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lebm_core.base.statistics import frechet
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.evaluation.values import Value
+from lebm_core.evaluation.values import Value, in_row
 from lebm_images.data.dataset import ImageDataset
-from lebm_images.evaluators.class_classifier import judge_of, verdict
-from lebm_images.evaluators.features import Classifier, ClassifierOptions
-from lebm_images.metrics.frechet import BATCH, Ruler, class_ruler, frechet_distance
+from lebm_images.evaluators.class_classifier import class_classifier, predict
+from lebm_images.evaluators.feature_space import BATCH, FeatureSpace
+from lebm_images.evaluators.features import Classifier
+from lebm_images.evaluators.options import FeatureOptions
 
-__all__ = ["Yardstick", "jackknife"]
+__all__ = ["ClassScores", "jackknife"]
 
 FOLDS = 10  # parts of the samples, each left out once for the error of a distance
 
 
 @dataclass
-class Yardstick:
-    """The judge of classes, the features of the distances, and the real images.
+class ClassScores:
+    """The classifier of classes, the features of the distances, and the real images.
 
     Attributes:
-        judge: says of which class an image is.
-        ruler: gives features.
+        classifier: decides of which class an image is.
+        space: computes features.
         real: (N, F) features of the images of the split.
         y: (N,) their classes.
-        right: share of them that the judge takes for their class.
+        real_accuracy: share of them that the classifier assigns to their class.
         classes: names.
-        said: facts for the results.
+        facts: for the results.
     """
 
-    judge: Classifier
-    ruler: Ruler
+    classifier: Classifier
+    space: FeatureSpace
     real: Tensor
     y: Tensor
-    right: float
+    real_accuracy: float
     classes: Sequence[str]
-    said: dict[str, Any]
+    facts: dict[str, Any]
 
     @classmethod
     def of(
-        cls, evaluation: Evaluation, data: ImageDataset, limit: int, options: ClassifierOptions,
-        judge_epochs: int,
-    ) -> Yardstick:  # fmt: skip
-        """Both networks trained, or from the cache, and the images of the split looked at."""
-        judge, valid = judge_of(evaluation, data, judge_epochs, "images.control")
-        ruler = class_ruler(evaluation, data, options)
-        real, classes, verdicts = [], [], []
+        cls, evaluation: Evaluation, data: ImageDataset, limit: int, options: FeatureOptions,
+        epochs: int,
+    ) -> ClassScores:  # fmt: skip
+        """Train both networks, or read them from the cache, and apply them to the split."""
+        classifier, valid = class_classifier(evaluation, data, epochs, "images.control")
+        space = FeatureSpace.of_classifier(evaluation, data, options)
+        real, classes, predicted = [], [], []
         for batch in data.batches(evaluation.split, BATCH, limit=limit or None):
             assert batch.y is not None
             known = batch.y >= 0
-            real.append(ruler.of([batch.x[known]]))
+            real.append(space([batch.x[known]]))
             classes.append(batch.y[known])
-            verdicts.append(verdict(judge, batch.x[known]))
+            predicted.append(predict(classifier, batch.x[known]))
         y = torch.cat(classes)
-        right = float((torch.cat(verdicts) == y).double().mean())
-        said = {
-            **ruler.said,
-            "judge": f"another network, trained apart on the training split, {valid:.4f} right on "
-            f"the validation split, {right:.4f} on the {len(y)} images of {evaluation.split}",
+        accuracy = float((torch.cat(predicted) == y).double().mean())
+        facts = {
+            **space.facts,
+            "classifier": f"another network, trained on the training split, {valid:.4f} accurate "
+            f"on the validation split, {accuracy:.4f} on the {len(y)} images of "
+            f"{evaluation.split}",
         }
-        return cls(judge, ruler, torch.cat(real), y, right, data.classes, said)
+        return cls(classifier, space, torch.cat(real), y, accuracy, data.classes, facts)
 
-    def verdict(self, x: Tensor) -> Tensor:
-        """The class of each image, (n,), as the judge sees it."""
-        return verdict(self.judge, x)
+    def predict(self, x: Tensor) -> Tensor:
+        """Predict the class of each image, (n,)."""
+        return predict(self.classifier, x)
 
-    def values(self, x: Tensor, y: Tensor, each: Tensor) -> dict[str, Value]:
-        """Accuracy and distances of samples (n, C, H, W) that shall be of the classes y (n,)."""
-        return {"class_accuracy": self.accuracy(x, y)} | self.distances(x, y, each)
+    def values(self, x: Tensor, y: Tensor, counts: Tensor) -> dict[str, Value]:
+        """Score samples (n, C, H, W) of the requested classes y (n,): accuracy and distances."""
+        return {"class_accuracy": self.accuracy(x, y)} | self.distances(x, y, counts)
 
     def accuracy(self, x: Tensor, y: Tensor, split: str = "samples") -> Value:
-        """The share of x (n, C, H, W) that the judge takes for the classes y (n,)."""
-        right = (self.verdict(x) == y).double()
-        by_class = {self.classes[c]: round(float(right[y == c].mean()), 4) for c in _ids(y)}
-        value = float(right.mean())
-        return Value(
-            value, (value * (1 - value) / len(y)) ** 0.5, len(y), split,
-            "Share of samples of a class, asked for as often as it is in the split, that the judge "
-            "takes for that class; the error is binomial.",
-            extra={"by class": by_class, "judge": self.said["judge"]},
+        """Compute the share of x (n, C, H, W) that the classifier assigns to the classes y (n,)."""
+        correct = self.predict(x) == y
+        by_class = {
+            self.classes[c]: round(float(correct[y == c].double().mean()), 4) for c in _ids(y)
+        }
+        return Value.share(
+            correct, split,
+            "Share of samples of a class, requested as often as it occurs in the split, that the "
+            "classifier assigns to that class; the error is binomial.",
+            {"by class": by_class, "classifier": self.facts["classifier"]},
         )  # fmt: skip
 
     def distances(
-        self, x: Tensor, y: Tensor, each: Tensor, split: str = "samples"
+        self, x: Tensor, y: Tensor, counts: Tensor, split: str = "samples"
     ) -> dict[str, Value]:
-        """Frechet distances of images to the real ones: of all, and class by class.
+        """Compute Frechet distances of images to the real ones: of all, and class by class.
 
         Args:
             x: (n, C, H, W).
             y: (n,) their classes.
-            each: how many of each class are compared class by class: distances of few images are
-                larger, and only those of equally many can be compared.
+            counts: how many of each class are compared class by class: distances of few images
+                are larger, so that only those of equal numbers can be compared.
             split: of x.
         """
-        found = self.ruler.of(x.split(BATCH))
-        own, real = {}, {}
+        features = self.space(x.split(BATCH))
+        by_class, compared = {}, {}
         for c in _ids(y):
-            mine, theirs = found[y == c][: int(each[c])], self.real[self.y == c]
-            if min(len(mine), len(theirs)) > 1:
-                own[self.classes[c]] = round(frechet_distance(mine, theirs), 4)
-                real[self.classes[c]] = len(mine)
-        said = {"features": self.said["features"], "reference": f"{len(self.real)} images"}
+            of_class, real = features[y == c][: int(counts[c])], self.real[self.y == c]
+            if min(len(of_class), len(real)) > 1:
+                by_class[self.classes[c]] = round(frechet(of_class, real), 4)
+                compared[self.classes[c]] = len(of_class)
+        facts = {"features": self.facts["features"], "reference": f"{len(self.real)} images"}
+        mean = sum(by_class.values()) / len(by_class) if by_class else None
         return {
             "class_frechet": Value(
-                sum(own.values()) / len(own) if own else None, None, sum(real.values()), split,
+                mean, None, sum(compared.values()), split,
                 "Mean over classes of the Frechet distance of samples of a class, the means of "
                 "p(x|z), to the real images of that class; of uncontrolled samples the class is "
-                "the judge's, and as many of each class are taken here as there.",
-                refused=None if own else "there are fewer than two images of every class",
-                extra=said | {"by class": own, "samples of each": real},
+                "the classifier's, and as many of each class are taken here as there.",
+                refused=None if by_class else "there are fewer than two images of every class",
+                extra=facts | {"by class": by_class, "samples of each": compared},
             ),
             "pooled_frechet": Value(
-                frechet_distance(found, self.real), jackknife(found, self.real), len(found), split,
+                frechet(features, self.real), jackknife(features, self.real), len(features), split,
                 "Frechet distance of samples of all classes, each as often as in the split, to all "
-                "real images; the error is a jackknife's over samples.", extra=said,
+                "real images; the error is a jackknife's over samples.", extra=facts,
             ),
         }  # fmt: skip
 
-    def ceilings(
-        self, evaluation: Evaluation, data: ImageDataset, each: Tensor
+    def bounds(
+        self, evaluation: Evaluation, data: ImageDataset, counts: Tensor
     ) -> dict[str, Value]:
-        """The judge on real images, and what no prior can better: decoded posterior codes."""
+        """Score real images, and decoded posterior codes, which no prior improves on."""
         model, n = evaluation.model, len(self.y)
         real: list[Tensor] = []
         decoded: list[Tensor] = []
-        drawn: list[int] = []
+        classes: list[int] = []
         for batch in data.batches(evaluation.split, BATCH):
             assert batch.y is not None
-            known = (batch.y >= 0).nonzero().squeeze(1)[: n - len(drawn)]
+            known = (batch.y >= 0).nonzero().squeeze(1)[: n - len(classes)]
             if not len(known):
                 continue
             x = batch.x[known]
             z = model.posterior(x.to(model.device), generator=evaluation.generator)
             decoded.append(model.decode_mode(z).cpu())
             real.append(x)
-            drawn += batch.y[known].tolist()
-        y, split = torch.tensor(drawn), evaluation.split
+            classes += batch.y[known].tolist()
+        y, split = torch.tensor(classes), evaluation.split
         train = next(data.batches("train", n))
         assert train.y is not None
-        told = train.y >= 0
-        rows = {
-            "aggregate/": self.distances(torch.cat(decoded), y, each, split),
-            "real/": self.distances(train.x[told], train.y[told], each, "train"),
-        }
-        rows["aggregate/"]["class_accuracy"] = self.accuracy(torch.cat(decoded), y, split)
-        rows["real/"]["class_accuracy"] = self.accuracy(torch.cat(real), y, split)
-        texts = {"aggregate/": f"decoded draws of q(z|x), x of {split}", "real/": "real images"}
+        known = train.y >= 0
+        aggregate = self.distances(torch.cat(decoded), y, counts, split)
+        aggregate["class_accuracy"] = self.accuracy(torch.cat(decoded), y, split)
+        training = self.distances(train.x[known], train.y[known], counts, "train")
+        training["class_accuracy"] = self.accuracy(torch.cat(real), y, split)
         return {
-            row + name: replace(value, extra={"samples": texts[row], **value.extra})
-            for row, values in rows.items()
-            for name, value in values.items()
+            **in_row("aggregate", _described(aggregate, f"decoded draws of q(z|x), x of {split}")),
+            **in_row("real", _described(training, "real images")),
         }
 
 
-def jackknife(drawn: Tensor, real: Tensor, folds: int = FOLDS) -> float | None:
-    """The standard error of the Frechet distance of features (n, F), over the samples drawn.
+def _described(values: dict[str, Value], samples: str) -> dict[str, Value]:
+    return {
+        name: replace(value, extra={"samples": samples, **value.extra})
+        for name, value in values.items()
+    }
 
-    Each fold is left out in turn (Efron and Stein 1981); real images are taken as they are.
+
+def jackknife(samples: Tensor, real: Tensor, folds: int = FOLDS) -> float | None:
+    """Estimate the standard error of the Frechet distance of features (n, F), over the samples.
+
+    Each fold is left out in turn (Efron and Stein 1981); the real images are held fixed.
     """
-    if len(drawn) < 3 * folds:
+    if len(samples) < 3 * folds:
         return None
-    fold = torch.arange(len(drawn)) % folds
-    left = torch.tensor([frechet_distance(drawn[fold != k], real) for k in range(folds)])
-    return float((left - left.mean()).square().sum().mul((folds - 1) / folds).sqrt())
+    fold = torch.arange(len(samples)) % folds
+    distances = torch.tensor([frechet(samples[fold != k], real) for k in range(folds)])
+    square = (distances - distances.mean()).square().sum()
+    return float(square.mul((folds - 1) / folds).sqrt())
 
 
 def _ids(y: Tensor) -> list[int]:

@@ -1,4 +1,4 @@
-"""What came of samples under a target of a property: is it obeyed, and the class as well?"""
+"""Property-control scores: do samples have the requested property, and the class as well?"""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from torch import Tensor
 
 from lebm_core.evaluation.values import Value
 
-__all__ = ["NEAR", "Obeyed"]
+__all__ = ["NEAR", "PropertyScores"]
 
-NEAR = 0.5  # standard deviations of the training images: as near is near enough
+NEAR = 0.5  # standard deviations of the training images that count as near
 
 
 @dataclass
-class Obeyed:
-    """Samples under a target of a property, and what came of it.
+class PropertyScores:
+    """Samples with a requested value of a property, measured.
 
     Attributes:
-        y: (n,) the class asked for, or -1.
-        verdict: (n,) the class as judged.
-        target: (n,) the value asked for.
-        found: (n,) the value measured on the sample, NaN where there is nothing to measure.
+        y: (n,) the requested class, or -1.
+        predicted: (n,) the class by the classifier.
+        target: (n,) the requested value.
+        measured: (n,) the value of the sample, NaN where there is nothing to measure.
         spread: (n,) standard deviation of the property among training images (of the class).
     """
 
     y: Tensor
-    verdict: Tensor
+    predicted: Tensor
     target: Tensor
-    found: Tensor
+    measured: Tensor
     spread: Tensor
 
     def values(self, name: str, sigma: float) -> dict[str, Value]:
-        """Figures by name: "slant_error" of a class with a slant, "slant_alone_error" of a slant.
+        """Name the figures "slant_error" of a class with a slant, "slant_alone_error" of a slant.
 
         Args:
             name: of the property.
@@ -42,58 +42,58 @@ class Obeyed:
         classes = bool((self.y >= 0).all())
         prefix = name if classes else f"{name}_alone"
         of = f"of a class with a {name}" if classes else f"with a {name}, of any class"
-        n, away = len(self.y), self.found - self.target
-        near = away.abs() <= NEAR * self.spread  # a blank image is near nothing
-        gap = away[~away.isnan()].double()
-        square = gap.square()
-        rms = float(square.mean().sqrt()) if len(gap) else None
-        of_rms = float(square.std()) / (2 * rms * len(gap) ** 0.5) if rms and len(gap) > 1 else None
-        within = f"{NEAR:g} standard deviations of training images of the {name} asked for"
-        said = {"sigma of the head": sigma, "blank": n - len(gap)}
+        error = self.measured - self.target
+        near = error.abs() <= NEAR * self.spread  # False for a blank image
+        within = f"{NEAR:g} standard deviations of training images of the requested {name}"
         values = {
-            f"{prefix}_error": Value(
-                rms, of_rms, len(gap), "samples",
-                f"Root mean square of {name} measured less {name} asked for, of samples {of}.",
-                extra=said,
-            ),
-            f"{prefix}_bias": Value(
-                float(gap.mean()), float(gap.std()) / max(1, len(gap)) ** 0.5, len(gap), "samples",
-                f"Mean of {name} measured less {name} asked for.",
-            ),
+            **self._errors(error, name, prefix, of, sigma),
             f"{prefix}_rank": Value(
-                self._rank(self.found), None, len(gap), "samples",
-                f"Spearman's rank correlation of {name} asked for and measured, of samples {of}"
+                self._rank(self.measured), None, int((~error.isnan()).sum()), "samples",
+                f"Spearman's rank correlation of requested and measured {name}, of samples {of}"
                 f"{', mean over classes' if classes else ''}; equal targets are ties.",
                 extra={"at most": self._rank(self.target)},
             ),
-            f"{prefix}_near": _share(near, f"Share of samples {of} that are within {within}."),
+            f"{prefix}_near": Value.share(
+                near, "samples", f"Share of samples {of} that are within {within}."
+            ),
         }  # fmt: skip
         if classes:
-            right = self.verdict == self.y
+            correct = self.predicted == self.y
+            assigned = f"Share of samples {of} that the classifier assigns to that class"
             values |= {
-                f"{prefix}_class_accuracy": _share(
-                    right, f"Share of samples {of} that the judge takes for that class."
-                ),
-                f"{prefix}_both": _share(
-                    near & right,
-                    f"Share of samples {of} that the judge takes for that class and that are "
-                    f"within {within}.",
+                f"{prefix}_class_accuracy": Value.share(correct, "samples", f"{assigned}."),
+                f"{prefix}_both": Value.share(
+                    near & correct, "samples", f"{assigned} and that are within {within}."
                 ),
             }
         return values
 
+    def _errors(
+        self, error: Tensor, name: str, prefix: str, of: str, sigma: float
+    ) -> dict[str, Value]:
+        """Compute the root mean square and the mean of the errors, blank images left out."""
+        error = error[~error.isnan()].double()
+        square, n = error.square(), len(error)
+        rms = float(square.mean().sqrt()) if n else None
+        rms_error = float(square.std()) / (2 * rms * n**0.5) if rms and n > 1 else None
+        return {
+            f"{prefix}_error": Value(
+                rms, rms_error, n, "samples",
+                f"Root mean square of measured {name} less requested {name}, of samples {of}.",
+                extra={"sigma of the head": sigma, "blank": len(self.y) - n},
+            ),
+            f"{prefix}_bias": Value(
+                float(error.mean()), float(error.std()) / max(1, n) ** 0.5, n, "samples",
+                f"Mean of measured {name} less requested {name}.",
+            ),
+        }  # fmt: skip
+
     def _rank(self, value: Tensor) -> float | None:
-        """The correlation of targets with values in the order of `value`, as if without ties."""
-        found = []
+        """Correlate the targets with the order of `value`, as if it had no ties."""
+        correlations = []
         for c in self.y.unique():
-            mine = (self.y == c) & ~self.found.isnan()
-            a, order = self.target[mine], value[mine].argsort(stable=True).argsort()
-            if len(a) > 1 and float(a.std()) > 0:
-                found.append(float(spearmanr(a, order).statistic))
-        return sum(found) / len(found) if found else None
-
-
-def _share(of: Tensor, definition: str) -> Value:
-    """The share of what is true, (n,), with its binomial error."""
-    share, n = float(of.double().mean()), len(of)
-    return Value(share, (share * (1 - share) / n) ** 0.5, n, "samples", definition)
+            members = (self.y == c) & ~self.measured.isnan()
+            target, order = self.target[members], value[members].argsort(stable=True).argsort()
+            if len(target) > 1 and float(target.std()) > 0:
+                correlations.append(float(spearmanr(target, order).statistic))
+        return sum(correlations) / len(correlations) if correlations else None

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 
-from lebm_core.errors import UsageError
-from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.chains.samplers import option_of
+from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
-from lebm_core.latent.amortized import Amortized
 from lebm_images.data.dataset import ImageDataset
 
-__all__ = ["build", "images_of"]
+__all__ = ["build"]
 
 
-def images_of(evaluation: Evaluation, metric: str) -> ImageDataset:
-    """The data set, which must be of images."""
-    if not isinstance(evaluation.dataset, ImageDataset):
-        kind = type(evaluation.dataset).__name__
-        raise UsageError(f"The metric {metric} needs a data set of images, not {kind}.")
-    return evaluation.dataset
-
-
-def build(
-    *, reconstruction_images: int = 0, reconstruction_batch: int = 100
-) -> Callable[[Evaluation], Mapping[str, Value]]:
-    """The metric images.reconstruction.
+def build(*, reconstruction_images: int = 0, reconstruction_batch: int = 100) -> Metric:
+    """Metric images.reconstruction.
 
     Args:
         reconstruction_images: images of the split that are reconstructed; 0 for all
@@ -34,7 +23,7 @@ def build(
     """
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data = images_of(evaluation, "images.reconstruction")
+        data = evaluation.need(ImageDataset, "images.reconstruction")
         model, split = evaluation.model, evaluation.split
         errors = []
         limit = reconstruction_images or None
@@ -42,21 +31,17 @@ def build(
             x = batch.x.to(model.device)
             back = model.reconstruct(x, generator=evaluation.generator)
             errors.append((back - x).square().flatten(1).mean(1).double().cpu())
-        error = torch.cat(errors)
-        code = (
-            "the mean of q(z|x)" if isinstance(model.inference, Amortized)
-            else f"the end of one posterior chain, {getattr(model.inference, 'steps', 0)} steps"
-        )  # fmt: skip
+        code, sampler = "the mean of q(z|x)", getattr(model.inference, "sampler", None)
+        if sampler is not None:
+            steps = option_of(sampler, "steps", 0)
+            code = f"the end of one posterior chain, {steps} steps"
         return {
-            "mse": Value(
-                float(error.mean()),
-                float(error.std()) / len(error) ** 0.5,
-                len(error),
-                split,
+            "mse": Value.mean(
+                torch.cat(errors), split,
                 "Squared error of a pixel in [-1, 1], mean over pixels and images, of the mean of "
                 f"p(x|z) at {code}; the error is over images.",
                 extra={"code": code, "range": "[-1, 1]"},
             )
-        }
+        }  # fmt: skip
 
     return metric

@@ -1,9 +1,4 @@
-"""Deconvolution decoders and a convolutional encoder of images x (B, C, H, W) in [-1, 1].
-
-Sources of the layer sizes: Pang et al., NeurIPS 2020, arXiv 2006.08205, and its public code (SVHN,
-CelebA 128); Yu et al., NeurIPS 2023, arXiv 2306.03323 (CIFAR-10, CelebA 64, their anomaly
-detection's net of 28 x 28).
-"""
+"""Deconvolution decoders of images x (B, C, H, W) in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -19,42 +14,42 @@ from torch.nn.functional import conv_transpose2d, leaky_relu, softplus
 from lebm_core import Decoder
 from lebm_core.base.precision import half_is_faster
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_images.networks.final_layer import doubled
-from lebm_images.networks.karatsuba import Doubling
+from lebm_images.networks.final_layer import upsample
+from lebm_images.networks.karatsuba import KaratsubaUpsampling
 from lebm_images.networks.likelihoods import BernoulliImage, GaussianImage
-from lebm_images.networks.shapes import ARCHITECTURES, BY_SIDE, DOUBLES, LEAK, Layer, side_of
+from lebm_images.networks.shapes import DOUBLING, SLOPE, Layer, layers_of
 
 __all__ = ["DeconvDecoder"]
 LIKELIHOODS = ("gaussian", "bernoulli", "gaussian-map")
 
 
-class Computed(NamedTuple):
-    """A net's layers in the type that it computes in: the first one's weights, and the others."""
+class PreparedLayers(NamedTuple):
+    """The layers in the type of the computation: weights of the first, functions of the others."""
 
     kernel: Tensor
     bias: Tensor
     rest: list[Callable[[Tensor], Tensor]]
 
 
-# Input channels from which Karatsuba's sums cost less than the products that they save. Measured:
+# Input channels from which Karatsuba's sums cost less than the products they save. Measured:
 # 512 to 256 takes 0.6 of the plain time, 256 to 128 0.95, 128 to 64 1.4.
 KARATSUBA_FROM = 256
 
 
 class DeconvDecoder(Decoder):
-    """p(x | z) by transposed convolutions, LeakyReLU between, tanh at the end of a Gaussian's.
+    """p(x | z): transposed convolutions with LeakyReLU between; a Gaussian mean ends in tanh.
 
     Args:
         latent_dim: d.
         channels: of the image.
         side: of the image, in pixels.
-        architecture: one of `ARCHITECTURES`; empty for the one of that side.
+        architecture: one of `ARCHITECTURES`; empty for the usual one of that side.
         width: multiplies the channels of all inner layers.
         likelihood: "gaussian", "bernoulli", or "gaussian-map": a standard deviation for each pixel,
             read from z.
-        sigma: standard deviation of a pixel in [-1, 1]; the least one of a map.
+        sigma: standard deviation of a pixel in [-1, 1]; the smallest one of a map.
         learn_sigma: learn it, one number for all pixels ("gaussian" only).
-        half: bfloat16 in gradients where that is faster; figures without a gradient are float32.
+        half: bfloat16 in gradients where that is faster; values without a gradient are float32.
 
     Raises:
         UsageError: for an unknown architecture, or one that makes another side.
@@ -79,8 +74,8 @@ class DeconvDecoder(Decoder):
                 + did_you_mean(likelihood, LIKELIHOODS)
             )
         if not sigma > 0:
-            raise UsageError(f"decoder.sigma must be positive, not {sigma}.")
-        self.layers = layers = _layers(architecture, side)
+            raise UsageError(f"decoder.sigma = {sigma} must be positive.")
+        self.layers = layers = layers_of(architecture, side)
         self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
         modules: list[nn.Module] = []
         before = latent_dim
@@ -92,7 +87,7 @@ class DeconvDecoder(Decoder):
                 nn.ConvTranspose2d(before, after, layer.kernel, layer.stride, layer.padding)
             )
             if not last:
-                modules.append(nn.LeakyReLU(LEAK))
+                modules.append(nn.LeakyReLU(SLOPE))
             before = after
         if likelihood == "gaussian":
             modules.append(nn.Tanh())
@@ -105,7 +100,7 @@ class DeconvDecoder(Decoder):
         self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> GaussianImage | BernoulliImage:
-        """p(x | z), batch shape (B,), event shape (C, H, W)."""
+        """Return p(x | z), batch shape (B,), event shape (C, H, W)."""
         out = self._output(z)
         if self.likelihood_kind == "bernoulli":
             return BernoulliImage(out)
@@ -117,63 +112,63 @@ class DeconvDecoder(Decoder):
         n, pixels = len(x), x[:1].numel()
         x = x.contiguous(memory_format=torch.channels_last)
         frozen = not any(p.requires_grad for p in self.parameters())
-        chain = self._computed(half=True, chain=True) if frozen and self._half(x) else None
+        chain = self._prepared(half=True, chain=True) if frozen and self._half(x) else None
 
         def log_prob(z: Tensor) -> Tensor:
-            seen = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
+            target = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
             mean, sigma = self._moments(self._output(z, chain if self._half(z) else None))
             constant = 0.5 * pixels * math.log(2 * math.pi)
             if self.likelihood_kind == "gaussian-map":
-                each = -0.5 * ((mean - seen) / sigma).square() - sigma.log()
+                each = -0.5 * ((mean - target) / sigma).square() - sigma.log()
                 return each.sum((1, 2, 3)) - constant
-            error = (mean - seen).square().sum((1, 2, 3))
+            error = (mean - target).square().sum((1, 2, 3))
             return -0.5 * error / sigma.square() - pixels * sigma.log() - constant
 
         return log_prob
 
     def _moments(self, out: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each pixel, the latter one number unless it is a map."""
+        """Return mean and standard deviation of each pixel; the latter is one number or a map."""
         if self.likelihood_kind == "gaussian":
             return out, self.log_sigma.exp()
         mean, spread = out.chunk(2, dim=1)
         return mean.tanh(), self.log_sigma.exp() + softplus(spread)
 
     def _half(self, like: Tensor) -> bool:
-        """Whether the net computes in bfloat16 now."""
+        """Return whether the network computes in bfloat16 now."""
         return self.allow_half and torch.is_grad_enabled() and half_is_faster(like.device.type)
 
-    def _computed(self, half: bool, chain: bool = False) -> Computed:
-        """The first layer's kernel and bias, and the functions h -> h of the others.
+    def _prepared(self, half: bool, chain: bool = False) -> PreparedLayers:
+        """Prepare the first layer's kernel and bias, and the functions h -> h of the others.
 
         Args:
             half: in bfloat16.
-            chain: for many steps of frozen weights, which is worth some preparation.
+            chain: for many steps with frozen weights, which repay some preparation.
         """
         parameters = [p.bfloat16() if half else p for p in self.net.parameters()]
-        quick = chain and not parameters[0].is_cuda
+        fast = chain and not parameters[0].is_cuda
         side, exact = self.layers[0].kernel, list(self.net.parameters())
         rest: list[Callable[[Tensor], Tensor]] = []
         for i, layer in enumerate(self.layers[1:], 1):
             kernel, bias = parameters[2 * i : 2 * i + 2]
-            doubles = quick and layer[1:] == DOUBLES
+            doubles = fast and layer[1:] == DOUBLING
             if doubles and i == len(self.layers) - 1:
-                rest.append(partial(doubled, slope=LEAK, kernel=kernel, bias=bias))
+                rest.append(partial(upsample, slope=SLOPE, kernel=kernel, bias=bias))
             elif doubles and side % 2 == 0 and len(kernel) >= KARATSUBA_FROM:
-                rest.append(Doubling(exact[2 * i], bias, LEAK))
+                rest.append(KaratsubaUpsampling(exact[2 * i], bias, SLOPE))
             else:
                 rest.append(partial(_transposed, layer, kernel, bias))
             side = (side - 1) * layer.stride - 2 * layer.padding + layer.kernel
-        return Computed(parameters[0], parameters[1], rest)
+        return PreparedLayers(parameters[0], parameters[1], rest)
 
-    def _output(self, z: Tensor, chain: Computed | None = None) -> Tensor:
-        """What the net gives: means, logits, or means and spreads, (B, C or 2C, H, W).
+    def _output(self, z: Tensor, chain: PreparedLayers | None = None) -> Tensor:
+        """Compute means, logits, or means and spreads, (B, C or 2C, H, W).
 
         Args:
             z: (B, d).
-            chain: the layers, where a chain has prepared them at its start.
+            chain: the layers that a chain prepared at its start, or None.
         """
-        kernel, bias, rest = chain or self._computed(self._half(z))
-        kernel = kernel.permute(0, 2, 3, 1)  # (d, K, K, C); of one pixel it is a product
+        kernel, bias, rest = chain or self._prepared(self._half(z))
+        kernel = kernel.permute(0, 2, 3, 1)  # (d, K, K, C): on one pixel it is a matrix product
         side, channels = kernel.shape[1], kernel.shape[3]
         h = torch.addmm(bias.repeat(side * side), z.to(kernel.dtype), kernel.flatten(1))
         h = h.view(-1, side, side, channels).permute(0, 3, 1, 2)
@@ -184,27 +179,5 @@ class DeconvDecoder(Decoder):
 
 
 def _transposed(layer: Layer, kernel: Tensor, bias: Tensor, h: Tensor) -> Tensor:
-    h = leaky_relu(h, LEAK, inplace=True)
+    h = leaky_relu(h, SLOPE, inplace=True)
     return conv_transpose2d(h, kernel, bias, layer.stride, layer.padding)
-
-
-def _layers(architecture: str, side: int) -> list[Layer]:
-    if not architecture:
-        if side not in BY_SIDE:
-            raise UsageError(
-                f"No architecture makes images of {side} x {side}: accepted sides are "
-                f"{', '.join(map(str, BY_SIDE))}; set data.side to one of them."
-            )
-        architecture = BY_SIDE[side]
-    if architecture not in ARCHITECTURES:
-        raise UsageError(
-            f'Unknown decoder.architecture "{architecture}": accepted are '
-            f"{', '.join(ARCHITECTURES)}." + did_you_mean(architecture, list(ARCHITECTURES))
-        )
-    layers = ARCHITECTURES[architecture]
-    if side_of(layers) != side:
-        raise UsageError(
-            f'decoder.architecture = "{architecture}" makes images of side {side_of(layers)}; '
-            f"the data has {side}."
-        )
-    return layers

@@ -8,8 +8,8 @@ from torch.distributions import Independent, Normal
 
 from lebm_core import Encoder, gaussian_code
 from lebm_core.base.precision import half_is_faster
-from lebm_images.networks.augmentations import check_view, view
-from lebm_images.networks.shapes import LEAK
+from lebm_images.networks.augmentations import augment, check_augmentation
+from lebm_images.networks.shapes import SLOPE
 
 __all__ = ["ConvEncoder"]
 
@@ -23,8 +23,8 @@ class ConvEncoder(Encoder):
         side: of the image, in pixels.
         width: channels of the first convolution; each further one doubles them.
         half: bfloat16 in gradients where that is faster.
-        shift: pixels by which learning.consistency, where it is above 0, shifts an image at most.
-        mirror: learning.consistency exchanges left and right of every second image.
+        shift: largest shift in pixels of an augmented image (learning.symbols.consistency).
+        mirror: mirror augmented images with probability one half.
 
     Raises:
         UsageError: for a shift that no image of that side has, or a mirror that is no bool.
@@ -41,12 +41,12 @@ class ConvEncoder(Encoder):
         mirror: bool = False,
     ) -> None:
         super().__init__()
-        check_view(shift, mirror, side)
+        check_augmentation(shift, mirror, side)
         self.latent_dim, self.allow_half, self.shift, self.mirror = latent_dim, half, shift, mirror
         modules: list[nn.Module] = []
         before, after = channels, width
         while side > 4:
-            modules += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(LEAK)]
+            modules += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(SLOPE)]
             before, after, side = after, 2 * after, side // 2
         self.net = nn.Sequential(*modules, nn.Flatten())
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -59,7 +59,7 @@ class ConvEncoder(Encoder):
             h = self.net(x.contiguous(memory_format=torch.channels_last))
         return gaussian_code(self.output(h.float()))
 
-    def part(
+    def augment(
         self, embedded: Tensor, hidden: float, generator: torch.Generator | None = None
     ) -> Tensor:
-        return view(embedded, hidden, self.shift, self.mirror, generator)
+        return augment(embedded, hidden, self.shift, self.mirror, generator)

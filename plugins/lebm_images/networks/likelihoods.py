@@ -14,7 +14,7 @@ __all__ = ["BernoulliImage", "GaussianImage"]
 
 
 class _Image(Independent[Any]):
-    """p(x | z) over pixels: draws take a generator, and may leave the pixel noise out."""
+    """p(x | z) over pixels; a draw takes a generator, and may leave out the pixel noise."""
 
     def sample(
         self,
@@ -23,13 +23,14 @@ class _Image(Independent[Any]):
         generator: torch.Generator | None = None,
         noise: bool = True,
     ) -> Tensor:
-        """A draw, or with noise=False the mean, as published grids and distances use."""
+        """Draw x, or return the mean with noise=False, as published grids and distances use."""
         if not noise:
             return self.mean
         return self.noisy(generator)
 
     def noisy(self, generator: torch.Generator | None) -> Tensor:
-        raise TypeError(f"{type(self).__name__} defines no noisy.")
+        """Draw x with the pixel noise."""
+        raise NotImplementedError
 
 
 class GaussianImage(_Image):
@@ -43,8 +44,8 @@ class GaussianImage(_Image):
         return self.mean + noise
 
 
-class _Ink(Bernoulli):
-    """1 with a probability and else -1; grey levels between them count as shares."""
+class _Binary(Bernoulli):
+    """1 with a probability, else -1; grey levels between them enter as cross entropy."""
 
     @property
     def mean(self) -> Tensor:
@@ -52,15 +53,15 @@ class _Ink(Bernoulli):
         return mean
 
     def log_prob(self, value: Tensor) -> Tensor:
-        found: Tensor = super().log_prob((value + 1) / 2)  # type: ignore[no-untyped-call]
-        return found
+        log_p: Tensor = super().log_prob((value + 1) / 2)  # type: ignore[no-untyped-call]
+        return log_p
 
 
 class BernoulliImage(_Image):
-    """Each pixel is 1 with the probability (x + 1) / 2 and else -1."""
+    """Each pixel is 1 with probability sigmoid(logit), else -1."""
 
     def __init__(self, logits: Tensor) -> None:
-        super().__init__(_Ink(logits=logits, validate_args=False), 3, validate_args=False)
+        super().__init__(_Binary(logits=logits, validate_args=False), 3, validate_args=False)
 
     def noisy(self, generator: torch.Generator | None) -> Tensor:
         p: Tensor = self.base_dist.probs

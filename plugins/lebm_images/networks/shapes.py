@@ -1,13 +1,20 @@
-"""Layers of the convolutional networks by image size."""
+"""Layers of the convolutional networks by image size.
+
+Sources: Pang et al., NeurIPS 2020, arXiv 2006.08205, and its public code (SVHN, CelebA 128); Yu et
+al., NeurIPS 2023, arXiv 2306.03323 (CIFAR-10, CelebA 64, their network of 28 x 28 for anomaly
+detection).
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ARCHITECTURES", "BY_SIDE", "DOUBLES", "LEAK", "Layer", "side_of"]
+from lebm_core.errors import UsageError, did_you_mean
 
-LEAK = 0.2
-DOUBLES = (4, 2, 1)  # kernel, stride and padding that double the side
+__all__ = ["ARCHITECTURES", "BY_SIDE", "DOUBLING", "SLOPE", "Layer", "layers_of", "side_of"]
+
+SLOPE = 0.2  # of LeakyReLU
+DOUBLING = (4, 2, 1)  # kernel, stride and padding that double the side
 
 
 class Layer(NamedTuple):
@@ -20,7 +27,7 @@ class Layer(NamedTuple):
 
 
 def _double(*channels: int) -> list[Layer]:
-    return [Layer(c, *DOUBLES) for c in channels]
+    return [Layer(c, *DOUBLING) for c in channels]
 
 
 # The last layer's channels, 0 here, are the image's.
@@ -36,8 +43,35 @@ ARCHITECTURES: dict[str, list[Layer]] = {
 BY_SIDE = {8: "digits", 28: "mnist", 32: "svhn", 64: "celeba64", 128: "celeba128"}
 
 
+def layers_of(architecture: str, side: int) -> list[Layer]:
+    """Look up the layers of an architecture for images of a side; "" for the usual one.
+
+    Raises:
+        UsageError: for an unknown architecture, or one that makes another side.
+    """
+    if not architecture:
+        if side not in BY_SIDE:
+            raise UsageError(
+                f"No architecture makes images of {side} x {side}: accepted sides are "
+                f"{', '.join(map(str, BY_SIDE))}; set data.side to one of them."
+            )
+        architecture = BY_SIDE[side]
+    if architecture not in ARCHITECTURES:
+        raise UsageError(
+            f'Unknown decoder.architecture "{architecture}": accepted are '
+            f"{', '.join(ARCHITECTURES)}." + did_you_mean(architecture, ARCHITECTURES)
+        )
+    layers = ARCHITECTURES[architecture]
+    if side_of(layers) != side:
+        raise UsageError(
+            f'decoder.architecture = "{architecture}" makes images of side {side_of(layers)}; '
+            f"the data has {side}."
+        )
+    return layers
+
+
 def side_of(layers: list[Layer]) -> int:
-    """The side of the image that the layers make of one pixel."""
+    """Compute the side of the image that the layers make of one pixel."""
     side = 1
     for layer in layers:
         side = (side - 1) * layer.stride - 2 * layer.padding + layer.kernel
