@@ -1,4 +1,4 @@
-"""What goes wrong at a user's hand: each error is one sentence and an exit code."""
+"""Errors caused by user input: one-sentence messages with exit codes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ __all__ = [
     "DivergenceError",
     "Interrupted",
     "LebmError",
+    "MissingData",
     "MissingExtra",
     "RunError",
     "UnsupportedEstimate",
@@ -59,6 +60,23 @@ class MissingExtra(UsageError):
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
         """Errors come back from workers pickled; by default only the message would."""
         return type(self), (self.package, self.extra, self.needed_by)
+
+
+class MissingData(UsageError):
+    """A data set's files are in none of the places in which they are looked for."""
+
+    def __init__(self, dataset: str, sentence: str) -> None:
+        """Keep the name beside the sentence.
+
+        Args:
+            dataset: registered name, by which the command line finds a recipe without a download.
+            sentence: the message.
+        """
+        super().__init__(sentence)
+        self.dataset = dataset
+
+    def __reduce__(self) -> tuple[type[MissingData], tuple[str, str]]:
+        return type(self), (self.dataset, str(self))
 
 
 class RunError(LebmError):

@@ -1,4 +1,8 @@
-"""Controls as the command line says them: qed=0.9, qed>0.8@2, y=positive, not:y=2."""
+"""Controls as text: qed=0.9, qed>0.8@2, y=positive, not:y=2.
+
+The text is NAME, a sign, VALUE and perhaps @ with the strength. A registered name goes to the
+function registered for it (`lebm_register_controls`); any other is a property of the model's heads.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ import re
 
 from lebm_core.control.controls import ClassIs, Control, Not, Property
 from lebm_core.errors import UsageError
+from lebm_core.registry.registry import registry
 
-__all__ = ["parse_control"]
+__all__ = ["class_control", "parse_control", "property_control"]
 
-PATTERN = re.compile(r"\s*(not:)?\s*([A-Za-z]\w*)\s*(>=|<=|=|>|<)\s*([^@]+?)\s*(?:@\s*(\S+)\s*)?")
+PATTERN = re.compile(
+    r"\s*(not:)?\s*([A-Za-z][\w.-]*)\s*(>=|<=|=|>|<)\s*([^@]+?)\s*(?:@\s*(\S+)\s*)?"
+)
 ACCEPTED = "such as qed=0.9, qed>0.8, qed=max, y=2, not:y=2, and @2 at the end for the strength"
 
 
@@ -24,31 +31,51 @@ def parse_control(text: str) -> Control:
     if found is None:
         raise UsageError(f'--control "{text}" is not understood: accepted are controls {ACCEPTED}.')
     negated, name, sign, value, given = found.groups()
-    strength = _number(given, text, "strength") if given else 1.0
-    control: Control
-    if name == "y":
-        if sign != "=":
-            raise UsageError(f'--control "{text}": a class is given by =, y=2.')
-        ids = [each.strip() for each in value.split(",")]
-        control = ClassIs(*ids, strength=strength)
-    elif value in ("max", "min"):
-        if sign != "=":
-            raise UsageError(f'--control "{text}": {value} is given by =, {name}={value}.')
-        control = Property(
-            name, maximise=value == "max", minimise=value == "min", strength=strength
-        )
-    else:
-        number = _number(value, text, "value")
-        kind = {"=": "target", ">": "at_least", "<": "at_most"}[sign[0]]
-        control = Property(name, **{kind: number}, strength=strength)  # type: ignore[arg-type]
+    try:
+        strength = _number(given, "strength") if given else 1.0
+        if name in registry().names("controls"):
+            control: Control = registry().get("controls", name)(sign, value, strength)
+        else:
+            control = property_control(name, sign, value, strength)
+    except UsageError as error:
+        raise UsageError(f'--control "{text}": {error}') from error
     return Not(control) if negated else control
 
 
-def _number(word: str, text: str, what: str) -> float:
+def class_control(sign: str, value: str, strength: float) -> Control:
+    """The control y=2, y=2,3 or y=positive: one of the classes given by id or name."""
+    if sign != "=":
+        raise UsageError("a class is given by =, y=2.")
+    return ClassIs(*(each.strip() for each in value.split(",")), strength=strength)
+
+
+def property_control(name: str, sign: str, value: str, strength: float) -> Control:
+    """The control of a property: =0.9, >0.8, <0.3, =max or =min.
+
+    Args:
+        name: of the property, for which the model has a head.
+        sign: =, >, >=, < or <=.
+        value: a number, "max" or "min".
+        strength: weight of the control's energy.
+
+    Raises:
+        UsageError: the value is no number, or has another sign than =.
+    """
+    if value in ("max", "min"):
+        if sign != "=":
+            raise UsageError(f"{value} is given by =, {name}={value}.")
+        extreme = {"max": "maximise", "min": "minimise"}[value]
+        return Property(name, **{extreme: True}, strength=strength)  # type: ignore[arg-type]
+    number = _number(value, "value")
+    kind = {"=": "target", ">": "at_least", "<": "at_most"}[sign[0]]
+    return Property(name, **{kind: number}, strength=strength)  # type: ignore[arg-type]
+
+
+def _number(word: str, what: str) -> float:
     try:
         number = float(word)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UsageError(f'--control "{text}": the {what} "{word}" is not a number.')
+        raise UsageError(f'the {what} "{word}" is not a number.')
     return number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -52,12 +52,17 @@ class Dataset(ABC):
             for instance {"vocab_size": 10001} or {"features": 2}.
         summary: facts for the report: counts per split, source, checksums.
         classes: names of the classes, in the order of their ids; empty where there are none.
+        sample_options: options of `sample` for models of such data.
+        suffix: of the file that `write` makes, with the full stop, such as ".csv".
+        figures: name of the registered figures of a model of such data; "" for none.
     """
 
     sizes: dict[str, Any]
     summary: dict[str, Any]
     classes: Sequence[str] = ()
     sample_options: ClassVar[dict[str, Any]] = {}
+    suffix: ClassVar[str] = ""
+    figures: ClassVar[str] = ""
 
     @abstractmethod
     def length(self, split: str) -> int:
@@ -69,7 +74,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def write(self, x: Any, path: Path) -> Path:
-        """Writes samples to `path`, to which the data set adds its suffix; returns the file."""
+        """Write samples to `path`, to which the data set adds `suffix`; return the file."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -121,19 +126,13 @@ class Dataset(ABC):
         return x.flatten(1).numpy()
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor] | None:
-        """Numbers that say what the examples with the given row numbers are like.
+        """Scalar properties of the examples with the given row numbers.
 
         Returns:
             (n,) for each property by name, NaN where it is not known; None for no properties.
             `learning.properties` names those that samples can then be controlled by.
         """
         return None
-
-    def figures(
-        self, model: Any, folder: Path, generator: torch.Generator
-    ) -> Iterable[tuple[Path, str]]:
-        """Pictures of a trained model, as (file, caption); none unless a data set draws some."""
-        return []
 
 
 def subset(n: int, size: int, seed: int) -> Tensor:

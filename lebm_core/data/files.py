@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lebm_core.errors import MissingExtra, UsageError, did_you_mean
-from lebm_core.run.old.catalogue import without_download
+from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean
 
 __all__ = ["DataFiles", "cache_dir", "file_sha256", "hub_splits", "open_text"]
 
@@ -68,8 +67,7 @@ class DataFiles:
             how: a sentence on how to get the file.
 
         Raises:
-            UsageError: no place has any of them; the sentence also names the recipe of the same
-                kind of data that needs no download.
+            MissingData: no place has any of them.
         """
         looked = []
         for label, folder in self.places():
@@ -83,12 +81,10 @@ class DataFiles:
                 for candidate in tries:
                     if (folder / candidate).is_file():
                         return folder / candidate
-        free = without_download(dataset)
-        instead = f" lebm recipe {free} needs no download." if free and free not in how else ""
-        raise UsageError(
+        raise MissingData(
+            dataset,
             f"The data set {dataset} needs the file {' or '.join(names)} (plain or .gz), found"
-            f" neither in {', nor in '.join(looked)}. {how}".rstrip()
-            + instead
+            f" neither in {', nor in '.join(looked)}. {how}".rstrip(),
         )
 
 

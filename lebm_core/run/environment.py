@@ -1,36 +1,32 @@
-"""Where a run was made: versions, processor, commit; no host name and no path of a user's home."""
+"""The environment of a run: versions, processor, commit; no host name, no path of a home."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lebm_core.registry.registry import discover
+
 __all__ = ["cores", "describe_environment", "machine", "without_home"]
 
-PACKAGES = (
-    "lebm", "torch", "numpy", "accelerate", "safetensors", "scikit-learn", "transformers",
-    "datasets", "tokenizers", "sacrebleu", "rdkit", "selfies",
-)  # fmt: skip
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # that a requirement begins with
+DEVELOPMENT = re.compile(r"extra == ['\"](?:test|dev|docs)['\"]")
 
 
 def describe_environment() -> dict[str, Any]:
     """Facts about software and machine, as JSON values."""
     import torch
 
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "system": platform.system(),
-        "versions": versions,
+        "versions": _versions(),
         "cpu": _cpu_model(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
@@ -41,6 +37,28 @@ def describe_environment() -> dict[str, Any]:
         facts["gpu"] = torch.cuda.get_device_name()
         facts["cuda"] = torch.version.cuda
     return facts
+
+
+def _versions() -> dict[str, str]:
+    """Versions of lebm, of the plugins that are loaded, and of the packages that they ask for."""
+    loaded = [plugin for plugin in discover().plugins() if plugin.status == "loaded"]
+    distributions = dict.fromkeys(["lebm", *(plugin.distribution for plugin in loaded)])
+    asked = [each for name in distributions for each in _requirements(name)]
+    found = {}
+    for name in dict.fromkeys([*distributions, *asked]):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _requirements(distribution: str) -> list[str]:
+    """The names of the packages that a distribution and its extras need to run."""
+    try:
+        lines = importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    names = [NAME.match(line) for line in lines if not DEVELOPMENT.search(line)]
+    return [name.group() for name in names if name]
 
 
 def machine(facts: dict[str, Any]) -> str:

@@ -1,0 +1,96 @@
+"""The files that a data set needs, declared once: its factory finds them, `lebm data` lists them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lebm_core.data.files import DataFiles
+from lebm_core.errors import MissingData
+
+__all__ = ["Needs", "declared"]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The files of one registered data set.
+
+    A constant of the module of the data set's factory. All arguments are literals, so that they
+    are read from the source: listing data sets imports none of them.
+
+    Attributes:
+        dataset: the registered name.
+        files: one entry for each file: its path below the data folder, or several paths of which
+            any one will do.
+        how: a sentence on what the files hold and where they come from.
+        source: of a data set that the user brings, what `data.source` must be, such as
+            "FILE.csv or FILE.npz".
+
+    >>> Needs("mine.rings", source="a .csv file").check("")
+    Traceback (most recent call last):
+    lebm_core.errors.MissingData: The data set mine.rings needs data.source = a .csv file.
+    """
+
+    dataset: str
+    files: Sequence[str | Sequence[str]] = ()
+    how: str = ""
+    source: str = ""
+
+    def find(self, files: DataFiles) -> list[Path]:
+        """The path of each file, in the order of the declaration.
+
+        Raises:
+            MissingData: no place has one of them; the sentence names the places.
+        """
+        wanted = [[each] if isinstance(each, str) else list(each) for each in self.files]
+        return [files.find(self.dataset, names, self.how) for names in wanted]
+
+    def check(self, source: str) -> None:
+        """Refuse an empty `data.source`.
+
+        Raises:
+            MissingData: saying what it must be.
+        """
+        if not source:
+            sentence = f"The data set {self.dataset} needs data.source = {self.source}."
+            raise MissingData(self.dataset, sentence)
+
+
+def declared(dataset: str, target: str) -> Needs | None:
+    """What a data set declares in its factory's module; None where it needs nothing.
+
+    Args:
+        dataset: the registered name.
+        target: of the registration, "module:factory".
+
+    Raises:
+        ImportError: there is no such module.
+    """
+    name = target.partition(":")[0]
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    found = None
+    try:
+        text = Path(spec.origin or "").read_text(encoding="utf-8")
+        found = _from_source(text)
+    except (OSError, ValueError, TypeError):  # no source, or arguments that are no literals
+        module = importlib.import_module(name)
+        found = [value for value in vars(module).values() if isinstance(value, Needs)]
+    return next((needs for needs in found if needs.dataset == dataset), None)
+
+
+def _from_source(text: str) -> list[Needs]:
+    """The declarations of a module; ValueError where one is not made of literals."""
+    made = []
+    for statement in ast.parse(text).body:
+        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        if isinstance(value, ast.Call) and getattr(value.func, "id", "") == Needs.__name__:
+            positional = [ast.literal_eval(each) for each in value.args]
+            named = {str(each.arg): ast.literal_eval(each.value) for each in value.keywords}
+            made.append(Needs(*positional, **named))
+    return made
