@@ -1,32 +1,49 @@
-"""The learning rule of a regularised autoencoder (Ghosh et al. 2020)."""
+"""Decoder rule "autoencoder": a regularised autoencoder (Ghosh et al. 2020, arXiv 1903.12436)."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch.distributions import Independent, Normal
 
+from lebm_core.base.checks import at_least
+from lebm_core.base.modules import Configured
 from lebm_core.data.dataset import Batch
-from lebm_core.learning.options import LearningOptions
-from lebm_core.learning.rules import Codes
+from lebm_core.latent.parts import LatentModel
+from lebm_core.learning.rules import Codes, DecoderRule
+from lebm_core.learning.symbol import Symbols
 
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
-
-__all__ = ["autoencoder"]
+__all__ = ["Autoencoder"]
 
 
-def autoencoder(
-    model: LatentEBM,
-    batch: Batch,
-    options: LearningOptions,
-    progress: float,
-    generator: torch.Generator | None,
-) -> Codes:
-    """A regularised autoencoder (Ghosh et al. 2020, eq. 6): deterministic codes, L2 on them."""
-    q: Independent[Normal] = model.need_encoder("The autoencoder rule")(batch.x, batch.context)
-    z = q.mean
-    nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
-    penalty = options.code_penalty * 0.5 * z.square().sum(-1).mean()
-    return Codes(z.detach(), {"decoder": nll, "encoder": penalty}, {"reconstruction": nll.detach()})
+class Autoencoder(Configured, DecoderRule):
+    """Deterministic codes with an L2 penalty (Ghosh et al. 2020, eq. 6).
+
+    Args:
+        code_penalty: weight of half the squared length of the codes
+
+    Raises:
+        UsageError: for a penalty below 0.
+    """
+
+    uses_tilt = False
+    learns_labels = False
+
+    def __init__(self, code_penalty: float = 1e-2) -> None:
+        at_least("learning.decoder.code_penalty", code_penalty, 0)
+        self.code_penalty = code_penalty
+
+    def __call__(
+        self,
+        model: LatentModel,
+        batch: Batch,
+        symbols: Symbols,
+        progress: float,
+        generator: torch.Generator | None,
+    ) -> Codes:
+        encoder = model.need_encoder("The autoencoder rule")
+        q: Independent[Normal] = encoder(batch.x, batch.context)
+        z = q.mean
+        nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
+        penalty = self.code_penalty * 0.5 * z.square().sum(-1).mean()
+        losses = {"decoder": nll, "encoder": penalty}
+        return Codes(z.detach(), losses, {"reconstruction": nll.detach()})

@@ -1,70 +1,51 @@
-"""Classes of a coupled prior that begin as clusters of the codes.
+"""Initialise the classes of a coupled prior by k-means on posterior means.
 
-Information between code and class is as large for classes that are certain, of equal size and have
-nothing to do with x as for any others: which are found depends on where they begin. Networks that
-begin at random may end at either kind; clusters of codes that were learned without classes say
-something of x from the beginning (deep clustering: Xie et al. 2016, arXiv 1511.06335). What the
-codes say of x goes on growing, and classes need not follow: they may be taken anew at the end
-(as Caron et al. 2018, arXiv 1807.05520, take theirs anew in every epoch).
+Information between code and class is as large for classes that are certain, of equal size and
+independent of x as for any others: which are found depends on the start. Networks that start at
+random may end at either kind; clusters of codes that were learned without classes represent x from
+the start (deep clustering: Xie et al. 2016, arXiv 1511.06335). The codes go on changing, and
+classes need not follow: a refit may initialise them again (as Caron et al. 2018, arXiv 1807.05520,
+do in every epoch).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.latent.codes import aggregate_codes
+from lebm_core.latent.parts import LatentModel
+from lebm_core.priors.base import Coupled, Prior
 
-if TYPE_CHECKING:
-    from sklearn.cluster import KMeans
-
-    from lebm_core.data.dataset import Dataset
-    from lebm_core.models.latent_ebm import LatentEBM
-    from lebm_core.priors.coupled import CoupledPrior
-
-__all__ = ["check_class_start", "k_means", "start_classes", "teach_clusters"]
+__all__ = ["check_clusters", "fit_clusters", "init_classes"]
 
 CODES = 20_000  # that are clustered
-STARTS, ROUNDS = 3, 100  # of k-means, the best of which is taken
-STEPS, BATCH, RATE = 400, 256, 3e-3  # of Adam, for F to know the clusters
+STARTS, ITERATIONS = 3, 100  # of k-means, the best of which is taken
+STEPS, BATCH, RATE = 400, 256, 3e-3  # of Adam, for F to learn the clusters
 
 
-def k_means(x: object, n: int, seed: int) -> KMeans:
-    """k-means (the best of 3 starts) with n clusters, or as many as there are rows.
-
-    Args:
-        x: (N, features), a tensor or a scipy matrix in CSR form.
-        n: clusters.
-        seed: of the starts.
-    """
-    from sklearn.cluster import KMeans  # it takes a second to import
-
-    numbers = x.numpy() if isinstance(x, Tensor) else x
-    clusters = min(n, numbers.shape[0])  # type: ignore[attr-defined]
-    return KMeans(clusters, n_init=STARTS, max_iter=ROUNDS, random_state=seed).fit(numbers)
-
-
-def check_class_start(model: LatentEBM, n: int) -> None:
-    """Refuses n clusters for a model that cannot begin with them.
+def check_clusters(model: LatentModel, clusters: int) -> None:
+    """Refuse clusters for a model whose classes cannot be initialised from them.
 
     Raises:
-        UsageError: without an encoder or n classes, or with a context.
+        UsageError: without an encoder or as many classes, or with a context.
     """
     prior = model.prior
-    if n > prior.n_classes or prior.context_dim or model.encoder is None:
+    if clusters > prior.n_classes or prior.context_dim or model.encoder is None:
         raise UsageError(
-            f"learning.class_start = {n} needs an encoder and a coupled prior of at least {n} "
-            f"classes without a context: this one has {prior.n_classes} classes and "
-            f"{prior.context_dim} features of context."
+            f"learning.symbols.clusters = {clusters} needs an encoder and a coupled prior of at "
+            f"least {clusters} classes without a context, and this one has {prior.n_classes} "
+            f"classes and {prior.context_dim} features of context; use 0."
         )
 
 
-def start_classes(model: LatentEBM, dataset: Dataset, clusters: int, seed: int) -> None:
-    """Makes the first classes of the prior those of k-means on mean codes, in place.
+def init_classes(model: LatentModel, dataset: Dataset, clusters: int, seed: int) -> None:
+    """Make the first classes of the prior those of k-means on posterior means, in place.
 
     Args:
         model: with an encoder and a coupled prior.
@@ -77,19 +58,24 @@ def start_classes(model: LatentEBM, dataset: Dataset, clusters: int, seed: int) 
     model.eval()
     codes = aggregate_codes(model, dataset, CODES, generator, mean=True)
     model.train(training)
-    teach_clusters(model.prior, codes, clusters, seed, generator)  # type: ignore[arg-type]
+    fit_clusters(model.prior, codes, clusters, seed, generator)
 
 
-def teach_clusters(
-    prior: CoupledPrior, codes: Tensor, clusters: int, seed: int, generator: torch.Generator
+def fit_clusters(
+    prior: Prior, codes: Tensor, clusters: int, seed: int, generator: torch.Generator
 ) -> None:
-    """Teaches F, in place, that codes (N, d) of the k-th cluster are of class k."""
-    y = torch.from_numpy(k_means(codes.cpu(), clusters, seed).labels_).long().to(codes.device)
+    """Teach F of a coupled prior, in place, that codes (N, d) of the k-th cluster have class k."""
+    from sklearn.cluster import KMeans  # takes a second to import
+
+    n = min(clusters, len(codes))
+    k_means = KMeans(n, n_init=STARTS, max_iter=ITERATIONS, random_state=seed)
+    labels = k_means.fit(codes.cpu().numpy()).labels_
+    y = torch.from_numpy(labels).long().to(codes.device)
     optimizer = torch.optim.Adam(prior.parameters(), RATE)
     with torch.enable_grad():
         for _ in range(STEPS):
-            some = torch.randint(len(codes), (BATCH,), generator=generator, device=codes.device)
-            loss = cross_entropy(prior.logits(codes[some]), y[some])
+            rows = torch.randint(len(codes), (BATCH,), generator=generator, device=codes.device)
+            loss = cross_entropy(cast(Coupled, prior).logits(codes[rows]), y[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,8 +1,7 @@
-"""How the tilt f learns from posterior codes: short-run chains, persistent chains or density ratio.
+"""Prior rules "short-run" and "persistent": the likelihood's gradient from chains of the prior.
 
-Every rule but `NoTilt` minimises a loss whose gradient is, or estimates, that of the likelihood of
-the codes: f goes up on them and down on what the prior itself gives. With a prior without
-parameters (f = 0) the loss is a constant, and nothing moves.
+f goes up on posterior codes and down on what the prior's chains give. With a prior without
+parameters (f = 0) the loss is a constant.
 """
 
 from __future__ import annotations
@@ -10,28 +9,37 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lebm_core.base.modules import device_of, frozen
+from lebm_core.base.checks import at_least, choice
+from lebm_core.base.modules import Configured, device_of, frozen
 from lebm_core.base.randomness import uniform
+from lebm_core.chains.samplers import Sampler, with_steps
 from lebm_core.errors import UsageError
 from lebm_core.latent.pool import Pool
-from lebm_core.learning.options import LearningOptions
-from lebm_core.learning.rules import TiltLoss
-from lebm_core.priors.base import Prior
-from lebm_core.priors.ebm import EBMPrior
+from lebm_core.learning.rules import PriorRule, TiltLoss
+from lebm_core.priors.base import Prior, Tilted
 
 __all__ = ["PersistentChains", "ShortRunChains"]
 
 
-class ShortRunChains:
-    """Algorithm 1 of Pang et al. 2020: E_prior f - E_posterior f, chains started anew."""
+class ShortRunChains(Configured, PriorRule):
+    """E_prior f - E_posterior f with a new chain for each batch (Pang et al. 2020, Algorithm 1).
 
-    def __init__(self, options: LearningOptions) -> None:
-        if options.chain_init not in ("reference", "data"):
-            raise UsageError(
-                f'Unknown learning.chain_init "{options.chain_init}": accepted are reference, data.'
-            )
-        _check_steps(options)
-        self.options = options
+    Args:
+        chain_init: where chains start: reference, or data (posterior codes of earlier batches)
+        chain_steps: steps of the chains; 0 for those of prior.sampler
+        energy_l2: L2 penalty of f on posterior and prior samples
+
+    Raises:
+        UsageError: for an option that is not possible.
+    """
+
+    def __init__(
+        self, chain_init: str = "reference", chain_steps: int = 0, energy_l2: float = 0.0
+    ) -> None:
+        choice("learning.prior.chain_init", chain_init, ("reference", "data"))
+        at_least("learning.prior.chain_steps", chain_steps, 0)
+        at_least("learning.prior.energy_l2", energy_l2, 0)
+        self.chain_init, self.chain_steps, self.energy_l2 = chain_init, chain_steps, energy_l2
         self.pool = Pool()
 
     def __call__(
@@ -43,22 +51,24 @@ class ShortRunChains:
         generator: torch.Generator | None,
     ) -> TiltLoss:
         drawn = self.draw(prior, len(codes), context, generator)
-        if self.options.chain_init == "data":
+        if self.chain_init == "data":
             self.pool.add(codes)
-        return _contrast(prior, codes, drawn, context, self.options.energy_l2)
+        return _contrast(prior, codes, drawn, context, self.energy_l2)
 
     def draw(
         self, prior: Prior, n: int, context: Tensor | None, generator: torch.Generator | None
     ) -> Tensor:
         """n draws of the prior by its chain, (n, d)."""
         with frozen(prior):
-            if not isinstance(prior, EBMPrior):
+            if not isinstance(prior, Tilted):
                 return prior.sample(n, generator=generator)
-            device, start = device_of(prior), None
-            if self.options.chain_init == "data":
-                start = self.pool.draw(n, device, generator)
-            steps = self.options.chain_steps or None
-            return prior.sample(n, context=context, generator=generator, start=start, steps=steps)
+            start = None
+            if self.chain_init == "data":
+                start = self.pool.draw(n, device_of(prior), generator)
+            sampler = _sampler(prior, self.chain_steps)
+            return prior.sample(
+                n, context=context, generator=generator, start=start, sampler=sampler
+            )
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.pool.state_dict()
@@ -67,13 +77,35 @@ class ShortRunChains:
         self.pool.load_state_dict(state)
 
 
-class PersistentChains:
-    """Chains that go on across updates, a share of them restarted from p0 (Tieleman 2008)."""
+class PersistentChains(Configured, PriorRule):
+    """E_prior f - E_posterior f with chains that continue across batches (Tieleman 2008).
 
-    def __init__(self, options: LearningOptions) -> None:
-        _check_steps(options)
-        self.options = options
-        self.chains: Tensor | None = None
+    Args:
+        chains: how many are kept
+        restart: share of the chains restarted from p0 at each update
+        chain_steps: steps of the chains in each update; 0 for those of prior.sampler
+        energy_l2: L2 penalty of f on posterior and prior samples
+
+    Raises:
+        UsageError: for an option that is not possible.
+    """
+
+    takes_context = False
+
+    def __init__(
+        self,
+        chains: int = 1000,
+        restart: float = 0.05,
+        chain_steps: int = 0,
+        energy_l2: float = 0.0,
+    ) -> None:
+        at_least("learning.prior.chains", chains, 1)
+        at_least("learning.prior.restart", restart, 0)
+        at_least("learning.prior.chain_steps", chain_steps, 0)
+        at_least("learning.prior.energy_l2", energy_l2, 0)
+        self.chains, self.restart = chains, restart
+        self.chain_steps, self.energy_l2 = chain_steps, energy_l2
+        self.states: Tensor | None = None  # of the chains, (chains, d)
 
     def __call__(
         self,
@@ -85,36 +117,37 @@ class PersistentChains:
     ) -> TiltLoss:
         if context is not None:
             raise UsageError(
-                "Persistent chains know no context: learning.tilt = density-ratio or short-run."
+                'learning.prior.name = "persistent" takes no context; use "density-ratio" or '
+                '"short-run".'
             )
-        o, n = self.options, min(len(codes), self.options.persistent_chains)
+        n = min(len(codes), self.chains)
         with frozen(prior):
-            if self.chains is None:
-                self.chains = prior.draw_reference(o.persistent_chains, generator)
-            chains = self.chains.to(codes.device, copy=True)
-            rows = uniform((len(chains),), codes, generator).argsort()[:n]  # each at most once
-            start = chains[rows]
-            fresh = uniform((n, 1), start, generator) < o.restart
+            if self.states is None:
+                self.states = prior.draw_reference(self.chains, generator)
+            states = self.states.to(codes.device, copy=True)
+            rows = uniform((len(states),), codes, generator).argsort()[:n]  # without repetition
+            start = states[rows]
+            fresh = uniform((n, 1), start, generator) < self.restart
             start = torch.where(fresh, prior.draw_reference(n, generator), start)
-            if isinstance(prior, EBMPrior):
-                steps = o.chain_steps or None
-                drawn = prior.sample(n, generator=generator, start=start, steps=steps)
+            if isinstance(prior, Tilted):
+                sampler = _sampler(prior, self.chain_steps)
+                drawn = prior.sample(n, generator=generator, start=start, sampler=sampler)
             else:
                 drawn = prior.sample(n, generator=generator)
-        chains[rows] = drawn
-        self.chains = chains
-        return _contrast(prior, codes, drawn, context, o.energy_l2)
+        states[rows] = drawn
+        self.states = states
+        return _contrast(prior, codes, drawn, context, self.energy_l2)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {} if self.chains is None else {"chains": self.chains}
+        return {} if self.states is None else {"chains": self.states}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self.chains = state.get("chains")
+        self.states = state.get("chains")
 
 
-def _check_steps(options: LearningOptions) -> None:
-    if options.chain_steps < 0:
-        raise UsageError(f"learning.chain_steps must be at least 0, not {options.chain_steps}.")
+def _sampler(prior: Prior, steps: int) -> Sampler | None:
+    """The prior's sampler with other steps; None for its own."""
+    return with_steps(prior.sampler, steps) if steps and prior.sampler is not None else None
 
 
 def _contrast(

@@ -1,67 +1,112 @@
-"""Few labels: which examples have one, and what labels add to the objective of a coupled prior.
+"""Few labels: options of the classes of a coupled prior, and what they add to the objective.
 
 Source: Pang and Wu 2021, arXiv 2108.11556 (coupling, information bottleneck).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 from torch.nn.functional import cross_entropy
 
+from lebm_core.base.checks import at_least
 from lebm_core.base.randomness import normal_like
 from lebm_core.data.dataset import Batch
-from lebm_core.learning.consistency import inconsistency, roughness
-from lebm_core.learning.options import LearningOptions
+from lebm_core.errors import UsageError
+from lebm_core.latent.parts import LatentModel
+from lebm_core.learning.consistency import consistency_loss, vat_loss
+from lebm_core.priors.base import Coupled
 
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
+__all__ = ["Symbols", "mutual_information", "symbol_terms"]
 
-__all__ = ["mutual_information", "symbol_terms"]
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a coupled prior learns about classes.
+
+    Attributes:
+        labels: training examples that keep their label, as many of each class; 0 for all
+        labelled_batch: labelled examples of a step, in addition to the batch, where labels is not 0
+        weight: weight of log p(y|z) where labels are known
+        information: weight of I(z; y), the information bottleneck
+        vat: weight of the virtual adversarial loss of p(y|x), which needs an encoder
+        vat_radius: root mean square of the perturbation of x, in its units; for an encoder that
+            embeds x, the perturbation's length over that of an average embedded vector
+        consistency: weight of the consistency of p(y|x) with p(y|augmented x); needs an encoder
+        masked: share of x that the augmentation sets to 0, where the encoder has no other one
+        clusters: k-means clusters of the codes that the classes are initialised from, for data
+            without labels; 0 for random classes
+    """
+
+    labels: int = 0
+    labelled_batch: int = 64
+    weight: float = 1.0
+    information: float = 0.0
+    vat: float = 0.0
+    vat_radius: float = 0.15
+    consistency: float = 0.0
+    masked: float = 0.5
+    clusters: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not possible.
+
+        Raises:
+            UsageError: naming the key.
+        """
+        for key, least in (
+            ("labels", 0), ("labelled_batch", 1), ("weight", 0), ("information", 0), ("vat", 0),
+            ("vat_radius", 0), ("consistency", 0), ("masked", 0), ("clusters", 0),
+        ):  # fmt: skip
+            at_least(f"learning.symbols.{key}", getattr(self, key), least)
+        if self.masked >= 1:
+            raise UsageError(
+                f"learning.symbols.masked = {self.masked} hides all of x; use a share below 1."
+            )
 
 
 def symbol_terms(
-    model: LatentEBM,
+    model: LatentModel,
     batch: Batch,
     logits: Tensor,
-    options: LearningOptions,
+    symbols: Symbols,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, dict[str, Tensor | float]]:
-    """What a coupled prior adds to the loss of a batch, and figures to log.
+    """What a coupled prior adds to the loss of a batch, and numbers to log.
 
-    -`mutual_information` I(z; y) + `label_weight` times the cross-entropy of known labels +
-    `smoothness` times the divergence of p(y | x) from itself at the worst point near x +
-    `consistency` times that from p(y | part of x).
+    -`information` I(z; y) + `weight` times the cross-entropy of known labels + `vat` times
+    `vat_loss` + `consistency` times `consistency_loss`.
 
     Args:
         model: its prior is coupled.
         batch: `labelled` holds the examples with labels; where it is None they are those of y.
         logits: F(z), (B, C), of the batch's codes.
-        options: the weights.
+        symbols: the weights.
         generator: source of all randomness.
     """
     information = mutual_information(logits)
-    loss = -options.mutual_information * information
+    loss = -symbols.information * information
     metrics: dict[str, Tensor | float] = {"mutual_information": information.detach()}
     known, y = logits, batch.y
     if batch.labelled is not None:
-        z = _code(model, batch.labelled, generator)
-        known, y = model.prior.logits(z, batch.labelled.context), batch.labelled.y  # type: ignore[operator]
+        z, y = _code(model, batch.labelled, generator), batch.labelled.y
+        known = cast(Coupled, model.prior).logits(z, batch.labelled.context)
     if y is not None and bool((y >= 0).any()):
-        wrong = cross_entropy(known, y, ignore_index=-1)
-        loss = loss + options.label_weight * wrong
-        metrics["label_loss"] = wrong.detach()
-    if options.smoothness > 0:
-        rough = roughness(model, batch, options.smoothness_radius, generator)
-        loss = loss + options.smoothness * rough
-        metrics["roughness"] = rough.detach()
-    if options.consistency > 0:
-        apart = inconsistency(model, batch, options.consistency_hidden, generator)
-        loss = loss + options.consistency * apart
-        metrics["inconsistency"] = apart.detach()
+        label_loss = cross_entropy(known, y, ignore_index=-1)
+        loss = loss + symbols.weight * label_loss
+        metrics["label_loss"] = label_loss.detach()
+    if symbols.vat > 0:
+        vat = vat_loss(model, batch, symbols.vat_radius, generator)
+        loss = loss + symbols.vat * vat
+        metrics["vat_loss"] = vat.detach()
+    if symbols.consistency > 0:
+        consistency = consistency_loss(model, batch, symbols.masked, generator)
+        loss = loss + symbols.consistency * consistency
+        metrics["consistency_loss"] = consistency.detach()
     return loss, metrics
 
 
@@ -70,11 +115,11 @@ def mutual_information(logits: Tensor) -> Tensor:
     log_p = logits.log_softmax(-1)
     p = log_p.exp()
     mean = p.mean(0)
-    # Of log 0 only the value would be right, not the gradient.
+    # Clamped, since log 0 would have no finite gradient.
     return (p * log_p).sum(-1).mean() - (mean * mean.clamp(min=1e-30).log()).sum()
 
 
-def _code(model: LatentEBM, batch: Batch, generator: torch.Generator | None) -> Tensor:
+def _code(model: LatentModel, batch: Batch, generator: torch.Generator | None) -> Tensor:
     """A code of each example; the encoder's lets the gradient through."""
     if model.encoder is None:
         return model.inference(model, batch, generator=generator)
