@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lebm_core.control.heads import PropertyHead
+from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.latent.parts import LatentModel
 
 __all__ = ["ClassIs", "Control", "Function", "Not", "Property", "Term", "class_id"]
 
@@ -48,6 +50,16 @@ class Control(ABC):
     """
 
     strength: float
+
+    def bind(self, model: LatentModel, dataset: Dataset) -> Control:
+        """Return the control for a model and its data, where it depends on them; by default itself.
+
+        A control of the command line is made of text alone and bound before it is used.
+
+        Raises:
+            UsageError: where it does not apply to such a model or such data.
+        """
+        return self
 
     @abstractmethod
     def term(
