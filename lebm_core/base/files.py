@@ -1,30 +1,55 @@
-"""Files written as a whole or not at all, and their checksums."""
+"""Files and folders written as a whole or not at all, and their checksums."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["sha256", "write_atomically"]
+__all__ = ["replace_file", "replace_folder", "sha256", "sync", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that it is there as a whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    _sync(temporary)
-    os.replace(temporary, path)
+    """Write a text file so that it is there as a whole or not at all."""
+    replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a temporary file, sync it to the disk, and rename it to `path`.
+
+    Args:
+        path: may exist; its old content stays until the new one is complete.
+        write: takes the temporary path, in the folder of `path`.
+    """
+    part = path.with_name(f".{path.name}.part")
+    write(part)
+    sync(part)
+    os.replace(part, path)
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Rename a folder over another; at no moment is the target's content a mixture."""
+    if target.exists():
+        old = target.with_name(f".{target.name}-old")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        source.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        source.rename(target)
+    sync(target.parent)
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """The SHA-256 of a file as it lies there, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
-    """Forces a file's content, or a folder's entries, to the disk."""
+def sync(path: Path) -> None:
+    """Force a file's content, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,130 +1,152 @@
-"""What the arguments of `LatentEBMClassifier` name: looked at, and made."""
+"""Checks of the arguments of `LatentEBMClassifier`, and the parts that they name."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lebm_core.data.adapters import Inputs, Tensors
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.data.adapters import InputAdapter, TensorAdapter
+from lebm_core.data.dataset import Dataset
+from lebm_core.errors import UsageError
+from lebm_core.learning.symbol import Symbols
+from lebm_core.learning.two_part import TwoPart
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.coupled import CoupledPrior
-from lebm_core.registry.components import component
-from lebm_core.registry.registry import registry
+from lebm_core.registry.parts import Part, make
 
-if TYPE_CHECKING:
-    from lebm_core.data.dataset import BatchSource
-    from lebm_core.estimators.classifier import LatentEBMClassifier
+__all__ = ["check_arguments", "make_adapter", "make_model", "make_rule"]
 
-__all__ = ["check_arguments", "make_inputs", "make_model"]
-
-CHAIN_STEPS, CHAIN_STEP_SIZE = 300, 0.4
-OPTIONS = ("input_options", "decoder_options", "encoder_options")
+SAMPLER = {"steps": 300, "step_size": 0.4}  # of the prior's chains
+CODE_POOL = 256  # recent codes that the prior learns from in addition to those of a step
+OPTIONS = ("adapter_options", "decoder_options", "encoder_options")
 
 
-def check_arguments(given: LatentEBMClassifier) -> None:
-    """Sees that each number is one that it can be.
+def check_arguments(given: Mapping[str, Any]) -> None:
+    """Refuse a number that is out of range.
+
+    Args:
+        given: the estimator's `get_params(deep=False)`.
 
     Raises:
-        ValueError: where one is not, with what is accepted.
+        ValueError: naming the argument, its value and what is accepted.
     """
-    rules: dict[str, tuple[bool, str]] = {
-        "latent_dim": (given.latent_dim >= 1, "at least 1"),
-        "batch_size": (given.batch_size >= 1, "at least 1"),
-        "labelled_batch": (given.labelled_batch >= 1, "at least 1"),
-        "draws": (given.draws >= 1, "at least 1"),
-        "max_iter": (given.max_iter is None or given.max_iter >= 1, "at least 1, or None"),
-        "learning_rate": (given.learning_rate > 0, "above 0"),
-        "label_weight": (given.label_weight >= 0, "0 or more"),
-        "kl_weight": (given.kl_weight >= 0, "0 or more"),
-        "mutual_information": (given.mutual_information >= 0, "0 or more"),
-        "smoothness": ((given.smoothness or 0) >= 0, "0 or more, or None"),
-        "smoothness_radius": ((given.smoothness_radius or 0) >= 0, "0 or more, or None"),
-        "consistency": (given.consistency >= 0, "0 or more"),
-        "consistency_hidden": (0 <= given.consistency_hidden < 1, "from 0 to below 1"),
-        "unlabelled": (given.unlabelled == given.unlabelled, "a value that equals itself"),
-        "validation_fraction": (0 < given.validation_fraction < 1, "between 0 and 1"),
-        "finish_steps": (given.finish_steps >= 0, "0 or more"),
-        "n_iter_no_change": (given.n_iter_no_change >= 1, "at least 1"),
+
+    def at_least(least: float, *names: str) -> None:
+        for name in names:
+            if not given[name] >= least:
+                raise ValueError(f"{name} = {given[name]} must be at least {least}.")
+
+    at_least(1, "latent_dim", "batch_size", "labelled_batch", "draws", "n_iter_no_change")
+    at_least(0, "label_weight", "kl_weight", "mutual_information", "consistency", "refit_steps")
+    rules: dict[str, tuple[Callable[[Any], bool], str]] = {
+        "max_iter": (lambda n: n is None or n >= 1, "at least 1, or None"),
+        "learning_rate": (lambda rate: rate > 0, "above 0"),
+        "vat": (lambda weight: weight is None or weight >= 0, "0 or more, or None"),
+        "vat_radius": (lambda radius: radius is None or radius >= 0, "0 or more, or None"),
+        "masked": (lambda share: 0 <= share < 1, "from 0 to below 1"),
+        "unlabelled": (lambda y: y == y, "a value that equals itself"),
+        "validation_fraction": (lambda share: 0 < share < 1, "between 0 and 1"),
+        "device": (lambda device: str(device) in ("cpu", "cuda"), '"cpu" or "cuda"'),
     }
-    for name, (good, accepted) in rules.items():
-        if not good:
-            raise ValueError(f"{name} = {getattr(given, name)} must be {accepted}.")
+    for name, (accepts, accepted) in rules.items():
+        if not accepts(given[name]):
+            raise ValueError(f"{name} = {given[name]} must be {accepted}.")
 
 
-def make_inputs(given: LatentEBMClassifier) -> Inputs:
-    """How X becomes what the decoder models, not fitted yet.
+def make_adapter(given: Mapping[str, Any]) -> InputAdapter:
+    """The adapter between X and x, not fitted yet.
 
     Raises:
         ValueError: for an unknown decoder or option, or parts that do not go together.
     """
-    if isinstance(given.decoder, str):
-        if given.encoder is not None:
-            raise ValueError(f'"{given.decoder}" brings its own encoder: leave encoder None.')
-        try:
-            make: Callable[..., Inputs] = registry().get("inputs", given.decoder)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-        inputs = make(**_known_options(make, "input_options", given.input_options))
-        inputs.decoder_options = dict(given.decoder_options or {})
-        return inputs
-    if given.encoder is None:
+    if isinstance(given["decoder"], str):
+        if given["encoder"] is not None:
+            raise ValueError(f'"{given["decoder"]}" brings its own encoder: leave encoder None.')
+        options = given["adapter_options"] or {}
+        adapter: InputAdapter = _part("adapters", given["decoder"], options, "adapter_options")
+        adapter.decoder_options = dict(given["decoder_options"] or {})
+        return adapter
+    if given["encoder"] is None:
         raise ValueError("A decoder object needs an encoder object: encoder=...")
     for name in OPTIONS:
-        if getattr(given, name):
+        if given[name]:
             raise ValueError(f"{name} is for a decoder by name: an object has its own.")
-    return Tensors()
+    return TensorAdapter()
 
 
 def make_model(
-    given: LatentEBMClassifier, inputs: Inputs, classes: int, data: BatchSource
+    given: Mapping[str, Any], adapter: InputAdapter, classes: int, data: Dataset
 ) -> LatentEBM:
     """The model before its training; objects that were given are copied.
 
     Args:
-        given: the estimator, for its arguments.
-        inputs: fitted.
+        given: the estimator's arguments.
+        adapter: fitted.
         classes: how many.
-        data: the training examples, for what a decoder begins with.
+        data: the training examples, from which a decoder is initialised.
 
     Raises:
-        ValueError: for an unknown option, or parts whose z differ.
+        ValueError: for an unknown option, or parts whose latent dimensions differ.
     """
-    prior = CoupledPrior(
-        given.latent_dim, classes, given.prior_hidden,
-        steps=CHAIN_STEPS, step_size=CHAIN_STEP_SIZE,
-    )  # fmt: skip
-    if isinstance(given.decoder, str):
-        decoder = _component(given, inputs, "decoders", inputs.decoder, "decoder_options")
+    d = given["latent_dim"]
+    prior = CoupledPrior(d, classes, energy={"hidden": given["prior_hidden"]}, sampler=SAMPLER)
+    if isinstance(given["decoder"], str):
+        sizes = {**adapter.sizes, "latent_dim": d}
+        options = {**adapter.decoder_defaults, **(given["decoder_options"] or {})}
+        decoder = _part("decoders", adapter.decoder, options, "decoder_options", sizes)
         decoder.initialise(data)
-        encoder = _component(given, inputs, "encoders", inputs.encoder, "encoder_options")
+        options = {**adapter.encoder_defaults, **(given["encoder_options"] or {})}
+        encoder = _part("encoders", adapter.encoder, options, "encoder_options", sizes)
     else:
-        decoder, encoder = copy.deepcopy(given.decoder), copy.deepcopy(given.encoder)
+        decoder, encoder = copy.deepcopy(given["decoder"]), copy.deepcopy(given["encoder"])
     try:
         return LatentEBM(prior, decoder, encoder)
     except UsageError as error:
         raise ValueError(str(error)) from None
 
 
-def _component(given: LatentEBMClassifier, inputs: Inputs, kind: str, name: str, key: str) -> Any:
-    options = dict(getattr(inputs, key.replace("options", "defaults")))
-    options |= _known_options(registry().get(kind, name), key, getattr(given, key))
+def make_rule(given: Mapping[str, Any], adapter: InputAdapter, labelled: int) -> TwoPart:
+    """The learning rule.
+
+    Args:
+        given: the estimator's arguments.
+        adapter: fitted; gives the virtual adversarial loss that the arguments leave open.
+        labelled: how many training examples have a label.
+    """
+    vat, radius = adapter.vat
+    symbols = Symbols(
+        labels=labelled,
+        labelled_batch=given["labelled_batch"],
+        weight=given["label_weight"],
+        information=given["mutual_information"],
+        vat=vat if given["vat"] is None else given["vat"],
+        vat_radius=radius if given["vat_radius"] is None else given["vat_radius"],
+        consistency=given["consistency"],
+        masked=given["masked"],
+    )
+    rule = TwoPart(
+        decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": 0.2},
+        prior={
+            "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
+            "code_pool": CODE_POOL,
+        },
+        symbols=symbols,
+    )  # fmt: skip
+    rule.monitor = False  # no chain is run for the logs
+    return rule
+
+
+def _part(
+    kind: str,
+    name: str,
+    options: Mapping[str, Any],
+    argument: str,
+    sizes: Mapping[str, Any] | None = None,
+) -> Any:
+    """A registered part by its name; its errors as scikit-learn's users expect them."""
     try:
-        return component(kind, {"name": name, **options}, given.latent_dim, inputs.sizes)
+        return make(Part(kind), {"name": name, **options}, sizes)
     except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-def _known_options(
-    make: Callable[..., Any], name: str, options: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The options, after a look at whether `make` takes them."""
-    taken = [p for p in inspect.signature(make).parameters if p not in ("self", "latent_dim")]
-    for key in options or {}:
-        if key not in taken:
-            known = ", ".join(taken) or "none"
-            near = did_you_mean(key, taken)
-            raise ValueError(f'{name} has no "{key}".{near} Accepted are {known}.')
-    return dict(options or {})
+        where = f"{argument}: " if "has no option" in str(error) else ""
+        raise ValueError(f"{where}{error}") from None

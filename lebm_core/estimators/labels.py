@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["class_ids", "held_out"]
+__all__ = ["class_ids", "held_out", "ids_of"]
 
 
 def class_ids(y: ArrayLike, n: int, unlabelled: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -77,3 +77,21 @@ def held_out(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.b
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[held] = True
     return chosen
+
+
+def ids_of(y: Any, n: int, classes: NDArray[Any]) -> NDArray[np.int64]:
+    """The class ids (n,) of one label for all, or of n labels.
+
+    Raises:
+        ValueError: for another number of labels, or an unknown one.
+    """
+    given, known = np.atleast_1d(np.asarray(y)).tolist(), classes.tolist()
+    if len(given) not in (1, n):
+        raise ValueError(f"y has {len(given)} classes for {n} examples: give one, or {n}.")
+    for label in given:
+        if label not in known:
+            raise ValueError(
+                f"There is no class {label!r}: known are {', '.join(map(str, known))}."
+            )
+    ids = np.array([known.index(label) for label in given], dtype=np.int64)
+    return np.resize(ids, n)

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lebm_core.base.files import _sync, sha256
+from lebm_core.base.files import replace_folder, sha256, sync
 from lebm_core.errors import RunError
 
 __all__ = ["Checkpoint", "latest_checkpoint", "save_checkpoint"]
@@ -31,7 +31,7 @@ STATE = "state.json"
 
 @dataclass
 class Checkpoint:
-    """A verified checkpoint, read back: tensors on the CPU, and the JSON state beside them."""
+    """A verified checkpoint, read back: tensors on the CPU, and the JSON state."""
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
@@ -51,7 +51,7 @@ def save_checkpoint(
     rank: int = 0,
     barrier: Callable[[], None] = lambda: None,
 ) -> Path:
-    """Writes `folder/step-XXXXXXXX` and drops all but the last two.
+    """Write `folder/step-XXXXXXXX` and drop all but the last two.
 
     Args:
         folder: the `checkpoints` folder of a run.
@@ -73,7 +73,7 @@ def save_checkpoint(
         barrier()
         path = temporary / _tensor_file(rank)
         save_file(_separate(tensors), path)
-        _sync(path)
+        sync(path)
         barrier()
         if rank == 0:
             files = {
@@ -82,9 +82,9 @@ def save_checkpoint(
             }
             record = {"format": FORMAT, "step": step, "files": files, **state}
             (temporary / STATE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            _sync(temporary / STATE)
-            _sync(temporary)
-            _replace(temporary, final)
+            sync(temporary / STATE)
+            sync(temporary)
+            replace_folder(temporary, final)
             for old in _steps(folder)[:-KEPT]:
                 shutil.rmtree(old)
         barrier()
@@ -158,7 +158,7 @@ def _read(path: Path, rank: int) -> Checkpoint:
 
 
 def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors as safetensors wants them: contiguous, on the CPU, no storage twice."""
+    """The tensors as safetensors needs them: contiguous, on the CPU, no storage twice."""
     seen: set[int] = set()
     result = {}
     for name, tensor in tensors.items():
@@ -167,16 +167,3 @@ def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         result[name] = value.clone() if storage in seen else value
         seen.add(storage)
     return result
-
-
-def _replace(source: Path, target: Path) -> None:
-    """Renames a folder over another; at no moment is the name's content a mixture."""
-    if target.exists():
-        old = target.with_name(f".{target.name}-old")
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-        source.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        source.rename(target)
-    _sync(target.parent)

@@ -1,35 +1,32 @@
-"""SIGINT during a training: the step under way is finished, and what there is is saved."""
+"""SIGINT during a training: the current step is finished, and the state is saved."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 
 __all__ = ["Interruption"]
 
 
 class Interruption:
-    """Within the scope the first SIGINT is noted, the second one ends at once."""
+    """From `start` to `stop` the first SIGINT is noted in `asked`, the second one ends at once."""
 
     def __init__(self) -> None:
         self.asked = False
         self._before: Any = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Note SIGINT from now on; outside the main thread, where no signal arrives, do nothing."""
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._note)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Put back the handler that was there before."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+            self._before = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

@@ -3,47 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
-__all__ = ["TrainingOptions"]
+__all__ = ["PartOptions", "TrainingOptions"]
 
 
-def _option(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
-    metadata: dict[str, Any] = {"help": help}
-    if choices:
-        metadata["choices"] = choices
-    return field(default=default, metadata=metadata)
+@dataclass
+class PartOptions:
+    """How one part of the model is trained.
+
+    Attributes:
+        lr: learning rate; none = training.lr
+        clip: largest norm of its gradient; none = no limit
+        weight_decay: decoupled weight decay (AdamW); none = 0
+    """
+
+    lr: float | None = None
+    clip: float | None = None
+    weight_decay: float | None = None
 
 
 @dataclass
 class TrainingOptions:
-    """How the parameters are moved; what moves them is the recipe's [learning] table."""
+    """How the parameters are optimised; what they minimise is the recipe's [learning] table.
 
-    epochs: int = _option(10, "passes over the training split")
-    max_steps: int | None = _option(None, "stop after so many steps, whatever epochs says")
-    lr_prior: float = _option(1e-4, "learning rate of the prior's energy")
-    lr_decoder: float = _option(1e-3, "learning rate of the decoder")
-    lr_encoder: float = _option(1e-3, "learning rate of the encoder")
-    beta1: float = _option(0.9, "Adam's decay of the gradient's mean")
-    beta2: float = _option(0.999, "Adam's decay of the gradient's square")
-    weight_decay_prior: float = _option(0.0, "decoupled weight decay (AdamW) of the prior")
-    weight_decay_decoder: float = _option(0.0, "decoupled weight decay of the decoder")
-    weight_decay_encoder: float = _option(0.0, "decoupled weight decay of the encoder")
-    schedule: str = _option(
-        "constant",
-        'how the learning rates fall: "constant", "cosine" (to 0) or "exponential" (see decay)',
-        ("constant", "cosine", "exponential"),
-    )
-    warmup_steps: int = _option(0, "steps over which the learning rates rise linearly from 0")
-    decay: float = _option(0.999, "factor per epoch of the exponential schedule")
-    clip_prior: float | None = _option(None, "largest gradient norm of the prior; none = no limit")
-    clip_decoder: float | None = _option(None, "largest gradient norm of the decoder")
-    clip_encoder: float | None = _option(None, "largest gradient norm of the encoder")
-    ema: float = _option(0.0, "decay per step of the prior's moving average; 0 = off")
-    precision: str = _option("no", '"no" (float32) or "bf16" (autocast)', ("no", "bf16"))
-    log_every: int = _option(50, "steps between two lines of metrics.jsonl")
-    checkpoint_every: int = _option(500, "steps between two checkpoints")
-    tensorboard: bool = _option(False, "write TensorBoard events too")
-    device: str = _option(
-        "auto", '"auto" (a GPU where one is found), "cpu" or "cuda"', ("auto", "cpu", "cuda")
-    )
+    Attributes:
+        epochs: passes over the training split
+        max_steps: stop after so many steps, whatever epochs says
+        lr: learning rate of the parts that have none of their own
+        parts: options of single parts of the model, by name
+        beta1: Adam's decay of the gradient's mean
+        beta2: Adam's decay of the gradient's square
+        schedule: how the learning rates fall: constant, cosine (to 0) or exponential (see decay)
+        warmup_steps: steps over which the learning rates rise linearly from 0
+        decay: factor per epoch of the exponential schedule
+        ema: decay per step of the prior's moving average; 0 = off
+        precision: no (float32) or bf16 (autocast)
+        log_every: steps between two lines of metrics.jsonl
+        checkpoint_every: steps between two checkpoints
+        tensorboard: write TensorBoard events too
+        device: auto (a GPU where one is found), cpu or cuda
+    """
+
+    epochs: int = 10
+    max_steps: int | None = None
+    lr: float = 1e-3
+    parts: dict[str, PartOptions] = field(default_factory=dict)
+    beta1: float = 0.9
+    beta2: float = 0.999
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
+    warmup_steps: int = 0
+    decay: float = 0.999
+    ema: float = 0.0
+    precision: Literal["no", "bf16"] = "no"
+    log_every: int = 50
+    checkpoint_every: int = 500
+    tensorboard: bool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def of(self, part: str) -> PartOptions:
+        """The options of one part, defaults filled in but for `clip`, which None leaves off."""
+        given = self.parts.get(part, PartOptions())
+        return PartOptions(
+            lr=self.lr if given.lr is None else given.lr,
+            clip=given.clip,
+            weight_decay=given.weight_decay or 0.0,
+        )

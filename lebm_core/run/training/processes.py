@@ -1,44 +1,41 @@
-"""Accelerate as lebm uses it: device, autocast, trackers, and gradients averaged over processes.
+"""Accelerate as lebm uses it: device, autocast, and gradients averaged over processes.
 
 DDP is not used: its hooks do not survive `autograd.grad` inside a Langevin chain.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from lebm_core.errors import MissingExtra
+from lebm_core.errors import UsageError
 from lebm_core.run.training.optimizers import PartOptimizer
 from lebm_core.run.training.options import TrainingOptions
 
 __all__ = ["agreed", "average_gradients", "make_accelerator", "wait_for_everyone"]
 
 
-def make_accelerator(options: TrainingOptions, folder: Path) -> Accelerator:
-    """Accelerate for these options; its process-wide state is made anew, its process group kept."""
-    cpu = options.device == "cpu" or not torch.cuda.is_available()
+def make_accelerator(options: TrainingOptions) -> Accelerator:
+    """Create Accelerate's process-wide state for these options; a process group is kept.
+
+    Raises:
+        UsageError: for a GPU where torch finds none.
+    """
+    found = torch.cuda.is_available()
+    if options.device == "cuda" and not found:
+        raise UsageError('training.device = "cuda", but no GPU is found here; use "auto" or "cpu".')
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    make = functools.partial(Accelerator, cpu=cpu, mixed_precision=options.precision)
-    if not options.tensorboard:
-        return make()
-    try:
-        accelerator = make(log_with="tensorboard", project_dir=folder)
-        accelerator.init_trackers("tensorboard")
-    except (ImportError, ValueError) as error:
-        raise MissingExtra("tensorboard", needed_by="training.tensorboard") from error
-    return accelerator
+    cpu = options.device == "cpu" or not found
+    return Accelerator(cpu=cpu, mixed_precision=options.precision)
 
 
 def average_gradients(
     accelerator: Accelerator, parts: Iterable[PartOptimizer]
 ) -> list[PartOptimizer]:
-    """Averages gradients over the processes; returns the parts that have any.
+    """Average gradients over the processes; return the parts that have any.
 
     A parameter that has no gradient on some processes counts as zero there; one that has none
     anywhere is left without, so that its optimiser does not move it.
@@ -56,16 +53,16 @@ def average_gradients(
     return moved
 
 
-def agreed(accelerator: Accelerator, asked: bool) -> bool:
-    """Whether any process asks for it, so that all of them stop at the same step."""
+def agreed(accelerator: Accelerator, wanted: bool) -> bool:
+    """Whether any process wants it, so that all of them stop at the same step."""
     if accelerator.num_processes == 1:
-        return asked
-    flag = torch.tensor(float(asked), device=accelerator.device)
+        return wanted
+    flag = torch.tensor(float(wanted), device=accelerator.device)
     return float(accelerator.reduce(flag, "sum")) > 0
 
 
 def wait_for_everyone(accelerator: Accelerator) -> None:
-    """Returns once every process has come here."""
+    """Return once every process has come here."""
     if accelerator.num_processes > 1 and accelerator.device.type == "cpu":
         # accelerate's own asks for a GPU for each process wherever torch finds one.
         torch.distributed.barrier()

@@ -1,0 +1,61 @@
+"""Codes and class probabilities of examples, each independent of the others in its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from lebm_core.data.adapters import Examples
+from lebm_core.latent.parts import LatentModel
+from lebm_core.priors.base import Coupled
+
+__all__ = ["class_probabilities", "log_likelihood", "mean_codes"]
+
+BATCH_SIZE = 500
+
+
+@torch.no_grad()
+def mean_codes(model: LatentModel, x: Examples) -> Tensor:
+    """The mean of q(z | x), (n, d), on the CPU."""
+    return torch.cat([q.mean.cpu() for q in _posteriors(model, x)])[: len(x)]
+
+
+@torch.no_grad()
+def class_probabilities(model: LatentModel, x: Examples, noise: Tensor) -> Tensor:
+    """p(y | x), (n, C), on the CPU: the mean of p(y | z) over codes z of q(z | x).
+
+    Args:
+        model: with an encoder and a coupled prior.
+        x: the examples.
+        noise: (draws, d), standard normal: the same for every example.
+    """
+    prior, noise = cast(Coupled, model.prior), noise.to(model.device)
+    means = []
+    for q in _posteriors(model, x):
+        z = q.mean + q.stddev * noise[:, None]
+        p = prior.logits(z.flatten(0, 1)).double().softmax(-1)
+        means.append(p.unflatten(0, z.shape[:2]).mean(0))
+    return torch.cat(means)[: len(x)].cpu()
+
+
+def log_likelihood(model: LatentModel, x: Examples, y: Tensor, noise: Tensor) -> float:
+    """Mean log p(y | x) of known labels y (n,), in nats."""
+    p = class_probabilities(model, x, noise)[torch.arange(len(y)), y]
+    return float(p.clamp(min=1e-12).log().mean())
+
+
+def _posteriors(model: LatentModel, x: Examples) -> Iterator[Independent[Normal]]:
+    """q(z | x) of batches that all have one size, the last one filled up.
+
+    So the result of an example does not depend on how many others there are.
+    """
+    encoder = model.need_encoder("A prediction")
+    for rows in torch.arange(len(x)).split(BATCH_SIZE):
+        batch = x[rows]
+        missing = BATCH_SIZE - len(batch)
+        batch = torch.cat([batch, batch[:1].expand(missing, *batch.shape[1:])])
+        yield encoder(batch.to(model.device))

@@ -1,0 +1,121 @@
+"""The state of a training: everything that the next steps depend on, and a checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from lebm_core.learning.rules import Rule
+from lebm_core.run.training.checkpoint import Checkpoint
+from lebm_core.run.training.means import Means
+from lebm_core.run.training.optimizers import PartOptimizer
+from lebm_core.run.training.options import TrainingOptions
+
+__all__ = ["TrainingState"]
+
+
+@dataclass
+class TrainingState:
+    """A training under way, as the loop moves it on and callbacks see it.
+
+    Attributes:
+        model: with its parts, on the device.
+        rule: gives the losses.
+        options: of the training.
+        accelerator: device and processes.
+        name: of the model in messages.
+        log: takes plain lines; silent but on the first process.
+        parts: an optimiser for each trained part.
+        ema: the moving average of the prior, None where none is kept.
+        generator: source of the rule's randomness.
+        total: steps of the whole training.
+        step: optimiser steps done.
+        epoch: the pass over the training split, counted from 0.
+        position: batches of the pass done.
+        seconds: wall time of the steps, over all resumptions.
+        means: of losses and figures since the last report.
+        warnings: of the rule, the first of each kind.
+        stopping: set by a callback to end the training after this step.
+    """
+
+    model: nn.Module
+    rule: Rule
+    options: TrainingOptions
+    accelerator: Accelerator
+    name: str
+    log: Callable[[str], None]
+    parts: dict[str, PartOptimizer]
+    ema: AveragedModel | None
+    generator: torch.Generator
+    total: int
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    seconds: float = 0.0
+    means: Means = field(default_factory=Means)
+    warnings: list[str] = field(default_factory=list)
+    stopping: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether this step is the last one."""
+        return self.stopping or self.step >= self.total
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of a checkpoint.
+
+        The random states and the rule's own state (persistent chains) differ between processes;
+        the weights are written by every process, which restores from its own file alone.
+        """
+        device = self.accelerator.device
+        tensors = {f"learning/{k}": v for k, v in self.rule.state_dict().items()}
+        tensors["random/generator"] = self.generator.get_state()
+        tensors["random/torch"] = torch.get_rng_state()
+        if device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(device)
+        tensors |= {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        for part in self.parts.values():
+            tensors |= {f"optimizer/{part.name}/{k}": v for k, v in part.state().items()}
+        if self.ema is not None:
+            tensors |= {f"ema/{k}": v for k, v in self.ema.state_dict().items()}
+        return tensors
+
+    def record(self) -> dict[str, Any]:
+        """The JSON values of a checkpoint."""
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "seconds": self.seconds,
+            "means": self.means.state(),
+            "warnings": self.warnings,
+        }
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Return to the moment at which a checkpoint was written."""
+        device, tensors, record = self.accelerator.device, checkpoint.tensors, checkpoint.state
+        self.model.load_state_dict(_below("model/", tensors))
+        for part in self.parts.values():
+            part.load_state(_below(f"optimizer/{part.name}/", tensors))
+        if self.ema is not None:
+            self.ema.load_state_dict(_below("ema/", tensors))
+        learned = {k: v.to(device) for k, v in _below("learning/", tensors).items()}
+        self.rule.load_state_dict(learned, self.model)
+        self.generator.set_state(tensors["random/generator"])
+        torch.set_rng_state(tensors["random/torch"])
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random/cuda"], device)
+        self.step = int(record["step"])
+        self.epoch, self.position = int(record["epoch"]), int(record["position"])
+        self.seconds = float(record["seconds"])
+        self.means = Means(record["means"])
+        self.warnings = list(record["warnings"])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
