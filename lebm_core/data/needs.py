@@ -1,10 +1,7 @@
-"""The files that a data set needs, declared once: its factory finds them, `lebm data` lists them."""
+"""The files that a data set needs, declared once: a factory finds them, `lebm data` lists them."""
 
 from __future__ import annotations
 
-import ast
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import MissingData
 
-__all__ = ["Needs", "declared"]
+__all__ = ["Needs"]
 
 
 @dataclass(frozen=True)
@@ -58,39 +55,3 @@ class Needs:
         if not source:
             sentence = f"The data set {self.dataset} needs data.source = {self.source}."
             raise MissingData(self.dataset, sentence)
-
-
-def declared(dataset: str, target: str) -> Needs | None:
-    """What a data set declares in its factory's module; None where it needs nothing.
-
-    Args:
-        dataset: the registered name.
-        target: of the registration, "module:factory".
-
-    Raises:
-        ImportError: there is no such module.
-    """
-    name = target.partition(":")[0]
-    spec = importlib.util.find_spec(name)
-    if spec is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    found = None
-    try:
-        text = Path(spec.origin or "").read_text(encoding="utf-8")
-        found = _from_source(text)
-    except (OSError, ValueError, TypeError):  # no source, or arguments that are no literals
-        module = importlib.import_module(name)
-        found = [value for value in vars(module).values() if isinstance(value, Needs)]
-    return next((needs for needs in found if needs.dataset == dataset), None)
-
-
-def _from_source(text: str) -> list[Needs]:
-    """The declarations of a module; ValueError where one is not made of literals."""
-    made = []
-    for statement in ast.parse(text).body:
-        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-        if isinstance(value, ast.Call) and getattr(value.func, "id", "") == Needs.__name__:
-            positional = [ast.literal_eval(each) for each in value.args]
-            named = {str(each.arg): ast.literal_eval(each.value) for each in value.keywords}
-            made.append(Needs(*positional, **named))
-    return made

@@ -1,33 +1,62 @@
-"""The files of a run: its data set's preprocessing, its model."""
+"""The files of a run: where each part has its own, its data set's preprocessing, its model."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import sys
+import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lebm_core.base.files import write_atomically
-from lebm_core.data.dataset import Dataset
+from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.errors import UsageError
+from lebm_core.models.base import Model
 from lebm_core.registry.registry import registry
+from lebm_core.run.config.recipe import Recipe
 
-if TYPE_CHECKING:
-    from lebm_core.models.latent_ebm import LatentEBM
+__all__ = [
+    "BASELINES",
+    "TRAINING",
+    "baseline_names",
+    "check_same_data",
+    "load_dataset",
+    "load_model",
+    "need_run",
+    "part_folder",
+    "result_files",
+    "save_dataset",
+]
 
-__all__ = ["check_same_data", "load_dataset", "load_model", "save_dataset"]
-
+BASELINES = "baselines"
 DESCRIPTION = "data.json"
+TRAINING = "training.json"
+
+
+def part_folder(run: Path, name: str) -> Path:
+    """The folder of a part of a run: the run's own for "model", else that of a baseline."""
+    return run if name == "model" else run / BASELINES / name
+
+
+def baseline_names(recipe: Recipe) -> list[str]:
+    """The registered baselines of a recipe; the others are recipes of their own."""
+    return [name for name in recipe.evaluation["baselines"] if name not in recipe.baselines]
+
+
+def result_files(recipe: Recipe) -> list[str]:
+    """The stems of the files in a part's folder "evaluation" once all is measured."""
+    names = [f"baseline.{name}" for name in baseline_names(recipe)]
+    return [*recipe.evaluation["metrics"], *names, "figures"]
 
 
 def save_dataset(dataset: Dataset, name: str, folder: Path) -> None:
-    """Writes `folder/data/` (the preprocessing) and `folder/data.json` (what data it is).
+    """Write `folder/data/` (the preprocessing) and `folder/data.json` (a description).
 
     Args:
         dataset: the data set.
         name: its registered name.
-        folder: of the run or control.
+        folder: of the model or baseline.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
     dataset.save(folder / "data")
@@ -37,7 +66,7 @@ def save_dataset(dataset: Dataset, name: str, folder: Path) -> None:
         "class": f"{kind.__module__}:{kind.__qualname__}",
         "sizes": dataset.sizes,
         "summary": dataset.summary,
-        "counts": {split: dataset.length(split) for split in ("train", "valid", "test")},
+        "counts": {split: dataset.length(split) for split in SPLITS},
     }
     text = json.dumps(described, indent=1, default=str) + "\n"
     write_atomically(folder / DESCRIPTION, text)
@@ -47,7 +76,7 @@ def load_dataset(folder: Path) -> Dataset:
     """The data set of a run, its preprocessing alone: every split is empty.
 
     Raises:
-        UsageError: where the folder has none, or its plugin is not installed.
+        UsageError: the folder has none, or its plugin is not installed.
     """
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
@@ -68,16 +97,17 @@ def load_dataset(folder: Path) -> Dataset:
     return found.load(folder / "data")
 
 
-def load_model(folder: Path) -> LatentEBM:
-    """The trained model of a run or control, in evaluation mode, on the CPU."""
-    from lebm_core.models.latent_ebm import LatentEBM
-
+def load_model(folder: Path) -> Model:
+    """The trained model of a run or baseline, in evaluation mode, on the CPU."""
+    need_run(folder)
     need_run(folder, "model")
-    return LatentEBM.from_pretrained(folder / "model")
+    recipe = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+    model: Model = registry().get("models", recipe["model"]["name"])
+    return model.from_pretrained(folder / "model")
 
 
 def need_run(folder: Path, file: str = "recipe.toml") -> None:
-    """Refuses a folder that is no run.
+    """Refuse a folder that is no run.
 
     Raises:
         UsageError: naming what is missing.
@@ -91,7 +121,7 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
 
 
 def check_same_data(dataset: Dataset, folder: Path) -> None:
-    """Refuses data whose sizes or counts are not those that a run was trained on.
+    """Refuse data whose sizes or counts are not those that a run was trained on.
 
     Raises:
         UsageError: naming the first difference.
@@ -109,7 +139,7 @@ def check_same_data(dataset: Dataset, folder: Path) -> None:
             )
     now = {
         "sizes": json.loads(json.dumps(dataset.sizes, default=str)),
-        "counts": {split: dataset.length(split) for split in ("train", "valid", "test")},
+        "counts": {split: dataset.length(split) for split in SPLITS},
     }
     for key, value in now.items():
         if described.get(key) != value:

@@ -1,4 +1,4 @@
-"""What a run folder gives back: its data set's preprocessing, samples, a second evaluation."""
+"""Further use of a run folder: samples of its model, an evaluation on another split."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lebm_core.data.dataset import Dataset
+from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.errors import UsageError
-from lebm_core.run.artifacts import check_same_data, load_dataset, load_model, need_run
+from lebm_core.run.artifacts import (
+    BASELINES,
+    check_same_data,
+    load_dataset,
+    load_model,
+    need_run,
+)
 from lebm_core.run.training.tracking import to_stderr
 
 if TYPE_CHECKING:
-    from lebm_core.run.old.recipe import Recipe
+    from lebm_core.run.config.recipe import Recipe
 
 __all__ = ["evaluate_run", "sample_run"]
 SHIFT_CONTEXTS = 16  # that the shift is the mean over: each costs a third of a second or more
@@ -30,18 +36,18 @@ def sample_run(
     split: str = "test",
     data_dir: str | Path | None = None,
 ) -> Path:
-    """Draws n samples of a trained run and writes them.
+    """Draw n samples of a trained run and write them.
 
     The data are needed by a conditioned model alone: sample i is for the context of example i.
 
     Args:
-        folder: of the run, or of one of its controls.
+        folder: of the run, or of one of its baselines.
         n: how many.
         y: class id or name, for a coupled prior.
         seed: of the draw.
         out: the file, with or without its suffix; by default samples-N-SEED in the folder;
             where it is a folder, that file in it.
-        control: what the samples shall be, as the command line says it, such as "qed>0.8".
+        control: controls in the syntax of the command line, such as "qed>0.8".
         log: takes the table of how far the controls move the prior (with a context, in the mean
             over the first 16 at most); None to leave it out.
         split: that a conditioned model takes its contexts from, "train", "valid" or "test".
@@ -51,45 +57,47 @@ def sample_run(
         The file written.
 
     Raises:
-        UsageError: where the folder holds no trained model, or for a class, property or control
-            that it does not know; of a conditioned model also where the data are not those of
-            the run.
+        UsageError: the folder holds no trained model, or does not know a class, property or
+            control; of a conditioned model also where the data are not those of the run.
     """
     import torch
 
+    from lebm_core.base.randomness import stream
     from lebm_core.control.controls import ClassIs
     from lebm_core.control.syntax import parse_control
-    from lebm_core.run.old.recipe import load
-    from lebm_core.run.stages import draw_samples, first_contexts, is_conditioned, stream
+    from lebm_core.run.config.recipe import load
+    from lebm_core.run.draw import device, draw_samples, first_contexts, is_conditioned
 
     folder = Path(folder)
     need_run(folder)
     _need_split(split)
-    model = load_model(folder)
+    model: Any = load_model(folder)  # classes and shifts are not asked of every family
     dataset = load_dataset(folder)
     conditioned = is_conditioned(model, dataset)
     if conditioned:
         dataset = _same_data(folder, load(folder / "recipe.toml"), data_dir)
-    if not model.classes and len(dataset.classes) == model.prior.n_classes:
-        model.classes = tuple(dataset.classes)
-    controls = [parse_control(text) for text in control]
+    if hasattr(model, "classes") and not model.classes and dataset.classes:
+        if len(dataset.classes) == model.prior.n_classes:
+            model.classes = tuple(dataset.classes)
+    controls = [parse_control(text).bind(model, dataset) for text in control]
     x = draw_samples(model, dataset, n, seed=seed, split=split, y=y, control=controls)
     if log is not None:
         asked = [*([] if y is None else [ClassIs(y)]), *controls]
-        generator = torch.Generator(model.device).manual_seed(stream(seed, "shift"))
+        generator = torch.Generator(device(model)).manual_seed(stream(seed, "shift"))
         context = first_contexts(model, dataset, min(n, SHIFT_CONTEXTS), split)
         log(str(model.control_shift(asked, context=context, generator=generator)))
-    said = [split] if conditioned and split != "test" else []
-    said += [f"y{y}"] if y is not None else []
-    named = [w.replace(">", "-above-").replace("<", "-below-") for w in (*said, *control)]
-    words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in named]
+    words = [split] if conditioned and split != "test" else []
+    words += [f"y{y}"] if y is not None else []
+    words += [word.replace(">", "-above-").replace("<", "-below-") for word in control]
+    words = [re.sub(r"[^A-Za-z0-9=.@+-]+", "-", word) for word in words]
     name = "-".join([f"samples-{n}-{seed}", *words])
     target = Path(out) if out is not None else folder / name
     if target.is_dir():
         target = target / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    known = {"", ".txt", ".csv", ".npz", ".png", ".smi"}  # the data set adds its own
-    return dataset.write(x, target.with_suffix("") if target.suffix in known else target)
+    # The data set adds its own suffix; a file name may hold other full stops.
+    target = target.with_name(target.name.removesuffix(dataset.suffix))
+    return dataset.write(x, target)
 
 
 def evaluate_run(
@@ -98,22 +106,21 @@ def evaluate_run(
     data_dir: str | Path | None = None,
     log: Callable[[str], None] = to_stderr,
 ) -> dict[str, Any]:
-    """Runs the recipe's metrics on another split of a trained run.
+    """Run the recipe's metrics on another split of a trained run.
 
     Args:
-        folder: of the run, or of one of its controls.
+        folder: of the run, or of one of its baselines.
         split: "train", "valid" or "test".
         data_dir: where the data are looked for first.
         log: takes lines of progress.
 
     Returns:
-        Values by metric; they and their pictures are kept in evaluation-SPLIT/ of the folder.
+        Values by metric; they and their figures are kept in evaluation-SPLIT/ of the folder.
 
     Raises:
-        UsageError: where the folder holds no trained model, or the data are not those of the run.
+        UsageError: the folder holds no trained model, or the data are not those of the run.
     """
-    from lebm_core.run.build import build_metrics
-    from lebm_core.run.old.recipe import load
+    from lebm_core.run.config.recipe import load
     from lebm_core.run.stages import Part, evaluate_part
 
     folder = Path(folder)
@@ -122,11 +129,10 @@ def evaluate_run(
     _need_split(split)
     recipe = load(folder / "recipe.toml")
     dataset = _same_data(folder, recipe, data_dir)
-    control = folder.resolve().parent.name == "controls"
-    root = folder.resolve().parent.parent if control else folder
+    baseline = folder.resolve().parent.name == BASELINES
+    root = folder.resolve().parent.parent if baseline else folder
     results = evaluate_part(
-        Part(folder.resolve().name if control else "model", folder, recipe, dataset),
-        build_metrics(recipe),
+        Part(folder.resolve().name if baseline else "model", folder, recipe, dataset),
         cache=root / "cache",
         log=log,
         split=split,
@@ -136,8 +142,8 @@ def evaluate_run(
 
 
 def _need_split(split: str) -> None:
-    if split not in ("train", "valid", "test"):
-        raise UsageError(f'There is no split "{split}": accepted are train, valid, test.')
+    if split not in SPLITS:
+        raise UsageError(f'There is no split "{split}": accepted are {", ".join(SPLITS)}.')
 
 
 def _same_data(folder: Path, recipe: Recipe, data_dir: str | Path | None) -> Dataset:

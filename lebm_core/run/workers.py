@@ -11,22 +11,26 @@ import os
 import pickle
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import suppress
-from typing import Any, Self
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
 
 import torch
 
-from lebm_core.errors import UsageError
+from lebm_core.errors import RunError, UsageError
 from lebm_core.run.environment import cores
 from lebm_core.run.training.tracking import PLAIN, to_stderr
 
 __all__ = ["Workers"]
 
+SPAWN = multiprocessing.get_context("spawn")
+
 
 class Workers:
-    """Runs a function over parts, in this process or in several.
+    """Runs a function over parts, in this process or each in a process of its own.
 
     Args:
         jobs: how many at once; None for as many as there are cores, and 1 on a GPU.
@@ -36,7 +40,7 @@ class Workers:
             default is a single job.
 
     Raises:
-        UsageError: for fewer than 1 job.
+        UsageError: fewer than 1 job.
     """
 
     def __init__(
@@ -50,26 +54,6 @@ class Workers:
         self.allowed = (1 if alone else cores()) if jobs is None else jobs
         self.jobs = max(1, min(self.allowed, most))
         self.threads = max(1, cores() // self.jobs)
-        self.pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> Self:
-        if self.jobs > 1:
-            context = multiprocessing.get_context("spawn")
-            self.pool = ProcessPoolExecutor(self.jobs, context, _begin, (self.threads,))
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self.pool is None:
-            return
-        # After an interrupt each worker saves before it ends; a second one ends it at once.
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            _pass_on()
-        try:
-            self.pool.shutdown(wait=True, cancel_futures=True)
-        except KeyboardInterrupt:
-            _pass_on()
-            self.pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
     def share(self, parts: int) -> int:
         """Processes that each of so many parts, worked on at once, may start for itself."""
@@ -78,64 +62,106 @@ class Workers:
     def each(
         self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], log: Any
     ) -> None:
-        """Calls work(*arguments, log=...) for each; an error is raised when all have ended."""
+        """Call work(*arguments, log=...) for each.
+
+        After an error no other part begins, those that have begun end, and it is raised.
+        """
         arguments = list(arguments)
-        # Alone, it has all cores; and what cannot travel to another process is done in this one.
-        if self.pool is None or len(arguments) == 1 or not _travels(arguments):
+        # Alone, it has all cores; what cannot be sent to another process is done in this one.
+        if self.jobs == 1 or len(arguments) == 1 or not _is_picklable((work, arguments)):
             for given in arguments:
                 work(*given, log=log)
             return
-        # Workers are born deaf to SIGINT: on a terminal it would reach them beside the parent.
-        hearing = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
+        running: list[_Worker] = []
+        errors: list[BaseException] = []
         try:
-            futures = [self.pool.submit(_hearing, work, given) for given in arguments]
+            while running or (arguments and not errors):
+                while arguments and not errors and len(running) < self.jobs:
+                    running.append(_Worker(work, arguments.pop(0), self.threads))
+                wait([worker.process.sentinel for worker in running])
+                for worker in [each for each in running if not each.process.is_alive()]:
+                    running.remove(worker)
+                    errors += worker.error()
+        except BaseException:
+            _interrupt(running)
+            raise
+        if errors:
+            raise errors[0]
+
+
+class _Worker:
+    """A process that does one piece of work."""
+
+    def __init__(self, work: Callable[..., Any], given: tuple[Any, ...], threads: int) -> None:
+        self.receiver, sender = SPAWN.Pipe(duplex=False)
+        self.process: SpawnProcess = SPAWN.Process(target=_run, args=(work, given, threads, sender))
+        # It starts with SIGINT ignored: until it has a process group of its own, a terminal's
+        # Ctrl-C reaches it beside this process, which forwards it.
+        main = threading.current_thread() is threading.main_thread()
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+        try:
+            self.process.start()
         finally:
-            if hearing is not None:
-                signal.signal(signal.SIGINT, hearing)
-        done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in waiting:
-            future.cancel()
-        for future in (*done, *wait([f for f in waiting if not f.cancelled()]).done):
-            future.result()
+            if handler is not None:
+                signal.signal(signal.SIGINT, handler)
+        sender.close()
+
+    def interrupt(self) -> None:
+        """Send the process SIGINT; while it still starts, and would ignore it, end it."""
+        if self.receiver.poll():
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid or 0, signal.SIGINT)
+        else:
+            self.process.terminate()
+
+    def error(self) -> list[BaseException]:
+        """The error of a process that has ended, if any."""
+        with suppress(EOFError, OSError):
+            self.receiver.recv()  # that it has started
+            return [self.receiver.recv()]
+        code = self.process.exitcode
+        return [RunError(f"A worker process ended with exit code {code}.")] if code else []
 
 
-def _travels(arguments: list[tuple[Any, ...]]) -> bool:
-    """Whether a plugin's data set can be pickled."""
+def _interrupt(running: list[_Worker]) -> None:
+    """Forward an interrupt: each worker saves before it ends; a second one ends it at once."""
+    while any(worker.process.is_alive() for worker in running):
+        with suppress(KeyboardInterrupt):
+            for worker in running:
+                if worker.process.is_alive():
+                    worker.interrupt()
+            for worker in running:
+                worker.process.join()
+
+
+def _is_picklable(work: Any) -> bool:
+    """Whether work can be sent: a plugin's data set may hold what cannot."""
     try:
-        pickle.dumps(arguments)
+        pickle.dumps(work)
     except (pickle.PicklingError, AttributeError, TypeError):
         return False
     return True
 
 
-def _hearing(work: Callable[..., Any], given: tuple[Any, ...]) -> None:
-    """In a worker: does the work, and can be interrupted while it does."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        work(*given, log=to_stderr)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-def _pass_on() -> None:
-    """An interrupt of this process, for its workers."""
-    for child in multiprocessing.active_children():
-        if child.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGINT)
-
-
-def _begin(threads: int) -> None:
-    if hasattr(os, "setpgrp"):  # a terminal's Ctrl-C is for the parent, which passes it on
+def _run(
+    work: Callable[..., Any], given: tuple[Any, ...], threads: int, errors: Connection
+) -> None:
+    """Do the work, in the new process; an error is sent back."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(os, "setpgrp"):
         os.setpgrp()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ[PLAIN] = "1"
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        errors.send(None)
+        work(*given, log=to_stderr)
+    except BaseException as error:
+        error.add_note(traceback.format_exc())  # LEBM_DEBUG=1 shows it
+        try:
+            errors.send(error)
+        except Exception:
+            errors.send(RunError(f"{type(error).__name__}: {error}"))
 
 
 def _end_with_parent() -> None:

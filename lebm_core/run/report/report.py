@@ -13,10 +13,11 @@ from typing import Any
 from lebm_core.base.files import write_atomically
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.values import Value
+from lebm_core.run.artifacts import need_run, part_folder
+from lebm_core.run.config.recipe import Recipe, load
 from lebm_core.run.environment import machine
-from lebm_core.run.old.recipe import load
 from lebm_core.run.report.page import page
-from lebm_core.run.report.results import ROW_TITLES, Collected, collect, conditions, write_results
+from lebm_core.run.report.results import Collected, collect, conditions, title_of, write_results
 from lebm_core.run.report.seeds import over_seeds
 from lebm_core.run.report.training_curves import training_curves
 
@@ -28,11 +29,12 @@ WIDE = 8  # metrics beyond which a table has a row, not a column, for each metri
 Table = list[list[str]]
 
 
-def report_run(folder: str | Path) -> Path:
-    """Writes metrics.json, figures/training*.png and report.html anew from the run's files.
+def report_run(folder: str | Path, recipe: Recipe | None = None) -> Path:
+    """Write metrics.json, figures/training.png of each part and report.html from a run's files.
 
     Args:
         folder: a run, complete or not.
+        recipe: of the run; by default it is read from the folder.
 
     Returns:
         The path of report.html.
@@ -41,11 +43,11 @@ def report_run(folder: str | Path) -> Path:
         UsageError: where the folder is no run.
     """
     folder = Path(folder)
-    results, environment = _read(folder)
+    results, environment = _read(folder, _recipe_of(folder) if recipe is None else recipe)
     write_results(folder, results)
     figures = list(results.figures)
     for row in reversed(list(results.training)):
-        part = folder if row == "model" else folder / "controls" / row
+        part = part_folder(folder, row)
         drawn = training_curves(part, part / "figures")
         if drawn is not None:
             figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
@@ -56,7 +58,7 @@ def report_run(folder: str | Path) -> Path:
 
 
 def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str:
-    """The tables of a results page: figures of each run, then how they were made.
+    """The tables of a results page: the results of each run, then how they were made.
 
     Args:
         folders: runs, in the order of the page.
@@ -71,8 +73,9 @@ def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str
     made: Table = [["run", "command", "commit", "machine", "training", "evaluation"]]
     groups: dict[str, list[tuple[Collected, str]]] = {}
     for folder in map(Path, folders):
-        results, environment = _read(folder)
-        same = repr(dataclasses.replace(load(folder / "recipe.toml"), seed=0))
+        recipe = _recipe_of(folder)
+        results, environment = _read(folder, recipe)
+        same = repr(dataclasses.replace(recipe, seed=0))
         command = str(environment.get("command", ""))
         groups.setdefault(same if seeds else str(len(made)), []).append((results, command))
         trained = [f"{row} {_duration(s)}" for row, s in results.seconds.items() if "/" not in row]
@@ -107,11 +110,11 @@ def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str
 def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
     """The results as rows of text, the first one the heading.
 
-    Rows are the model, its controls, real data, the aggregate posterior and what was published;
-    columns are metrics. With more than `WIDE` metrics it is turned round.
+    Rows are the model, its baselines, real data, the aggregate posterior and what was published;
+    columns are metrics. With more than `WIDE` metrics it is transposed.
     """
     rows: dict[str, dict[str, Value]] = {
-        ROW_TITLES.get(row, row): values for row, values in results.rows.items()
+        title_of(row): values for row, values in results.rows.items()
     }
     for row, figures in results.published.items():
         rows[f"published: {row}"] = {k: Value(float(v)) for k, v in figures.items()}
@@ -170,7 +173,7 @@ def _definitions(results: Collected) -> str:
             if name not in lines:
                 lines[name] = f"- {name}: {value.definition} ({conditions(value)})"
     lines |= {
-        f"{row} {name}": f"- {name} of {ROW_TITLES.get(row, row)} is refused: {value.refused}"
+        f"{row} {name}": f"- {name} of {title_of(row)} is refused: {value.refused}"
         for row, values in results.rows.items()
         for name, value in values.items()
         if value.refused
@@ -178,14 +181,16 @@ def _definitions(results: Collected) -> str:
     return "\n".join(lines.values())
 
 
-def _read(folder: Path) -> tuple[Collected, dict[str, Any]]:
-    file = folder / "recipe.toml"
-    if not file.is_file():
-        raise UsageError(f'"{folder}" is not a run folder: recipe.toml is missing.')
+def _recipe_of(folder: Path) -> Recipe:
+    need_run(folder)
+    return load(folder / "recipe.toml")
+
+
+def _read(folder: Path, recipe: Recipe) -> tuple[Collected, dict[str, Any]]:
     environment: dict[str, Any] = {}
     if (folder / "environment.json").is_file():
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    return collect(folder, load(file)), environment
+    return collect(folder, recipe), environment
 
 
 def _markdown(table: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""The figures of a run, gathered from its parts' files: rows (model, controls, real) by metric."""
+"""The results of a run, gathered from its parts' files: rows (model, baselines, real) by metric."""
 
 from __future__ import annotations
 
@@ -10,31 +10,29 @@ from typing import Any
 
 from lebm_core.base.files import write_atomically
 from lebm_core.evaluation.evaluation import MetricResult
-from lebm_core.evaluation.values import Value
-from lebm_core.run.old.recipe import Recipe
+from lebm_core.evaluation.values import Value, column_of
+from lebm_core.registry.registry import discover
+from lebm_core.run.artifacts import TRAINING, part_folder, result_files
+from lebm_core.run.config.recipe import Recipe
 
-__all__ = ["Collected", "ROW_TITLES", "Results", "collect", "conditions", "write_results"]
+__all__ = ["Collected", "Results", "collect", "conditions", "title_of", "write_results"]
 
 Results = dict[str, dict[str, Value]]
-ROW_TITLES = {
+# Titles of rows that many metrics give; a registered baseline has its summary, another its name.
+TITLES = {
     "real": "real data",
     "aggregate": "aggregate posterior",
     "reference": "same decoder, f = 0",
-    "logistic": "logistic regression on x, labels alone",
-    "self_training": "self-training on x",
-    "spreading": "label spreading on x",
-    "codes_spreading": "label spreading on a VAE's codes",
-    "random": "the model's classes handed out at random",
-    "k_means": "k-means on x",
 }
 
 
 @dataclass
 class Collected:
-    """What `metrics.json` holds.
+    """The content of `metrics.json`.
 
     Attributes:
-        rows: "model", each control, those of `ROW_TITLES` -> metric -> value.
+        rows: "model", each baseline, then the rows that metrics give beside them -> metric ->
+            value.
         figures: (row, path relative to the run, caption).
         seconds: by part and metric.
         training: steps, epochs, device, parameters and warnings by part.
@@ -55,53 +53,73 @@ class Collected:
     expected: str = ""
 
 
+def title_of(row: str) -> str:
+    """The title of a row in tables.
+
+    >>> title_of("real"), title_of("nearest neighbours")
+    ('real data', 'nearest neighbours')
+    """
+    known = discover()
+    summary = known.find("baselines", row).summary if row in known.names("baselines") else ""
+    return summary or TITLES.get(row, row)
+
+
 def conditions(value: Value) -> str:
-    """On what a value rests, in a phrase: split, sample count, settings."""
+    """The conditions of a value, in a phrase: split, sample count, settings."""
     extra = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in value.extra.items()}
     facts = [value.split, f"n = {value.n}" if value.n else ""]
     return "; ".join(filter(None, [*facts, *(f"{k} {v}" for k, v in extra.items())]))
 
 
 def collect(folder: Path, recipe: Recipe) -> Collected:
-    """Gathers what the parts of a run have written so far."""
-    found = Collected(recipe.name, recipe.preset, recipe.seed, {})
-    found.published = dict(recipe.published)
-    found.summary, found.expected = recipe.summary, recipe.expected
-    found.complete = True
-    apart: Results = {row: {} for row in ROW_TITLES}
-    for row in ("model", *recipe.controls):
-        part = folder if row == "model" else folder / "controls" / row
-        training = part / "training.json"
-        if training.is_file():
-            found.training[row] = json.loads(training.read_text(encoding="utf-8"))
-            found.seconds[row] = round(float(found.training[row]["seconds"]), 1)
-        else:
-            found.complete = False
-        values: dict[str, Value] = {}
-        own = recipe.controls.get(row, {}).get("evaluation.metrics")
-        for metric in [*(recipe.evaluation.get("metrics", []) if own is None else own), "figures"]:
-            result = MetricResult.read(part / "evaluation" / f"{metric}.json")
-            if result is None:
-                found.complete = False
-                continue
-            found.seconds[f"{row}/{metric}"] = round(result.seconds, 1)
-            for key, value in result.values.items():
-                prefix, _, rest = key.partition("/")
-                if rest and prefix in apart:
-                    apart[prefix].setdefault(rest, value)
-                else:
-                    values[key] = value
-            inner = part.relative_to(folder)
-            found.figures += [(row, str(inner / file), text) for file, text in result.figures]
-        if values or training.is_file():
-            found.rows[row] = values
-    found.rows |= {row: values for row, values in apart.items() if values}
+    """Gather what the parts of a run have written so far.
+
+    Args:
+        folder: the run directory.
+        recipe: of the run, its baselines resolved.
+    """
+    found = Collected(
+        recipe.name, recipe.preset, recipe.seed, {}, published=dict(recipe.published),
+        complete=True, summary=recipe.summary, expected=recipe.expected,
+    )  # fmt: skip
+    beside: Results = {row: {} for row in TITLES}
+    for name, part in {"model": recipe, **recipe.baselines}.items():
+        _add_part(found, beside, name, part_folder(folder, name), part, folder)
+    found.rows |= {row: values for row, values in beside.items() if values}
     return found
+
+
+def _add_part(
+    found: Collected, beside: Results, name: str, place: Path, recipe: Recipe, run: Path
+) -> None:
+    """Add the model or a baseline; the rows that its metrics give beside it go to `beside`."""
+    training = place / TRAINING
+    if training.is_file():
+        found.training[name] = json.loads(training.read_text(encoding="utf-8"))
+        found.seconds[name] = round(float(found.training[name]["seconds"]), 1)
+    else:
+        found.complete = False
+    values: dict[str, Value] = {}
+    for each in result_files(recipe):
+        result = MetricResult.read(place / "evaluation" / f"{each}.json")
+        if result is None:
+            found.complete = False
+            continue
+        found.seconds[f"{name}/{each}"] = round(result.seconds, 1)
+        for key, value in result.values.items():
+            if value.row:
+                beside.setdefault(value.row, {}).setdefault(column_of(key, value), value)
+            else:
+                values[key] = value
+        inner = place.relative_to(run)
+        found.figures += [(name, str(inner / file), text) for file, text in result.figures]
+    if values or training.is_file():
+        found.rows[name] = values
 
 
 def write_results(
     folder: Path, results: Collected | dict[str, Any], name: str = "metrics.json"
 ) -> None:
-    """Writes `metrics.json`, or other facts, as a whole or not at all."""
+    """Write `metrics.json`, or other facts, as a whole or not at all."""
     content = dataclasses.asdict(results) if isinstance(results, Collected) else results
     write_atomically(folder / name, json.dumps(content, indent=1) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,15 @@ from lebm_core.run.training.tracking import read_metrics
 
 __all__ = ["training_curves"]
 
-# Panels, each a title and the names in it; those that were not logged are left out.
+PRIOR = "loss/prior"  # on a scale of its own
+# Panels, each a title and patterns of the names in it; those that were not logged are left out.
 PANELS = (
-    ("loss [nats]", ("loss/decoder", "loss/encoder")),
-    ("loss of the prior", ("loss/prior",)),
+    ("loss [nats]", ("loss/*",)),
+    ("loss of the prior", (PRIOR,)),
     ("f [nats]", ("f_posterior", "f_chain", "f gap")),
     ("KL(q || p0) [nats]", ("kl",)),
     ("codes", ("code_mean", "code_std")),
-    ("gradient norm", ("gradient/decoder", "gradient/encoder", "gradient/prior")),
+    ("gradient norm", ("gradient/*",)),
 )
 SHOWN = {
     "f_posterior": "f(posterior)",
@@ -29,10 +32,10 @@ SPARSE = 10  # points up to which each is marked
 
 
 def training_curves(part: Path, folder: Path) -> Path | None:
-    """Draws `folder/training.png`, unless it is up to date; None where nothing was logged.
+    """Draw `folder/training.png`, unless it is up to date; None where nothing was logged.
 
     Args:
-        part: folder of a model or control, with its metrics.jsonl.
+        part: folder of a model or baseline, with its metrics.jsonl.
         folder: where the picture goes.
     """
     target, source = folder / "training.png", part / "metrics.jsonl"
@@ -44,12 +47,13 @@ def training_curves(part: Path, folder: Path) -> Path | None:
     for line in records:
         if _number(line, "f_posterior") is not None and _number(line, "f_chain") is not None:
             line["f gap"] = line["f_posterior"] - line["f_chain"]
-    series = {
-        name: [(line["step"], line[name]) for line in records if _number(line, name) is not None]
-        for _, names in PANELS
-        for name in names
-    }
-    panels = [(title, [n for n in names if series[n]]) for title, names in PANELS]
+    series: dict[str, list[tuple[int, float]]] = {}
+    for line in records:
+        for name in line:
+            value = _number(line, name)
+            if value is not None:
+                series.setdefault(name, []).append((line["step"], value))
+    panels = [(title, _matching(patterns, series)) for title, patterns in PANELS]
     panels = [(title, names) for title, names in panels if names]
     if not panels:
         return None
@@ -77,6 +81,12 @@ def training_curves(part: Path, folder: Path) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=140)
     return target
+
+
+def _matching(patterns: Sequence[str], logged: Iterable[str]) -> list[str]:
+    """The logged names of a panel, in the order of its patterns."""
+    found = [(name, each) for each in patterns for name in logged if fnmatchcase(name, each)]
+    return [name for name, each in found if name != PRIOR or each == PRIOR]
 
 
 def _number(line: dict[str, Any], name: str) -> float | None:

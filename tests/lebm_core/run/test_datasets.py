@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 
 import pytest
 
-from lebm_core.data import files as datasets
 from lebm_core.data.files import DataFiles, cache_dir, open_text
-from lebm_core.errors import UsageError
-from lebm_core.registry.registry import Registry
-from lebm_core.run.inventory import _look
+from lebm_core.errors import MissingData, UsageError
 
 
 @pytest.fixture
@@ -51,14 +49,15 @@ def test_the_places_are_tried_in_order(places):
 
 
 def test_missing_files_are_told_with_every_place(places, monkeypatch):
-    monkeypatch.setattr(datasets, "without_download", {"text.ptb": "text-pydocs"}.get)
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(MissingData) as error:
         DataFiles(places["given"]).find("text.ptb", ["ptb/ptb.train.txt"], "Mikolov's files.")
     sentence = str(error.value)
-    for word in ("text.ptb", "ptb/ptb.train.txt", "Mikolov's files.", "recipe text-pydocs"):
+    for word in ("text.ptb", "ptb/ptb.train.txt", "Mikolov's files."):
         assert word in sentence
     for folder in places.values():
         assert str(folder) in sentence
+    again = pickle.loads(pickle.dumps(error.value))  # as it comes back from a worker
+    assert (str(again), again.dataset) == (sentence, "text.ptb")
     monkeypatch.delenv("LEBM_DATA")
     with pytest.raises(UsageError, match=r"\$LEBM_DATA \(not given\)"):
         DataFiles().find("text.ptb", ["ptb/ptb.train.txt"], "")
@@ -101,36 +100,3 @@ def test_a_missing_file_names_the_nearest(tmp_path):
         list(open_text(tmp_path / "no" / "folder.txt"))
     with pytest.raises(UsageError, match="cannot be read"):
         list(open_text(tmp_path))
-
-
-def _reads(*, files, seed):
-    first = files.find("toy.reads", ["a.txt"], "")
-    second = files.find("toy.reads", ["b.txt"], "")
-    list(open_text(first))
-    raise AssertionError(f"{second} must not be read")
-
-
-def _free(*, files, seed):
-    pass
-
-
-def _own(*, files, seed, source):
-    pass
-
-
-def _broken(*, files, seed):
-    raise ValueError("a bug")
-
-
-def test_the_inventory_finds_files_and_reads_none(places, monkeypatch):
-    targets = {"toy.reads": _reads, "toy.free": _free, "toy.own": _own, "toy.broken": _broken}
-    monkeypatch.setattr(Registry, "get", lambda self, kind, name: targets[name])
-    put(places["variable"], "a.txt")
-    missing = _look("toy.reads", None)
-    assert missing.status == "missing" and "b.txt" in missing.detail
-    put(places["variable"], "b.txt")
-    found = _look("toy.reads", None)
-    assert found.status == "found" and "a.txt" in found.detail and "b.txt" in found.detail
-    assert _look("toy.free", None).status == "no file needed"
-    assert _look("toy.own", None).detail == "give data.source=..."
-    assert _look("toy.broken", None) == ("toy.broken", "failed", "ValueError: a bug")

@@ -1,22 +1,27 @@
 """Numbers are shown with the digits that their errors allow; tables hold every row."""
 
 import doctest
+import json
+from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
-from lebm_core import run_recipe
+import lebm_core
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import MetricResult
 from lebm_core.evaluation.values import Value
 from lebm_core.run.report import report
+from lebm_core.run.report import results as gathered
 from lebm_core.run.report.page import page
 from lebm_core.run.report.report import format_value, markdown_table, results_table
-from lebm_core.run.report.results import Collected
+from lebm_core.run.report.results import Collected, title_of
 from lebm_core.run.report.seeds import over_seeds
+from lebm_core.run.report.training_curves import training_curves
 
 
 def test_examples_in_the_text():
-    assert doctest.testmod(report).failed == 0
+    assert doctest.testmod(report).failed == doctest.testmod(gathered).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,15 @@ def test_rows_are_models_and_columns_metrics():
     assert table[4] == ["published: their paper", "", "7.500", ""]
 
 
+def test_a_row_has_a_title_of_its_own_or_its_registration():
+    rows = {row: {"m": Value(1.0)} for row in ("model", "logistic", "aggregate", "neighbours")}
+    table = results_table(Collected("r", "cpu", 0, rows), format_value)
+    assert [row[0] for row in table[1:]] == [
+        "model", "logistic regression on x, labels alone", "aggregate posterior", "neighbours"
+    ]  # fmt: skip
+    assert title_of("f0") == "f0"
+
+
 def seeded(seed, value, refused=None, **more):
     values = {"m": Value(value, 0.5, 10, "test", "A figure.", refused), **more}
     return Collected("r", "cpu", seed, {"model": values}, seconds={"model": 2.0 * seed})
@@ -86,7 +100,7 @@ def test_what_one_seed_lacks_is_refused_and_the_same_seed_twice_is_a_mistake():
 
 def test_runs_that_differ_in_their_seed_alone_make_one_table(toy, tmp_path):
     for name, seed, more in (("a", 1, []), ("b", 2, []), ("c", 1, ["training.epochs=1"])):
-        run_recipe(toy, "", more, seed=seed, out=tmp_path / name, log=lambda line: None)
+        lebm_core.run_recipe(toy, "", more, seed=seed, out=tmp_path / name, log=lambda line: None)
     folders = [tmp_path / name for name in "abc"]
     apart, together = markdown_table(folders), markdown_table(folders, seeds=True)
     assert apart.count("**toy**") == 3 and "deviation" not in apart
@@ -105,6 +119,47 @@ def test_the_page_escapes_what_it_shows(tmp_path):
     results = Collected("<b>r</b>", "cpu", 0, {"model": {"<i>": Value(1.0, definition="a < b")}})
     text = page(tmp_path, results, {}, [], results_table(results, format_value))
     assert "<b>r</b>" not in text and "<i>" not in text and "a &lt; b" in text
+
+
+def test_the_page_holds_all_that_it_shows(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "a.png").write_bytes(b"\x89PNG not really")
+    (tmp_path / "baselines" / "f0").mkdir(parents=True)
+    (tmp_path / "samples.csv").write_text("\n".join(f"<{i}>" for i in range(60)))
+    (tmp_path / "baselines" / "f0" / "samples.csv").write_text("f0's sample")
+    (tmp_path / "recipe.toml").write_text(f"data = '{Path.home() / 'x'}'")
+    training = {"model": {"parameters": {"prior": 12, "decoder": 2000}, "warnings": ["low gap"]}}
+    training["f0"] = {}
+    refused = {"m": Value(None, definition="A figure.", refused="too few draws")}
+    results = Collected(
+        "r", "", 3, {"model": refused}, training=training, seconds={"model": 5.0}, expected="1"
+    )
+    figures = [("model", "figures/a.png", "A picture."), ("f0", "figures/a.png", "Of f0.")]
+    figures += [("model", "figures/none.png", "Gone.")]
+    environment = {"cpu": "a CPU", "cores": 2, "command": "lebm recipe r"}
+    text = page(tmp_path, results, environment, figures, results_table(results, format_value))
+    assert "http" not in text and text.count("data:image/png;base64,") == 2
+    for words in (
+        "This run is not complete", "model: low gap", "refused: too few draws", "Expected: 1.",
+        "Figures of the baselines", "f0: Of f0.", "f0&#39;s sample", "lebm recipe r", "2,012",
+        "a CPU, 2 cores", "&lt;39&gt;", "Recipe, every option", "Time of each part",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "&lt;40&gt;" not in text and "Gone." not in text and str(Path.home()) not in text
+
+
+def test_curves_are_drawn_of_whatever_parts_there_are(tmp_path, monkeypatch):
+    lines = [
+        {"step": i, "loss/energy": 1.0, "loss/prior": 2.0, "gradient/energy": 0.1 * i, "kl": None}
+        for i in (1, 2, 3)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda self, text, **kw: titles.append(text))
+    drawn = training_curves(tmp_path, tmp_path / "figures")
+    assert drawn is not None and drawn.read_bytes()[1:4] == b"PNG"
+    assert titles == ["loss [nats]", "loss of the prior", "gradient norm"]
+    assert training_curves(tmp_path / "nothing", tmp_path) is None
 
 
 def test_a_cached_result_that_is_cut_counts_as_none(tmp_path):

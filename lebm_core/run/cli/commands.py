@@ -1,20 +1,17 @@
-"""The command line. Commands import what they need when they run: `lebm --help` needs no torch."""
+"""The commands. They import what they need when they run: `lebm --help` needs no torch."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from lebm_core.errors import LebmError, UsageError
-from lebm_core.run.groups import PluginGroup
+from lebm_core.errors import UsageError
+from lebm_core.run.cli.groups import ControlCommand, PluginGroup
+from lebm_core.run.cli.plugins import plugins_app
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="lebm",
@@ -24,7 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-plugins_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(plugins_app, name="plugins")
 
 # typer reads these annotations when it runs, and knows Optional in every version.
@@ -84,7 +80,7 @@ def recipe(
     ] = False,
     jobs: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="Model and controls trained at once; by default one for each core."),
+        typer.Option(help="Model and baselines trained at once; by default one for each core."),
     ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write the table of recipes as Markdown.")
@@ -92,7 +88,7 @@ def recipe(
 ) -> None:
     """Run a recipe: data, training, evaluation, report. Without NAME, list the recipes."""
     if name is None:
-        from lebm_core.run.old import catalogue
+        from lebm_core.run.config import catalogue
 
         write = catalogue.markdown if markdown else catalogue.plain
         typer.echo(write(catalogue.catalogue()))
@@ -104,7 +100,7 @@ def recipe(
             f'"{name}" stands where the recipe\'s name is expected: lebm recipe NAME {name}.'
         )
     if show:
-        from lebm_core.run.old.recipe import default_preset, dump, load
+        from lebm_core.run.config.recipe import default_preset, dump, load
 
         chosen = default_preset(name) if preset is None else preset
         given = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
@@ -115,7 +111,7 @@ def recipe(
     run_recipe(name, preset, overrides or [], data_dir, out, seed, resume, jobs=jobs)
 
 
-@app.command()
+@app.command(cls=ControlCommand)
 def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
@@ -127,10 +123,9 @@ def sample(
         Optional[list[str]],  # noqa: UP045
         typer.Option(
             "--control",
-            help="What the samples shall be; may be given several times. qed=0.9, qed>0.8, "
-            "qed<0.3, qed=max, qed=min: a property that the run has a head for "
-            "(learning.properties); y=2, y=2,3, not:y=2: its class. @ and a number at the end is "
-            "the strength: qed=0.9@2.",
+            help="Steers the samples; may be given several times. NAME=0.9, NAME>0.8, NAME<0.3, "
+            "NAME=max, NAME=min: a property that the run has a head for (learning.properties); "
+            "y=2, y=2,3: the class. not: before it is its negation, @2 at the end its strength.",
         ),
     ] = None,
     shift: Annotated[
@@ -149,8 +144,8 @@ def sample(
     split: Annotated[
         str,
         typer.Option(
-            help="train, valid or test: of a model with a context, such as the past of a track, "
-            "sample i is for example i of it, from the first again where it has fewer."
+            help="train, valid or test: of a model with a context, sample i is for "
+            "example i of it, from the first again where it has fewer."
         ),
     ] = "test",
     data_dir: DataDir = None,
@@ -208,87 +203,7 @@ def report(
 @app.command()
 def data(data_dir: DataDir = None) -> None:
     """List the data sets: which are found and where, and how to get the others."""
-    from lebm_core.run.inventory import inventory
+    from lebm_core.run.cli.inventory import inventory
 
     for known in inventory(data_dir):
         typer.echo(f"{known.name}: {known.status}" + (f": {known.detail}" if known.detail else ""))
-
-
-@plugins_app.callback(invoke_without_command=True)
-def plugins(context: typer.Context) -> None:
-    """List the plugins with what failed and why; `new NAME` writes a plugin to start from."""
-    if context.invoked_subcommand is not None:
-        return
-    from lebm_core.registry.registry import KINDS, discover
-
-    found = discover()
-    for plugin in found.plugins():
-        line = f"{plugin.name} ({plugin.distribution} {plugin.version}): {plugin.status}"
-        typer.echo(f"{line}: {plugin.error}" if plugin.error else line)
-    for kind in KINDS:
-        typer.echo(f"{kind}: {', '.join(found.names(kind)) or 'none'}")
-    if found.clash:
-        raise UsageError(found.clash)
-
-
-@plugins_app.command()
-def new(
-    name: Annotated[
-        str, typer.Argument(help="Lower-case letters, digits and _; lebm_NAME is made.")
-    ],
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="The folder to write; by default lebm-NAME."),
-    ] = None,
-) -> None:
-    """Write a working plugin: a decoder, data, a recipe, and tests that pass."""
-    from lebm_core.run.skeleton import write_skeleton
-
-    folder = write_skeleton(name, out)
-    recipe_name = f"{name.replace('_', '-')}-demo"
-    quoted = shlex.quote(str(folder))
-    typer.echo(f"{folder} is written: pip install -e {quoted} && lebm recipe {recipe_name}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        arguments: in place of those of the process.
-
-    Returns:
-        The exit code: 0, 1 for a failure, 2 for a mistake of usage, 130 when interrupted.
-    """
-    try:
-        given = None if arguments is None else list(arguments)
-        code = app(given, prog_name="lebm", standalone_mode=False)
-        sys.stdout.flush()
-        if code == 130:  # typer's answer to a KeyboardInterrupt
-            return _fail("Interrupted.", 130)
-        return code if isinstance(code, int) else 0
-    except KeyboardInterrupt:
-        return _fail("Interrupted.", 130)
-    except BrokenPipeError:
-        # The reader has gone; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except LebmError as error:
-        return _fail(str(error), error.exit_code, error)
-    except Exception as error:
-        message = getattr(error, "format_message", None)
-        if message is not None:  # typer's own errors: an unknown option, a missing argument
-            return _fail(str(message()), int(getattr(error, "exit_code", 2)), error)
-        if isinstance(error, MemoryError):
-            return _fail("Out of memory: a smaller data.batch_size may do.", 1, error)
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return _fail(f"Unexpected error: {what} (LEBM_DEBUG=1 shows where).", 1, error)
-
-
-def _fail(sentence: str, code: int, error: BaseException | None = None) -> int:
-    if error is not None and os.environ.get("LEBM_DEBUG"):
-        import traceback
-
-        traceback.print_exception(error)
-    if sentence.strip():
-        print(f"lebm: {sentence}", file=sys.stderr)
-    return code

@@ -1,4 +1,4 @@
-"""Commands of plugins: listed by the summary that they register, imported when they are called."""
+"""What plugins add to the command line: commands, and controls in the help of `lebm sample`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from lebm_core.registry.registry import Registration, discover
 
-__all__ = ["PluginGroup"]
+__all__ = ["ControlCommand", "PluginGroup"]
 
 
 class PluginGroup(TyperGroup):
@@ -39,3 +39,20 @@ class PluginGroup(TyperGroup):
             target = discover().get("commands", args[0])
             self.commands[args[0]] = typer.main.get_command(target)
         return super().resolve_command(ctx, args)
+
+
+class ControlCommand(TyperCommand):
+    """A command whose help of --control names the registered controls."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with what is registered now."""
+        found = discover()
+        known = [(name, found.find("controls", name).summary) for name in found.names("controls")]
+        listed = ", ".join(f"{name} ({summary})" if summary else name for name, summary in known)
+        option: Any = next(each for each in self.params if each.name == "control")
+        plain = option.help
+        try:
+            option.help = f"{plain} Names with a meaning of their own: {listed}."
+            super().format_help(ctx, formatter)
+        finally:
+            option.help = plain

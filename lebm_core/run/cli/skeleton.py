@@ -30,7 +30,7 @@ TEMPLATES = {
 
 
 def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path:
-    """Writes the plugin `name` with the package lebm_NAME; all of it or nothing.
+    """Write the plugin `name` with the package lebm_NAME; all of it or nothing.
 
     Args:
         name: lower-case letters, digits and underscores, beginning with a letter.
@@ -40,7 +40,7 @@ def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path
         The folder.
 
     Raises:
-        UsageError: the name is not fit or is taken, or the folder exists.
+        UsageError: the name is invalid or taken, or the folder exists.
         RunError: the folder cannot be written.
     """
     if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", name) or keyword.iskeyword(name):
@@ -78,7 +78,7 @@ def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path
 
 
 def _fill(folder: Path, words: dict[str, str]) -> None:
-    templates = files("lebm_core.run").joinpath("templates")
+    templates = files(__package__).joinpath("templates")
     for target, source in TEMPLATES.items():
         file = folder / Template(target).substitute(words)
         file.parent.mkdir(parents=True, exist_ok=True)

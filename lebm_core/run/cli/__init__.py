@@ -1,0 +1,60 @@
+"""The command `lebm`: it runs a command and turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from lebm_core.errors import LebmError, MissingData
+from lebm_core.run.cli.commands import app
+
+__all__ = ["app", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: in place of those of the process.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted.
+    """
+    try:
+        given = None if arguments is None else list(arguments)
+        code = app(given, prog_name="lebm", standalone_mode=False)
+        sys.stdout.flush()
+        if code == 130:  # typer's answer to a KeyboardInterrupt
+            return _fail("Interrupted.", 130)
+        return code if isinstance(code, int) else 0
+    except KeyboardInterrupt:
+        return _fail("Interrupted.", 130)
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MissingData as error:
+        from lebm_core.run.cli.inventory import advice
+
+        return _fail(advice(error), error.exit_code, error)
+    except LebmError as error:
+        return _fail(str(error), error.exit_code, error)
+    except Exception as error:
+        message = getattr(error, "format_message", None)
+        if message is not None:  # typer's own errors: an unknown option, a missing argument
+            return _fail(str(message()), int(getattr(error, "exit_code", 2)), error)
+        if isinstance(error, MemoryError):
+            return _fail("Out of memory: a smaller data.batch_size may do.", 1, error)
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return _fail(f"Unexpected error: {what} (LEBM_DEBUG=1 shows where).", 1, error)
+
+
+def _fail(sentence: str, code: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get("LEBM_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    if sentence.strip():
+        print(f"lebm: {sentence}", file=sys.stderr)
+    return code

@@ -1,0 +1,51 @@
+"""`lebm plugins`: what is registered and by whom, and a plugin to start from."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lebm_core.errors import UsageError
+
+__all__ = ["plugins_app"]
+
+plugins_app = typer.Typer(rich_markup_mode=None)
+
+
+@plugins_app.callback(invoke_without_command=True)
+def plugins(context: typer.Context) -> None:
+    """List the plugins with what failed and why; `new NAME` writes a plugin to start from."""
+    if context.invoked_subcommand is not None:
+        return
+    from lebm_core.registry.registry import discover
+
+    found = discover()
+    for plugin in found.plugins():
+        line = f"{plugin.name} ({plugin.distribution} {plugin.version}): {plugin.status}"
+        typer.echo(f"{line}: {plugin.error}" if plugin.error else line)
+    for kind in found.kinds():
+        typer.echo(f"{kind}: {', '.join(found.names(kind)) or 'none'}")
+    if found.clash:
+        raise UsageError(found.clash)
+
+
+@plugins_app.command()
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Lower-case letters, digits and _; lebm_NAME is made.")
+    ],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The folder to write; by default lebm-NAME."),
+    ] = None,
+) -> None:
+    """Write a working plugin: a decoder, data, a recipe, and tests that pass."""
+    from lebm_core.run.cli.skeleton import write_skeleton
+
+    folder = write_skeleton(name, out)
+    recipe_name = f"{name.replace('_', '-')}-demo"
+    quoted = shlex.quote(str(folder))
+    typer.echo(f"{folder} is written: pip install -e {quoted} && lebm recipe {recipe_name}")
