@@ -1,4 +1,4 @@
-"""Futures drawn from a model, in the coordinates of the recording."""
+"""Draw futures from a model, in the coordinates of the recording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lebm_trajectories.data.dataset import TrajectoryDataset
 
 __all__ = ["controlled_means", "futures", "means", "representatives"]
 
-AT_ONCE = 4_000  # chains: their states fit into the last cache
+AT_ONCE = 4_000  # chains whose states fit into the last cache
 LLOYD_STEPS = 10
 
 
@@ -25,7 +25,7 @@ def means(
     draws: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The mean of p(x | z, past) for `draws` codes of each agent, in its own coordinates.
+    """Compute the mean of p(x | z, past) for `draws` codes of each agent, in its own coordinates.
 
     Args:
         model: of trajectories.
@@ -36,13 +36,13 @@ def means(
     Returns:
         (n, draws, predicted, 2), in the data's unit of length.
     """
-    found = []
-    for some in context.split(max(1, AT_ONCE // draws)):
-        past = some.to(model.device)
-        given = past.repeat_interleave(draws, 0)
-        z = model.prior.sample(len(given), context=given, generator=generator)
-        found.append(model.decode_mode(z, past).cpu().unflatten(0, (len(some), draws)))
-    return torch.cat(found)
+    paths = []
+    for part in context.split(max(1, AT_ONCE // draws)):
+        past = part.to(model.device)
+        repeated = past.repeat_interleave(draws, 0)
+        z = model.prior.sample(len(repeated), context=repeated, generator=generator)
+        paths.append(model.decode_mode(z, past).cpu().unflatten(0, (len(part), draws)))
+    return torch.cat(paths)
 
 
 @torch.no_grad()
@@ -53,25 +53,25 @@ def controlled_means(
     controls: Callable[[Tensor], Sequence[Control]],
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The mean of p(x | z, past) for `draws` codes of each agent, drawn under controls.
+    """Compute the mean of p(x | z, past) for `draws` codes of each agent, drawn under controls.
 
     Args:
         model: of trajectories.
         context: (n, c).
-        draws: of each agent, annealed together.
-        controls: of some agents, by their rows of `context`.
+        draws: of each agent, tempered together.
+        controls: makes the controls of some agents, of their rows of `context`.
         generator: source of all randomness.
 
     Returns:
         (n, draws, predicted, 2), in each agent's own coordinates and the data's unit of length.
     """
-    found = []
-    for some in torch.arange(len(context)).split(max(1, AT_ONCE // draws)):
-        past = context[some].to(model.device)
-        prior = model.controlled(controls(some))
+    paths = []
+    for rows in torch.arange(len(context)).split(max(1, AT_ONCE // draws)):
+        past = context[rows].to(model.device)
+        prior = model.controlled(controls(rows))
         z = prior.smc(draws, context=past, generator=generator).z
-        found.append(model.decode_mode(z, past).cpu().unflatten(0, (len(some), draws)))
-    return torch.cat(found)
+        paths.append(model.decode_mode(z, past).cpu().unflatten(0, (len(rows), draws)))
+    return torch.cat(paths)
 
 
 def futures(
@@ -82,7 +82,7 @@ def futures(
     draws: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """As `means`, in the coordinates and the unit of the recording.
+    """Compute `means` in the coordinates and the unit of the recording.
 
     Args:
         model: of trajectories.
@@ -92,16 +92,17 @@ def futures(
         draws: futures of each.
         generator: source of all randomness.
     """
-    found = means(model, data.batch(split, rows).context, draws, generator)  # type: ignore[arg-type]
-    return data.world(split, found, rows)
+    context = data.batch(split, rows).context
+    assert context is not None
+    return data.world(split, means(model, context, draws, generator), rows)
 
 
 def representatives(paths: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
-    """k paths that stand for many: the means of their clusters, agent by agent.
+    """Choose k paths that represent many: the means of their clusters, agent by agent.
 
-    k-means by Lloyd's steps from the seeds of Arthur and Vassilvitskii 2007. Draws repeat
-    themselves; a few that were chosen together cover more of the same distribution, as in the
-    test-time sampling of Mangalam et al. 2021, arXiv 2012.01526.
+    k-means by Lloyd's steps from k-means++ seeds (Arthur and Vassilvitskii 2007). Independent draws
+    repeat each other; a few that are chosen together cover more of the same distribution, as in
+    the test-time sampling of Mangalam et al. 2021, arXiv 2012.01526.
 
     Args:
         paths: (n, m, T, 2), m drawn futures of each agent.
@@ -116,29 +117,29 @@ def representatives(paths: Tensor, k: int, generator: torch.Generator | None = N
     """
     n, m = paths.shape[:2]
     if not 1 <= k <= m:
-        raise UsageError(f"{k} representatives cannot be had of {m} futures.")
+        raise UsageError(f"{k} representatives of {m} futures are not possible.")
     points = paths.flatten(2)
-    every = torch.arange(n)
-    centres = points[every, torch.randint(m, (n,), generator=generator)][:, None]
+    rows = torch.arange(n)
+    centres = points[rows, torch.randint(m, (n,), generator=generator)][:, None]
     for _ in range(k - 1):
-        away = _square_distances(points, centres).amin(2) + 1e-12  # all alike: any of them
-        centres = torch.cat([centres, points[every, _one_of(away, generator)][:, None]], 1)
+        away = _square_distances(points, centres).amin(2) + 1e-12  # of equal points, any
+        centres = torch.cat([centres, points[rows, _one_of(away, generator)][:, None]], 1)
     for _ in range(LLOYD_STEPS):
         nearest = _square_distances(points, centres).argmin(2)
         member = nn.functional.one_hot(nearest, k).to(points.dtype).mT  # (n, k, m)
         size = member.sum(2, keepdim=True)
         centres = torch.where(size > 0, member @ points / size.clamp(min=1), centres)
-    found: Tensor = centres.unflatten(2, paths.shape[2:])
-    return found
+    chosen: Tensor = centres.unflatten(2, paths.shape[2:])
+    return chosen
 
 
 def _square_distances(points: Tensor, centres: Tensor) -> Tensor:
-    """Between points (n, m, D) and centres (n, k, D): (n, m, k)."""
+    """Compute squared distances of points (n, m, D) and centres (n, k, D): (n, m, k)."""
     distances: Tensor = torch.cdist(points, centres)
     return distances.square()
 
 
 def _one_of(weights: Tensor, generator: torch.Generator | None) -> Tensor:
-    """An index of each row of weights (n, m), in proportion to them: (n,)."""
-    found: Tensor = torch.multinomial(weights, 1, generator=generator)
-    return found.squeeze(1)
+    """Draw an index of each row of weights (n, m), in proportion to them: (n,)."""
+    index: Tensor = torch.multinomial(weights, 1, generator=generator)
+    return index.squeeze(1)

@@ -1,4 +1,4 @@
-"""Adapter of tracks for estimators."""
+"""Adapter between arrays of tracks and the decoder's x."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lebm_core.data.adapters import Inputs
+from lebm_core.data.adapters import InputAdapter
 
-__all__ = ["TrackInputs"]
+__all__ = ["TrackAdapter"]
 
 
-class TrackInputs(Inputs):
+class TrackAdapter(InputAdapter):
     """X (n, T, 2): n tracks of T positions, T at least 3, in any unit of length.
 
-    Each track begins at the origin and is turned so that it goes along the first axis at first;
-    where it was and where to it went are thereby not told. Samples are such tracks too.
+    Each track is moved to begin at the origin and turned so that it first goes along the first
+    axis: position and direction are removed. Samples are such tracks too.
 
     Args:
         heading: turn each track; False where the direction matters.
@@ -37,34 +37,34 @@ class TrackInputs(Inputs):
         with np.errstate(over="ignore"):
             self.scale = float(np.sqrt(np.square(away).mean()))
         if not 0 < self.scale < math.inf:
-            raise ValueError("Nobody moves in X: there is nothing to learn.")
+            raise ValueError("No track in X moves: there is nothing to learn.")
         self.sizes = {"steps": self.steps - 1}
         return self
 
-    def x(self, X: Any) -> Tensor:  # noqa: N803
-        """(n, T - 1, 2): the positions after the first, in a unit in which their variance is 1."""
+    def transform(self, X: Any) -> Tensor:  # noqa: N803
+        """Return the positions after the first, scaled to variance 1, (n, T - 1, 2)."""
         tracks = self._tracks(X)
         if tracks.shape[1] != self.steps:
             raise ValueError(
-                f"X has tracks of {tracks.shape[1]} positions, those of the training have "
+                f"X has tracks of {tracks.shape[1]} positions; the training tracks have "
                 f"{self.steps}."
             )
         scaled = (self._own(tracks) / self.scale).astype(np.float32)
         if not np.isfinite(scaled).all():
-            raise ValueError("X has values too far from those of the training for float32.")
+            raise ValueError("X has values too far from the training values for float32.")
         return torch.from_numpy(scaled)
 
-    def original(self, x: Tensor) -> Any:
-        """(n, T, 2), from the origin, in the unit of the training's X."""
+    def inverse_transform(self, x: Tensor) -> Any:
+        """Return tracks from the origin, in the unit of the training's X, (n, T, 2)."""
         away = x.numpy().astype(np.float64) * self.scale
         return np.concatenate([np.zeros_like(away[:, :1]), away], axis=1)
 
     def _own(self, tracks: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
-        """The positions after the first in each track's own coordinates, (n, T - 1, 2)."""
+        """Compute the positions after the first in each track's own coordinates, (n, T - 1, 2)."""
         away: np.ndarray[Any, np.dtype[Any]] = tracks[:, 1:] - tracks[:, :1]
         if not self.heading:
             return away
-        first = away[:, (tracks.shape[1] - 1) // 3]  # of one step alone the direction is noise
+        first = away[:, (tracks.shape[1] - 1) // 3]  # the direction of a single step is noise
         length = np.linalg.norm(first, axis=1, keepdims=True)
         along = np.where(length > 0, first / np.where(length > 0, length, 1), [1.0, 0.0])
         aside = np.stack([-along[:, 1], along[:, 0]], axis=1)
@@ -77,12 +77,11 @@ class TrackInputs(Inputs):
             tracks = np.asarray(X, dtype=np.float64)
         except (TypeError, ValueError):
             raise ValueError(
-                "X does not hold numbers in equal rows: tracks are needed as (n, T, 2), all of T "
-                "positions."
+                "X does not hold numbers in equal rows: give tracks of equal length, (n, T, 2)."
             ) from None
         if tracks.ndim != 3 or tracks.shape[1] < 3 or tracks.shape[2] != 2:
             raise ValueError(
-                f"Tracks are needed as (n, T, 2), T at least 3; X has the shape {tracks.shape}."
+                f"Give tracks as (n, T, 2), T at least 3; X has the shape {tracks.shape}."
             )
         if not np.isfinite(tracks).all():
             raise ValueError("Input X contains NaN or infinity.")

@@ -1,4 +1,4 @@
-"""What an agent does, told from its track: stand, walk straight, turn left, turn right."""
+"""Behaviour classes by the shape of a track: standing, straight, left, right."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 __all__ = ["BEHAVIOURS", "admitted", "behaviour", "turning"]
 
 BEHAVIOURS = ("standing", "straight", "left", "right")
-STANDING = 0.2  # of the usual way: who goes less stands
+STANDING = 0.2  # share of the usual path length, below which an agent stands
 TURNING = 30 * math.pi / 180  # radians to a side
 
 
 def behaviour(tracks: Tensor, usual_step: float) -> Tensor:
-    """The index in `BEHAVIOURS` of what each agent does, (N,).
+    """Classify the behaviour of each agent: its index in `BEHAVIOURS`, (N,).
 
-    An agent stands if the length of its path is less than a fifth of what the usual step would
-    make. Else its turning is the angle from the way it went in the first third of its steps to that
-    of the last third: 30 degrees or more to the left (counter-clockwise, with the second axis to
-    the left of the first) or to the right is a turn. Who stood in one of these thirds has no
+    An agent stands if its path is shorter than a fifth of that of usual steps. Otherwise it is
+    classified by the angle between its displacements in the first and in the last third of its
+    steps: 30 degrees or more to the left (counter-clockwise, with the second axis to the left of
+    the first) or to the right is a turn. An agent that stood in one of these thirds has no
     direction there, and counts as straight.
 
     Args:
@@ -28,19 +28,19 @@ def behaviour(tracks: Tensor, usual_step: float) -> Tensor:
         usual_step: the mean length of a step of everyone, in the same unit.
     """
     angle = turning(tracks, usual_step)
-    found = torch.full((len(tracks),), BEHAVIOURS.index("straight"))
-    found[angle >= TURNING] = BEHAVIOURS.index("left")  # of NaN neither is true
-    found[angle <= -TURNING] = BEHAVIOURS.index("right")
+    y = torch.full((len(tracks),), BEHAVIOURS.index("straight"))
+    y[angle >= TURNING] = BEHAVIOURS.index("left")  # False for NaN
+    y[angle <= -TURNING] = BEHAVIOURS.index("right")
     steps = tracks.diff(dim=1)
     stands = steps.norm(dim=-1).sum(1) < STANDING * usual_step * steps.shape[1]
-    found[stands] = BEHAVIOURS.index("standing")
-    return found
+    y[stands] = BEHAVIOURS.index("standing")
+    return y
 
 
 def turning(tracks: Tensor, usual_step: float) -> Tensor:
-    """The angle of the last third's way from the first third's, radians, left positive, (N,).
+    """Compute the angle from the first to the last third of each track, (N,): radians, left > 0.
 
-    NaN for who stood in one of these thirds, and for who stands as a whole.
+    NaN for agents that stood in one of these thirds or stand as a whole.
     """
     steps = tracks.diff(dim=1)
     n = steps.shape[1]
@@ -54,10 +54,10 @@ def turning(tracks: Tensor, usual_step: float) -> Tensor:
 
 
 def admitted(pasts: Tensor, length: int, usual_step: float) -> Tensor:
-    """Which of `BEHAVIOURS` the whole track of each agent can still be, (N, 4).
+    """Find which of `BEHAVIOURS` the whole track of each agent can still have, (N, 4).
 
-    Who has gone too far does not stand any more, whatever comes; who stood in the first third of
-    the track has no direction to turn from.
+    An agent that has gone too far cannot count as standing, whatever follows; one that stood in the
+    first third of the track has no direction to turn from.
 
     Args:
         pasts: (N, observed, 2) positions.
@@ -66,10 +66,10 @@ def admitted(pasts: Tensor, length: int, usual_step: float) -> Tensor:
     """
     steps, n = pasts.diff(dim=1), length - 1
     third, least = max(1, n // 3), STANDING * usual_step
-    found = torch.ones(len(pasts), len(BEHAVIOURS), dtype=torch.bool)
-    found[:, BEHAVIOURS.index("standing")] = steps.norm(dim=-1).sum(1) < least * n
-    if third <= steps.shape[1]:  # else the future has a part in the first third
+    possible = torch.ones(len(pasts), len(BEHAVIOURS), dtype=torch.bool)
+    possible[:, BEHAVIOURS.index("standing")] = steps.norm(dim=-1).sum(1) < least * n
+    if third <= steps.shape[1]:  # else the future overlaps the first third
         directed = steps[:, :third].sum(1).norm(dim=-1) >= least * third
         for side in ("left", "right"):
-            found[:, BEHAVIOURS.index(side)] = directed
-    return found
+            possible[:, BEHAVIOURS.index(side)] = directed
+    return possible

@@ -1,22 +1,30 @@
-"""A simulated crowd at a crossing: who walks there goes left, straight on or right.
+"""A simulated crowd at a crossing, where each agent goes left, straight on or right.
 
-Nobody's past tells which way, only how likely each is: who walks fast goes straight on more often.
+The past determines only the probability of each manoeuvre: fast agents go straight on more often.
 The future depends on the last step of the past alone, so that the simulator can draw from the true
-distribution of anyone's future, and a prediction can be held against it.
+distribution of every agent's future, with which predictions are compared.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_core.base.checks import at_least
+from lebm_core.errors import UsageError
+from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
+from lebm_trajectories.data.prepare import prepare
 from lebm_trajectories.data.windows import Windows, nearest
 
-__all__ = ["CrowdDataset", "MANOEUVRES", "manoeuvre", "simulate", "turns"]
+__all__ = ["CrowdDataset", "MANOEUVRES", "crowd", "manoeuvre", "simulate", "turns"]
+
+FEW_NEIGHBOURS = WindowOptions(neighbours=4)
 
 SPEED, SPREAD = 0.5, 0.12  # metres a step of 0.4 s, over people
 SLOWEST = 0.15
@@ -31,7 +39,7 @@ MANOEUVRES = ("right", "straight on", "left")
 
 
 def turns(speed: Tensor) -> Tensor:
-    """The probability of each of `MANOEUVRES` at a speed in metres a step, (..., 3)."""
+    """Compute the probability of each of `MANOEUVRES` at a speed in metres a step, (..., 3)."""
     straight = torch.sigmoid(SHARPNESS * (speed - SPEED))
     left = 0.6 * (1 - straight)
     return torch.stack([1 - straight - left, straight, left], dim=-1)
@@ -40,7 +48,7 @@ def turns(speed: Tensor) -> Tensor:
 def _walk(
     start: Tensor, step: Tensor, turn: Tensor, steps: int, generator: torch.Generator | None
 ) -> Tensor:
-    """Positions (N, steps, 2) after `start` (N, 2), whose last step was `step` (N, 2).
+    """Walk from `start` (N, 2) after the step `step` (N, 2): positions (N, steps, 2).
 
     `turn` (N, steps) is added to the direction of each step.
     """
@@ -56,7 +64,7 @@ def _walk(
 def future(
     start: Tensor, step: Tensor, steps: int, generator: torch.Generator | None = None
 ) -> Tensor:
-    """A draw of the true future of each agent, (N, steps, 2).
+    """Draw the true future of each agent, (N, steps, 2).
 
     Args:
         start: (N, 2) where it is.
@@ -68,7 +76,7 @@ def future(
 
 
 def _ways(step: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Which of `MANOEUVRES` each agent goes for, (N,), by the length of its last step (N, 2)."""
+    """Draw the manoeuvre of each agent, (N,), by the length of its last step (N, 2)."""
     odds = turns(step.norm(dim=-1))
     return torch.multinomial(odds, 1, generator=generator).squeeze(1)
 
@@ -76,15 +84,15 @@ def _ways(step: Tensor, generator: torch.Generator | None) -> Tensor:
 def _turned(
     start: Tensor, step: Tensor, way: Tensor, steps: int, generator: torch.Generator | None
 ) -> Tensor:
-    """Positions (N, steps, 2) of a future of the manoeuvres `way` (N,)."""
+    """Draw a future of the manoeuvres `way` (N,): positions (N, steps, 2)."""
     first, last = TURNING
     ramp = torch.zeros(steps)
     ramp[first:last] = TURN / (last - first)
     return _walk(start, step, (way - 1)[:, None] * ramp, steps, generator)
 
 
-def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> Windows:
-    """n trajectories in windows of `TOGETHER` agents; y is each one's manoeuvre."""
+def simulate(n: int, options: WindowOptions, generator: torch.Generator) -> Windows:
+    """Simulate n trajectories in windows of `TOGETHER` agents; y is the manoeuvre of each."""
     speed = (SPEED + SPREAD * torch.randn(n, generator=generator)).clamp(min=SLOWEST)
     angle = 2 * math.pi * torch.rand(n, generator=generator)
     step = speed[:, None] * torch.stack([angle.cos(), angle.sin()], dim=-1)
@@ -99,8 +107,8 @@ def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> 
     rows = torch.arange(n)
     near, there = [], []
     for members in past[:, -2:].split(TOGETHER):
-        found, exist = nearest(members[:, 1], torch.arange(len(members)), options.neighbours)
-        near.append(members[found])
+        index, exist = nearest(members[:, 1], torch.arange(len(members)), options.neighbours)
+        near.append(members[index])
         there.append(exist)
     return Windows(
         torch.cat([past, after], dim=1), torch.cat(near), torch.cat(there), rows // TOGETHER, rows,
@@ -109,7 +117,7 @@ def simulate(n: int, options: TrajectoryOptions, generator: torch.Generator) -> 
 
 
 def manoeuvre(last_step: Tensor, futures: Tensor) -> Tensor:
-    """Which of `MANOEUVRES` a future (..., steps, 2) is, by the direction after the turn.
+    """Classify a future (..., steps, 2) as one of `MANOEUVRES`, by the direction after the turn.
 
     Args:
         last_step: of the past, (..., 2).
@@ -122,12 +130,12 @@ def manoeuvre(last_step: Tensor, futures: Tensor) -> Tensor:
 
 
 class CrowdDataset(TrajectoryDataset):
-    """A simulated crowd, of which the truth is known."""
+    """A simulated crowd, whose distribution of futures is known."""
 
     def truth(
         self, split: str, rows: Tensor, draws: int, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draws of the simulator's own futures of some agents, (n, draws, predicted, 2)."""
+        """Draw the simulator's own futures of some agents, (n, draws, predicted, 2)."""
         past = self.windows[split].positions[rows, : self.options.observed]
         start, step = past[:, -1], past[:, -1] - past[:, -2]
         many = [each.repeat_interleave(draws, 0) for each in (start, step)]
@@ -136,6 +144,41 @@ class CrowdDataset(TrajectoryDataset):
         return shaped
 
     def odds(self, split: str, rows: Tensor) -> Tensor:
-        """The true probability of each of `MANOEUVRES` for some agents, (n, 3)."""
+        """Compute the true probability of each of `MANOEUVRES` for some agents, (n, 3)."""
         past = self.windows[split].positions[rows, : self.options.observed]
         return turns((past[:, -1] - past[:, -2]).norm(dim=-1))
+
+
+def crowd(
+    *,
+    files: Any,
+    seed: int,
+    options: WindowOptions = FEW_NEIGHBOURS,
+    train: int = 20_000,
+    valid: int = 2_000,
+    test: int = 2_000,
+) -> CrowdDataset:
+    """A simulated crowd at a crossing, whose distribution of futures is known.
+
+    The classes are each agent's manoeuvre, right, straight on or left, unless others are named.
+
+    Args:
+        files: not used: the crowd is simulated.
+        seed: of the simulation.
+        train: trajectories to learn from
+        valid: trajectories to choose by
+        test: trajectories to judge by
+    """
+    sizes = {"train": train, "valid": valid, "test": test}
+    for split, n in sizes.items():
+        at_least(f"data.{split}", n, 1)
+    if options.predicted <= TURNING[1]:
+        raise UsageError(
+            f"data.predicted = {options.predicted} must be more than {TURNING[1]}, the steps of a "
+            "turn."
+        )
+    plain = TrajectoryOptions(**asdict(options), flip=False)
+    generator = torch.Generator().manual_seed(seed)
+    splits = {s: simulate(n, plain, generator) for s, n in sizes.items()}
+    made = prepare(splits, "simulated crowd", {}, plain, seed=seed, classes=MANOEUVRES)
+    return CrowdDataset(made.windows, plain, made.scale, made.unit, made.summary, made.classes)

@@ -4,92 +4,31 @@ Each agent has coordinates of its own: the origin is where it was last seen, the
 where it was going. x (B, predicted, 2) and the context are in units of `scale`.
 
 The context (B, c) holds the steps of the observed past, 2 (observed - 1) numbers, and for each of
-the nearest neighbours 5: whether there is one, where it is, and the step that it made last. The
-neighbours are whoever is there in the last two observed steps; who of them stays is not told.
+the nearest neighbours 5: whether there is one, where it is, and its last step. The neighbours are
+the agents present in the last two observed steps, whether or not they stay.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
 from lebm_trajectories.data.windows import Windows
 
-__all__ = ["NEIGHBOUR", "TrajectoryDataset", "TrajectoryOptions"]
+__all__ = ["NEIGHBOUR", "TrajectoryDataset", "own_frame"]
 
 NEIGHBOUR = 5  # numbers for each neighbour
-FAR = 10.0  # beyond so many units of scale it does not matter how far
-STILL = 1e-3  # who moves less than this share of a usual step has no direction
+FAR = 10.0  # units of scale, to which larger distances are clipped
+STILL = 1e-3  # share of a usual step, below which a motion has no direction
 FILE = "trajectories.json"
-CLASSES = ("", "behaviour")
-
-
-@dataclass(frozen=True)
-class TrajectoryOptions:
-    """How recordings become numbers; the fields are keys of a recipe's [data] table.
-
-    Attributes:
-        observed: steps of the past.
-        predicted: steps of the future.
-        neighbours: nearest agents that the context tells of; 0 for none.
-        heading: turn each agent's coordinates to where it was going.
-        flip: training trajectories also mirrored.
-        rescale: training trajectories also larger or smaller, each window by a random factor of at
-            most this, for people of another pace or another camera; 1 for none.
-        reverse: training trajectories also backwards in time.
-        rotations: training trajectories also turned by so many random angles; without `heading`.
-        train_trajectories, eval_trajectories: only so many of a split, at random; 0 for all.
-        classes: "behaviour" for standing, straight, left or right, told from the whole track; ""
-            for no classes.
-    """
-
-    observed: int = 8
-    predicted: int = 12
-    neighbours: int = 8
-    heading: bool = True
-    flip: bool = True
-    rescale: float = 1.0
-    reverse: bool = False
-    rotations: int = 0
-    train_trajectories: int = 0
-    eval_trajectories: int = 0
-    classes: str = ""
-
-    def __post_init__(self) -> None:
-        for name, least in (("observed", 2), ("predicted", 1)):
-            if getattr(self, name) < least:
-                raise UsageError(f"data.{name} = {getattr(self, name)} must be at least {least}.")
-        for name in ("neighbours", "rotations", "train_trajectories", "eval_trajectories"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"data.{name} = {getattr(self, name)} must not be negative.")
-        if self.classes not in CLASSES:
-            raise UsageError(
-                f'data.classes = "{self.classes}" is not one of {", ".join(filter(None, CLASSES))}.'
-                + did_you_mean(self.classes, CLASSES)
-            )
-        if not 1 <= self.rescale < math.inf:
-            raise UsageError(
-                f"data.rescale = {self.rescale} must be at least 1: the largest factor, 1 for none."
-            )
-        if self.rotations and self.heading:
-            raise UsageError(
-                f"data.rotations = {self.rotations} changes nothing with data.heading = true: each "
-                "trajectory is turned to its own direction. Set one of them to 0 or false."
-            )
-
-    @property
-    def length(self) -> int:
-        """Steps of a window."""
-        return self.observed + self.predicted
 
 
 class TrajectoryDataset(Dataset):
@@ -105,7 +44,11 @@ class TrajectoryDataset(Dataset):
 
     Attributes:
         windows: by split, in the unit of the recording.
+        metre: a metre in the unit of the recording; for pixels `scale` stands for it.
     """
+
+    suffix: ClassVar[str] = ".csv"
+    figures: ClassVar[str] = "trajectories.model"
 
     def __init__(
         self,
@@ -117,6 +60,7 @@ class TrajectoryDataset(Dataset):
         classes: Sequence[str] = (),
     ) -> None:
         self.windows, self.options, self.scale, self.unit = splits, options, scale, unit
+        self.metre = 1.0 if unit == "metres" else scale
         self.summary, self.classes = summary, list(classes)
         self.sizes = {
             "observed": options.observed,
@@ -141,18 +85,18 @@ class TrajectoryDataset(Dataset):
         )  # fmt: skip
 
     def vectors(self, split: str, index: Tensor) -> Any:
-        """Past and future of each agent in its own coordinates, (n, 2 (observed + predicted))."""
+        """Return past and future in each agent's own coordinates, (n, 2 (observed + predicted))."""
         tracks = self.local(split, self.windows[split].positions[index], index)
         return tracks.flatten(1).numpy()
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
-        """`pace`, the mean length of a step of the future, in the unit of the recording, (n,)."""
+        """Measure `pace`, the mean step of the future in the unit of the recording, (n,)."""
         path = self._x[split][index]  # from the origin
         steps = torch.cat([torch.zeros_like(path[:, :1]), path], 1).diff(dim=1)
         return {"pace": self.scale * steps.norm(dim=-1).mean(1)}
 
     def local(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Points (N, ..., 2) of the recording in each agent's own coordinates, in units of scale.
+        """Transform points (N, ..., 2) of the recording to each agent's own coordinates and scale.
 
         Args:
             split: whose agents.
@@ -163,7 +107,7 @@ class TrajectoryDataset(Dataset):
         return ((points - origin) / self.scale).unsqueeze(-2).matmul(axes.mT).squeeze(-2)
 
     def world(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
-        """The inverse of `local`."""
+        """Apply the inverse of `local`."""
         origin, axes = self._own(split, rows, points.ndim)
         return points.unsqueeze(-2).matmul(axes).squeeze(-2) * self.scale + origin
 
@@ -185,29 +129,22 @@ class TrajectoryDataset(Dataset):
         place = where[:, :, 1]
         distance = place.norm(dim=-1, keepdim=True)
         place = place * (FAR / distance.clamp(min=FAR))
-        told = torch.cat([place, where[:, :, 1] - where[:, :, 0]], dim=-1) * there[..., None]
-        told = torch.cat([there[..., None].float(), told], dim=-1)
-        return torch.cat([steps, told.flatten(1)], dim=1)
+        near = torch.cat([place, where[:, :, 1] - where[:, :, 0]], dim=-1) * there[..., None]
+        near = torch.cat([there[..., None].float(), near], dim=-1)
+        return torch.cat([steps, near.flatten(1)], dim=1)
 
     def write(self, x: Tensor, path: Path) -> Path:
-        """Writes predicted futures to `path` with the suffix .csv, in the unit of the recording.
+        """Write predicted futures to `path` with the suffix .csv, in the unit of the recording.
 
         The coordinates are each agent's own: it was last seen at (0, 0), and with `data.heading`
-        was going along the first axis.
+        moved along the first axis.
         """
-        file = path.with_name(path.name + ".csv")
+        file = path.with_name(path.name + self.suffix)
         lines = ["sample,step,x,y"]
         for n, path_ in enumerate((x * self.scale).tolist()):
             lines += [f"{n},{t},{a:.5g},{b:.5g}" for t, (a, b) in enumerate(path_, 1)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return file
-
-    def figures(
-        self, model: Any, folder: Path, generator: torch.Generator
-    ) -> Iterable[tuple[Path, str]]:
-        from lebm_trajectories.figures.scenes import pictures
-
-        return pictures(self, model, folder, generator)
 
     def save(self, folder: Path) -> None:
         saved = {
@@ -222,26 +159,28 @@ class TrajectoryDataset(Dataset):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote; the splits are empty."""
+        """Read what `save` wrote; the splits are empty."""
         saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
         options = TrajectoryOptions(**saved["options"])
-        classes = saved.get("classes", [])  # an older model has none
+        classes = saved.get("classes", [])  # absent in older models
         return cls({}, options, saved["scale"], saved["unit"], saved["summary"], classes)
 
 
-def own_frame(positions: Tensor, options: TrajectoryOptions) -> tuple[Tensor, Tensor]:
-    """Where each agent was last seen (N, 2), and its axes (N, 2, 2), the first its direction."""
+def own_frame(positions: Tensor, options: WindowOptions) -> tuple[Tensor, Tensor]:
+    """Find where each agent was last seen (N, 2), and its axes (N, 2, 2), the direction first."""
     past = positions[:, : options.observed]
     origin = past[:, -1]
     along = torch.tensor([1.0, 0.0]).expand(len(origin), 2)
     if options.heading:
         usual = past.diff(dim=1).norm(dim=-1).mean() if len(past) else torch.tensor(1.0)
-        found = torch.zeros(len(origin), dtype=torch.bool)
-        for back in range(2, options.observed + 1):  # the last step, unless the agent stood still
+        known = torch.zeros(len(origin), dtype=torch.bool)
+        for back in range(
+            2, options.observed + 1
+        ):  # back from the last step, unless the agent stood still
             way = origin - past[:, -back]
             length = way.norm(dim=-1)
-            moved = (length > STILL * usual) & ~found
+            moved = (length > STILL * usual) & ~known
             along = torch.where(moved[:, None], way / length.clamp(min=1e-12)[:, None], along)
-            found |= moved
+            known |= moved
     aside = torch.stack([-along[:, 1], along[:, 0]], dim=-1)
     return origin, torch.stack([along, aside], dim=1)

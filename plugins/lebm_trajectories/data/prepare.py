@@ -1,4 +1,4 @@
-"""A data set made of windows: how many, which copies to train on, and the unit of length."""
+"""Make a data set of windows: thin them, augment the training windows, find the unit of length."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from torch import Tensor
 from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.behaviour import BEHAVIOURS, behaviour
-from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.windows import Windows
 
-__all__ = ["prepare"]
+__all__ = ["STEPS_OF_SCALE", "prepare"]
 
-STEPS_OF_SCALE = 3.0  # the unit of length is what people walk in so many steps
+STEPS_OF_SCALE = 3.0  # the unit of length is the way of so many usual steps
 
 
 def prepare(
@@ -31,16 +32,16 @@ def prepare(
     seed: int = 0,
     classes: Sequence[str] = (),
 ) -> TrajectoryDataset:
-    """Augments the training windows, finds the unit of length, and gives classes where asked for.
+    """Augment the training windows, find the unit of length, and assign classes.
 
     Args:
         splits: windows by split.
         source: where they are from.
         facts: for the report.
-        options: how.
+        options: lengths, neighbours, augmentation and classes.
         unit: of the recording.
-        seed: of what is random.
-        classes: names of the y that the windows have; `options.classes` makes others.
+        seed: of all randomness.
+        classes: names of the windows' own y, which `options.classes` replaces.
 
     Raises:
         UsageError: where no training trajectory is left.
@@ -59,7 +60,7 @@ def prepare(
     steps = kept["train"].positions.diff(dim=1).norm(dim=-1)
     scale = STEPS_OF_SCALE * float(steps.mean())
     if not 0 < scale < math.inf:
-        raise UsageError(f"{source}: nobody moves in the training trajectories.")
+        raise UsageError(f"{source}: no agent moves in the training trajectories.")
     summary = {
         "source": source,
         "trajectories": {split: len(windows) for split, windows in kept.items()},
@@ -85,7 +86,7 @@ def prepare(
 
 
 def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
-    """About n trajectories, whole windows at a time."""
+    """Choose about n trajectories, whole windows at a time."""
     if not n or n >= len(windows):
         return windows
     groups = windows.group.unique()
@@ -96,7 +97,7 @@ def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
 
 
 def _augmented(windows: Windows, options: TrajectoryOptions, generator: torch.Generator) -> Windows:
-    """The windows, and beside them turned, mirrored and rescaled copies."""
+    """Add turned, mirrored and rescaled copies."""
     if not options.rotations and not options.flip and options.rescale == 1:
         return windows
     angles = torch.rand(options.rotations, generator=generator) * 2 * torch.pi
@@ -105,7 +106,7 @@ def _augmented(windows: Windows, options: TrajectoryOptions, generator: torch.Ge
         mirror = torch.diag(torch.tensor([1.0, -1.0]))
         turns += [mirror @ turn for turn in turns]
     groups = int(windows.group.max()) + 1
-    copies = [(turn, torch.ones(groups)) for turn in turns]  # with a factor for each window
+    copies = [(turn, torch.ones(groups)) for turn in turns]  # with a scale of each window
     if options.rescale > 1:
         most = math.log(options.rescale)
         copies += [

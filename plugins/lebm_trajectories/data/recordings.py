@@ -20,14 +20,14 @@ NAMES = (
     ("x", "x_m", "x_px", "pos_x"),
     ("y", "y_m", "y_px", "pos_y"),
 )
-LARGEST = 1e8  # of a coordinate; grids of whole countries are below
-EXACT = 2**53  # beyond it a number written with a point is not exact
+LARGEST = 1e8  # of a coordinate; national grids are below
+EXACT = 2**53  # beyond it a float is not exact
 WHOLE = 2**63
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where an agent is in one frame; `line` of the file says so."""
+    """The position of an agent in one frame, from `line` of the file."""
 
     line: int
     frame: int
@@ -39,7 +39,7 @@ class Point:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the columns of a file stand."""
+    """The places of the columns of a file."""
 
     width: int
     order: list[int]
@@ -48,19 +48,19 @@ class _Layout:
 
 
 def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
-    """The points of a file of `frame id x y`, separated by tabs, blanks, commas or semicolons.
+    """Read a file of `frame id x y`, separated by tabs, blanks, commas or semicolons.
 
-    A first line of column names is understood; then the columns may stand in any order, there may
-    be others, and `scene` tells recordings apart. Further lines that start with # are comments.
+    The first line may name the columns; then they may be in any order, there may be others, and
+    `scene` separates recordings. Further lines that start with # are comments.
 
     Args:
         path: plain or gzipped.
-        lines: only those lines, counted from 0.
+        lines: only these lines, counted from 0.
 
     Raises:
-        UsageError: for a line without its columns, a frame or id that is no whole number, a
-            coordinate that is not finite, an agent that is twice in a frame, or a frame that goes
-            back; with file and line.
+        UsageError: with file and line, for a line without its columns, a frame or id that is not a
+            whole number, a coordinate that is not finite, an agent twice in a frame, or a frame
+            that goes back.
     """
     layout: _Layout | None = None
     seen: dict[tuple[str, int, int], int] = {}
@@ -117,7 +117,7 @@ def _number(text: str) -> float | None:
 
 
 def _whole(text: str, name: str, where: str) -> int:
-    """A frame or an id; 10.0 is one, and 0.4 is none."""
+    """Read a frame or an id; 10.0 is accepted, 0.4 is not."""
     try:
         whole = int(text)
     except ValueError:
@@ -147,12 +147,12 @@ def _coordinate(text: str, name: str, where: str) -> float:
 
 
 def _shown(text: str) -> str:
-    """A field of a stranger's file, short and without control characters."""
+    """Quote a field of a file, shortened and without control characters."""
     return '"' + "".join(c if c.isprintable() else "?" for c in text[:40]) + '"'
 
 
 def _layout(fields: Sequence[str], where: str) -> _Layout:
-    """Where frame, id, x, y and the scene stand, by a header where the first line is one."""
+    """Find the columns frame, id, x, y and scene, by a header where the first line is one."""
     if all(_number(field) is not None for field in fields):
         if len(fields) != len(COLUMNS):
             raise UsageError(f"{where}: {len(fields)} columns, not 4 ({', '.join(COLUMNS)}).")
@@ -160,22 +160,22 @@ def _layout(fields: Sequence[str], where: str) -> _Layout:
     lower = [field.lower() for field in fields]
     order = []
     for names in NAMES:
-        found = [at for at, name in enumerate(lower) if name in names]
-        if not found:
+        places = [at for at, name in enumerate(lower) if name in names]
+        if not places:
             raise UsageError(
                 f"{where}: {_shown(' '.join(fields))} is neither four numbers "
                 f"({', '.join(COLUMNS)}, separated by tabs, blanks, commas or semicolons) nor a "
                 f"header with {' or '.join(names)}."
             )
-        if len(found) > 1:
-            raise UsageError(f'{where}: the column "{lower[found[0]]}" is there twice.')
-        order.append(found[0])
+        if len(places) > 1:
+            raise UsageError(f'{where}: the column "{lower[places[0]]}" is there twice.')
+        order.append(places[0])
     scene = lower.index("scene") if "scene" in lower else None
     return _Layout(len(fields), order, scene, True)
 
 
 def check_unit(points: Sequence[Point], unit: str, path: Path, fastest: float) -> None:
-    """Refuses a recording in metres in which half of all steps are longer than `fastest`.
+    """Refuse a recording in metres whose median step is longer than `fastest`.
 
     Args:
         points: in any order.
@@ -203,5 +203,5 @@ def check_unit(points: Sequence[Point], unit: str, path: Path, fastest: float) -
         raise UsageError(
             f"{path}: half of all steps are longer than {middle:.1f} metres, the first beyond "
             f'{fastest:g} in line {line}: is it in pixels? Then set data.unit = "pixels"; if '
-            "things do move so fast, data.fastest."
+            "not, raise data.fastest."
         )

@@ -1,4 +1,4 @@
-"""The registered data sets. The keyword parameters of each are the keys of a recipe's [data]."""
+"""The registered recordings. The keyword parameters of each are the keys of a recipe's [data]."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from lebm_core.base.checks import at_least, choice
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import DataFiles, open_text
-from lebm_core.errors import UsageError, did_you_mean
-from lebm_trajectories.data.crowd import MANOEUVRES, TURNING, CrowdDataset, simulate
-from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_core.data.needs import Needs
+from lebm_core.errors import UsageError
+from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.prepare import prepare
 from lebm_trajectories.data.recordings import Point, check_unit, read_points
 from lebm_trajectories.data.windows import Windows, cut, join, usual_step
 
-__all__ = ["crowd", "eth_ucy", "file", "sdd"]
+__all__ = ["eth_ucy", "file", "sdd"]
 
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
 UNITS = ("metres", "pixels")
 PEOPLE, REVERSED = TrajectoryOptions(), TrajectoryOptions(reverse=True)
 OF_SPLIT = {"train": "train", "valid": "val", "test": "test"}
+
+ETH_UCY = Needs(
+    "trajectories.eth_ucy",
+    ["eth_ucy/splits.json"],
+    how="Lines of frame, id, x, y; splits.json has the line numbers of the published splits.",
+)
+SDD = Needs(
+    "trajectories.sdd",
+    ["sdd_trajnet/train.csv", "sdd_trajnet/test.csv"],
+    how="A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps.",
+)
+FILE = Needs("trajectories.file", source="FILE, lines of frame, id, x, y")
 
 
 def eth_ucy(
@@ -38,27 +50,24 @@ def eth_ucy(
     Args:
         scene: the scene of the test: eth, hotel, univ, zara1 or zara2
     """
-    if scene not in SCENES:
-        raise UsageError(
-            f'data.scene = "{scene}" is not one of {", ".join(SCENES)}.'
-            + did_you_mean(scene, SCENES)
-        )
-    how = "Lines of frame, id, x, y; splits.json has the line numbers of the published splits."
-    at = files.find("trajectories.eth_ucy", ["eth_ucy/splits.json"], how)
+    choice("data.scene", scene, SCENES)
+    (index,) = ETH_UCY.find(files)
     try:
-        wanted = json.loads("".join(line for _, line in open_text(at)))["splits"][scene]
+        wanted = json.loads("".join(line for _, line in open_text(index)))["splits"][scene]
         parts = {
             split: [(p["file"], range(p["first_line"], p["end_line"])) for p in wanted[name]]
             for split, name in OF_SPLIT.items()
         }
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f'{at} does not hold the line numbers of the scene "{scene}".') from None
+        raise UsageError(
+            f'{index} does not hold the line numbers of the scene "{scene}".'
+        ) from None
     splits: dict[str, Windows] = {}
-    for split, found in parts.items():
+    for split, recordings in parts.items():
         cuts = []
-        for name, lines in found:
+        for name, lines in recordings:
             plain = name.removesuffix(".gz")
-            path = files.find("trajectories.eth_ucy", [f"eth_ucy/{plain}"], how)
+            path = files.find(ETH_UCY.dataset, [f"eth_ucy/{plain}"], ETH_UCY.how)
             points = list(read_points(path, lines))
             place = plain.removesuffix(".txt")
             cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
@@ -80,14 +89,10 @@ def sdd(
         valid_share: of the tracks of training, the last ones of each scene
     """
     _check_shares(valid_share, 0.0)
-    how = "A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps."
-    points = {}
-    for part in ("train", "test"):
-        path = files.find("trajectories.sdd", [f"sdd_trajnet/{part}.csv"], how)
-        points[part] = list(read_points(path))
-    train, valid = _last_tracks(points["train"], valid_share)
-    parts = {"train": train, "valid": valid, "test": points["test"]}
-    splits = {split: _cut(some, options, split) for split, some in parts.items()}
+    training, test = (list(read_points(path)) for path in SDD.find(files))
+    train, valid = _last_tracks(training, valid_share)
+    parts = {"train": train, "valid": valid, "test": test}
+    splits = {split: _cut(points, options, split) for split, points in parts.items()}
     return prepare(splits, "Stanford Drone (TrajNet)", {}, options, unit="pixels", seed=seed)
 
 
@@ -108,94 +113,43 @@ def file(
     Args:
         source: the file
         unit: metres or pixels
-        every: only each so many-th frame, for recordings of more frames than steps are wanted
-        fastest: metres a step, beyond which half of all steps cannot be; 0 for no check
+        every: use every n-th frame only, for recordings of more frames than steps
+        fastest: largest plausible median step in metres; 0 for no check
         valid_share: of the frames
         test_share: of the frames
     """
-    if not source:
-        raise UsageError("data.source is empty: trajectories.file needs one, data.source=my.csv.")
-    if unit not in UNITS:
-        raise UsageError(
-            f'data.unit = "{unit}" is not one of {", ".join(UNITS)}.' + did_you_mean(unit, UNITS)
-        )
+    FILE.check(source)
+    choice("data.unit", unit, UNITS)
     _check_shares(valid_share, test_share)
-    if every < 1:
-        raise UsageError(f"data.every = {every} must be at least 1.")
+    at_least("data.every", every, 1)
     path = Path(source).expanduser()
     points = list(read_points(path))
     check_unit(points, unit, path, fastest)
     step = usual_step(p.frame for p in points)
     splits = {}
-    for split, some in _in_time(points, valid_share, test_share).items():
-        splits[split] = _cut(some, options, split, step=step, every=every, name=path.stem)
+    for split, part in _in_time(points, valid_share, test_share).items():
+        splits[split] = _cut(part, options, split, step=step, every=every, name=path.stem)
         share = {"valid": valid_share, "test": test_share}.get(split)
         if share and not len(splits[split]):
-            frames = len({(p.scene, p.frame) for p in some})
+            frames = len({(p.scene, p.frame) for p in part})
             raise UsageError(
                 f"{path}: the {split} split, {share:.0%} of the frames, are {frames} frames, and "
-                f"nobody is in {options.length} of them in a row: set data.{split}_share, or "
+                f"no agent is in {options.length} of them in a row: set data.{split}_share, or "
                 "record longer."
             )
     facts = {"frames from one step to the next": step * every}
     return prepare(splits, source, facts, options, unit=unit, seed=seed)
 
 
-def crowd(
-    *,
-    files: Any,
-    seed: int,
-    observed: int = 8,
-    predicted: int = 12,
-    neighbours: int = 4,
-    heading: bool = True,
-    classes: str = "",
-    train: int = 20_000,
-    valid: int = 2_000,
-    test: int = 2_000,
-) -> CrowdDataset:
-    """A simulated crowd at a crossing, whose distribution of futures is known.
-
-    The classes are each agent's manoeuvre, right, straight on or left, unless others are asked for.
-
-    Args:
-        files: not used: the crowd is simulated.
-        observed: steps of the past
-        predicted: steps of the future
-        neighbours: nearest agents that the context tells of; 0 for none
-        heading: turn each agent's coordinates to where it was going
-        classes: behaviour, as it is told from any track; empty for the manoeuvre
-        train: trajectories to learn from
-        valid: trajectories to choose by
-        test: trajectories to judge by
-    """
-    sizes = {"train": train, "valid": valid, "test": test}
-    for split, n in sizes.items():
-        if n < 1:
-            raise UsageError(f"data.{split} must be at least 1, not {n}.")
-    if predicted <= TURNING[1]:
-        raise UsageError(
-            f"data.predicted = {predicted} must be more than {TURNING[1]}: by then who turns has "
-            "turned."
-        )
-    options = TrajectoryOptions(
-        observed, predicted, neighbours, heading, flip=False, classes=classes
-    )
-    generator = torch.Generator().manual_seed(seed)
-    splits = {s: simulate(n, options, generator) for s, n in sizes.items()}
-    made = prepare(splits, "simulated crowd", {}, options, seed=seed, classes=MANOEUVRES)
-    return CrowdDataset(made.windows, options, made.scale, made.unit, made.summary, made.classes)
-
-
 def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any) -> Windows:
-    """The windows of a split; those of training also backwards where that is asked for."""
+    """Cut the windows of a split; those of training also backwards where options say so."""
     o = options
-    found = cut(points, o.observed, o.predicted, o.neighbours, **how)
+    windows = cut(points, o.observed, o.predicted, o.neighbours, **how)
     if split != "train" or not o.reverse:
-        return found
+        return windows
     back = cut(points, o.observed, o.predicted, o.neighbours, backwards=True, **how)
-    back.left_out.clear()  # the same once more
-    return join([found, back], o.length, o.neighbours)
+    back.left_out.clear()  # counted once already
+    return join([windows, back], o.length, o.neighbours)
 
 
 def _check_shares(valid_share: float, test_share: float) -> None:
@@ -210,7 +164,7 @@ def _check_shares(valid_share: float, test_share: float) -> None:
 
 
 def _in_time(points: list[Point], valid_share: float, test_share: float) -> dict[str, list[Point]]:
-    """The points of each split: of each scene the last frames are the test."""
+    """Split the points by time: the last frames of each scene are the test."""
     scenes: dict[str, set[int]] = {}
     for p in points:
         scenes.setdefault(p.scene, set()).add(p.frame)
@@ -227,7 +181,7 @@ def _in_time(points: list[Point], valid_share: float, test_share: float) -> dict
 
 
 def _last_tracks(points: list[Point], share: float) -> tuple[list[Point], list[Point]]:
-    """The points without the last `share` of each scene's tracks, and those."""
+    """Separate the last `share` of each scene's tracks from the others."""
     begun: dict[str, dict[int, int]] = {}
     for p in points:
         tracks = begun.setdefault(p.scene, {})

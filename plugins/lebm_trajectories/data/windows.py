@@ -1,4 +1,4 @@
-"""Windows of equal length, cut out of recordings."""
+"""Windows of equal length, cut from recordings."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Frames = dict[int, dict[int, Place]]  # frame -> agent -> where
 
 @dataclass
 class Windows:
-    """Trajectories of equal length, cut out of recordings.
+    """Trajectories of equal length, cut from recordings.
 
-    Positions are in the unit of the recording, from the middle of each scene: large coordinates
-    would lose their last digits in float32.
+    Positions are in the unit of the recording, relative to the centre of each scene: large
+    coordinates would lose their last digits in float32.
 
     Attributes:
         positions: (N, T, 2).
-        near: (N, K, 2, 2) where the nearest others were in the last two observed steps, whether
+        near: (N, K, 2, 2) positions of the nearest others in the last two observed steps, whether
             or not they stay to the end.
         there: (N, K) which of them exist.
-        group: (N,) which of the trajectories are in the same window, at the same time.
+        group: (N,) id of the window: trajectories with the same id are there at the same time.
         agents: (N,) ids in the recording.
         scenes: (N,) index into `names`.
         names: of the scenes.
-        left_out: what was not used, and how often.
+        left_out: counts of what was not used.
         y: (N,) class ids, or None.
     """
 
@@ -51,7 +51,7 @@ class Windows:
         return len(self.positions)
 
     def take(self, rows: Tensor) -> Windows:
-        """Some of the trajectories alone."""
+        """Select some of the trajectories."""
         return replace(
             self, positions=self.positions[rows], near=self.near[rows], there=self.there[rows],
             group=self.group[rows], agents=self.agents[rows], scenes=self.scenes[rows],
@@ -72,38 +72,38 @@ def cut(
     backwards: bool = False,
     name: str = "",
 ) -> Windows:
-    """Every window of `observed` + `predicted` frames, stride 1, with who is there in all of them.
+    """Cut windows of `observed` + `predicted` frames, stride 1, with the agents in all of them.
 
     Args:
         points: of one recording, or of several by `scene`.
         observed: frames.
         predicted: frames.
-        neighbours: K, others that are told of; they need be there in the last two observed frames
-            alone, for who stays is not known then.
+        neighbours: K, other agents in the context; they must be present in the last two observed
+            frames only, since the future is not known then.
         least: agents that a window must have; 2 in the Social-GAN line of papers.
-        gaps: also windows across missing frames, as that line has them: frames that hold nobody
-            are not in its files, and the frames before and after count as neighbours.
-        step: frames from one to the next; 0 for what is usual in the scene.
-        every: only each so many-th step.
+        gaps: also windows across missing frames, as in that line of papers: frames without agents
+            are not in its files, and the frames before and after them count as adjacent.
+        step: frames from one step to the next; 0 for the usual one of the scene.
+        every: use every n-th step only.
         backwards: in the other direction of time.
-        name: of the scene, where the points name none.
+        name: of the scene, for points without one.
     """
     by_scene: dict[str, Frames] = {}
     for p in points:
         frame = -p.frame if backwards else p.frame
         by_scene.setdefault(p.scene or name, {}).setdefault(frame, {})[p.agent] = (p.x, p.y)
-    found = []
+    parts = []
     for scene, frames in by_scene.items():
         usual = every * (step or usual_step(frames))
         if every > 1:
             first = min(frames)
             frames = {at: frames[at] for at in frames if (at - first) % usual == 0}
-        found.append(_windows(scene, frames, usual, observed, predicted, neighbours, least, gaps))
-    return join(found, observed + predicted, neighbours)
+        parts.append(_windows(scene, frames, usual, observed, predicted, neighbours, least, gaps))
+    return join(parts, observed + predicted, neighbours)
 
 
 def usual_step(frames: Iterable[int]) -> int:
-    """The usual distance of one frame to the next; 1 where there is but one."""
+    """Find the most frequent distance of consecutive frames; 1 for a single frame."""
     order = sorted(set(frames))
     steps = Counter(b - a for a, b in zip(order, order[1:], strict=False))
     return min(steps, key=lambda step: (-steps[step], step)) if steps else 1
@@ -121,30 +121,30 @@ def _windows(
 ) -> Windows:
     order, length = sorted(frames), observed + predicted
     left_out = Counter[str]()
-    runs: dict[int, list[list[int]]] = {}  # of neighbouring frames, for each agent
+    runs: dict[int, list[list[int]]] = {}  # of adjacent frames, by agent
     for i, frame in enumerate(order):
         follows = i > 0 and (gaps or frame - order[i - 1] == usual)
         if i > 0 and not follows:
             left_out[f"frames that are not {usual} after the one before"] += 1
         for agent in frames[frame]:
-            mine = runs.setdefault(agent, [])
-            if mine and follows and mine[-1][-1] == i - 1:
-                mine[-1].append(i)
+            own = runs.setdefault(agent, [])
+            if own and follows and own[-1][-1] == i - 1:
+                own[-1].append(i)
             else:
-                mine.append([i])
+                own.append([i])
     starts: dict[int, list[int]] = {}
-    for agent, mine in runs.items():
-        long = [run for run in mine if len(run) >= length]
+    for agent, own in runs.items():
+        long = [run for run in own if len(run) >= length]
         if not long:
             left_out[f"agents without {length} frames in a row"] += 1
         left_out[f"points of stretches shorter than {length} frames"] += sum(
-            len(run) for run in mine if len(run) < length
+            len(run) for run in own if len(run) < length
         )
         for run in long:
             for first in run[: len(run) - length + 1]:
                 starts.setdefault(first, []).append(agent)
-    everyone = [place for there in frames.values() for place in there.values()]
-    middle = torch.tensor(everyone, dtype=torch.float64).view(-1, 2).mean(0)
+    places = [place for there in frames.values() for place in there.values()]
+    middle = torch.tensor(places, dtype=torch.float64).view(-1, 2).mean(0)
     positions: list[list[Place]] = []
     near, there, group, agents = [], [], [], []
     for first in sorted(starts):
@@ -172,36 +172,36 @@ def _windows(
         torch.tensor(agents, dtype=torch.long),
         torch.zeros(len(agents), dtype=torch.long),
         [scene],
-        +left_out,  # without what did not occur
+        +left_out,  # without zeros
     )
 
 
 def nearest(places: Tensor, members: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Of each member the k nearest others, (m, k) rows of `places`, and whether they exist.
+    """Find the k nearest others of each member: rows of `places` (m, k), and whether they exist.
 
     Args:
-        places: (n, 2) everyone.
-        members: (m,) rows of those who are asked about.
+        places: (n, 2) of all agents.
+        members: (m,) rows of `places`.
         k: how many.
     """
     rows = torch.zeros(len(members), k, dtype=torch.long)
     there = torch.zeros(len(members), k, dtype=torch.bool)
-    found = min(k, len(places) - 1)
-    if found > 0:
+    count = min(k, len(places) - 1)
+    if count > 0:
         distance = apart(places[members], places)
         distance[torch.arange(len(members)), members] = torch.inf
-        rows[:, :found] = distance.topk(found, largest=False).indices
-        there[:, :found] = True
+        rows[:, :count] = distance.topk(count, largest=False).indices
+        there[:, :count] = True
     return rows, there
 
 
 def apart(a: Tensor, b: Tensor) -> Tensor:
-    """Distances (..., n, m). torch's quicker way by products is wrong far from the origin."""
+    """Compute distances (..., n, m), without the inner products that lose digits far from 0."""
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def join(parts: Sequence[Windows], length: int, neighbours: int) -> Windows:
-    """Several recordings as one; groups stay apart."""
+    """Join several recordings; groups stay distinct."""
     if not parts:
         none = torch.zeros(0, dtype=torch.long)
         there = torch.zeros(0, neighbours, dtype=torch.bool)

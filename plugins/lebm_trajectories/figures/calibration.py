@@ -1,4 +1,4 @@
-"""Calibration curve of predicted distances."""
+"""Calibration curve of predicted destinations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["calibration_curve"]
 
 
 def calibration_curve(levels: Tensor, covered: Tensor, file: Path) -> tuple[Path, str]:
-    """How many true destinations lie in regions that promise to hold so many of them."""
+    """Draw the share of true destinations in regions of highest density against the nominal one."""
     figure = Figure(figsize=(3.6, 3.4), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")

@@ -3,7 +3,7 @@
 After Pang et al., "Trajectory prediction with latent belief energy-based model", CVPR 2021, arXiv
 2104.03086: z is the belief about the whole future, a plan of sub-goals is decoded from it, and the
 path from the plan. Social pooling is attention over the neighbours that are there, the same in
-training and in prediction. All nets compute in float32.
+training and in prediction. All networks compute in float32.
 """
 
 from __future__ import annotations
@@ -16,35 +16,20 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.dataset import NEIGHBOUR
 
-__all__ = [
-    "PastNet",
-    "TrajectoryDecoder",
-    "TrajectoryEncoder",
-    "check_widths",
-    "goal_steps",
-    "perceptron",
-]
+__all__ = ["PastNet", "TrajectoryDecoder", "TrajectoryEncoder", "check_widths", "goal_steps"]
 
 
 def goal_steps(predicted: int, goals: int) -> list[int]:
-    """The steps, from 0, at which the sub-goals are: evenly, the last one at the end."""
+    """Space the steps of the sub-goals evenly, counted from 0, the last one at the end."""
     return [round((i + 1) * predicted / goals) - 1 for i in range(goals)]
 
 
-def perceptron(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
-    """Linear layers with ReLU between them."""
-    widths = [inputs, *hidden]
-    layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
-        layers += [nn.Linear(a, b), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
-
-
 class PastNet(nn.Module):
-    """The context (B, c) as features (B, width): the own past, and what the neighbours do.
+    """Features (B, width) of the context (B, c): the agent's own past, and its neighbours.
 
     Args:
         observed: steps of the past.
@@ -57,33 +42,33 @@ class PastNet(nn.Module):
         super().__init__()
         self.own = 2 * (observed - 1)
         self.neighbours = neighbours
-        self.past = perceptron(self.own, [hidden], width)
+        self.past = mlp([self.own, hidden, width])
         if neighbours:
-            self.near = perceptron(NEIGHBOUR - 1 + width, [hidden], width)
+            self.near = mlp([NEIGHBOUR - 1 + width, hidden, width])
             self.weight = nn.Linear(width, 1)
 
     def forward(self, context: Tensor) -> Tensor:
-        """(B, width)."""
+        """Compute (B, width)."""
         features: Tensor = self.past(context[:, : self.own])
         if not self.neighbours:
             return features
-        told = context[:, self.own :].unflatten(1, (self.neighbours, NEIGHBOUR))
-        there = told[..., 0] > 0
-        mine = features[:, None].expand(-1, self.neighbours, -1)
-        each = self.near(torch.cat([told[..., 1:], mine], dim=-1)).relu()
-        logits = self.weight(each).squeeze(-1).masked_fill(~there, -torch.inf)
-        # One more place, of weight exp(0), for looking at nobody: alone it is all there is.
-        share = torch.cat([logits, logits.new_zeros(len(logits), 1)], 1).softmax(1)[:, :-1]
-        looked: Tensor = (share[..., None] * each).sum(1)
-        return features + looked
+        near = context[:, self.own :].unflatten(1, (self.neighbours, NEIGHBOUR))
+        there = near[..., 0] > 0
+        own = features[:, None].expand(-1, self.neighbours, -1)
+        values = self.near(torch.cat([near[..., 1:], own], dim=-1)).relu()
+        logits = self.weight(values).squeeze(-1).masked_fill(~there, -torch.inf)
+        # A further place, of weight exp(0), attends to nobody: the only one without neighbours.
+        weights = torch.cat([logits, logits.new_zeros(len(logits), 1)], 1).softmax(1)[:, :-1]
+        pooled: Tensor = (weights[..., None] * values).sum(1)
+        return features + pooled
 
 
 class TrajectoryDecoder(Decoder):
     """p(x | z, past): a Gaussian about a path through the sub-goals of a plan.
 
-    The plan is where the agent is at a few steps, the last one its destination, told as a
-    departure from walking on as before. The path is the straight line between the sub-goals, and
-    at the steps between them a correction.
+    The plan holds the positions at a few steps, the last one the destination, relative to walking
+    on as before. The path is the straight line between the sub-goals, with a correction at the
+    steps between them.
 
     Args:
         latent_dim: d.
@@ -91,9 +76,9 @@ class TrajectoryDecoder(Decoder):
         predicted: steps of the future.
         neighbours: agents in the context.
         goals: sub-goals of the plan.
-        features: width of what is known of the past.
+        features: width of the features of the past.
         hidden: widths of the hidden layers of the plan.
-        path_hidden: of those of the path.
+        path_hidden: widths of the hidden layers of the path.
         sigma: standard deviation of a coordinate, in the data's unit of length.
         learn_sigma: learn one for each step.
 
@@ -116,14 +101,14 @@ class TrajectoryDecoder(Decoder):
     ) -> None:
         super().__init__()
         if not 0 < sigma < math.inf:
-            raise UsageError(f"decoder.sigma must be positive and finite, not {sigma}.")
+            raise UsageError(f"decoder.sigma = {sigma} must be positive and finite.")
         if not 1 <= goals <= predicted:
-            raise UsageError(f"decoder.goals must be 1 to {predicted}, the steps, not {goals}.")
+            raise UsageError(f"decoder.goals = {goals} must be from 1 to {predicted}, the steps.")
         check_widths(hidden, path_hidden, [features])
         self.latent_dim, self.predicted, self.own = latent_dim, predicted, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
-        self.plan = perceptron(latent_dim + features, hidden, 2 * goals)
-        self.path = perceptron(2 * goals + features, path_hidden, 2 * predicted)
+        self.plan = mlp([latent_dim + features, *hidden, 2 * goals])
+        self.path = mlp([2 * goals + features, *path_hidden, 2 * predicted])
         self.goals = goal_steps(predicted, goals)
         between = torch.ones(predicted)
         between[self.goals] = 0.0
@@ -133,9 +118,9 @@ class TrajectoryDecoder(Decoder):
         self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        """p(x | z, past), batch shape (B,), event shape (predicted, 2).
+        """Return p(x | z, past), batch shape (B,), event shape (predicted, 2).
 
-        z may hold k codes for each row of the context, row by row: the past is then read once.
+        z may hold k codes for each row of the context, row by row: the past is then encoded once.
         """
         if context is None:
             raise UsageError("Trajectories need a past: pass context=(B, c).")
@@ -152,7 +137,7 @@ class TrajectoryDecoder(Decoder):
         return Independent(Normal(mean, sigma, validate_args=False), 2)
 
     def destination(self, z: Tensor, context: Tensor) -> Tensor:
-        """The mean of the last position, (B, 2), as in `forward`, without the path to it."""
+        """Compute the mean of the last position, (B, 2), as in `forward`, without the path."""
         past = self.past(context)
         last = self.predicted * context[:, self.own - 2 : self.own]
         k = len(z) // max(1, len(context))
@@ -162,14 +147,14 @@ class TrajectoryDecoder(Decoder):
 
 
 class TrajectoryEncoder(Encoder):
-    """q(z | x, past), a perceptron.
+    """q(z | x, past), a multilayer perceptron.
 
     Args:
         latent_dim: d.
         observed: steps of the past.
         predicted: steps of the future.
         neighbours: agents in the context.
-        features: width of what is known of the past.
+        features: width of the features of the past.
         hidden: widths of the hidden layers.
     """
 
@@ -186,7 +171,7 @@ class TrajectoryEncoder(Encoder):
         check_widths(hidden, [features])
         self.latent_dim, self.own = latent_dim, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
-        self.net = perceptron(2 * predicted + features, hidden, 2 * latent_dim)
+        self.net = mlp([2 * predicted + features, *hidden, 2 * latent_dim])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         if context is None:
@@ -196,20 +181,20 @@ class TrajectoryEncoder(Encoder):
 
 
 def check_widths(*widths: Sequence[int]) -> None:
-    """Refuses layers without a width."""
+    """Check that there are layers and that each has a width."""
     for each in widths:
         if not each or min(each) < 1:
             raise UsageError(f"Each layer needs a width of at least 1, not {list(each)}.")
 
 
 def straight_on(steps: Tensor, predicted: int) -> Tensor:
-    """Who goes on as in the last step (B, 2 (observed - 1)) of the past: (B, predicted, 2)."""
+    """Repeat the last of the past's steps (B, 2 (observed - 1)): positions (B, predicted, 2)."""
     times = torch.arange(1, predicted + 1, device=steps.device, dtype=steps.dtype)
     return times[:, None] * steps[:, None, -2:]
 
 
 def _line(goals: Sequence[int], predicted: int) -> Tensor:
-    """The weights (predicted, goals) of straight lines from the origin through the sub-goals."""
+    """Compute weights (predicted, goals) of straight lines from 0 through the sub-goals."""
     weights = torch.zeros(predicted, len(goals))
     for t in range(predicted):
         after = next(i for i, goal in enumerate(goals) if goal >= t)

@@ -1,4 +1,4 @@
-"""Whole tracks without a past to be told: decoder, encoder, and what a classifier takes."""
+"""Decoder and encoder of whole tracks, without a past as context."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
-from lebm_trajectories.networks.paths import check_widths, perceptron
+from lebm_trajectories.networks.paths import check_widths
 
 __all__ = ["TrackDecoder", "TrackEncoder"]
 
 
 class TrackDecoder(Decoder):
-    """p(x | z): a Gaussian about a track (B, steps, 2) that a perceptron draws.
+    """p(x | z): a Gaussian about a track (B, steps, 2), its mean a multilayer perceptron.
 
     Args:
         latent_dim: d.
         steps: positions of a track.
         hidden: widths of the hidden layers.
-        sigma: standard deviation of a coordinate, at first.
+        sigma: standard deviation of a coordinate; the initial one where it is learned.
         learn_sigma: learn one for each step.
 
     Raises:
@@ -40,22 +41,22 @@ class TrackDecoder(Decoder):
     ) -> None:
         super().__init__()
         if not 0 < sigma < math.inf:
-            raise UsageError(f"decoder.sigma must be positive and finite, not {sigma}.")
+            raise UsageError(f"decoder.sigma = {sigma} must be positive and finite.")
         check_widths(hidden)
         self.latent_dim, self.steps = latent_dim, steps
-        self.net = perceptron(latent_dim, hidden, 2 * steps)
+        self.net = mlp([latent_dim, *hidden, 2 * steps])
         log_sigma = torch.full((steps, 1), float(sigma)).log()
         self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        """p(x | z), batch shape (B,), event shape (steps, 2)."""
+        """Return p(x | z), batch shape (B,), event shape (steps, 2)."""
         mean = self.net(z).unflatten(1, (self.steps, 2))
         sigma = self.log_sigma.exp().expand_as(mean)
         return Independent(Normal(mean, sigma, validate_args=False), 2)
 
 
 class TrackEncoder(Encoder):
-    """q(z | x), a perceptron.
+    """q(z | x), a multilayer perceptron.
 
     Args:
         latent_dim: d.
@@ -67,7 +68,7 @@ class TrackEncoder(Encoder):
         super().__init__()
         check_widths(hidden)
         self.latent_dim = latent_dim
-        self.net = perceptron(2 * steps, hidden, 2 * latent_dim)
+        self.net = mlp([2 * steps, *hidden, 2 * latent_dim])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         return gaussian_code(self.net(x.flatten(1)))
