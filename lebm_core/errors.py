@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -105,6 +104,8 @@ def did_you_mean(word: str, accepted: Iterable[str]) -> str:
     >>> did_you_mean("zebra", ["text-ptb"])
     ''
     """
+    import difflib  # only when something went wrong: the command line starts without it
+
     by_lower = {name.lower(): name for name in accepted}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f' Did you mean "{by_lower[near[0]]}"?' if near else ""

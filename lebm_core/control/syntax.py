@@ -37,9 +37,9 @@ def parse_control(text: str) -> Control:
             control: Control = registry().get("controls", name)(sign, value, strength)
         else:
             control = property_control(name, sign, value, strength)
+        return Not(control) if negated else control
     except UsageError as error:
         raise UsageError(f'--control "{text}": {error}') from error
-    return Not(control) if negated else control
 
 
 def class_control(sign: str, value: str, strength: float) -> Control:

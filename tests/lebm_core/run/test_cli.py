@@ -1,4 +1,4 @@
-"""The command line: what it costs to start, and how mistakes are told."""
+"""The command line: what it costs to start, and how mistakes are reported."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import lebm_core.registry.registry
-from lebm_core.errors import RunError, UsageError
+from lebm_core.errors import MissingData, RunError, UsageError
 from lebm_core.registry.registry import Registry
 from lebm_core.run.cli import main
-from lebm_core.run.old import catalogue
+from lebm_core.run.config import catalogue
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,7 +41,7 @@ def test_help_starts_fast_and_without_torch():
     assert min(times) < 0.3
     code = (
         "import sys; from lebm_core.run.cli import main; code = main(['--help']);"
-        "heavy = {'torch', 'numpy', 'omegaconf', 'transformers'} & set(sys.modules);"
+        "heavy = {'torch', 'numpy', 'tomlkit', 'jinja2', 'transformers'} & set(sys.modules);"
         "print(heavy); sys.exit(code or len(heavy))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
@@ -71,8 +71,8 @@ def test_version_and_no_command(capsys):
         (["recipe", "training.epochs=2"], ["lebm recipe NAME training.epochs=2"]),
         (["recipe", "no/such.toml"], ['"no/such.toml"']),
         (["recipe", "text-ptb", "--preset", "smok"], ['"smok"', '"smoke"']),
-        (["recipe", "text-ptb", "--preset", "smoke", "prior.stesp=2"], ['"prior.steps"']),
-        (["recipe", "text-ptb", "--preset", "smoke", "prior.steps=two"], ["an integer", "two"]),
+        (["recipe", "text-ptb", "--preset", "smoke", "prior.boudn=2"], ['"prior.bound"']),
+        (["recipe", "text-ptb", "--preset", "smoke", "prior.bound=two"], ["two"]),
         (["recipe", "text-ptb", "--seed", "x"], ["--seed"]),
         (["recipe", "text-ptb", "--preset", "smoke", "--data-dir", "nowhere"], ['"nowhere"']),
         (["sample"], ["RUN"]),
@@ -130,7 +130,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypatch, capsys):
     (tmp_path / "lebm_calls.py").write_text(
-        "from lebm_core.registry.hookspecs import hookimpl\n"
+        "from lebm_core import hookimpl\n"
         "@hookimpl\n"
         "def lebm_register_commands(register):\n"
         "    register('calls', 'lebm_calls_cli:app', 'what calls does')\n"
@@ -148,7 +148,7 @@ def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypa
     )
     monkeypatch.syspath_prepend(tmp_path)
     found = Registry([EntryPoint("calls", "lebm_calls", "lebm")])
-    monkeypatch.setattr("lebm_core.run.groups.discover", lambda: found)
+    monkeypatch.setattr("lebm_core.run.cli.groups.discover", lambda: found)
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "what calls does" in shown and "cannot take the place" not in shown
@@ -172,6 +172,35 @@ def test_a_failed_plugin_is_listed_with_its_error(capsys, monkeypatch):
     monkeypatch.setattr(lebm_core.registry.registry, "discover", lambda: broken)
     assert main(["plugins"]) == 0
     assert "gone (unknown ): failed: ModuleNotFoundError" in capsys.readouterr().out
+
+
+def test_the_help_of_controls_names_what_is_registered(tmp_path, monkeypatch, capsys):
+    for times in range(2):  # the help is not added to twice
+        assert main(["sample", "--help"]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "y (the class)" in shown and "mark (" not in shown, times
+    (tmp_path / "lebm_marks.py").write_text(
+        "from lebm_core import hookimpl\n"
+        "@hookimpl\n"
+        "def lebm_register_controls(register):\n"
+        "    register('mark', 'lebm_no_module:mark', 'what it is near')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Registry([EntryPoint("marks", "lebm_marks", "lebm")])
+    monkeypatch.setattr("lebm_core.run.cli.groups.discover", lambda: found)
+    assert main(["sample", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "mark (what it is near), y (the class)." in shown
+
+
+def test_missing_data_name_the_recipe_that_needs_none(capsys, monkeypatch):
+    def fail():
+        raise MissingData("text.ptb", "There is no file.")
+
+    monkeypatch.setattr(catalogue, "catalogue", fail)
+    monkeypatch.setattr("lebm_core.run.cli.inventory._without_download", lambda: {"text": "mine"})
+    assert main(["recipe"]) == 2
+    assert capsys.readouterr().err == "lebm: There is no file. lebm recipe mine needs no download.\n"
 
 
 def test_the_readme_holds_the_recipe_table():

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 
 from lebm_core.errors import RunError, UsageError
-from lebm_core.run.skeleton import write_skeleton
+from lebm_core.run.cli.skeleton import write_skeleton
 
 
 def test_the_skeleton_passes_its_own_tests(tmp_path):
