@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pluggy
+from lebm_core import Register, hookimpl
 
 __all__ = [
+    "lebm_register_adapters",
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
-    "lebm_register_adapters",
+    "lebm_register_figures",
     "lebm_register_metrics",
 ]
-
-Register = Callable[[str, str], None]
-hookimpl = pluggy.HookimplMarker("lebm")
 
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
-    """Perceptrons of columns and of words, and the identity that makes the prior the model."""
+    """Register perceptrons of columns and of words, and the identity, whose model is the prior."""
     register("tabular", "lebm_tabular.networks.perceptrons:TabularDecoder")
     register("tabular.bag", "lebm_tabular.networks.bag:BagDecoder")
     register("tabular.observed", "lebm_tabular.networks.perceptrons:ObservedDecoder")
@@ -28,7 +24,7 @@ def lebm_register_decoders(register: Register) -> None:
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
-    """Perceptrons, and the identity."""
+    """Register perceptrons, and the identity."""
     register("tabular", "lebm_tabular.networks.perceptrons:TabularEncoder")
     register("tabular.bag", "lebm_tabular.networks.bag:BagEncoder")
     register("tabular.observed", "lebm_tabular.networks.perceptrons:ObservedEncoder")
@@ -36,14 +32,14 @@ def lebm_register_encoders(register: Register) -> None:
 
 @hookimpl
 def lebm_register_adapters(register: Register) -> None:
-    """Matrices of numbers, and of counts of words."""
-    register("tabular", "lebm_tabular.data.adapters:TabularInputs")
-    register("tabular.bag", "lebm_tabular.data.adapters:BagInputs")
+    """Register matrices of numbers, and of counts of words."""
+    register("tabular", "lebm_tabular.data.adapters:TabularAdapter")
+    register("tabular.bag", "lebm_tabular.data.adapters:BagAdapter")
 
 
 @hookimpl
 def lebm_register_datasets(register: Register) -> None:
-    """Simulated points in the plane, public tables, and a user's own."""
+    """Register simulated points in the plane, public tables, and the user's own."""
     register("tabular.file", "lebm_tabular.data.table:table")
     register("tabular.hepmass", "lebm_tabular.data.sources:hepmass")
     register("tabular.miniboone", "lebm_tabular.data.sources:miniboone")
@@ -54,5 +50,11 @@ def lebm_register_datasets(register: Register) -> None:
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
-    """How near a model of the plane is to the truth."""
+    """Register likelihood and coverage against a known density."""
     register("tabular.density", "lebm_tabular.metrics.density:density")
+
+
+@hookimpl
+def lebm_register_figures(register: Register) -> None:
+    """Register data, prior, posterior codes and samples side by side."""
+    register("tabular.densities", "lebm_tabular.figures.densities:densities")

@@ -1,4 +1,4 @@
-"""Matrices as a classifier takes them: columns of numbers, counts of words."""
+"""Adapters between matrices and the decoder's x: columns of numbers, counts of words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from lebm_core.data.adapters import Examples, Inputs, SparseRows
+from lebm_core.data.adapters import Examples, InputAdapter, SparseRows
 
-__all__ = ["BagInputs", "TabularInputs"]
+__all__ = ["BagAdapter", "TabularAdapter"]
 
 SCALINGS = ("columns", "all", "none")
 
 
-class TabularInputs(Inputs):
+class TabularAdapter(InputAdapter):
     """X (n, features), centred by column and scaled.
 
     With the likelihood "bernoulli" X is left as it is, and must lie from 0 to 1.
@@ -51,7 +51,7 @@ class TabularInputs(Inputs):
         self.sizes = {"features": X.shape[1], "missing": self.missing}
         return self
 
-    def x(self, X: Any) -> Tensor:  # noqa: N803
+    def transform(self, X: Any) -> Tensor:  # noqa: N803
         outside = np.argwhere((X < 0) | (X > 1))
         if self.shares and len(outside):
             row, column = outside[0]
@@ -62,30 +62,30 @@ class TabularInputs(Inputs):
         with np.errstate(over="ignore"):
             scaled = self.scaler.transform(X).astype(np.float32)
         if np.isinf(scaled).any():
-            raise ValueError("X has values too far from those of the training for float32.")
+            raise ValueError("X has values too far from the training values for float32.")
         return torch.from_numpy(scaled)
 
-    def original(self, x: Tensor) -> Any:
+    def inverse_transform(self, x: Tensor) -> Any:
         return self.scaler.inverse_transform(x.numpy().astype(np.float64))
 
     @staticmethod
     def _empty(X: NDArray[np.float64]) -> NDArray[np.bool_]:  # noqa: N803
-        """(features,): the columns of which nothing is known."""
+        """Find the columns without any value, (features,)."""
         return np.asarray(np.isnan(X).all(axis=0))
 
 
-class BagInputs(Inputs):
+class BagAdapter(InputAdapter):
     """Counts of words (n, V), a scipy sparse matrix such as CountVectorizer's, or an array.
 
-    They are kept sparse, and made dense (float32) by the batch: a batch of 500 is 2 kB for each
-    word of the vocabulary. Samples are a sparse matrix if X was one. `smoothness_radius` is in
-    units of what an average word of a document counts.
+    They are kept sparse, and made dense (float32) by the batch: a batch of 500 takes 2 kB for each
+    word of the vocabulary. Samples are a sparse matrix if X is one. The radius of the virtual
+    adversarial loss is in units of the average count of a document's words.
 
     Args:
         binary: count each word of a document once.
     """
 
-    smoothness = (5.0, 0.1)
+    vat = (5.0, 0.1)
     decoder = "tabular.bag"
     encoder = "tabular.bag"
 
@@ -97,33 +97,33 @@ class BagInputs(Inputs):
         self.sizes = {"features": self.features}
         return self
 
-    def x(self, X: Any) -> Examples:  # noqa: N803
+    def transform(self, X: Any) -> Examples:  # noqa: N803
         counts = self._counts(X)
         if counts.shape[1] != self.features:
             raise ValueError(
-                f"X has counts of {counts.shape[1]} words, that of the training of {self.features}."
+                f"X has counts of {counts.shape[1]} words, the training X of {self.features}."
             )
         return SparseRows(counts)
 
-    def original(self, x: Tensor) -> Any:
+    def inverse_transform(self, x: Tensor) -> Any:
         counts = x.numpy().astype(np.int64)
         return csr_matrix(counts) if self.sparse else counts
 
     def _counts(self, X: Any) -> csr_matrix:  # noqa: N803
         try:
-            given = X if issparse(X) else np.asarray(X)
-            if given.ndim != 2:
-                raise ValueError(f"its shape is {np.shape(given)}")
-            counts = csr_matrix(given, dtype=np.float32, copy=True)
+            matrix = X if issparse(X) else np.asarray(X)
+            if matrix.ndim != 2:
+                raise ValueError(f"its shape is {np.shape(matrix)}")
+            counts = csr_matrix(matrix, dtype=np.float32, copy=True)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"Counts of words are needed as a matrix (n, words), dense or sparse: {error}."
+                f"Give counts of words as a matrix (n, words), dense or sparse: {error}."
             ) from None
         if not counts.shape[0] or not counts.shape[1]:
             raise ValueError(f"X has no counts: its shape is {counts.shape}.")
         values = counts.data
         if not np.isfinite(values).all():
-            raise ValueError("Input X contains NaN or infinity: counts are needed.")
+            raise ValueError("Input X contains NaN or infinity; give counts.")
         if (values < 0).any():
             raise ValueError(f"X has the count {values.min():g}: counts are from 0 on.")
         if self.binary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
+from lebm_core.base.checks import choice
 from lebm_core.data.dataset import SPLITS
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError
 
 __all__ = ["Rows", "TabularDataset"]
 
@@ -43,6 +44,8 @@ class TabularDataset(Dataset):
         UsageError: for another scaling, or a split without rows.
     """
 
+    suffix: ClassVar[str] = ".csv"
+
     def __init__(
         self,
         splits: dict[str, Rows],
@@ -51,11 +54,7 @@ class TabularDataset(Dataset):
         classes: Sequence[str] = (),
         scaling: str = "columns",
     ) -> None:
-        if scaling not in SCALINGS:
-            raise UsageError(
-                f'data.scaling = "{scaling}": accepted are {", ".join(SCALINGS)}.'
-                + did_you_mean(scaling, SCALINGS)
-            )
+        choice("data.scaling", scaling, SCALINGS)
         self.columns, self.classes, self.scaling = list(columns), list(classes), scaling
         self.mean, self.scale = np.zeros(len(columns)), np.ones(len(columns))
         if "train" in splits and scaling == "columns":
@@ -75,18 +74,18 @@ class TabularDataset(Dataset):
         self.summary = {"counts": counts, **summary}
 
     def length(self, split: str) -> int:
-        """The number of rows of `split`."""
+        """Return the number of rows of `split`."""
         if split not in SPLITS:
-            raise UsageError(f'There is no split "{split}": {", ".join(SPLITS)} are.')
+            raise UsageError(f'There is no split "{split}": accepted are {", ".join(SPLITS)}.')
         return len(self.x[split]) if split in self.x else 0
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        """The rows with these numbers, x (B, features), NaN where a value is missing."""
+        """Return the rows with these numbers, x (B, features), NaN where a value is missing."""
         y = self.y.get(split)
         return Batch(self.x[split][index], None if y is None else y[index], rows=index)
 
     def vectors(self, split: str, index: Tensor) -> Any:
-        """x with each missing value replaced by its column's mean of the training split."""
+        """Return x, each missing value replaced by its column's mean of the training split."""
         filled = self.x[split][index]
         if self.scaling == "none" and self.sizes["missing"]:
             means = self.x["train"].nanmean(0).nan_to_num()
@@ -94,15 +93,15 @@ class TabularDataset(Dataset):
         return filled.nan_to_num(nan=0.0).numpy()
 
     def write(self, x: Tensor, path: Path) -> Path:
-        """Writes samples in the units of the source to `path` with the suffix .csv."""
-        file = path.with_name(path.name + ".csv")
+        """Write samples in the units of the source to `path` with the suffix .csv."""
+        file = path.with_name(path.name + self.suffix)
         rows = x.double().cpu().numpy() * self.scale + self.mean
         lines = [",".join(self.columns), *(",".join(f"{v:.7g}" for v in row) for row in rows)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return file
 
     def save(self, folder: Path) -> None:
-        """Writes names, classes and scales as columns.json."""
+        """Write names, classes and scales to columns.json."""
         kept = {
             "columns": self.columns, "classes": self.classes, "scaling": self.scaling,
             "mean": self.mean.tolist(), "scale": self.scale.tolist(), "sizes": self.sizes,
@@ -113,7 +112,7 @@ class TabularDataset(Dataset):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote; the splits are empty."""
+        """Read what `save` wrote; the splits are empty."""
         kept = json.loads((folder / FILE).read_text(encoding="utf-8"))
         data = cls({}, kept["columns"], kept["summary"], kept["classes"], kept["scaling"])
         data.mean, data.scale = np.array(kept["mean"]), np.array(kept["scale"])
@@ -122,10 +121,10 @@ class TabularDataset(Dataset):
 
 
 def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the observed values of each column; 0 and 1 without any."""
-    seen = ~np.isnan(x)
-    n = np.maximum(seen.sum(0), 1)
-    mean = np.where(seen, x, 0.0).sum(0) / n
-    scale = np.sqrt(np.where(seen, (x - mean) ** 2, 0.0).sum(0) / n)
-    # Rounding leaves a constant column a tiny scale, by which any other value would explode.
+    """Compute mean and standard deviation of each column's observed values; 0 and 1 without any."""
+    known = ~np.isnan(x)
+    n = np.maximum(known.sum(0), 1)
+    mean = np.where(known, x, 0.0).sum(0) / n
+    scale = np.sqrt(np.where(known, (x - mean) ** 2, 0.0).sum(0) / n)
+    # Rounding gives a constant column a tiny scale, by which any other value would explode.
     return mean, np.where(scale > 1e-10 * np.abs(mean), scale, 1.0)

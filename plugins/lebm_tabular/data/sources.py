@@ -1,4 +1,4 @@
-"""Public data sets of numbers. The keyword parameters of each are the keys of a recipe's [data]."""
+"""Public tables. The keyword parameters of each are the keys of a recipe's [data]."""
 
 from __future__ import annotations
 
@@ -10,16 +10,37 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lebm_core.base.checks import at_least, choice
 from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_tabular.data.dataset import Rows, TabularDataset
+from lebm_tabular.data.options import RowOptions
 
 __all__ = ["hepmass", "miniboone", "protein"]
 
 PROTEIN_COLUMNS = [f"F{i}" for i in range(1, 10)]
 HEPMASS_FEATURES, MINIBOONE_FEATURES = 27, 50
-ABSENT = -999.0  # MiniBooNE's rows without a measurement hold nothing else
+ABSENT = -999.0  # in every column of MiniBooNE's rows without a measurement
 Numbers = NDArray[np.float64]
+HEPMASS_ROWS, MINIBOONE_ROWS = RowOptions(140_000, 5_000, 50_000), RowOptions()
+
+PROTEIN = Needs(
+    "tabular.protein",
+    ["uci_protein/data.txt", "uci_protein/test_indices.json"],
+    how="Each line holds nine features and the RMSD; test_indices.json the test rows of 5 splits.",
+)
+HEPMASS = Needs(
+    "tabular.hepmass",
+    [["hepmass/all_train.csv", "hepmass/1000_train.csv"],
+     ["hepmass/all_test.csv", "hepmass/1000_test.csv"]],
+    how="UCI's HEPMASS holds all_train.csv.gz and all_test.csv.gz: a label and 27 features a row.",
+)  # fmt: skip
+MINIBOONE = Needs(
+    "tabular.miniboone",
+    ["miniboone/MiniBooNE_PID.txt"],
+    how="UCI's MiniBooNE particle identification comes as MiniBooNE_PID.txt.",
+)
 
 
 def protein(
@@ -38,13 +59,10 @@ def protein(
         valid: training rows kept to choose by
         scaling: columns (mean 0, variance 1), or none
     """
-    how = "Each line holds nine features and the RMSD; test_indices.json the test rows of 5 splits."
-    path = files.find("tabular.protein", ["uci_protein/data.txt"], how)
-    indices = files.find("tabular.protein", ["uci_protein/test_indices.json"], how)
+    path, indices = PROTEIN.find(files)
     table = np.array(list(_rows(open_text(path), path, 10, None)))
     held = _test_rows(indices, split, len(table))
-    if classes < 2:
-        raise UsageError(f"data.classes must be at least 2, not {classes}.")
+    at_least("data.classes", classes, 2)
     testing = np.isin(np.arange(len(table)), held)
     known = np.flatnonzero(~testing)
     edges = np.quantile(table[known, 9], np.arange(1, classes) / classes)
@@ -59,54 +77,47 @@ def protein(
     return TabularDataset(splits, PROTEIN_COLUMNS, summary, names, scaling)
 
 
-def hepmass(
-    *, files: DataFiles, seed: int, train_rows: int = 140_000, valid: int = 5_000,
-    test_rows: int = 50_000, scaling: str = "columns",
-) -> TabularDataset:  # fmt: skip
+def hepmass(*, files: DataFiles, seed: int, options: RowOptions = HEPMASS_ROWS) -> TabularDataset:
     """UCI HEPMASS: is a collision a new particle (1) or background (0), 27 features.
 
-    all_train.csv.gz or 1000_train.csv.gz and its test file; of each the first rows, the mass left
-    out.
+    all_train.csv.gz or 1000_train.csv.gz and its test file; of each the first rows, without the
+    mass.
 
     Args:
         files: where they are looked for.
         seed: of the validation split, drawn from the rows read.
-        train_rows: rows to learn from
-        valid: further rows to choose by
-        test_rows: rows to judge by
-        scaling: columns (mean 0, variance 1), or none
     """
-    how = "UCI's HEPMASS holds all_train.csv.gz and all_test.csv.gz: a label and 27 features a row."
-    found = {}
-    wanted = {"train": train_rows + valid, "test": test_rows}
-    for part, n in wanted.items():
-        names = [f"hepmass/{kind}_{part}.csv" for kind in ("all", "1000")]
-        path = files.find("tabular.hepmass", names, how)
-        lines = _without_head(open_text(path))
-        width = HEPMASS_FEATURES + 1
-        table = np.array(list(itertools.islice(_rows(lines, path, width, ",", width + 1), n)))
-        _enough(path, table, n)
-        wrong = np.flatnonzero(~np.isin(table[:, 0], (0, 1)))
-        if len(wrong):
-            raise UsageError(
-                f"{path}, row {wrong[0] + 1}: the label {table[wrong[0], 0]:g} is neither 0 nor 1."
-            )
-        found[part] = table
-    table, test = found["train"], found["test"]
-    chosen = _held_out(np.arange(len(table)), valid, seed)
+    paths = dict(zip(("train", "test"), HEPMASS.find(files), strict=True))
+    wanted = {"train": options.train_rows + options.valid, "test": options.test_rows}
+    tables = {part: _hepmass_table(paths[part], n) for part, n in wanted.items()}
+    table = tables["train"]
+    chosen = _held_out(np.arange(len(table)), options.valid, seed)
     kept = np.setdiff1d(np.arange(len(table)), chosen)
     splits = {
-        "train": _labelled(table[kept]), "valid": _labelled(table[chosen]), "test": _labelled(test),
+        "train": _labelled(table[kept]), "valid": _labelled(table[chosen]),
+        "test": _labelled(tables["test"]),
     }  # fmt: skip
     names = [f"f{i}" for i in range(HEPMASS_FEATURES)]
     summary = {"source": "UCI HEPMASS, the first rows of each file"}
-    return TabularDataset(splits, names, summary, ["background", "signal"], scaling)
+    return TabularDataset(splits, names, summary, ["background", "signal"], options.scaling)
+
+
+def _hepmass_table(path: Path, n: int) -> Numbers:
+    """Read the label and the features of the first n rows."""
+    lines, width = _without_head(open_text(path)), HEPMASS_FEATURES + 1
+    table = np.array(list(itertools.islice(_rows(lines, path, width, ",", width + 1), n)))
+    _check_count(path, table, n)
+    wrong = np.flatnonzero(~np.isin(table[:, 0], (0, 1)))
+    if len(wrong):
+        raise UsageError(
+            f"{path}, row {wrong[0] + 1}: the label {table[wrong[0], 0]:g} is neither 0 nor 1."
+        )
+    return table
 
 
 def miniboone(
-    *, files: DataFiles, seed: int, train_rows: int = 65_000, valid: int = 5_000,
-    test_rows: int = 20_000, scaling: str = "columns",
-) -> TabularDataset:  # fmt: skip
+    *, files: DataFiles, seed: int, options: RowOptions = MINIBOONE_ROWS
+) -> TabularDataset:
     """MiniBooNE: electron neutrinos (signal) against muon neutrinos, 50 features.
 
     MiniBooNE_PID.txt: two counts, then as many rows of signal and of background. Rows without a
@@ -115,13 +126,8 @@ def miniboone(
     Args:
         files: where it is looked for.
         seed: of the splits.
-        train_rows: rows to learn from
-        valid: rows to choose by
-        test_rows: rows to judge by
-        scaling: columns (mean 0, variance 1), or none
     """
-    how = "UCI's MiniBooNE particle identification comes as MiniBooNE_PID.txt."
-    path = files.find("tabular.miniboone", ["miniboone/MiniBooNE_PID.txt"], how)
+    (path,) = MINIBOONE.find(files)
     lines = open_text(path)
     _, head = next(lines)
     counts = head.split()
@@ -136,21 +142,20 @@ def miniboone(
             f"{path} has {len(table)} rows, and its first line promises {signal} + {background}."
         )
     y = (np.arange(len(table)) < signal).astype(np.int64)
-    there = (table != ABSENT).any(axis=1)
-    table, y = table[there], y[there]
+    measured = (table != ABSENT).any(axis=1)
+    table, y = table[measured], y[measured]
     order = np.random.default_rng(seed).permutation(len(table))
-    sizes = {"train": train_rows, "valid": valid, "test": test_rows}
-    for key, size in (("train_rows", train_rows), ("valid", valid), ("test_rows", test_rows)):
-        if size < 1:
-            raise UsageError(f"data.{key} must be at least 1, not {size}.")
-    _enough(path, table, sum(sizes.values()))
+    for key in ("train_rows", "valid", "test_rows"):
+        at_least(f"data.{key}", getattr(options, key), 1)
+    sizes = {"train": options.train_rows, "valid": options.valid, "test": options.test_rows}
+    _check_count(path, table, sum(sizes.values()))
     splits, first = {}, 0
     for split, size in sizes.items():
         rows = np.sort(order[first : first + size])
         splits[split], first = Rows(table[rows], y[rows]), first + size
     names = [f"f{i}" for i in range(MINIBOONE_FEATURES)]
-    summary = {"source": path.name, "dropped": int((~there).sum())}
-    return TabularDataset(splits, names, summary, ["background", "signal"], scaling)
+    summary = {"source": path.name, "dropped": int((~measured).sum())}
+    return TabularDataset(splits, names, summary, ["background", "signal"], options.scaling)
 
 
 def _labelled(table: Numbers) -> Rows:
@@ -160,9 +165,9 @@ def _labelled(table: Numbers) -> Rows:
 def _rows(
     lines: Iterator[tuple[int, str]], path: Path, width: int, comma: str | None, most: int = 0
 ) -> Iterator[list[float]]:
-    """The first `width` numbers of each line, which holds so many, or up to `most`.
+    """Read the first `width` numbers of each line, which holds so many, or up to `most`.
 
-    An empty field at the end of a line, as HEPMASS's test files have, is no value.
+    An empty field at the end of a line, as in HEPMASS's test files, is ignored.
     """
     for number, line in lines:
         if not line.strip():
@@ -186,39 +191,38 @@ def _number(field: str, path: Path, line: int) -> float:
 
 
 def _without_head(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """HEPMASS begins with a line of names, "# label,f0,...", or with none."""
+    """Skip the line of names, "# label,f0,...", that some of HEPMASS's files begin with."""
     number, first = next(lines)
     if not first.lstrip().startswith("#"):
         yield number, first
     yield from lines
 
 
-def _enough(path: Path, table: Numbers, n: int) -> None:
+def _check_count(path: Path, table: Numbers, n: int) -> None:
     if n < 1:
         raise UsageError(f"At least 1 row is needed of {path}, not {n}.")
     if len(table) < n:
         raise UsageError(
-            f"{path} has {len(table)} rows, and {n} are asked for: lower data.train_rows, "
-            "data.valid or data.test_rows."
+            f"{path} has {len(table)} rows, not {n}: lower data.train_rows, data.valid or "
+            "data.test_rows."
         )
 
 
 def _held_out(rows: NDArray[np.int64], valid: int, seed: int) -> NDArray[np.int64]:
     if not 1 <= valid < len(rows):
-        raise UsageError(f"data.valid must be from 1 to {len(rows) - 1}, not {valid}.")
+        raise UsageError(f"data.valid = {valid} must be from 1 to {len(rows) - 1}.")
     return np.sort(np.random.default_rng(seed).permutation(rows)[:valid])
 
 
 def _test_rows(path: Path, split: int, n: int) -> list[int]:
-    """The row numbers of a published test split, from 0."""
+    """Read the row numbers of a published test split, from 0."""
     text = "".join(line for _, line in open_text(path))
     try:
-        found: dict[str, list[int]] = json.loads(text)["test"]
+        splits: dict[str, list[int]] = json.loads(text)["test"]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f'{path} is not JSON with the row numbers of "test" ({error}).') from None
-    if str(split) not in found:
-        raise UsageError(f"data.split = {split}: accepted are {', '.join(found)}.")
-    rows = found[str(split)]
+    choice("data.split", str(split), splits)
+    rows = splits[str(split)]
     if not rows or min(rows) < 0 or max(rows) >= n:
         raise UsageError(f"{path}: the test rows of split {split} are not from 0 to {n - 1}.")
     return rows

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
-from lebm_core.errors import UsageError
+from lebm_tabular.data.options import PointOptions
 
 __all__ = ["EightGaussians", "Pinwheel", "Synthetic", "eight_gaussians", "pinwheel"]
+
+POINTS = PointOptions()
 
 
 class Synthetic(Dataset):
@@ -29,6 +30,8 @@ class Synthetic(Dataset):
         modes: number of modes.
     """
 
+    suffix: ClassVar[str] = ".csv"
+    figures: ClassVar[str] = "tabular.densities"
     modes: int
 
     def __init__(self, sizes_by_split: dict[str, int], seed: int) -> None:
@@ -40,15 +43,15 @@ class Synthetic(Dataset):
 
     @abstractmethod
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """n points, (n, 2)."""
+        """Draw n points, (n, 2)."""
 
     @abstractmethod
     def log_prob(self, x: Tensor) -> Tensor:
-        """The true log-density, (B,) in nats."""
+        """Compute the true log-density, (B,) in nats."""
 
     @abstractmethod
     def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest mode of each point, (B,), and how many standard deviations away it is."""
+        """Find the nearest mode of each point, (B,), and its distance in standard deviations."""
 
     def length(self, split: str) -> int:
         return len(self.points.get(split, ()))
@@ -57,7 +60,7 @@ class Synthetic(Dataset):
         return Batch(self.points[split][index], rows=index)
 
     def write(self, x: Tensor, path: Path) -> Path:
-        file = path.with_suffix(".csv")
+        file = path.with_name(path.name + self.suffix)
         lines = ["x1,x2", *(f"{a:.6g},{b:.6g}" for a, b in x.tolist())]
         file.write_text("\n".join(lines) + "\n")
         return file
@@ -70,13 +73,6 @@ class Synthetic(Dataset):
     def load(cls, folder: Path) -> Self:
         return cls({}, 0)
 
-    def figures(
-        self, model: Any, folder: Path, generator: torch.Generator
-    ) -> Iterable[tuple[Path, str]]:
-        from lebm_tabular.figures.densities import densities
-
-        return densities(self, model, folder, generator)
-
 
 class EightGaussians(Synthetic):
     """Eight Gaussians of standard deviation 0.177 on a circle of radius 1.414."""
@@ -85,7 +81,7 @@ class EightGaussians(Synthetic):
 
     @property
     def centres(self) -> Tensor:
-        """(8, 2)."""
+        """Means of the modes, (8, 2)."""
         angle = torch.arange(8) * (2 * math.pi / 8)
         return self.radius * torch.stack([angle.cos(), angle.sin()], dim=1)
 
@@ -123,14 +119,14 @@ class Pinwheel(Synthetic):
         return self.scale * torch.stack([c * r - s * t, s * r + c * t], dim=1)
 
     def _roots(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of every root the row of x, its arm, r and t, each (R,)."""
+        """Find every (r, t) that maps to a row of x: row, arm, r and t, each (R,)."""
         x = x.double() / self.scale
         rho, phi = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0])
         arms = torch.arange(self.modes) * (2 * math.pi / self.modes)
         grid = torch.linspace(-math.pi, math.pi, self.GRID, dtype=torch.float64)
 
         def miss(a: Tensor, rho: Tensor, turned: Tensor) -> Tensor:
-            """The angle that is left over, in (-pi, pi]."""
+            """Compute the remaining angle, in (-pi, pi]."""
             turn = turned + self.rate * (rho * a.cos()).exp() + a
             return torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
 
@@ -150,11 +146,11 @@ class Pinwheel(Synthetic):
         constant = math.log(
             2 * math.pi * self.radial * self.tangential * self.modes * self.scale**2
         )
-        for some in x.split(500):
-            row, _, r, t = self._roots(some)
+        for part in x.split(500):
+            row, _, r, t = self._roots(part)
             jacobian = (1 - self.rate * r.exp() * t).abs()
             each = -0.5 * self._square(r, t) - jacobian.log()
-            none = each.new_full((len(some),), -torch.inf)
+            none = each.new_full((len(part),), -torch.inf)
             most = none.scatter_reduce(0, row, each, "amax")
             total = torch.zeros_like(none).index_add(0, row, (each - most[row]).exp())
             parts.append(most + total.log() - constant)
@@ -162,10 +158,10 @@ class Pinwheel(Synthetic):
 
     def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
         modes, distances = [], []
-        for some in x.split(500):
-            row, arm, r, t = self._roots(some)
+        for part in x.split(500):
+            row, arm, r, t = self._roots(part)
             square = self._square(r, t)
-            best = square.new_full((len(some) * self.modes,), torch.inf)
+            best = square.new_full((len(part) * self.modes,), torch.inf)
             best = best.scatter_reduce(0, row * self.modes + arm, square, "amin")
             best = best.view(-1, self.modes)
             modes.append(best.argmin(1))
@@ -173,43 +169,25 @@ class Pinwheel(Synthetic):
         return torch.cat(modes), torch.cat(distances).to(x.dtype)
 
     def _square(self, r: Tensor, t: Tensor) -> Tensor:
-        """The squared number of standard deviations from the arm's middle."""
+        """Compute the squared distance from the middle of the arm in standard deviations."""
         return ((r - 1) / self.radial) ** 2 + (t / self.tangential) ** 2
 
 
-def _sizes(train: int, valid: int, test: int) -> dict[str, int]:
-    sizes = {"train": train, "valid": valid, "test": test}
-    for split, n in sizes.items():
-        if n < 1:
-            raise UsageError(f"data.{split} must be at least 1, not {n}.")
-    return sizes
-
-
-def eight_gaussians(
-    *, files: Any, seed: int, train: int = 50_000, valid: int = 5_000, test: int = 10_000
-) -> EightGaussians:
+def eight_gaussians(*, files: Any, seed: int, options: PointOptions = POINTS) -> EightGaussians:
     """Eight Gaussians on a circle.
 
     Args:
         files: not used: the points are simulated.
         seed: of the draw.
-        train: points to learn from.
-        valid: points to choose by.
-        test: points to judge by.
     """
-    return EightGaussians(_sizes(train, valid, test), seed)
+    return EightGaussians(options.sizes, seed)
 
 
-def pinwheel(
-    *, files: Any, seed: int, train: int = 50_000, valid: int = 5_000, test: int = 10_000
-) -> Pinwheel:
+def pinwheel(*, files: Any, seed: int, options: PointOptions = POINTS) -> Pinwheel:
     """A pinwheel of five arms.
 
     Args:
         files: not used: the points are simulated.
         seed: of the draw.
-        train: points to learn from.
-        valid: points to choose by.
-        test: points to judge by.
     """
-    return Pinwheel(_sizes(train, valid, test), seed)
+    return Pinwheel(options.sizes, seed)

@@ -1,4 +1,4 @@
-"""A user's own table: a .csv file with a line of names, or an .npz file of arrays."""
+"""The user's own table: a .csv file with a line of names, or an .npz file of arrays."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_tabular.data.dataset import Rows, TabularDataset
 
@@ -20,10 +21,11 @@ __all__ = ["table"]
 
 EMPTY = ("", "na", "nan", "?", "null", "none")  # how files write a value that is missing
 UNKNOWN = "-1"
+FILE = Needs("tabular.file", source="FILE.csv or FILE.npz")
 
 
 class _Table(NamedTuple):
-    """What a file holds: x (N, features), the label of each row, "" where unknown, and places."""
+    """Contents of a file: x (N, features), the label of each row, "" where unknown, and places."""
 
     columns: list[str]
     x: NDArray[np.float64]
@@ -50,21 +52,20 @@ def table(
         scaling: columns (mean 0, variance 1), or none, as the likelihood "bernoulli" needs it
 
     Raises:
-        UsageError: in one sentence, with the file and its line, what is wrong with the table.
+        UsageError: naming the file, its line, and what is wrong there.
     """
-    if not source:
-        raise UsageError("The data set tabular.file needs data.source=FILE.csv or FILE.npz.")
+    FILE.check(source)
     if not (valid > 0 and test > 0 and valid + test < 1):
         raise UsageError(
             f"data.valid = {valid:g} and data.test = {test:g} must be above 0, their sum below 1."
         )
     path = Path(source)
-    found = _npz(path, label) if path.suffix == ".npz" else _csv(path, label)
-    rows = _split(found, valid, test, seed, path)
-    classes, y = _classes(found, rows, label, path)
-    splits = {name: Rows(found.x[r], None if y is None else y[r]) for name, r in rows.items()}
+    content = _npz(path, label) if path.suffix == ".npz" else _csv(path, label)
+    rows = _split(content, valid, test, seed, path)
+    classes, y = _classes(content, rows, label, path)
+    splits = {name: Rows(content.x[r], None if y is None else y[r]) for name, r in rows.items()}
     summary = {"source": path.name}
-    return TabularDataset(splits, found.columns, summary, classes, scaling)
+    return TabularDataset(splits, content.columns, summary, classes, scaling)
 
 
 def _csv(path: Path, label: str) -> _Table:
@@ -75,7 +76,9 @@ def _csv(path: Path, label: str) -> _Table:
     if twice is not None:
         raise UsageError(f'{path}, line 1: the column "{twice}" is there twice.')
     if len(names) == 1 and re.search("[;\t]", names[0]):
-        raise UsageError(f'{path}, line 1: "{names[0][:40]}" has no comma, which parts columns.')
+        raise UsageError(
+            f'{path}, line 1: "{names[0][:40]}" has no comma; separate columns by commas.'
+        )
     if label and label not in names:
         raise UsageError(
             f'{path} has no column "{label}" for the labels: it has {_listed(names)}.'
@@ -129,7 +132,7 @@ def _number(field: str, column: str, path: Path, place: str) -> float:
 
 
 def _label(value: Any) -> str:
-    """The name of a class, "" where it is unknown; 2.0 and 2 are one class."""
+    """Normalise the name of a class, "" where it is unknown; 2.0 and 2 are one class."""
     text = str(value).strip()
     if text.endswith(".0") and text[:-2].lstrip("-").isdecimal():
         text = text[:-2]
@@ -172,49 +175,50 @@ def _npz(path: Path, label: str) -> _Table:
 
 
 def _split(
-    found: _Table, valid: float, test: float, seed: int, path: Path
+    content: _Table, valid: float, test: float, seed: int, path: Path
 ) -> dict[str, NDArray[np.int64]]:
-    """Row numbers by split: those to choose and to judge by are drawn from the labelled ones."""
-    known = np.arange(len(found.x))
-    if found.labels is not None:
-        known = np.flatnonzero([bool(name) for name in found.labels])
+    """Draw row numbers by split; the validation and test rows are labelled ones."""
+    known = np.arange(len(content.x))
+    if content.labels is not None:
+        known = np.flatnonzero([bool(name) for name in content.labels])
     shuffled = np.random.default_rng(seed).permutation(known)
-    judged, chosen = round(test * len(known)), round(valid * len(known))
-    if not (judged and chosen and len(known) > judged + chosen):
+    n_test, n_valid = round(test * len(known)), round(valid * len(known))
+    if not (n_test and n_valid and len(known) > n_test + n_valid):
         raise UsageError(
-            f"{path} has {len(known)} {'rows' if found.labels is None else 'labelled rows'}, too "
+            f"{path} has {len(known)} {'rows' if content.labels is None else 'labelled rows'}, too "
             f"few for data.valid = {valid:g} and data.test = {test:g} of them."
         )
-    held = shuffled[: judged + chosen]
+    held = shuffled[: n_test + n_valid]
     return {
-        "train": np.setdiff1d(np.arange(len(found.x)), held),
-        "valid": np.sort(held[judged:]),
-        "test": np.sort(held[:judged]),
+        "train": np.setdiff1d(np.arange(len(content.x)), held),
+        "valid": np.sort(held[n_test:]),
+        "test": np.sort(held[:n_test]),
     }
 
 
 def _classes(
-    found: _Table, rows: dict[str, NDArray[np.int64]], label: str, path: Path
+    content: _Table, rows: dict[str, NDArray[np.int64]], label: str, path: Path
 ) -> tuple[list[str], NDArray[np.int64] | None]:
-    """The names of the classes, in order, and the class id of each row, -1 where unknown."""
-    if found.labels is None:
+    """Return the names of the classes, in order, and each row's class id, -1 where unknown."""
+    if content.labels is None:
         return [], None
-    named = {name for name in found.labels if name}
+    named = {name for name in content.labels if name}
     if len(named) < 2:
         only = f"one class, {next(iter(named))}" if named else "no label"
         raise UsageError(f'{path}: the column "{label}" holds {only}: at least two are needed.')
-    taught = {found.labels[row] for row in rows["train"]}
+    trained = {content.labels[row] for row in rows["train"]}
     for split in ("valid", "test"):
         for row in rows[split]:
-            if found.labels[row] not in taught:
+            if content.labels[row] not in trained:
                 raise UsageError(
-                    f'{path}, {found.places[row]}: the label "{found.labels[row]}" of the split '
-                    f"{split} is never seen in training: give more rows of it, or another --seed."
+                    f'{path}, {content.places[row]}: the label "{content.labels[row]}" of the '
+                    f"{split} split is not in the training split: give more rows of it, or another "
+                    "--seed."
                 )
     numeric = all(name.lstrip("-").isdecimal() for name in named)
     classes = sorted(named, key=int if numeric else None)
     ids = {name: i for i, name in enumerate(classes)}
-    return classes, np.array([ids.get(name, -1) for name in found.labels], dtype=np.int64)
+    return classes, np.array([ids.get(name, -1) for name in content.labels], dtype=np.int64)
 
 
 def _listed(names: list[str], most: int = 12) -> str:

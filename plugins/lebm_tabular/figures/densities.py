@@ -1,29 +1,29 @@
-"""Pictures of a model of the plane: data, prior, aggregate posterior and samples side by side."""
+"""Figure of a model of the plane: data, prior, aggregate posterior and samples side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lebm_core import LatentEBM
+from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evidence.log_z import log_z
 from lebm_core.latent.codes import aggregate_codes
-
-if TYPE_CHECKING:
-    from lebm_tabular.data.synthetic import Synthetic
+from lebm_tabular.data.synthetic import Synthetic
 
 __all__ = ["densities"]
 
+POINTS = 2_000  # codes, and samples
 
-def densities(
-    data: Synthetic, model: LatentEBM, folder: Path, generator: torch.Generator, n: int = 2_000
-) -> Iterable[tuple[Path, str]]:
-    """One picture of four panels: the true density, prior, posterior codes, model samples."""
+
+def densities(evaluation: Evaluation) -> list[tuple[Path, str]]:
+    """Draw four panels: the true density, prior, posterior codes, model samples."""
+    data = evaluation.need(Synthetic, "tabular.densities")
+    model, generator, n = evaluation.model, evaluation.generator, POINTS
     codes = aggregate_codes(model, data, n, generator).detach().cpu()
     drawn = model.sample(n, generator=generator).cpu()
     reach = max(3.0, float(codes.abs().quantile(0.999)) * 1.2)
@@ -41,25 +41,27 @@ def densities(
             return (model.prior.log_prob(z.to(model.device)) - norm).exp().cpu()
 
         _density(axes[1], "prior density p(z)", reach, prior)
-    else:  # the first two coordinates stand for all
+    else:  # the first two coordinates represent all
         z = model.prior.sample(n, generator=generator).cpu()
         shown.insert(0, (axes[1], z, "prior z, two coordinates", reach))
     for axis, points, title, limit in shown:
-        plane = torch.nn.functional.pad(points, (0, 1))[:, :2]  # a line of codes is one too
+        plane = torch.nn.functional.pad(points, (0, 1))[:, :2]  # codes of one dimension too
         axis.scatter(*plane.T, s=1, alpha=0.4, color="#1f4e79", linewidths=0)
         axis.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    path = folder / "densities.png"
+    path = evaluation.folder / "figures" / "densities.png"
     figure.savefig(path, dpi=110)
     caption = f"Data, prior, {n:,} posterior codes and {n:,} samples of the model."
     return [(path, caption)]
 
 
-def _density(axis: object, title: str, limit: float, value: object, points: int = 121) -> None:
+def _density(
+    axis: Any, title: str, limit: float, value: Callable[[Tensor], Tensor], points: int = 121
+) -> None:
     line = torch.linspace(-limit, limit, points)
     grid = torch.cartesian_prod(line, line)
     with torch.no_grad():
-        image = value(grid).view(points, points).T  # type: ignore[operator]
-    axis.imshow(  # type: ignore[attr-defined]
+        image = value(grid).view(points, points).T
+    axis.imshow(
         image.numpy(), origin="lower", extent=(-limit, limit, -limit, limit), cmap="viridis"
     )
-    axis.set(title=title)  # type: ignore[attr-defined]
+    axis.set(title=title)

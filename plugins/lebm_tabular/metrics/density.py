@@ -1,28 +1,28 @@
-"""How near a model of the plane is to the truth: likelihood, coverage of the modes, MMD, log Z."""
+"""tabular.density: likelihood, coverage of the modes, MMD and log Z of a model of the plane."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from lebm_core import EBMPrior, LatentEBM, log_z
-from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core import LatentEBM, log_z
+from lebm_core.errors import UnsupportedEstimate
 from lebm_core.evaluation.evaluation import Evaluation, Metric
-from lebm_core.evaluation.values import Value
+from lebm_core.evaluation.values import Value, in_row
 from lebm_core.evidence.estimate import Estimate
 from lebm_core.evidence.log_z import checked_log_z
+from lebm_core.priors.base import Tilted
 from lebm_tabular.data.synthetic import Synthetic
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["density", "log_likelihood", "mmd"]
 
+BATCH = 500  # points at once
+
 
 def density(*, draws: int = 100, points: int = 2_000) -> Metric:
-    """The metric "tabular.density".
+    """Metric tabular.density.
 
     Args:
         draws: importance samples for each point, where there is a decoder.
@@ -30,16 +30,13 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
     """
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data, model = evaluation.dataset, evaluation.model
-        if not isinstance(data, Synthetic):
-            kind = type(data).__name__
-            raise UsageError(f"The metric tabular.density needs data of known density, not {kind}.")
+        data, model = evaluation.need(Synthetic, "tabular.density"), evaluation.model
         generator, split = evaluation.generator, evaluation.split
         n = data.length(split)
         real = data.batch(split, torch.arange(n)).x
         samples = evaluation.samples
-        norm, how = _norm(model, generator)
-        observed = getattr(model.decoder, "observed", False)  # then log p(x) costs nothing
+        norm, how = _log_z(model, generator)
+        observed = _observed(model)  # then log p(x) is cheap
         values = _likelihood(
             model, data, real if observed else real[:points], norm, how, draws, generator, split
         )
@@ -50,21 +47,26 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
             "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
             "0 for the truth",
         )  # fmt: skip
-        values |= _normalisers(model, norm, how, generator)
+        values |= _estimates_of_log_z(model, norm, how, generator)
         if evaluation.name == "model":
             truth = data.log_prob(real)
-            values["real/log_likelihood"] = Value(
+            likelihood = Value(
                 float(truth.mean()), float(truth.std() / n**0.5), n, split,
                 "log-density of test points under the density they were drawn from, nats",
             )  # fmt: skip
-            values |= {f"real/{k}": v for k, v in _coverage(data, real, split).items()}
+            values |= in_row("real", {"log_likelihood": likelihood, **_coverage(data, real, split)})
         return values
 
     return metric
 
 
-def _norm(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
-    """log Z and how it was found; None where its estimates disagree, and then the reason."""
+def _observed(model: LatentEBM) -> bool:
+    """Return whether x is z, so that the prior alone is the model."""
+    return bool(getattr(model.decoder, "observed", False))
+
+
+def _log_z(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
+    """Estimate log Z, and name the method; None where the estimates disagree, and the reason."""
     if model.latent_dim <= 2:
         return log_z(model.prior, method="quadrature", generator=generator), "quadrature"
     try:
@@ -76,23 +78,23 @@ def _norm(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None
 def log_likelihood(
     model: LatentEBM, x: Tensor, norm: Estimate, draws: int, generator: torch.Generator
 ) -> Tensor:
-    """log p(x), (B,), on the CPU: by importance sampling, or exactly where x is z."""
+    """Compute log p(x), (B,), on the CPU: by importance sampling, or exactly where x is z."""
     x = x.to(model.device)
-    if getattr(model.decoder, "observed", False):
+    if _observed(model):
         with torch.no_grad():
             return model.prior.log_prob(x).double().cpu() - float(norm)
     parts = [
-        model.log_prob(some, n_samples=draws, log_z=norm, generator=generator).value
-        for some in x.split(500)
+        model.log_prob(part, n_samples=draws, log_z=norm, generator=generator).value
+        for part in x.split(BATCH)
     ]
     return torch.cat(parts).cpu()
 
 
 def mmd(x: Tensor, y: Tensor) -> float:
-    """Unbiased squared maximum mean discrepancy (Gretton et al. 2012).
+    """Compute the unbiased squared maximum mean discrepancy (Gretton et al. 2012).
 
     The kernel is the mean of Gaussians whose widths are the median distance of y and a half, a
-    quarter and an eighth of it: the median alone does not see structure finer than itself.
+    quarter and an eighth of it: the median alone misses structure finer than itself.
     """
     within = torch.pdist(y)
     width = float(within.median())
@@ -116,7 +118,7 @@ def _likelihood(
     split: str,
 ) -> dict[str, Value]:
     how = "the prior's own"
-    if not getattr(model.decoder, "observed", False):
+    if not _observed(model):
         proposal = "q(z|x)" if model.encoder else "a Gaussian fitted to posterior chains"
         how = f"importance sampling with {draws} draws of {proposal}"
     definition = f"log p(x) of test points, nats: {how}"
@@ -129,13 +131,10 @@ def _likelihood(
     except UnsupportedEstimate as reason:
         refused = Value(None, n=len(x), split=split, definition=definition, refused=str(reason))
         return {"log_likelihood": refused}
-    behind, n = data.log_prob(x.cpu()).double() - value, len(x)
     return {
-        "log_likelihood": Value(
-            float(value.mean()), float(value.std()) / n**0.5, n, split, definition
-        ),
-        "below_truth": Value(
-            float(behind.mean()), float(behind.std()) / n**0.5, n, split,
+        "log_likelihood": Value.mean(value, split, definition),
+        "below_truth": Value.mean(
+            data.log_prob(x.cpu()).double() - value, split,
             "how far log p(x) is below the true log-density of the same points, nats, paired; an "
             "estimate of KL(truth || model)",
         ),
@@ -143,6 +142,7 @@ def _likelihood(
 
 
 def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
+    """Measure how much of x is near a mode, and how rare the rarest mode is."""
     mode, distance = data.distance(x)
     near = distance < 3
     share = torch.bincount(mode[near], minlength=data.modes) / max(1, int(near.sum()))
@@ -160,10 +160,11 @@ def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
     }  # fmt: skip
 
 
-def _normalisers(
+def _estimates_of_log_z(
     model: LatentEBM, norm: Estimate | None, by: str, generator: torch.Generator
 ) -> dict[str, Value]:
-    if not isinstance(model.prior, EBMPrior):
+    """Estimate log Z of a learned tilt by each method."""
+    if not isinstance(model.prior, Tilted):
         return {}
     values = {}
     if norm is not None:
@@ -171,10 +172,12 @@ def _normalisers(
             float(norm), float(norm.standard_error), norm.n_samples, "", f"log Z by {by}, nats"
         )
     for method, n in (("importance", 20_000), ("ais", 1_000)):
-        found = log_z(model.prior, method=method, n_samples=n, step_size=0.15, generator=generator)
-        ess = float(found.ess) if found.ess is not None else 0.0
+        estimate = log_z(
+            model.prior, method=method, n_samples=n, step_size=0.15, generator=generator
+        )
+        ess = float(estimate.ess) if estimate.ess is not None else 0.0
         values[f"log_z_{method}"] = Value(
-            float(found), float(found.standard_error), n, "samples",
+            float(estimate), float(estimate.standard_error), n, "samples",
             f"log Z by {method}, nats; {ess:.0f} effective draws",
         )  # fmt: skip
     return values

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, constraints
 
 from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.base.checks import at_least, choice
+from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork
 from lebm_core.data.dataset import BatchSource
-from lebm_core.errors import UsageError, did_you_mean
-from lebm_tabular.networks.perceptrons import perceptron
+from lebm_core.errors import UsageError
 
 __all__ = ["BagDecoder", "BagEncoder", "BagOfWords"]
 
-LENGTHS = 1000  # quantiles that stand for the distribution of lengths
-RARE = 0.5  # what never occurs is counted so: it is not impossible
+LENGTHS = 1000  # quantiles that represent the distribution of lengths
+PSEUDO_COUNT = 0.5  # of each word, so that a word that never occurs is possible
 SCALES = ("log", "unit")
 
 
@@ -42,22 +43,22 @@ class BagOfWords(Distribution):
         super().__init__(log_p.shape[:-1], log_p.shape[-1:], validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """(B,) in nats, of the words in a given order, their number being known.
+        """Sum log_p over counts: log-probability of the words in a given order, (B,) in nats.
 
-        log_p summed over counts. The multinomial coefficient (the orders that give the same counts)
-        and the probability of the length are no part of it: neither depends on z.
+        The multinomial coefficient (the orders with the same counts) and the probability of the
+        length are left out: neither depends on z.
         """
         return (value * self.log_p).sum(-1)
 
     @property
     def mean(self) -> Tensor:
-        """(B, V) expected counts, a document being of mean length."""
+        """Expected counts of a document of mean length, (B, V)."""
         return self.log_p.exp() * self.lengths.mean()
 
     def sample(  # type: ignore[override]
         self, sample_shape: torch.Size | None = None, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """(B, V) counts, whole numbers; the lengths are drawn too."""
+        """Draw lengths, then counts (B, V), which are whole numbers."""
         with fork(generator), torch.no_grad():
             which = torch.randint(len(self.lengths), self.batch_shape, device=self.lengths.device)
             lengths = self.lengths[which].long()
@@ -76,8 +77,8 @@ class BagDecoder(Decoder):
         latent_dim: d.
         features: V, words of the vocabulary.
         hidden: widths of the hidden layers of g; empty for g(z) = W z.
-        batch_norm: normalise each word's g over the batch, without a scale of its own.
-        length: words of a document that is drawn; 0: as many as the training documents have.
+        batch_norm: normalise each word's g over the batch, without a learned scale.
+        length: words of a drawn document; 0: drawn from the lengths of the training documents.
 
     Raises:
         UsageError: for a length below 0.
@@ -92,10 +93,9 @@ class BagDecoder(Decoder):
         length: int = 0,
     ) -> None:
         super().__init__()
-        if length < 0:
-            raise UsageError(f"decoder.length = {length} must be 0 or more.")
+        at_least("decoder.length", length, 0)
         self.latent_dim, self.length = latent_dim, length
-        self.net = perceptron(latent_dim, hidden, features)
+        self.net = mlp([latent_dim, *hidden, features], nn.GELU)
         self.norm = nn.BatchNorm1d(features, eps=1e-3, momentum=1e-3) if batch_norm else None
         if self.norm is not None:
             self.norm.weight.requires_grad_(False)
@@ -106,21 +106,21 @@ class BagDecoder(Decoder):
 
     @torch.no_grad()
     def initialise(self, dataset: BatchSource) -> None:
-        """Takes word frequencies and document lengths from the training split.
+        """Set word frequencies and document lengths by the training split.
 
         Raises:
-            UsageError: for x that is not counts.
+            UsageError: for x other than counts.
         """
         total, lengths = torch.zeros_like(self.background, dtype=torch.float64), []
         for batch in dataset.batches("train", 512):
             x = counts_of(batch.x)
             total += x.sum(0, dtype=torch.float64)
             lengths.append(x.sum(1))
-        total += RARE
+        total += PSEUDO_COUNT
         self.background.copy_((total / total.sum()).log())
-        place = (torch.arange(LENGTHS) + 0.5) / LENGTHS
-        found = torch.cat(lengths).sort().values
-        self.lengths.copy_(found[(place * len(found)).long()])
+        levels = (torch.arange(LENGTHS) + 0.5) / LENGTHS
+        ordered = torch.cat(lengths).sort().values
+        self.lengths.copy_(ordered[(levels * len(ordered)).long()])
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> BagOfWords:
         lengths = self.lengths
@@ -129,14 +129,14 @@ class BagDecoder(Decoder):
         return BagOfWords(self._scores(z).log_softmax(-1), lengths)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        """z -> log p(x | z); z may hold k codes for each of the n documents."""
+        """Return z -> log p(x | z); z may hold k codes for each of the n documents."""
         n, words = len(x), x.sum(-1)
 
         def log_prob(z: Tensor) -> Tensor:
             scores = self._scores(z).unflatten(0, (n, len(z) // n if n else 1))  # (n, k, V)
             inner = torch.einsum("nv,nkv->nk", x, scores)
-            found: Tensor = inner - words[:, None] * scores.logsumexp(-1)
-            return found.flatten()
+            log_p: Tensor = inner - words[:, None] * scores.logsumexp(-1)
+            return log_p.flatten()
 
         return log_prob
 
@@ -147,30 +147,30 @@ class BagDecoder(Decoder):
         return scores + self.background
 
     def _normalised(self, scores: Tensor) -> Tensor:
-        """By the batch in training, where it has more than one row; else by the running figures."""
+        """Normalise by a training batch of more than one row, else by the running statistics."""
         norm = self.norm
         assert norm is not None
         if len(scores) > 1 or not self.training:
-            found: Tensor = norm(scores)
-            return found
+            normalised: Tensor = norm(scores)
+            return normalised
         return nn.functional.batch_norm(
             scores, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
 
 
 class BagEncoder(Encoder):
-    """q(z | x), a perceptron on counts.
+    """q(z | x), a multilayer perceptron on counts.
 
     Args:
         latent_dim: d.
         features: V, words of the vocabulary.
         hidden: widths of the hidden layers.
-        dropout: share of the hidden units that is left out of a training step.
-        counts: how they are seen: "log", log(1 + count), or "unit", a document's counts scaled to
-            squares that sum to 1, long and short ones alike.
+        dropout: probability of dropping a hidden unit in training.
+        counts: their transform: "log", log(1 + count), or "unit", a document's counts divided by
+            their norm, which removes its length.
 
     Raises:
-        UsageError: for another way, or a dropout that is no share.
+        UsageError: for an unknown transform, or a dropout outside [0, 1).
     """
 
     def __init__(
@@ -182,21 +182,17 @@ class BagEncoder(Encoder):
         counts: str = "log",
     ) -> None:
         super().__init__()
-        if counts not in SCALES:
-            raise UsageError(
-                f'encoder.counts = "{counts}": accepted are {", ".join(SCALES)}.'
-                + did_you_mean(counts, SCALES)
-            )
+        choice("encoder.counts", counts, SCALES)
         if not 0 <= dropout < 1:
             raise UsageError(f"encoder.dropout = {dropout} must be from 0 to below 1.")
         self.latent_dim, self.counts = latent_dim, counts
-        self.net = perceptron(features, hidden, 2 * latent_dim, dropout)
+        self.net = mlp([features, *hidden, 2 * latent_dim], nn.GELU, dropout)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         return self.from_embedded(self.embed(x), x, context)
 
     def embed(self, x: Tensor) -> Tensor:
-        """The counts as they are seen, (B, V): near these p(y | x) is to be smooth."""
+        """Transform the counts, (B, V): perturbations of p(y | x) are applied to the result."""
         if self.counts == "log":
             return x.log1p()
         unit: Tensor = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
@@ -205,15 +201,15 @@ class BagEncoder(Encoder):
     def from_embedded(
         self, embedded: Tensor, x: Tensor, context: Tensor | None = None
     ) -> Independent[Normal]:
-        """q(z | x) from `embed(x)`."""
+        """Return q(z | x) from `embed(x)`."""
         return gaussian_code(self.net(embedded))
 
 
 def counts_of(x: object) -> Tensor:
-    """x, after a look at whether it is counts.
+    """Check that x is counts, and return it.
 
     Raises:
-        UsageError: where it is not (B, V) of numbers from 0 on.
+        UsageError: for anything but (B, V) of numbers from 0 on.
     """
     if not isinstance(x, Tensor) or x.ndim != 2 or not x.is_floating_point():
         raise UsageError("tabular.bag needs examples that are counts of words, (B, V) of floats.")

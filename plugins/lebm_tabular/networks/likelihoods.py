@@ -1,4 +1,4 @@
-"""p(x | z) of vectors, column by column; NaN in x is a missing value and counts for nothing."""
+"""p(x | z) of vectors, column by column; NaN in x is a missing value and is left out."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Columns(Independent[Distribution]):
     """
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """(B,) in nats: the sum over the columns of each row that are not NaN."""
-        seen = ~value.isnan()
-        if bool(seen.all()):
+        """Sum over the columns of each row that are not NaN, (B,) in nats."""
+        known = ~value.isnan()
+        if bool(known.all()):
             return self.base_dist.log_prob(value).sum(-1)
-        # A filled-in value, and not NaN times 0: the gradient has to be a number too.
-        each = self.base_dist.log_prob(torch.where(seen, value, 0.0))
-        return (each * seen).sum(-1)
+        # A filled-in value rather than NaN times 0, whose gradient is NaN as well.
+        each = self.base_dist.log_prob(torch.where(known, value, 0.0))
+        return (each * known).sum(-1)
 
 
 def columns(
     kind: str, location: Tensor, scale: Tensor | float, degrees: float
 ) -> Independent[Distribution]:
-    """The distribution of a row by the name of its likelihood.
+    """Make the distribution of a row by the name of its likelihood.
 
     Args:
         kind: one of `LIKELIHOODS`.

@@ -10,40 +10,29 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.base.checks import choice
+from lebm_core.base.networks import mlp
+from lebm_core.errors import UsageError
 from lebm_tabular.networks.likelihoods import LIKELIHOODS, columns
 
 __all__ = ["ObservedDecoder", "ObservedEncoder", "TabularDecoder", "TabularEncoder"]
 
 
-def perceptron(
-    inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0
-) -> nn.Sequential:
-    """Linear layers with GELU between them, and dropout after each GELU where it is above 0."""
-    widths = [inputs, *hidden]
-    layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
-        layers += [nn.Linear(a, b), nn.GELU()]
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
-
-
 class TabularDecoder(Decoder):
-    """p(x | z), a perceptron g(z) and a likelihood of each column; NaN in x is a missing value.
+    """p(x | z), a multilayer perceptron g(z) and a likelihood of each column; NaN is missing.
 
     gaussian: N(g(z), sigma^2). student: g(z) + sigma t, t of Student's distribution. bernoulli: 1
-    with probability sigmoid(g(z)); a value between 0 and 1 counts as that share of a 1 (cross
-    entropy, then no density).
+    with probability sigmoid(g(z)); values between 0 and 1 enter as cross entropy, which is then no
+    density.
 
     Args:
         latent_dim: d.
         features: number of features of x.
         hidden: widths of the hidden layers of g.
-        sigma: scale of a column, in the units of x; where it is learned, what it starts at.
+        sigma: scale of a column, in the units of x; the initial one where it is learned.
         likelihood: "gaussian", "student" or "bernoulli".
-        learn_sigma: learn it, a number for each column, and never below `min_sigma`.
-        min_sigma: least sigma that is learned: the density of a column without noise has no end.
+        learn_sigma: learn it, a number for each column, above `min_sigma`.
+        min_sigma: lower bound of a learned sigma, since the density of a constant is unbounded.
         degrees: of freedom of Student's distribution, above 1 so that it has a mean.
 
     Raises:
@@ -62,27 +51,23 @@ class TabularDecoder(Decoder):
         degrees: float = 4.0,
     ) -> None:
         super().__init__()
-        if likelihood not in LIKELIHOODS:
-            raise UsageError(
-                f'Unknown decoder.likelihood "{likelihood}": accepted are {", ".join(LIKELIHOODS)}.'
-                + did_you_mean(likelihood, LIKELIHOODS)
-            )
+        choice("decoder.likelihood", likelihood, LIKELIHOODS)
         if not sigma > 0:
-            raise UsageError(f"decoder.sigma must be positive, not {sigma}.")
+            raise UsageError(f"decoder.sigma = {sigma} must be positive.")
         if not degrees > 1:
-            raise UsageError(f"decoder.degrees must be above 1, not {degrees}.")
+            raise UsageError(f"decoder.degrees = {degrees} must be above 1.")
         if learn_sigma and not 0 < min_sigma < sigma:
-            raise UsageError(f"decoder.min_sigma must be between 0 and {sigma}, not {min_sigma}.")
+            raise UsageError(f"decoder.min_sigma = {min_sigma} must be between 0 and {sigma}.")
         self.latent_dim, self.kind, self.degrees = latent_dim, likelihood, degrees
         self.fixed_sigma, self.min_sigma = sigma, min_sigma
-        self.net = perceptron(latent_dim, hidden, features)
+        self.net = mlp([latent_dim, *hidden, features], nn.GELU)
         self.log_sigma: nn.Parameter | None = None
         if learn_sigma and likelihood != "bernoulli":
             self.log_sigma = nn.Parameter(torch.full((features,), math.log(sigma - min_sigma)))
 
     @property
     def sigma(self) -> Tensor | float:
-        """A number, or (features,) where it is learned."""
+        """The scale: a number, or (features,) where it is learned."""
         if self.log_sigma is None:
             return self.fixed_sigma
         return self.min_sigma + self.log_sigma.exp()
@@ -91,7 +76,7 @@ class TabularDecoder(Decoder):
         return columns(self.kind, self.net(z), self.sigma, self.degrees)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        """z -> log p(x | z), of the observed columns alone.
+        """Return z -> log p(x | z), of the observed columns alone.
 
         Raises:
             UsageError: for values that a Bernoulli likelihood does not take.
@@ -100,19 +85,19 @@ class TabularDecoder(Decoder):
             value = float(x[(x < 0) | (x > 1)][0])
             raise UsageError(
                 f'decoder.likelihood = "bernoulli" takes values from 0 to 1, and x has {value:g}: '
-                "take data without scaling (data.scaling=none), or another likelihood."
+                "use data without scaling (data.scaling=none), or another likelihood."
             )
         return super().likelihood(x, context)
 
 
 class TabularEncoder(Encoder):
-    """q(z | x), a perceptron.
+    """q(z | x), a multilayer perceptron.
 
     Args:
         latent_dim: d.
         features: number of features of x.
         hidden: widths of the hidden layers.
-        missing: x has missing values, NaN: each is given as 0, and beside x which ones are there.
+        missing: x has missing values, NaN: they are replaced by 0, and their mask is an input.
     """
 
     def __init__(
@@ -124,24 +109,25 @@ class TabularEncoder(Encoder):
     ) -> None:
         super().__init__()
         self.latent_dim, self.missing = latent_dim, missing
-        self.net = perceptron(2 * features if missing else features, hidden, 2 * latent_dim)
+        inputs = 2 * features if missing else features
+        self.net = mlp([inputs, *hidden, 2 * latent_dim], nn.GELU)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        """q(z | x), batch shape (B,).
+        """Return q(z | x), batch shape (B,).
 
         Raises:
-            UsageError: for missing values where the encoder was made without.
+            UsageError: for missing values where `missing` is False.
         """
-        seen = ~x.isnan()
+        known = ~x.isnan()
         if self.missing:
-            x = torch.cat([torch.where(seen, x, 0.0), seen.to(x.dtype)], dim=-1)
-        elif not bool(seen.all()):
+            x = torch.cat([torch.where(known, x, 0.0), known.to(x.dtype)], dim=-1)
+        elif not bool(known.all()):
             raise UsageError("x has missing values (NaN): make the encoder with missing=True.")
         return gaussian_code(self.net(x))
 
 
 class ObservedDecoder(Decoder):
-    """x is z: the prior alone is the model, and log p(x) is its log-density.
+    """x = z: the prior alone is the model, and log p(x) is its log-density.
 
     Args:
         latent_dim: d, which must be the number of features.
@@ -149,14 +135,14 @@ class ObservedDecoder(Decoder):
     """
 
     observed = True
-    WIDTH = 1e-4  # stands for a point mass: far below any scale of the data
+    WIDTH = 1e-4  # of a point mass: far below any scale of the data
 
     def __init__(self, latent_dim: int, features: int) -> None:
         super().__init__()
         if latent_dim != features:
             raise UsageError(
-                f"With decoder tabular.observed prior.latent_dim must be {features}, the number "
-                f"of features, not {latent_dim}."
+                f"prior.latent_dim = {latent_dim} must be {features}, the number of features, with "
+                "the decoder tabular.observed."
             )
         self.latent_dim = latent_dim
 
@@ -165,7 +151,7 @@ class ObservedDecoder(Decoder):
 
 
 class ObservedEncoder(Encoder):
-    """z is x."""
+    """z = x."""
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
