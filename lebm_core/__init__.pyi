@@ -7,8 +7,8 @@ from lebm_core.chains.samplers import MALA as MALA
 from lebm_core.chains.samplers import Langevin as Langevin
 from lebm_core.chains.samplers import Sampler as Sampler
 from lebm_core.chains.trace import Chain as Chain
+from lebm_core.control.base import Control as Control
 from lebm_core.control.controls import ClassIs as ClassIs
-from lebm_core.control.controls import Control as Control
 from lebm_core.control.controls import Function as Function
 from lebm_core.control.controls import Not as Not
 from lebm_core.control.controls import Property as Property

@@ -11,76 +11,15 @@ from __future__ import annotations
 
 import math
 import operator
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
+from lebm_core.control.base import Control, Term, check_strength
 from lebm_core.control.heads import PropertyHead
-from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.latent.parts import LatentModel
 
-__all__ = ["ClassIs", "Control", "Function", "Not", "Property", "Term", "class_id"]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One g(z) of a composed density, all names resolved.
-
-    Attributes:
-        name: for messages and tables.
-        strength: the factor lambda of g.
-        classes: ids whose joint probability is meant, g = log p(y in classes | z); or empty.
-        energy: (z, context) -> g(z), (B, d) -> (B,), where the term is no class.
-    """
-
-    name: str
-    strength: float
-    classes: tuple[int, ...] = ()
-    energy: Callable[[Tensor, Tensor | None], Tensor] | None = None
-
-
-class Control(ABC):
-    """An energy g(z) with a strength.
-
-    Attributes:
-        strength: the factor lambda of g; 1 is Bayes' rule, more is stronger, 0 is none.
-    """
-
-    strength: float
-
-    def bind(self, model: LatentModel, dataset: Dataset) -> Control:
-        """Return the control for a model and its data, where it depends on them; by default itself.
-
-        A control of the command line is made of text alone and bound before it is used.
-
-        Raises:
-            UsageError: where it does not apply to such a model or such data.
-        """
-        return self
-
-    @abstractmethod
-    def term(
-        self, n_classes: int, classes: Sequence[str], heads: Mapping[str, PropertyHead]
-    ) -> Term:
-        """The energy for a prior of so many classes and these property heads.
-
-        Raises:
-            UsageError: for a class or property that is not known there.
-        """
-
-    def complement(self) -> Control:
-        """The control whose g is log(1 - exp g), where exp g is a probability.
-
-        Raises:
-            UsageError: where it is none.
-        """
-        raise UsageError(
-            f"Not() needs a control that is a probability: a class, or a property with at_least or "
-            f"at_most, which {type(self).__name__} here is not."
-        )
+__all__ = ["ClassIs", "Function", "Not", "Property", "class_id"]
 
 
 class ClassIs(Control):
@@ -96,7 +35,7 @@ class ClassIs(Control):
     def __init__(self, *classes: int | str, strength: float = 1.0, negated: bool = False) -> None:
         if not classes:
             raise UsageError("ClassIs() needs a class, an id or a name.")
-        self.classes, self.strength, self.negated = classes, _checked(strength), negated
+        self.classes, self.strength, self.negated = classes, check_strength(strength), negated
 
     def term(
         self, n_classes: int, classes: Sequence[str], heads: Mapping[str, PropertyHead]
@@ -149,7 +88,7 @@ class Property(Control):
                 f'Property("{name}") takes one of target, at_least, at_most, maximise, minimise, '
                 f"not {', '.join(chosen) or 'none'}."
             )
-        self.name, self.kind, self.strength = name, chosen[0], _checked(strength)
+        self.name, self.kind, self.strength = name, chosen[0], check_strength(strength)
         self.value = float(given.get(self.kind) or 0.0)
         if not math.isfinite(self.value):
             raise UsageError(f'Property("{name}"): {self.kind} = {self.value} is not a number.')
@@ -203,7 +142,7 @@ class Function(Control):
     ) -> None:
         if not callable(function):
             raise UsageError(f"Function() takes a function of z, not {function!r}.")
-        self.function, self.strength = function, _checked(strength)
+        self.function, self.strength = function, check_strength(strength)
         self.with_context = with_context
         self.name = name or getattr(function, "__name__", "function").strip("<>")
 
@@ -236,7 +175,7 @@ def Not(control: Control | int | str, strength: float | None = None) -> Control:
     inner = control if isinstance(control, Control) else ClassIs(control)
     found = inner.complement()
     if strength is not None:
-        found.strength = _checked(strength)
+        found.strength = check_strength(strength)
     return found
 
 
@@ -266,11 +205,3 @@ def class_id(y: int | str, n_classes: int, classes: Sequence[str] = ()) -> int:
         known = ", ".join(classes)
         raise UsageError(f'There is no class "{y}".{did_you_mean(str(y), classes)} Known: {known}.')
     return found
-
-
-def _checked(strength: float) -> float:
-    if not (math.isfinite(strength) and strength >= 0):
-        raise UsageError(
-            f"A control's strength must be 0 or more, not {strength:g}; Not() is the opposite."
-        )
-    return float(strength)

@@ -13,7 +13,7 @@ from lebm_core.base.randomness import randint, uniform
 from lebm_core.chains.densities import LogDensity, Total
 from lebm_core.chains.samplers import option_of
 from lebm_core.chains.smc import SMCResult, smc
-from lebm_core.control.controls import Control
+from lebm_core.control.base import Control
 from lebm_core.control.heads import PropertyHead
 from lebm_core.control.targets import ClassReadout, ClassTerms, Weighted, energy_of
 from lebm_core.errors import UsageError

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lebm_core.control.controls import ClassIs, Control, class_id
+from lebm_core.control.base import Control
+from lebm_core.control.controls import ClassIs, class_id
 from lebm_core.control.heads import PropertyHead
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.errors import UsageError

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 
-from lebm_core.control.controls import ClassIs, Control, Not, Property
+from lebm_core.control.base import Control
+from lebm_core.control.controls import ClassIs, Not, Property
 from lebm_core.errors import UsageError
 from lebm_core.registry.registry import registry
 

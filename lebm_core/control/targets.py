@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lebm_core.control.controls import Term
+from lebm_core.control.base import Term
 from lebm_core.errors import UsageError
 from lebm_core.priors.base import Coupled
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from lebm_core.base.modules import Component, accept_context
 from lebm_core.data.dataset import BatchSource
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "centre_of", "join"]
 
 
 class Decoder(Component):
@@ -63,3 +64,21 @@ class Decoder(Component):
         Args:
             dataset: its `batches("train", size)` are all that is asked of it.
         """
+
+
+def centre_of(p: Distribution) -> Any:
+    """The mean of p(x | z), or its mode where there is no mean."""
+    try:
+        return p.mean
+    except NotImplementedError:
+        return p.mode
+
+
+def join(parts: list[Any], pad: int) -> Any:
+    """One batch of x out of several; those of different lengths are padded with `pad`."""
+    if not isinstance(parts[0], Tensor):
+        return [x for part in parts for x in part]
+    if len({p.shape[1:] for p in parts}) == 1:
+        return torch.cat(parts)
+    longest = max(p.shape[1] for p in parts)
+    return torch.cat([nn.functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])

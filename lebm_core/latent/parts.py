@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lebm_core.base.modules import device_of
+from lebm_core.base.modules import device_of, frozen
+from lebm_core.base.randomness import draw
+from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.chains import ShortRun
-from lebm_core.latent.decoder import Decoder
+from lebm_core.latent.decoder import Decoder, centre_of
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
 from lebm_core.priors.base import Prior
@@ -84,3 +87,41 @@ class LatentModel(nn.Module):
         if self.encoder is None:
             raise UsageError(f"{who} needs an encoder: give the model one (recipe: encoder.name).")
         return self.encoder
+
+    @torch.no_grad()
+    def decode(
+        self,
+        z: Tensor,
+        context: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        **decoding: Any,
+    ) -> Any:
+        """A draw of p(x | z) for each z (B, d)."""
+        with frozen(self.decoder, evaluating=True):
+            return draw(self.decoder(z, context), generator, **decoding)
+
+    @torch.no_grad()
+    def decode_mode(self, z: Tensor, context: Tensor | None = None) -> Any:
+        """The mean of p(x | z), or its mode (greedy decoding) where there is no mean."""
+        with frozen(self.decoder, evaluating=True):
+            return centre_of(self.decoder(z, context))
+
+    def posterior(
+        self,
+        x: Any,
+        *,
+        inference: Inference | None = None,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """z ~ p(z | x), (B, d)."""
+        method = self.inference if inference is None else inference
+        return method(self, Batch(x, context=context), generator=generator)
+
+    def code(
+        self, x: Any, context: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """One representative z for each x: the encoder's mean where it infers alone, else a draw."""
+        point = self.inference.point()
+        return self.posterior(x, inference=point, context=context, generator=generator)

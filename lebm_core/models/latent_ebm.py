@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch import Tensor
 
 from lebm_core.base.modules import frozen
-from lebm_core.base.randomness import draw
-from lebm_core.chains.langevin import langevin
-from lebm_core.control.controls import Control
+from lebm_core.chains.samplers import Langevin
+from lebm_core.control.base import Control
 from lebm_core.control.heads import PropertyHeads
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.control.sampling import Classes, draw_codes
 from lebm_core.control.shift import ControlShift, control_shift
 from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.errors import UsageError
+from lebm_core.evidence.completion import complete
 from lebm_core.evidence.estimate import Estimate
 from lebm_core.evidence.log_prob import log_evidence
-from lebm_core.latent.decoder import Decoder
+from lebm_core.evidence.score import Score, score
+from lebm_core.latent.decoder import Decoder, join
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
 from lebm_core.latent.parts import LatentModel
@@ -30,18 +30,9 @@ from lebm_core.priors.base import Coupled, Prior
 from lebm_core.priors.gaussian import GaussianPrior
 from lebm_core.registry.parts import make
 
-__all__ = ["LatentEBM", "Score"]
+__all__ = ["LatentEBM"]
 
 LATENT_DIM = 32  # of a recipe that does not say
-
-
-class Score(NamedTuple):
-    """-log p(x, z) and its parts, each (B,) in nats; `total` is their sum, up to log Z."""
-
-    total: Tensor
-    reconstruction: Tensor  # -log p(x | z)
-    tilt: Tensor  # -f(z)
-    reference: Tensor  # -log p0(z)
 
 
 class LatentEBM(LatentModel, HubModel):
@@ -143,7 +134,7 @@ class LatentEBM(LatentModel, HubModel):
         for rows, z in codes:
             given = None if context is None else context[rows]
             parts.append(self.decode(z, given, generator=generator, **decoding))
-        return _join(parts, getattr(self.decoder, "pad", 0))
+        return join(parts, getattr(self.decoder, "pad", 0))
 
     def controlled(self, control: Control | Sequence[Control]) -> ControlledPrior:
         """The prior under controls; a prior itself.
@@ -165,37 +156,6 @@ class LatentEBM(LatentModel, HubModel):
         """How far controls move the prior, from n draws before and after, of each context."""
         return control_shift(self.controlled(control), n, context=context, generator=generator)
 
-    @torch.no_grad()
-    def decode(
-        self,
-        z: Tensor,
-        context: Tensor | None = None,
-        *,
-        generator: torch.Generator | None = None,
-        **decoding: Any,
-    ) -> Any:
-        """A draw of p(x | z) for each z (B, d)."""
-        with frozen(self.decoder, evaluating=True):
-            return draw(self.decoder(z, context), generator, **decoding)
-
-    @torch.no_grad()
-    def decode_mode(self, z: Tensor, context: Tensor | None = None) -> Any:
-        """The mean of p(x | z), or its mode (greedy decoding) where there is no mean."""
-        with frozen(self.decoder, evaluating=True):
-            return _centre(self.decoder(z, context))
-
-    def posterior(
-        self,
-        x: Any,
-        *,
-        inference: Inference | None = None,
-        context: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """z ~ p(z | x), (B, d)."""
-        method = self.inference if inference is None else inference
-        return method(self, Batch(x, context=context), generator=generator)
-
     def reconstruct(
         self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Any:
@@ -203,13 +163,13 @@ class LatentEBM(LatentModel, HubModel):
 
         z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
         """
-        return self.decode_mode(self._code(x, context, generator), context)
+        return self.decode_mode(self.code(x, context, generator), context)
 
     def interpolate(
         self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
     ) -> Any:
         """Decodes `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
-        z0, z1 = self._code(x0, None, generator), self._code(x1, None, generator)
+        z0, z1 = self.code(x0, None, generator), self.code(x1, None, generator)
         weight = torch.linspace(0, 1, steps, device=z0.device)[:, None]
         return self.decode_mode((1 - weight) * z0 + weight * z1)
 
@@ -223,35 +183,13 @@ class LatentEBM(LatentModel, HubModel):
         step_size: float = 0.1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Fills in x where `mask` is False or x NaN, by a chain on the likelihood of what is known.
+        """Fill in x where `mask` is False or x NaN; see `lebm_core.evidence.completion`.
 
         Raises:
             UsageError: where p(x | z) has no likelihood for each coordinate.
         """
-        known = mask.to(x.device).expand_as(x) & ~x.isnan()
-        filled = torch.where(known, x, torch.zeros_like(x))
-
-        def log_prob(z: Tensor) -> Tensor:
-            p = self.decoder(z, context)
-            if not isinstance(p, Independent):
-                raise UsageError(
-                    f"complete() needs a decoder whose coordinates are independent given z; "
-                    f"{type(self.decoder).__name__} gives {type(p).__name__}."
-                )
-            each: Tensor = p.base_dist.log_prob(filled) * known
-            return each.flatten(1).sum(-1) + self.prior.log_prob(z, context=context)
-
-        with frozen(self.decoder, self.prior, evaluating=True):
-            z = langevin(
-                log_prob,
-                self.prior.draw_reference(len(x), generator),
-                steps=steps,
-                step_size=step_size,
-                generator=generator,
-                fold=self.prior.fold if self.prior.uniform_reference else None,
-                name="completion chain",
-            )
-        return torch.where(known, x, self.decode_mode(z, context))
+        sampler = Langevin(steps, step_size)
+        return complete(self, x, mask, sampler, context=context, generator=generator)
 
     @torch.no_grad()
     def classify(
@@ -282,25 +220,14 @@ class LatentEBM(LatentModel, HubModel):
         logits = [prior.logits(z, context) for z in codes]
         return torch.stack([each.softmax(-1) for each in logits]).mean(0)
 
-    @torch.no_grad()
     def score(
         self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Score:
-        """The anomaly score -log p(x, z) with its parts; higher is stranger.
+        """The anomaly score -log p(x, z) with its parts; higher is more unusual.
 
         z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
         """
-        z = self._code(x, context, generator)
-        tilt = -self.prior.log_tilt(z, None, context)  # first: a prior without one stops here
-        with frozen(self.decoder, evaluating=True):
-            reconstruction = -self.decoder.likelihood(x, context)(z)
-        reference = -self.prior.reference.log_prob(z)
-        return Score(reconstruction + tilt + reference, reconstruction, tilt, reference)
-
-    def _code(self, x: Any, context: Tensor | None, generator: torch.Generator | None) -> Tensor:
-        """One z for each x: the encoder's mean where it infers alone, else a draw."""
-        point = self.inference.point()
-        return self.posterior(x, inference=point, context=context, generator=generator)
+        return score(self, x, self.code(x, context, generator), context)
 
     def log_prob(
         self,
@@ -328,20 +255,3 @@ class LatentEBM(LatentModel, HubModel):
                 generator=generator,
                 **options,
             )
-
-
-def _centre(p: Distribution) -> Any:
-    try:
-        return p.mean
-    except NotImplementedError:
-        return p.mode
-
-
-def _join(parts: list[Any], pad: int) -> Any:
-    """One batch out of several; sequences of different lengths are padded."""
-    if not isinstance(parts[0], Tensor):
-        return [x for part in parts for x in part]
-    if len({p.shape[1:] for p in parts}) == 1:
-        return torch.cat(parts)
-    longest = max(p.shape[1] for p in parts)
-    return torch.cat([nn.functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lebm_core.base.modules import device_of
 from lebm_core.base.randomness import stream
-from lebm_core.control.controls import Control
+from lebm_core.control.base import Control
 from lebm_core.control.sampling import Classes
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError

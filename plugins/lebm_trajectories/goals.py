@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lebm_core.control.controls import Control, Function, Term
+from lebm_core.control.base import Control, Term
+from lebm_core.control.controls import Function
 from lebm_core.control.heads import PropertyHead
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from lebm_core.control.controls import Control
+from lebm_core.control.base import Control
 from lebm_core.errors import UsageError
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_trajectories.data.dataset import TrajectoryDataset

@@ -9,7 +9,8 @@ import torch
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
-from lebm_core.control.controls import ClassIs, Control
+from lebm_core.control.base import Control
+from lebm_core.control.controls import ClassIs
 from lebm_core.data.dataset import subset
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
