@@ -122,6 +122,6 @@ class LatentModel(nn.Module):
     def code(
         self, x: Any, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
-        """One representative z for each x: the encoder's mean where it infers alone, else a draw."""
+        """One representative z for each x: the encoder's mean if it infers alone, else a draw."""
         point = self.inference.point()
         return self.posterior(x, inference=point, context=context, generator=generator)

@@ -38,19 +38,7 @@ LATENT_DIM = 32  # of a recipe that does not say
 class LatentEBM(LatentModel, HubModel):
     """The model family "latent-ebm": p(x, z) = p(z) p(x | z), and the object of the Python API.
 
-    Args:
-        prior: p(z).
-        decoder: p(x | z).
-        encoder: q(z | x), or None.
-        inference: how z given x is drawn; by default the encoder where there is one, else
-            `ShortRun()`.
-
-    Attributes:
-        classes: names of the classes of a coupled prior, in the order of their ids; may be empty.
-        heads: property heads by name, see `fit_property`.
-
-    Raises:
-        UsageError: where the parts do not fit each other.
+    Its parts are those of `LatentModel`; `heads` are property heads by name, see `fit_property`.
     """
 
     heads: PropertyHeads
