@@ -40,7 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     data = build_dataset(load(given.run / "recipe.toml"), given.data_dir)
     assert isinstance(data, MoleculeDataset)
-    test = data.sentences(data.batch("test", torch.arange(data.length("test"))).x)
+    test = data.strings(data.batch("test", torch.arange(data.length("test"))).x)
     values = [value for (value,) in values_of(test, [PROPERTY])]
     lowest = sorted(range(len(test)), key=values.__getitem__)[:LOWEST]
     starts = random.Random(0).sample(lowest, given.starts)

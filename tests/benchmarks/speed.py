@@ -24,11 +24,11 @@ from torch import Tensor
 from lebm_core import (
     Batch,
     EBMPrior,
+    Langevin,
     LatentEBM,
-    Learning,
-    LearningOptions,
     SequenceDecoder,
     ShortRun,
+    TwoPart,
     langevin,
 )
 from lebm_core.base.modules import frozen
@@ -57,7 +57,7 @@ def plain_prior_chain(prior: EBMPrior, z: Tensor, steps: int, s: float) -> Tenso
     """As published: autograd through the energy network at every step."""
     for _ in range(steps):
         z = z.detach().requires_grad_(True)
-        energy = -prior.all_logits(z)  # one logit: no logsumexp, as there
+        energy = -prior.logits(z)  # one logit: no logsumexp, as there
         (gradient,) = torch.autograd.grad(energy.sum(), z)
         z = z - 0.5 * s * s * (gradient + z) + s * torch.randn_like(z)
     return z.detach()
@@ -80,7 +80,7 @@ def plain_posterior_chain(
     """As published: autograd through decoder and energy at every step."""
     for _ in range(steps):
         z = z.detach().requires_grad_(True)
-        log_p = plain_log_likelihood(decoder, x, z) + prior.all_logits(z).squeeze(-1)
+        log_p = plain_log_likelihood(decoder, x, z) + prior.logits(z).squeeze(-1)
         (gradient,) = torch.autograd.grad(log_p.sum(), z)
         z = z + 0.5 * s * s * (gradient - z) + s * torch.randn_like(z)
     return z.detach()
@@ -116,7 +116,7 @@ def prior_chain(device: str, batch: int, repetitions: int = 25) -> Comparison:
         return plain_prior_chain(prior, z, steps, s)
 
     def ours() -> Tensor:
-        return prior.sample(batch, start=z, steps=steps, step_size=s)
+        return prior.sample(batch, start=z, sampler=Langevin(steps, s))
 
     times = least(repetitions, plain, ours)
     ends = [torch.cat([f() for _ in range(-(-4_000 // batch))]) for f in (plain, ours)]
@@ -171,7 +171,7 @@ def plain_image_chains(
         z = z.detach().requires_grad_(True)
         error = (net(z[:, :, None, None]) - x).square().sum() / (2 * 0.3**2)
         (g,) = torch.autograd.grad(error, z)
-        (e,) = torch.autograd.grad(-prior.all_logits(z).sum(), z)
+        (e,) = torch.autograd.grad(-prior.logits(z).sum(), z)
         z = z - 0.5 * s * s * (g + e + z) + s * torch.randn_like(z)
     return z_prior, z.detach()
 
@@ -181,7 +181,7 @@ def svhn(
 ) -> tuple[torch.nn.Module, EBMPrior, DeconvDecoder, Tensor]:
     """The published network as anyone would write it, prior and decoder of it, and images."""
     torch.manual_seed(0)
-    prior = EBMPrior(100, steps=60, step_size=0.4, bound=None).to(device)
+    prior = EBMPrior(100, sampler={"steps": 60, "step_size": 0.4}, bound=None).to(device)
     decoder = DeconvDecoder(100, 3, 32, "svhn", half=half).to(device)
     net = copy.deepcopy(decoder.net).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with torch.no_grad():
@@ -208,7 +208,7 @@ def image_posteriors(device: str, images: int = 4, chains: int = 25) -> Agreemen
     """Where the posterior chains of `image_iteration` end, `chains` of them for each image."""
     net, prior, decoder, x = svhn(device, images, half=True)
     x = x.repeat_interleave(chains, 0)
-    model = LatentEBM(prior, decoder, None, ShortRun(20, 0.1))
+    model = LatentEBM(prior, decoder, None, ShortRun(sampler={"steps": 20, "step_size": 0.1}))
     ends = [plain_image_chains(net, prior, x, 20)[1], model.posterior(x)]
     a, b = (z.view(images, chains, -1) for z in ends)
     difference = (a.mean(1) - b.mean(1)).square() / ((a.var(1) + b.var(1)) / chains)
@@ -226,8 +226,8 @@ def image_iteration(
     The learning rates are 0, so that both see the same weights each time.
     """
     net, prior, decoder, x = svhn(device, batch, half)
-    model = LatentEBM(prior, decoder, None, ShortRun(20, 0.1))
-    learning = Learning(LearningOptions(decoder="mcmc", tilt="short-run"))
+    model = LatentEBM(prior, decoder, None, ShortRun(sampler={"steps": 20, "step_size": 0.1}))
+    learning = TwoPart(decoder="mcmc", prior="short-run")
     adam = torch.optim.Adam([*net.parameters(), *prior.parameters()], lr=0.0)
     ours_adam = torch.optim.Adam(model.parameters(), lr=0.0)
 
@@ -235,7 +235,7 @@ def image_iteration(
         z_prior, z = plain_image_chains(net, prior, x, 20)
         adam.zero_grad()
         error = (net(z[:, :, None, None]) - x).square().sum() / batch
-        (error + prior.all_logits(z_prior).mean() - prior.all_logits(z).mean()).backward()
+        (error + prior.logits(z_prior).mean() - prior.logits(z).mean()).backward()
         adam.step()
 
     def ours() -> None:
@@ -261,12 +261,12 @@ def molecule_iteration(device: str, batch: int = 32, repetitions: int = 2) -> Co
     learning rates are 0, so that both see the same weights each time.
     """
     torch.manual_seed(0)
-    prior = EBMPrior(100, steps=20, step_size=0.4, bound=None).to(device)
+    prior = EBMPrior(100, sampler={"steps": 20, "step_size": 0.4}, bound=None).to(device)
     decoder = SequenceDecoder(
         100, 40, embed_dim=512, hidden=1024, dropout=0.0, tied=False, max_length=72
     ).to(device)
-    model = LatentEBM(prior, decoder, None, ShortRun(20, 0.1))
-    learning = Learning(LearningOptions(decoder="mcmc", tilt="short-run"))
+    model = LatentEBM(prior, decoder, None, ShortRun(sampler={"steps": 20, "step_size": 0.1}))
+    learning = TwoPart(decoder="mcmc", prior="short-run")
     lengths = torch.linspace(26, 66, batch).long()
     x = torch.randint(3, 40, (batch, 72))
     x[torch.arange(72) >= lengths[:, None]] = decoder.pad
@@ -282,7 +282,7 @@ def molecule_iteration(device: str, batch: int = 32, repetitions: int = 2) -> Co
         z_prior = plain_prior_chain(prior, torch.randn(batch, 100, device=device), 20, 0.4)
         z = plain_chain()
         adam.zero_grad()
-        tilt = prior.all_logits(z_prior).mean() - prior.all_logits(z).mean()
+        tilt = prior.logits(z_prior).mean() - prior.logits(z).mean()
         (tilt - plain_log_likelihood(decoder, x, z).mean()).backward()
         adam.step()
 
@@ -313,12 +313,12 @@ def trajectory_iteration(
     torch.manual_seed(0)
     plan, path = (1024, 512, 1024), (1024, 512, 256)
     sizes = {"observed": 8, "predicted": 12, "neighbours": 0}
-    prior = EBMPrior(16, steps=20, step_size=0.4, context_dim=14, bound=None)
+    prior = EBMPrior(16, sampler={"steps": 20, "step_size": 0.4}, context_dim=14, bound=None)
     decoder = TrajectoryDecoder(16, **sizes, features=16, hidden=plan, path_hidden=path)
     encoder = TrajectoryEncoder(16, **sizes, features=16, hidden=(256, 512))
     model = LatentEBM(prior, decoder, encoder).to(device)
     double = copy.deepcopy(model).double()
-    learning = Learning(LearningOptions(decoder="variational", tilt=tilt, kl_cycles=0))
+    learning = TwoPart(decoder={"kl_cycles": 0}, prior=tilt)
     x = torch.randn(batch, 12, 2, device=device)
     past = torch.randn(batch, 14, device=device)
     adam, ours_adam = (torch.optim.Adam(m.parameters(), lr=0.0) for m in (double, model))
@@ -326,7 +326,7 @@ def trajectory_iteration(
     def plain_chain(z: Tensor, given: Tensor) -> Tensor:
         for _ in range(20):
             z = z.detach().requires_grad_(True)
-            energy = -double.prior.all_logits(z, given).sum()  # type: ignore[operator]
+            energy = -double.prior.logits(z, given).sum()  # type: ignore[operator]
             (gradient,) = torch.autograd.grad(energy, z)
             z = z - 0.08 * (gradient + z) + 0.4 * torch.randn_like(z)
         return z.detach()
@@ -363,7 +363,7 @@ def predicted_agents(device: str, agents: int = 10_000, draws: int = 20) -> floa
     """Seconds in which so many futures of so many agents are predicted, by trajectory's recipe."""
     torch.manual_seed(0)
     sizes = {"observed": 8, "predicted": 12, "neighbours": 8}
-    prior = EBMPrior(16, steps=30, step_size=0.3, context_dim=54)
+    prior = EBMPrior(16, sampler={"steps": 30, "step_size": 0.3}, context_dim=54)
     model = LatentEBM(prior, TrajectoryDecoder(16, **sizes)).to(device).eval()
     context = torch.randn(agents, 54)
     means(model, context[:500], draws)

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,12 +19,12 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from lebm_core import LatentEBMClassifier, Learning
+from lebm_core import LatentEBMClassifier, Part, make
 from lebm_core.data.dataset import Dataset
 from lebm_core.data.labels import choose_labelled, labels_of
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.run.build import build_dataset, build_model
-from lebm_core.run.old.recipe import load
+from lebm_core.run.config.recipe import load
 from lebm_core.run.training.loop import train
 
 TRAIN, LABELS, STEPS, BATCH = 1198, 50, 240, 200
@@ -68,7 +66,7 @@ def digits(draw: int) -> Iterator[tuple[int, float]]:
         rows = np.concatenate([labelled, others[:n]])
         given = np.where(np.arange(len(rows)) < LABELS, y[rows], -1)
         model = LatentEBMClassifier(
-            input_options={"scaling": "all"}, random_state=draw, finish_steps=0,
+            adapter_options={"scaling": "all"}, random_state=draw, refit_steps=0,
             max_iter=STEPS // -(-len(rows) // BATCH),
         ).fit(x[rows], given)  # fmt: skip
         yield n, float(model.score(x[test], y[test]))
@@ -79,7 +77,7 @@ def recipe(name: str, draw: int) -> Iterator[tuple[int, float]]:
     given = load(name, "cpu", [f"seed={draw}"])
     size = int(given.data["batch_size"])
     data = build_dataset(given, None)
-    labelled = choose_labelled(labels_of(data, "train"), given.learning.labels, draw)
+    labelled = choose_labelled(labels_of(data, "train"), given.learning["symbols"]["labels"], draw)
     others = torch.ones(data.length("train"), dtype=torch.bool)
     others[labelled] = False
     rest = others.nonzero().squeeze(1)
@@ -96,11 +94,9 @@ def recipe(name: str, draw: int) -> Iterator[tuple[int, float]]:
         _restrict(data, rows)
         torch.manual_seed(draw)
         model = build_model(given, data)
-        with tempfile.TemporaryDirectory() as folder:
-            train(
-                model, data, Learning(given.learning, monitor=False), given.training,
-                batch_size=size, seed=draw, folder=Path(folder), log=lambda line: None,
-            )  # fmt: skip
+        rule = make(Part("learning_rules", "two-part"), given.learning)
+        rule.monitor = False
+        train(model, data, rule, given.training, batch_size=size, seed=draw)
         yield n, _accuracy(model, data)
 
 
