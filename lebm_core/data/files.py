@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean
 
-__all__ = ["DataFiles", "cache_dir", "file_sha256", "hub_splits", "open_text"]
+__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_text"]
 
 HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
@@ -21,15 +20,6 @@ def cache_dir() -> Path:
     """The user cache for data: $XDG_CACHE_HOME/lebm/data, or ~/.cache/lebm/data."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "lebm" / "data"
-
-
-def file_sha256(path: Path) -> str:
-    """The checksum of a file as it lies there, compressed or not."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 class DataFiles:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from lebm_core.base.files import write_atomically
+from lebm_core.base.files import replace_folder, write_atomically
 from lebm_core.base.randomness import stream
 from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.errors import UsageError
@@ -28,6 +28,7 @@ from lebm_core.run.artifacts import TRAINING, load_model, save_dataset
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
 from lebm_core.run.config.recipe import Recipe, dump
 from lebm_core.run.draw import draw_samples
+from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
 
 __all__ = ["Part", "evaluate_part", "train_part"]
@@ -70,8 +71,7 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
         recipe.training,
         batch_size=int(recipe.data["batch_size"]),
         seed=recipe.seed,
-        folder=folder,
-        resume=resume,
+        callbacks=run_callbacks(folder, recipe.training, resume=resume),
         log=log,
         name=part.name,
     )
@@ -171,10 +171,9 @@ def _write_samples(dataset: Dataset, x: Any, folder: Path) -> None:
 
 def _save_model(model: Model, folder: Path) -> None:
     temporary = folder.with_name(".model")
-    for old in (temporary, folder):
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary)
-    temporary.rename(folder)
+    replace_folder(temporary, folder)
 
 
 def _sizes(model: Model) -> dict[str, int]:
