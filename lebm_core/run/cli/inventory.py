@@ -102,5 +102,5 @@ def _found(needs: Needs, files: DataFiles) -> Known:
         if not paths:
             needs.check("")
     except MissingData as error:
-        return Known(needs.dataset, "missing", advice(error) if needs.files else str(error))
+        return Known(needs.dataset, "missing", advice(error))
     return Known(needs.dataset, "found", ", ".join(map(str, paths)))

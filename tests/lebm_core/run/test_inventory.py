@@ -65,9 +65,10 @@ def test_files_are_found_without_an_import(mine):
     assert missing.status == "missing" and "b.txt or c.txt" in missing.detail
     assert "They lie about. lebm recipe mine-demo needs no download." in missing.detail
     assert known["mine.free"].status == "no file needed"
-    assert known["mine.own"] == (
-        "mine.own", "missing", "The data set mine.own needs data.source = a .csv file."
-    )  # fmt: skip
+    assert known["mine.own"].status == "missing"
+    assert "mine.own needs data.source = a .csv file. lebm recipe mine-demo" in (
+        known["mine.own"].detail
+    )
     assert known["mine.asked"].detail == "give data.source=..."
     assert known["mine.gone"].status == "failed" and "lebm_no_such" in known["mine.gone"].detail
     (mine / "c.txt.gz").write_text("x")
