@@ -1,23 +1,28 @@
-"""Checks that the sequence decoder and encoder share."""
+"""Arguments that the sequence decoder and encoder share, and their checks."""
 
 from __future__ import annotations
 
 from lebm_core.errors import UsageError, did_you_mean
 
-__all__ = []
+__all__ = ["CELLS", "LONGEST", "check_cell", "check_ids"]
 
 CELLS = ("lstm", "gru", "transformer")
-LONGEST = 60  # drawn by a decoder that was told no other length
+LONGEST = 60  # length limit of a decoder without max_length
 
 
-def _check(
-    cell: str, vocab_size: int, pad: int, bos: int, eos: int, cells: tuple[str, ...] = CELLS
-) -> None:
-    if cell not in cells:
+def check_cell(cell: str, accepted: tuple[str, ...] = CELLS) -> None:
+    """Refuse a cell that is not accepted."""
+    if cell not in accepted:
         raise UsageError(
-            f'Unknown cell "{cell}": accepted are {", ".join(cells)}.' + did_you_mean(cell, cells)
+            f'Unknown cell "{cell}": accepted are {", ".join(accepted)}.'
+            + did_you_mean(cell, accepted)
         )
-    if min(pad, bos, eos) < 0 or max(pad, bos, eos) >= vocab_size:
+
+
+def check_ids(vocab_size: int, *ids: int) -> None:
+    """Refuse special ids outside the vocabulary."""
+    if min(ids) < 0 or max(ids) >= vocab_size:
         raise UsageError(
-            f"The special ids {pad}, {bos}, {eos} are not all in a vocabulary of {vocab_size}."
+            f"The special ids {', '.join(map(str, ids))} are not all in a vocabulary of "
+            f"{vocab_size}."
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,24 +14,24 @@ from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import UsageError
 from lebm_core.sequences.tokens import BOS, EOS, PAD, Tokenizer
 
-__all__ = ["TokenDataset", "pad", "rows_of"]
+__all__ = ["TokenDataset", "pad", "rows_of", "write_lines"]
 
-WINDOW = 50  # batches that are sorted by length together: lengths stay mixed across an epoch
+WINDOW = 50  # batches sorted by length together: lengths stay mixed across an epoch
 
 
 def pad(rows: Sequence[Tensor]) -> Tensor:
-    """Sequences of ids as one (B, T) tensor, padded on the right."""
+    """Stack sequences of ids into one (B, T) tensor, padded on the right."""
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=PAD)
 
 
 class TokenDataset(Dataset):
-    """Sequences as token ids, and perhaps the class of each.
+    """Sequences as token ids, with the class of each where there are classes.
 
-    x is an integer tensor (B, T), padded on the right with 0; each sequence ends with `EOS`, and
-    no `BOS` stands at its start: the decoder shifts its input and puts `BOS` there itself.
+    x is an integer tensor (B, T), padded on the right with 0; each sequence ends with `EOS` and
+    begins without `BOS`: the decoder shifts its input and adds `BOS` itself.
 
     Args:
-        tokenizer: text to ids and back.
+        tokenizer: converts strings to ids and back.
         splits: the ids of each sequence by split, without the end.
         summary: facts for the report.
         max_length: the longest sequence with its end; by default that of the data.
@@ -39,10 +39,12 @@ class TokenDataset(Dataset):
         classes: their names; none for a data set without classes.
 
     Attributes:
-        file: name of what `save` writes; a subclass may have its own.
+        file: name of the file that `save` writes; a subclass may have its own.
+        suffix: of the file that `write` makes.
     """
 
     file: ClassVar[str] = "tokens.json"
+    suffix: ClassVar[str] = ".txt"
 
     def __init__(
         self,
@@ -78,17 +80,17 @@ class TokenDataset(Dataset):
             self.sizes["n_classes"] = len(self.classes)
 
     def length(self, split: str) -> int:
-        """The number of sequences of `split`."""
+        """Return the number of sequences of `split`."""
         if split not in self._start:
             raise UsageError(f'There is no split "{split}": {", ".join(SPLITS)} are.')
         return len(self._start[split]) - 1
 
     def lengths(self, split: str) -> Tensor:
-        """(N,) the tokens of each sequence, its end included."""
+        """Return the tokens of each sequence, its end included, (N,)."""
         return self._start[split].diff()
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        """The sequences with these row numbers, x (B, T), y their classes where there are any."""
+        """Return the sequences with these row numbers, x (B, T), and their classes, y."""
         start = self._start[split][index]
         lengths = self._start[split][index + 1] - start
         column = torch.arange(int(lengths.max()) if len(index) else 0)
@@ -98,17 +100,17 @@ class TokenDataset(Dataset):
         return Batch(x, self.y(split, index), rows=index)
 
     def y(self, split: str, index: Tensor) -> Tensor | None:
-        """(B,) class ids, -1 where unknown; None without classes."""
+        """Return class ids (B,), -1 where unknown; None without classes."""
         return self.labels[split][index] if self.classes else None
 
     def rows(self, split: str) -> list[Tensor]:
-        """Each sequence of `split` as its ids with the end, unpadded."""
+        """Return each sequence of `split` as its ids with the end, unpadded."""
         return list(self._ids[split].long().split(self.lengths(split).tolist()))
 
     def order(
         self, split: str, batch_size: int, generator: torch.Generator | None = None
     ) -> list[Tensor]:
-        """One epoch: batches of sequences of similar length.
+        """Return one epoch: batches of sequences of similar length.
 
         With a generator the rows are shuffled, sorted by length within windows of 50 batches,
         cut into batches, and the batches shuffled. Without one all rows are sorted by length.
@@ -126,18 +128,16 @@ class TokenDataset(Dataset):
         order = torch.randperm(len(batches), generator=generator, device=device)
         return [batches[i] for i in order.tolist()]
 
-    def sentences(self, x: Tensor) -> list[str]:
-        """The text of each row of x (B, T)."""
+    def strings(self, x: Tensor) -> list[str]:
+        """Return the string of each row of x (B, T)."""
         return [self.tokenizer.decode(row) for row in x.tolist()]
 
     def write(self, x: Tensor, path: Path) -> Path:
-        """Writes one text a line to `path` with the suffix .txt."""
-        file = path.with_name(path.name + ".txt")
-        file.write_text("".join(f"{s}\n" for s in self.sentences(x)), encoding="utf-8")
-        return file
+        """Write one string a line to `path` with the suffix of this data set."""
+        return write_lines(self.strings(x), path, self.suffix)
 
     def save(self, folder: Path) -> None:
-        """Writes the vocabulary, the classes and the summary as JSON."""
+        """Write the vocabulary, the classes and the summary as JSON."""
         saved = {
             "tokenizer": self.tokenizer.to_json(),
             "max_length": self.max_length,
@@ -149,19 +149,25 @@ class TokenDataset(Dataset):
 
     @classmethod
     def saved(cls, folder: Path) -> dict[str, Any]:
-        """What `save` wrote, for a subclass's `load`; without classes where an older one has none.
+        """Read what `save` wrote, for a subclass's `load`.
 
         The keys are "tokenizer", "max_length", "classes" and "summary".
         """
-        found: dict[str, Any] = json.loads((folder / cls.file).read_text(encoding="utf-8"))
-        return {"classes": [], **found}
+        saved: dict[str, Any] = json.loads((folder / cls.file).read_text(encoding="utf-8"))
+        return {"classes": [], **saved}
+
+
+def write_lines(lines: Iterable[str], path: Path, suffix: str) -> Path:
+    """Write one line each to `path` with `suffix` added, and return that file."""
+    file = path.with_name(path.name + suffix)
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return file
 
 
 def rows_of(x: Tensor) -> list[Tensor]:
-    """Each row of x (B, T) up to and including its first end, on the CPU; padding is dropped.
+    """Return each row of x (B, T) up to and including its first end, on the CPU, unpadded.
 
-    A sequence that was cut off before it ended has no end; one that is padding alone counts as
-    an end at once.
+    A sequence that was cut off has no end; a row of padding alone becomes an end alone.
     """
     rows = []
     for row in x.cpu():

@@ -1,13 +1,13 @@
-"""Autoregressive decoder p(x | z) and encoder q(z | x) over token ids: text and molecules.
+"""Autoregressive decoder p(x | z) over token ids.
 
 x is (B, T) integer ids, padded at the right with `pad`; every sequence ends in `eos` and holds no
-`bos`: the decoder feeds that itself. log p(x|z) sums over the tokens up to and including `eos`.
+`bos`: the decoder adds it itself. log p(x|z) sums over the tokens up to and including `eos`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,26 @@ from torch import Tensor, nn
 from lebm_core.base.precision import half_is_faster
 from lebm_core.data.dataset import BatchSource
 from lebm_core.latent.decoder import Decoder
-from lebm_core.sequences.cells import LONGEST, _check
+from lebm_core.sequences.cells import LONGEST, check_cell, check_ids
 from lebm_core.sequences.distribution import SequenceDistribution
 from lebm_core.sequences.networks import CausalTransformer, LockedDropout, RecurrentNet
 from lebm_core.sequences.token_nll import token_nll
 
-__all__ = ["SequenceDecoder", "SequenceDistribution"]
+__all__ = ["SequenceDecoder", "SequenceOptions"]
+
+
+class SequenceOptions(TypedDict, total=False):
+    """The options of a `SequenceDecoder`'s network, for a subclass that passes them on."""
+
+    cell: str
+    embed_dim: int
+    hidden: int
+    layers: int
+    heads: int
+    dropout: float
+    word_dropout: float
+    tied: bool
+    half: bool
 
 
 class SequenceDecoder(Decoder):
@@ -37,11 +51,11 @@ class SequenceDecoder(Decoder):
         dropout: of the embeddings and of the outputs, in training; one mask for all steps.
         word_dropout: share of input tokens that training hides.
         tied: the output layer is the embedding, behind a map from H to E.
-        max_length: longest sequence that `sample` draws; None for that of the data, or 60.
+        max_length: longest sequence that `sample` draws; None for that of the data, else 60.
         pad: id of the padding.
         bos: id that starts the input.
         eos: id that ends a sequence.
-        half: bfloat16 in gradients where that is faster; figures without a gradient are float32.
+        half: bfloat16 in gradients where that is faster; values without a gradient are float32.
 
     Raises:
         UsageError: for an unknown cell, or ids outside the vocabulary.
@@ -66,7 +80,8 @@ class SequenceDecoder(Decoder):
         half: bool = True,
     ) -> None:
         super().__init__()
-        _check(cell, vocab_size, pad, bos, eos)
+        check_cell(cell)
+        check_ids(vocab_size, pad, bos, eos)
         self.latent_dim, self.vocab_size, self.cell = latent_dim, vocab_size, cell
         self.max_length = LONGEST if max_length is None else max_length
         self.pad, self.bos, self.eos = pad, bos, eos
@@ -89,28 +104,28 @@ class SequenceDecoder(Decoder):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
-        """p(x | z), batch shape (B,)."""
+        """Return p(x | z), batch shape (B,)."""
         return SequenceDistribution(self, z)
 
     @torch.no_grad()
     def initialise(self, dataset: BatchSource) -> None:
-        """Starts the output's bias at the log frequencies of the training split's tokens.
+        """Set the output's bias to the log frequencies of the training split's tokens.
 
-        The first epoch is then not spent on learning which words are common.
+        The first epoch is then not spent on learning them.
         """
-        counts = torch.full((self.vocab_size,), 0.5)  # what never occurs is not impossible
+        counts = torch.full((self.vocab_size,), 0.5)  # no token is impossible
         for batch in dataset.batches("train", 1024):
             tokens = batch.x[batch.x != self.pad]
             counts += torch.bincount(tokens.cpu(), minlength=self.vocab_size)
         self.output.bias.copy_((counts / counts.sum()).log())
 
     def use_half(self) -> bool:
-        """bfloat16 only while gradients are taken: reported figures come from float32."""
+        """Return whether to use bfloat16: only where gradients are taken."""
         device = self.embedding.weight.device.type
         return self.allow_half and torch.is_grad_enabled() and half_is_faster(device)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        """z -> log p(x|z); embeddings, masks and input projections are computed once.
+        """Return z -> log p(x|z); embeddings, masks and input projections are computed once.
 
         z may hold k codes for each of the n sequences, (n k, d) -> (n k,), sequence by sequence.
         """
@@ -140,7 +155,7 @@ class SequenceDecoder(Decoder):
         return log_prob
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """Embeddings of ids (B, T) -> (B, T, E), with dropout and hidden words in training."""
+        """Return embeddings of ids, (B, T, E), with dropout and hidden tokens in training."""
         embedded: Tensor = self.dropout(self.embedding(inputs))
         if self.training and self.word_dropout:
             shown = torch.rand(inputs.shape, device=inputs.device) >= self.word_dropout
@@ -148,10 +163,10 @@ class SequenceDecoder(Decoder):
         return embedded
 
     def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, V) of the next token after `token` (B,), and the new state (None to start)."""
+        """Return logits (B, V) of the token after `token` (B,), and the new state."""
         h, state = self.net.step(self.embedding(token), state, z)
         return self.output(self.project(h)), state
 
     def select(self, state: Any, rows: Tensor) -> Any:
-        """The state of the given sequences alone."""
+        """Return the state of the given sequences alone."""
         return self.net.select(state, rows)

@@ -1,4 +1,4 @@
-"""p(x | z) over token ids, whatever network gives the next token's logits."""
+"""p(x | z) over token ids, for any network that gives the next token's logits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["NextToken", "SequenceDistribution"]
 
 
 class NextToken(Protocol):
-    """What a decoder offers so that sequences can be drawn from it, token by token."""
+    """A decoder from which sequences can be drawn, token by token."""
 
     max_length: int
     pad: int
@@ -24,13 +24,13 @@ class NextToken(Protocol):
     eos: int
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        """z -> log p(x|z), (B,)."""
+        """Return z -> log p(x|z), (B,)."""
 
     def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, V) of the token after `token` (B,), and the new state (None to start)."""
+        """Return logits (B, V) of the token after `token` (B,), and the state, first None."""
 
     def select(self, state: Any, rows: Tensor) -> Any:
-        """The state of the given sequences alone."""
+        """Return the state of the given sequences alone."""
 
 
 class SequenceDistribution(Distribution):
@@ -48,12 +48,12 @@ class SequenceDistribution(Distribution):
         self.decoder, self.z = decoder, z
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(x | z), (B,) in nats."""
+        """Return log p(x | z), (B,) in nats."""
         return self.decoder.likelihood(value)(self.z)
 
     @property
     def mode(self) -> Tensor:
-        """Greedy decoding, (B, T): the likeliest token at each step."""
+        """The greedy decoding, (B, T): the likeliest token at each step."""
         return self.sample(greedy=True)
 
     @torch.no_grad()
@@ -67,7 +67,7 @@ class SequenceDistribution(Distribution):
         greedy: bool = False,
         max_length: int | None = None,
     ) -> Tensor:
-        """Draws one sequence for each z, (B, T); cut at `max_length`, then without `eos`.
+        """Draw one sequence for each z, (B, T); cut at `max_length`, then without `eos`.
 
         Args:
             sample_shape: must be empty; repeat z for more draws.

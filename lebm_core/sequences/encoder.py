@@ -9,15 +9,16 @@ from torch.distributions import Independent, Normal
 from lebm_core.base.precision import half_is_faster, recurrent_autocast
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.latent.encoder import Encoder, gaussian_code
-from lebm_core.sequences.cells import CELLS, _check
+from lebm_core.sequences.cells import CELLS, check_cell, check_ids
 from lebm_core.sequences.networks import LockedDropout
 
 __all__ = ["SequenceEncoder"]
+
 POOLINGS = ("last", "mean", "max")
 
 
 class SequenceEncoder(Encoder):
-    """q(z | x) by a bidirectional recurrent net that sees each sequence up to its own end.
+    """q(z | x) by a bidirectional recurrent net over each sequence up to its end.
 
     The backward direction runs over the sequence reversed within its length, so padding never
     enters a state.
@@ -32,7 +33,7 @@ class SequenceEncoder(Encoder):
         pad: id of the padding.
         half: bfloat16 in gradients where that is faster.
         pooling: of each direction's states the "last", or over all tokens the "mean" or the "max"
-            (Conneau et al. 2017, arXiv 1705.02364), which sees every word alike.
+            (Conneau et al. 2017, arXiv 1705.02364), which weighs all tokens alike.
 
     Raises:
         UsageError: for an unknown cell or pooling, or a padding outside the vocabulary.
@@ -51,7 +52,8 @@ class SequenceEncoder(Encoder):
         pooling: str = "last",
     ) -> None:
         super().__init__()
-        _check(cell, vocab_size, pad, pad, pad, CELLS[:2])
+        check_cell(cell, CELLS[:2])
+        check_ids(vocab_size, pad)
         if pooling not in POOLINGS:
             raise UsageError(
                 f'encoder.pooling = "{pooling}": accepted are {", ".join(POOLINGS)}.'
@@ -68,10 +70,11 @@ class SequenceEncoder(Encoder):
         self.output = nn.Linear(2 * hidden, 2 * latent_dim)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
+        """Return q(z | x)."""
         return self.from_embedded(self.embed(x), x, context)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Embeddings of ids (B, T) -> (B, t, E), t the longest's; 0 for padding; with dropout."""
+        """Return embeddings of ids, (B, t, E), t of the longest; 0 for padding; with dropout."""
         x = x[:, : int((x != self.pad).sum(1).max().clamp(min=1))] if x.numel() else x
         embedded: Tensor = self.dropout(self.embedding(x))
         return embedded * (x != self.pad)[..., None]
@@ -79,7 +82,7 @@ class SequenceEncoder(Encoder):
     def from_embedded(
         self, embedded: Tensor, x: Tensor, context: Tensor | None = None
     ) -> Independent[Normal]:
-        """q(z | x) from `embed(x)`; x says where each sequence ends."""
+        """Return q(z | x) from `embed(x)`; the lengths are those of x."""
         lengths = (x != self.pad).sum(1).clamp(min=1)
         last = lengths - 1
         steps = torch.arange(embedded.shape[1], device=x.device)
@@ -91,6 +94,27 @@ class SequenceEncoder(Encoder):
             right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))
         states = torch.cat([left, right], dim=-1).float()
         return gaussian_code(self.output(self._pooled(states, lengths)))
+
+    def embedded_scale(self, embedded: Tensor, x: Tensor) -> Tensor:
+        """Return the root mean square length of each sequence's vectors that are not 0, (B, 1)."""
+        lengths = embedded.detach().norm(dim=2)
+        many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
+        scale: Tensor = lengths.norm(dim=1, keepdim=True) / many.sqrt()
+        return scale
+
+    def augment(
+        self, embedded: Tensor, masked: float, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Set a share of each sequence's vectors to 0, at random (token dropout).
+
+        Args:
+            embedded: (B, T, E), what `embed` gave.
+            masked: share of the vectors.
+            generator: source of all randomness.
+        """
+        device = embedded.device if generator is None else generator.device
+        drawn = torch.rand((*embedded.shape[:2], 1), generator=generator, device=device)
+        return embedded * (drawn.to(embedded.device) >= masked)
 
     def _pooled(self, states: Tensor, lengths: Tensor) -> Tensor:
         """One vector (B, 2 H) of the states (B, T, 2 H) of each sequence."""

@@ -1,6 +1,6 @@
-"""Recurrent nets unrolled by hand, differentiated for the input shift and first state alone.
+"""Recurrent networks differentiated by hand, for the input shift and the first state alone.
 
-In a posterior chain the weights rest and only z moves. Autograd would keep and visit a graph of a
+In a posterior chain the weights are fixed and only z changes. Autograd would keep a graph of a
 dozen nodes a step; these functions keep the gates and go back through them in one loop.
 """
 
@@ -18,11 +18,11 @@ __all__ = ["gru_states", "lstm_states"]
 def lstm_states(
     gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
 ) -> Tensor:
-    """All states h of an LSTM, (T, B, H).
+    """Return all states h of an LSTM, (T, B, H).
 
     Args:
-        gates: (T, B, 4H) input gates i, f, g, o without z's share; takes no gradient.
-        shift: (B, 4H) z's share, the same at each step.
+        gates: (T, B, 4H) input gates i, f, g, o without z; takes no gradient.
+        shift: (B, 4H) the contribution of z, the same at each step.
         first: h and c before the first step, each (B, H).
         weight: (4H, H) recurrent weight; takes no gradient.
         bias: (4H,).
@@ -35,7 +35,7 @@ def lstm_states(
 def gru_states(
     gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
 ) -> Tensor:
-    """All states h of a GRU, (T, B, H); as `lstm_states` with the gates r, z, n, (T, B, 3H)."""
+    """Return all states h of a GRU, (T, B, H); gates r, z, n are (T, B, 3H), see `lstm_states`."""
     out: Tensor = _GRU.apply(gates, shift, first[0], weight, bias, half)  # type: ignore[no-untyped-call]
     return out
 

@@ -1,9 +1,10 @@
-"""The nets inside the sequence decoder: recurrent or causal transformer, with z at every step.
+"""The networks of the sequence decoder: recurrent or causal transformer, with z at every step.
 
-Each has `prepare` (what does not depend on z), `run` (all steps at once) and `step` (one step, for
-sampling). Within a chain only z moves, so there the recurrent net adds the projected z to input
-gates computed once and differentiates by hand, for z alone (`lebm_core.sequences.kernels`). That
-is for CPUs: on a GPU a plain loop over cuDNN's net was five times as fast (docs/results/speed.md).
+Each has `prepare` (the part that does not depend on z), `run` (all steps at once) and `step` (one
+step, for sampling). In a chain only z changes: the recurrent network then adds the projected z to
+input gates computed once, and differentiates by hand for z alone (`lebm_core.sequences.kernels`).
+On a GPU it does not: a plain loop over cuDNN's network was five times as fast
+(docs/results/speed.md).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class LockedDropout(nn.Module):
     T times fewer random numbers, which are slow to draw on a CPU.
 
     Args:
-        p: share that is dropped.
+        p: probability of dropping a feature.
     """
 
     def __init__(self, p: float) -> None:
@@ -34,7 +35,7 @@ class LockedDropout(nn.Module):
         self.p = p
 
     def forward(self, h: Tensor) -> Tensor:
-        """h with whole features dropped, in training."""
+        """Return h with whole features dropped, in training."""
         if not self.training or not self.p:
             return h
         mask = torch.empty(len(h), 1, h.shape[-1], device=h.device).bernoulli_(1 - self.p)
@@ -69,7 +70,7 @@ class RecurrentNet(nn.Module):
         self.start = nn.Linear(latent_dim, states * layers * hidden) if latent_dim else None
 
     def first_state(self, z: Tensor) -> tuple[Tensor, ...]:
-        """tanh of a linear map of z: h, and c of an LSTM, each (layers, B, H)."""
+        """Return tanh of a linear map of z: h, and c of an LSTM, each (layers, B, H)."""
         count = (2 if self.cell == "lstm" else 1) * self.layers
         if self.start is None:
             return z.new_zeros(count, len(z), self.hidden).chunk(count // self.layers)
@@ -77,7 +78,7 @@ class RecurrentNet(nn.Module):
         return flat.contiguous().chunk(count // self.layers)
 
     def prepare(self, embedded: Tensor, half: bool) -> Tensor | None:
-        """The input gates without z's share, (T, B, gates), where only z will be differentiated."""
+        """Return the input gates without z, (T, B, gates), where only z will be differentiated."""
         weight = self.rnn.weight_ih_l0
         if self.layers > 1 or weight.is_cuda or weight.requires_grad or not torch.is_grad_enabled():
             return None
@@ -89,7 +90,7 @@ class RecurrentNet(nn.Module):
             return gates.to(embedded.dtype) + bias
 
     def run(self, prepared: Tensor | None, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
-        """The states after each input, (B k, T, H)."""
+        """Return the states after each input, (B k, T, H)."""
         k = len(z) // max(1, len(embedded))
         if prepared is not None and torch.is_grad_enabled():
             if k > 1:
@@ -103,8 +104,8 @@ class RecurrentNet(nn.Module):
             embedded = embedded.repeat_interleave(k, 0)
         inputs = torch.cat([embedded, z[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
         first_state = self.first_state(z)
-        # cuDNN gives no gradient in evaluation mode, which is the mode of every chain. Where
-        # nothing is dropped between layers, training mode is the same.
+        # cuDNN gives no gradient in evaluation mode, the mode of every chain. Without dropout
+        # between layers training mode is the same.
         training = self.rnn.training
         fused = training or not self.rnn.dropout or not torch.is_grad_enabled()
         self.rnn.training = training or (fused and torch.is_grad_enabled())
@@ -121,7 +122,7 @@ class RecurrentNet(nn.Module):
         return out.to(z.dtype)  # type: ignore[no-any-return]
 
     def step(self, embedded: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
-        """One step from embeddings (B, E): the top state (B, H) and the new state."""
+        """Take one step from embeddings (B, E); return the top state (B, H) and the new state."""
         if state is None:
             first = self.first_state(z)
             state = first if self.cell == "lstm" else first[0]
@@ -129,7 +130,7 @@ class RecurrentNet(nn.Module):
         return out[:, 0], state
 
     def select(self, state: Any, rows: Tensor) -> Any:
-        """The state of the given sequences alone."""
+        """Return the state of the given sequences alone."""
         return tuple(s[:, rows] for s in state) if self.cell == "lstm" else state[:, rows]
 
 
@@ -143,7 +144,7 @@ class CausalTransformer(nn.Module):
         layers: number of blocks.
         heads: attention heads.
         dropout: in training.
-        longest: positions that are told apart.
+        longest: number of position embeddings.
     """
 
     def __init__(
@@ -168,13 +169,13 @@ class CausalTransformer(nn.Module):
         self.from_z = nn.Linear(latent_dim, width) if latent_dim else None
 
     def prepare(self, embedded: Tensor, half: bool) -> Tensor:
-        """Embeddings with their positions, (B, T, E)."""
+        """Return embeddings with their positions, (B, T, E)."""
         places = torch.arange(embedded.shape[1], device=embedded.device)
         where: Tensor = self.position(places.clamp(max=self.position.num_embeddings - 1))
         return embedded + where
 
     def run(self, prepared: Tensor, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
-        """The top states at each input, (B k, T, E)."""
+        """Return the top states at each input, (B k, T, E)."""
         k = len(z) // max(1, len(prepared))
         inputs = prepared.repeat_interleave(k, 0) if k > 1 else prepared
         if self.from_z is not None:
@@ -186,10 +187,10 @@ class CausalTransformer(nn.Module):
         return out.to(z.dtype)[:, 1 if self.from_z is not None else 0 :]  # type: ignore[no-any-return]
 
     def step(self, embedded: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
-        """One step; the state is the embeddings so far, (B, t, E)."""
+        """Take one step; the state is the embeddings so far, (B, t, E)."""
         so_far = embedded[:, None] if state is None else torch.cat([state, embedded[:, None]], 1)
         return self.run(self.prepare(so_far, False), so_far, z, False)[:, -1], so_far
 
     def select(self, state: Any, rows: Tensor) -> Any:
-        """The state of the given sequences alone."""
+        """Return the state of the given sequences alone."""
         return state[rows]

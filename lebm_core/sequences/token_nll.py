@@ -1,9 +1,9 @@
 """Negative log-likelihood of tokens under a linear softmax layer, in cache-sized pieces.
 
-The vocabulary projection is most of the work of a text model. In bfloat16 its matrix products are
-several times faster on a CPU; the softmax is taken in float32 and piece by piece, so that the
-logits of a whole batch never pass through memory as float32, and the backward pass computes only
-what is asked for: a chain asks for no weight gradient.
+The vocabulary projection is most of the work of a model with many tokens. In bfloat16 its matrix
+products are several times faster on a CPU; the softmax is taken in float32 piece by piece, so that
+the logits of a whole batch are never in memory as float32, and the backward pass computes only the
+gradients that are needed: a chain needs none of the weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PIECE = 256  # rows at once: 256 x 10,000 logits fit into a CPU's last cache
 def token_nll(
     hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, half: bool = True
 ) -> Tensor:
-    """-log softmax(hidden weight^T + bias)[targets], (N,) float32.
+    """Return -log softmax(hidden weight^T + bias)[targets], (N,) float32.
 
     Args:
         hidden: (N, E).
@@ -29,7 +29,7 @@ def token_nll(
         bias: (V,).
         targets: (N,) ids below V.
         half: multiply in bfloat16; the error of a token's value is then about 0.4 %, that of the
-            mean over a batch far less. Reported figures are computed with half=False.
+            mean over a batch far less. Reported values are computed with half=False.
     """
     if torch.is_grad_enabled():
         nll: Tensor = _TokenNLL.apply(hidden, weight, bias, targets, half)  # type: ignore[no-untyped-call]
@@ -56,7 +56,7 @@ def _piece(h: Tensor, w: Tensor, b: Tensor, targets: Tensor) -> tuple[Tensor, Te
     logits = torch.addmm(b, h, w.T)
     wanted = logits.gather(1, targets[:, None]).float()
     top = logits.amax(1, keepdim=True)
-    logits.sub_(top).exp_()  # in place: from here on it holds unnormalised probabilities
+    logits.sub_(top).exp_()  # in place: now unnormalised probabilities
     mass = logits.sum(1, dtype=torch.float32)
     return mass.log() + (top.float() - wanted).squeeze(1), logits, mass
 

@@ -1,4 +1,4 @@
-"""Sequences as ids: the four that every vocabulary begins with, and what turns text into them."""
+"""Special token ids, and the interface of a tokenizer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back. Ids 0 to 3 are `SPECIAL`; `encode` adds neither a start nor an end."""
+    """Converts strings to ids and back; ids 0 to 3 are `SPECIAL`."""
 
     def __len__(self) -> int:
-        """The number of ids, the four special ones included."""
+        """Return the number of ids, the four special ones included."""
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
+    def encode(self, string: str, /) -> list[int]:
+        """Return the ids of a string, without start and end."""
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text; padding, start and end are left out."""
+    def decode(self, ids: Sequence[int], /) -> str:
+        """Return the string; padding, start and end are left out."""
 
     def to_json(self) -> dict[str, Any]:
-        """All that is needed to make it again, as plain JSON values."""
+        """Return plain JSON values from which the tokenizer can be made again."""

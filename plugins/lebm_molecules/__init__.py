@@ -1,24 +1,20 @@
-"""Molecules for lebm: data sets of SMILES and SELFIES, and an evaluation of generated ones.
+"""Molecules for lebm: data sets of SMILES and SELFIES, and metrics of generated molecules.
 
-Only names and import strings are given here: nothing heavy is imported until it is used.
+Only names and import strings stand here: nothing heavy is imported until it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pluggy
+from lebm_core import Register, hookimpl
 
 __all__ = [
+    "lebm_register_adapters",
     "lebm_register_commands",
     "lebm_register_datasets",
     "lebm_register_decoders",
-    "lebm_register_adapters",
+    "lebm_register_figures",
     "lebm_register_metrics",
 ]
-
-Register = Callable[..., None]
-hookimpl = pluggy.HookimplMarker("lebm")
 
 
 @hookimpl
@@ -30,26 +26,32 @@ def lebm_register_datasets(register: Register) -> None:
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
-    """A sequence decoder that sees what a SMILES has left open."""
+    """A sequence decoder that sees the open rings and branches of a SMILES."""
     register("molecules.smiles", "lebm_molecules.networks.smiles_decoder:SmilesDecoder")
 
 
 @hookimpl
 def lebm_register_adapters(register: Register) -> None:
     """Lists of SMILES, for `LatentEBMClassifier`."""
-    register("molecules", "lebm_molecules.data.adapters:MoleculeInputs")
+    register("molecules", "lebm_molecules.data.adapters:MoleculeAdapter")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
-    """What a model of molecules is judged by."""
-    register("molecules.quality", "lebm_molecules.metrics.registered:quality")
-    register("molecules.control", "lebm_molecules.metrics.control:control")
-    register("molecules.reconstruction", "lebm_molecules.metrics.registered:reconstruction")
+    """Metrics of a model of molecules."""
+    register("molecules.quality", "lebm_molecules.metrics.quality:Quality")
+    register("molecules.control", "lebm_molecules.metrics.control:ControlledMolecules")
+    register("molecules.reconstruction", "lebm_molecules.metrics.reconstruction:Reconstruction")
+
+
+@hookimpl
+def lebm_register_figures(register: Register) -> None:
+    """Molecules on a line in z."""
+    register("molecules.interpolation", "lebm_molecules.figures.interpolation:interpolation")
 
 
 @hookimpl
 def lebm_register_commands(register: Register) -> None:
     """`lebm molecules evaluate`, `lebm molecules design`."""
-    about = "How good generated molecules are: evaluate; molecules by property: design."
+    about = "Scores of generated molecules: evaluate; molecules by property: design."
     register("molecules", "lebm_molecules.cli:app", about)

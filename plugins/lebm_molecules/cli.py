@@ -1,9 +1,8 @@
-"""lebm molecules: the figures of generated molecules from any model at all, and design."""
+"""lebm molecules: scores of generated molecules from any model, and design."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Molecules: how good they are, and design.", rich_markup_mode=None)
+app = typer.Typer(help="Molecules: scores, and design.", rich_markup_mode=None)
 OptionalPath = Optional[Path]  # noqa: UP045 - typer knows it in every version
 
 
 @app.callback()
 def _group() -> None:
-    """Molecules: how good generated ones are, and design of better ones."""
+    """Molecules: scores of generated ones, and design of better ones."""
 
 
 @app.command()
@@ -48,17 +47,17 @@ def evaluate(
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Validity, uniqueness, novelty, and how near generated molecules are to others."""
+    """Validity, uniqueness, novelty, and distances of generated molecules to others."""
     from lebm_core.errors import UsageError
-    from lebm_molecules.data.files import is_table, read_smiles
-    from lebm_molecules.metrics.quality import Invalid
-    from lebm_molecules.metrics.quality import evaluate as measure
+    from lebm_molecules.data.files import is_table, read_smiles, write_table
+    from lebm_molecules.metrics.quality_scores import Invalid
+    from lebm_molecules.metrics.quality_scores import evaluate as measure
 
     given = [path for path in (samples, train, test) if path is not None]
     for path in given:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise UsageError(f'"{path}" is a pipe or a device: write it to a file first.')
-        next(read_smiles(path, column), None)  # says what is wrong with its beginning
+        next(read_smiles(path, column), None)  # refuses a file with a bad beginning
     if column and not any(is_table(path) for path in given):
         raise UsageError(f"--column {column} is for a .csv; none of the files is one.")
     if invalid is not None:
@@ -66,20 +65,17 @@ def evaluate(
             raise UsageError(f'--invalid: there is no folder "{invalid.parent}".')
         if invalid.is_dir() or invalid.resolve() in [path.resolve() for path in given]:
             raise UsageError(f'--invalid "{invalid}" is a folder, or a file that is to be read.')
-    with contextlib.ExitStack() as stack:
-        write: Any = None
-        if invalid is not None:
-            table = csv.writer(stack.enter_context(_replaced(invalid)), lineterminator="\n")
-            table.writerow(Invalid._fields)
-            write = table.writerow
-        progress = stack.enter_context(_progress())
+    bad: list[Invalid] = []
+    with _progress() as progress:
         values = measure(
             read_smiles(samples, column),
             None if train is None else read_smiles(train, column),
             None if test is None else read_smiles(test, column),
             stereo=not drop_stereo, compared=compare, processes=workers,
-            invalid=write, progress=progress,
+            invalid=None if invalid is None else bad.append, progress=progress,
         )  # fmt: skip
+    if invalid is not None:
+        write_table(invalid, Invalid._fields, bad)
     if as_json:
         typer.echo(json.dumps({name: asdict(value) for name, value in values.items()}, indent=1))
         return
@@ -93,13 +89,13 @@ def design(
     name: Annotated[
         str, typer.Option("--property", help="qed, logp, plogp, plogp_z, sa, weight, rings, tpsa.")
     ],
-    minimise: Annotated[bool, typer.Option("--minimise", help="It shall be small.")] = False,
+    minimise: Annotated[bool, typer.Option("--minimise", help="Minimise it.")] = False,
     rounds: Annotated[int, typer.Option(help="At most.")] = 30,
     population: Annotated[int, typer.Option(help="Molecules kept, and made in a round.")] = 1000,
     calls: Annotated[int, typer.Option(help="Oracle calls at most; 0: no limit.")] = 0,
     similar_to: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="A SMILES to better by similar ones; may be given several times."),
+        typer.Option(help="A SMILES to improve on by similar ones; may be given several times."),
     ] = None,
     at_least: Annotated[float, typer.Option(help="Tanimoto similarity to it.")] = 0.4,
     start: Annotated[
@@ -107,9 +103,9 @@ def design(
         typer.Option(help="A file of SMILES to start from; by default training molecules."),
     ] = None,
     passes: Annotated[
-        int, typer.Option(help="Over the kept, in which the model learns; 0: it never does.")
+        int, typer.Option(help="Over the kept, in which the model learns; 0: it does not.")
     ] = 1,
-    lr: Annotated[float, typer.Option(help="The rate at which it learns.")] = 1e-3,
+    lr: Annotated[float, typer.Option(help="Its learning rate.")] = 1e-3,
     delta: Annotated[
         float, typer.Option(help="How far a molecule is aimed beyond its value, in s.d.")
     ] = 0.5,
@@ -120,54 +116,43 @@ def design(
     grow_from: Annotated[
         int, typer.Option(help="Tokens at the start; the limit rises to --longest. 0: it is that.")
     ] = 0,
-    out: Annotated[OptionalPath, typer.Option(help="A folder for what is found.")] = None,
+    out: Annotated[OptionalPath, typer.Option(help="A folder for the result.")] = None,
     data_dir: Annotated[
-        OptionalPath, typer.Option(help="Where data files are looked for first.")
+        OptionalPath, typer.Option(help="The first place to look for data files.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Design molecules whose property is high: gradual distribution shifting."""
     from lebm_core.errors import Interrupted
-    from lebm_molecules.design.run import design_run, summary
-    from lebm_molecules.design.shifting import DesignOptions
+    from lebm_molecules.design.options import DesignOptions
+    from lebm_molecules.design.record import summary
+    from lebm_molecules.design.run import design_run
 
     options = DesignOptions(
         rounds=rounds, population=population, calls=calls, at_least=at_least, passes=passes,
         lr=lr, delta=delta, random=random, longest=longest,
         grow_from=grow_from,
     )  # fmt: skip
-    found = design_run(
+    result = design_run(
         run, name, options=options, minimise=minimise, start=start, similar_to=similar_to or (),
         out=out, data_dir=data_dir, seed=seed, log=lambda line: typer.echo(line, err=True),
     )  # fmt: skip
-    if found.history:
-        values = summary(found)
+    if result.history:
+        values = summary(result)
         if as_json:
             typer.echo(json.dumps(values, indent=1))
         else:
             for key, value in values.items():
                 typer.echo(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
-    if found.interrupted:
-        kept = "nothing was found yet" if not found.history else "what was found is above"
+    if result.interrupted:
+        kept = "nothing was found yet" if not result.history else "the result is above"
         raise Interrupted(f"Interrupted; {kept}" + (f" and in {out}." if out else "."))
 
 
 @contextlib.contextmanager
-def _replaced(path: Path) -> Iterator[Any]:
-    """A text file that takes its name only when it is whole."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
 def _progress() -> Iterator[Any]:
-    """A line on stderr that is written over, where stderr is a terminal."""
+    """A progress line on stderr, where that is a terminal."""
     from tqdm import tqdm
 
     with tqdm(unit=" molecules", disable=not sys.stderr.isatty(), leave=False) as bar:
@@ -181,7 +166,7 @@ def _progress() -> Iterator[Any]:
 
 
 def _table(values: dict[str, Any]) -> Iterator[str]:
-    """A line for each figure with its counts, and the definitions below."""
+    """A line for each score with its counts, and the definitions below."""
     width = max(len(name) for name in values)
     for name, value in values.items():
         if value.value is None:

@@ -1,23 +1,18 @@
 """Text for lebm: data sets, vocabularies, metrics and a decoder over `transformers` models.
 
-Only names and import strings are given here: nothing heavy is imported until it is used.
+Only names and import strings stand here: nothing heavy is imported until it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pluggy
+from lebm_core import Register, hookimpl
 
 __all__ = [
+    "lebm_register_adapters",
     "lebm_register_datasets",
     "lebm_register_decoders",
-    "lebm_register_adapters",
     "lebm_register_metrics",
 ]
-
-Register = Callable[[str, str], None]
-hookimpl = pluggy.HookimplMarker("lebm")
 
 
 @hookimpl
@@ -42,19 +37,19 @@ def lebm_register_decoders(register: Register) -> None:
 
 @hookimpl
 def lebm_register_adapters(register: Register) -> None:
-    """Texts, as words in their order or as counts of words."""
-    register("text.lstm", "lebm_text.data.adapters:TextInputs")
-    register("text.bag", "lebm_text.data.adapters:BagInputs")
+    """Texts for `LatentEBMClassifier`, as words in their order or as counts of words."""
+    register("text.lstm", "lebm_text.data.adapters:TextAdapter")
+    register("text.bag", "lebm_text.data.adapters:BagAdapter")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
-    """What a text model is judged by."""
-    register("text.likelihood", "lebm_text.metrics.likelihood:build")
-    register("text.perplexity", "lebm_text.metrics.perplexity:build")
-    register("text.reconstruction", "lebm_text.metrics.reconstruction:build")
-    register("text.diversity", "lebm_text.metrics.diversity:build")
-    register("text.latent", "lebm_text.metrics.latent:build")
-    register("text.chain", "lebm_text.metrics.chain:build")
-    register("text.discovery", "lebm_text.metrics.classes.discovery:build")
-    register("text.control", "lebm_text.metrics.control:build")
+    """Metrics of a model of text."""
+    register("text.likelihood", "lebm_text.metrics.likelihood:Likelihood")
+    register("text.perplexity", "lebm_text.metrics.perplexity:Perplexity")
+    register("text.reconstruction", "lebm_text.metrics.reconstruction:Reconstruction")
+    register("text.diversity", "lebm_text.metrics.diversity:Diversity")
+    register("text.latent", "lebm_text.metrics.latent:Latent")
+    register("text.chain", "lebm_text.metrics.chain:ChainText")
+    register("text.discovery", "lebm_text.metrics.classes.discovery:Discovery")
+    register("text.control", "lebm_text.metrics.control:ControlledText")

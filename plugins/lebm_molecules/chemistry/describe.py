@@ -1,4 +1,4 @@
-"""What RDKit says of one molecule: its canonical SMILES or why it has none, and its properties.
+"""The description of a molecule by RDKit that distributions are compared on.
 
 Sources: QED, Bickerton et al. 2012; logP, Wildman and Crippen 1999; SA score, Ertl and
 Schuffenhauer 2009; fragments, the BRICS rules of Degen et al. 2008; scaffolds, Bemis and Murcko
@@ -11,13 +11,14 @@ import functools
 from typing import Any, NamedTuple
 
 from lebm_core.errors import UsageError
-from lebm_molecules.chemistry.rdkit import Chem, _reason, quiet
+from lebm_molecules.chemistry.rdkit import Chem, quiet, reason_of
 
 __all__ = [
     "BITS",
     "Description",
     "PROPERTIES",
     "describe",
+    "describe_all",
     "fingerprint",
     "rewritten",
 ]
@@ -28,7 +29,7 @@ PROPERTIES = ("QED", "logP", "SA", "weight")  # of a `Description`, as figures a
 
 
 class Description(NamedTuple):
-    """One molecule as the distribution metrics see it.
+    """One molecule as the distribution scores see it.
 
     Attributes:
         properties: QED, logP, SA score and molecular weight (g/mol), as `PROPERTIES`.
@@ -47,15 +48,15 @@ class Description(NamedTuple):
 
 
 def rewritten(smiles: str, times: int, seed: int) -> list[str]:
-    """The molecule `times` times, its atoms in random orders.
+    """Return `times` SMILES of a molecule with its atoms in random orders.
 
     Raises:
         UsageError: where RDKit does not accept it.
     """
-    with quiet() as said:
+    with quiet() as messages:
         molecule = Chem.MolFromSmiles(smiles)
         if molecule is None:
-            raise UsageError(f'"{smiles}" is no molecule: {_reason(said)}.')
+            raise UsageError(f'"{smiles}" is no molecule: {reason_of(messages)}.')
         return list(Chem.MolToRandomSmilesVect(molecule, times, randomSeed=seed))
 
 
@@ -76,7 +77,7 @@ def _brenk() -> Any:
 
 
 def fingerprint(smiles: str) -> bytes:
-    """Of a SMILES that RDKit accepts, as `describe` has it, in a twentieth of the time."""
+    """Return the fingerprint of `describe` alone, in a twentieth of the time."""
     with quiet():
         return _bits(Chem.MolFromSmiles(smiles))
 
@@ -87,8 +88,13 @@ def _bits(molecule: Any) -> bytes:
     return np.packbits(_morgan().GetFingerprintAsNumPy(molecule)).tobytes()
 
 
+def describe_all(molecules: list[str]) -> list[Description]:
+    """Describe each of some canonical SMILES."""
+    return [describe(smiles) for smiles in molecules]
+
+
 def describe(smiles: str) -> Description:
-    """The description of a canonical SMILES that `canonical` gave."""
+    """Describe a canonical SMILES, as `canonical` gives it."""
     from rdkit.Chem import BRICS
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
@@ -100,7 +106,7 @@ def describe(smiles: str) -> Description:
         properties = numbers(molecule, map(str.lower, PROPERTIES))
         fragments = Chem.MolToSmiles(BRICS.BreakBRICSBonds(molecule)).split(".")
         scaffold = ""
-        if molecule.GetRingInfo().NumRings():  # without a ring RDKit takes long to find none
+        if molecule.GetRingInfo().NumRings():  # without a ring RDKit is slow to find none
             scaffold = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule))
         return Description(
             properties, tuple(fragments), scaffold, _bits(molecule),

@@ -1,8 +1,8 @@
-"""PAINS alerts, Baell and Holloway 2010, without trying all 480 on each molecule.
+"""PAINS alerts, Baell and Holloway 2010, without matching all 480 on each molecule.
 
 RDKit's `FilterCatalog` matches one alert after another, which is half the time of describing a
 molecule. A molecule can hold an alert only where its pattern fingerprint holds the alert's, as in a
-substructure search of a database; that leaves some 30 to try.
+substructure search of a database; some 30 remain.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["has_pains"]
 
 
 def has_pains(molecule: Any) -> bool:
-    """Whether an alert of the PAINS sets A, B and C, as RDKit has them, matches."""
+    """Return whether an alert of the PAINS sets A, B and C, as RDKit has them, matches."""
     alerts, bits = _alerts()
     possible = np.flatnonzero(~(bits & ~_bits(molecule)).any(1))
     return any(molecule.HasSubstructMatch(alerts[i]) for i in possible)

@@ -1,8 +1,8 @@
-"""Properties of molecules by RDKit: one table of them, for heads, classes, controls and design.
+"""Properties of molecules by RDKit, for heads, classes, controls and design.
 
 Sources: QED, Bickerton et al. 2012; logP, Wildman and Crippen 1999; SA score, Ertl and
 Schuffenhauer 2009; polar surface area, Ertl et al. 2000. Penalised logP is logP - SA score - a
-penalty for rings of more than 6 atoms, and is found in two forms that must not be compared:
+penalty for rings of more than 6 atoms. It occurs in two forms that must not be compared:
 `plogp` as it stands, each such ring costing 1 (Kong et al. 2023, arXiv 2306.14902), and `plogp_z`,
 each of the three terms standardised over ZINC250k, the penalty being the atoms above 6 of the
 largest cycle (Jin et al. 2018, arXiv 1802.04364). The constants of the latter are the published
@@ -19,13 +19,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lebm_core.errors import UsageError, did_you_mean
 from lebm_molecules.chemistry.rdkit import Chem, quiet
 
-__all__ = ["PROPERTIES", "SAMPLED_BY", "check_property", "numbers", "values_of"]
+__all__ = ["PROPERTIES", "SAMPLED_BY", "numbers", "values_of"]
 
 PROPERTIES = ("qed", "logp", "sa", "weight", "rings", "tpsa", "plogp", "plogp_z")
-SAMPLED_BY = ("qed", "logp", "sa", "weight", "plogp")  # heads may be learned for these
+SAMPLED_BY = ("qed", "logp", "sa", "weight", "plogp")  # heads may be fitted for these
 # Means and standard deviations over ZINC250k as published with the JT-VAE.
 ZINC_LOGP = 2.4570953396190123, 1.434324401111988
 ZINC_SA = 3.0525811293166134, 0.8335207024513095
@@ -33,54 +32,46 @@ ZINC_RING = 0.0485696876403053, 0.2860212110245455
 LARGE = 6  # atoms: larger rings are penalised
 
 
-def check_property(name: str, what: str) -> None:
-    """Refuses what is none of `PROPERTIES`; `what` is said of it, such as 'data.classes = "x"'."""
-    if name not in PROPERTIES:
-        raise UsageError(
-            f"{what} is not one of {', '.join(PROPERTIES)}." + did_you_mean(name, PROPERTIES)
-        )
-
-
 @functools.cache
 def _functions() -> dict[str, Callable[[Any], float]]:
     from rdkit.Chem import QED, Crippen, Descriptors, rdMolDescriptors
     from rdkit.Contrib.SA_Score import sascorer
 
-    found = (
+    functions = (
         QED.qed, Crippen.MolLogP, sascorer.calculateScore, Descriptors.MolWt,
         rdMolDescriptors.CalcNumRings, rdMolDescriptors.CalcTPSA, _penalised, _penalised_z,
     )  # fmt: skip
-    return dict(zip(PROPERTIES, found, strict=True))
+    return dict(zip(PROPERTIES, functions, strict=True))
 
 
 def _penalised(molecule: Any) -> float:
-    found = _functions()
+    by = _functions()
     large = sum(len(ring) > LARGE for ring in molecule.GetRingInfo().AtomRings())
-    return found["logp"](molecule) - found["sa"](molecule) - large
+    return by["logp"](molecule) - by["sa"](molecule) - large
 
 
 def _penalised_z(molecule: Any) -> float:
     import networkx  # type: ignore[import-untyped]
 
-    found, bonds = _functions(), Chem.GetAdjacencyMatrix(molecule)
+    by, bonds = _functions(), Chem.GetAdjacencyMatrix(molecule)
     above = max([LARGE, *map(len, networkx.cycle_basis(networkx.Graph(bonds)))]) - LARGE
-    terms = (found["logp"](molecule), ZINC_LOGP), (found["sa"](molecule), ZINC_SA)
+    terms = (by["logp"](molecule), ZINC_LOGP), (by["sa"](molecule), ZINC_SA)
     logp, sa = ((value - mean) / std for value, (mean, std) in terms)
     return logp - sa - (above - ZINC_RING[0]) / ZINC_RING[1]
 
 
 def numbers(molecule: Any, names: Iterable[str]) -> tuple[float, ...]:
-    """These properties of an RDKit molecule."""
+    """Return these properties of an RDKit molecule."""
     functions = _functions()
     return tuple(float(functions[name](molecule)) for name in names)
 
 
 def values_of(molecules: Sequence[str], names: Sequence[str]) -> list[tuple[float, ...]]:
-    """These properties of each SMILES, the same names in each row; NaN for what is no molecule."""
-    found, none = [], (math.nan,) * len(names)
+    """Return these properties of each SMILES; NaN for a string that is no molecule."""
+    rows, missing = [], (math.nan,) * len(names)
     with quiet():
         for smiles in molecules:
             molecule = Chem.MolFromSmiles(smiles)
-            there = molecule is not None and molecule.GetNumAtoms()
-            found.append(numbers(molecule, names) if there else none)
-    return found
+            known = molecule is not None and molecule.GetNumAtoms()
+            rows.append(numbers(molecule, names) if known else missing)
+    return rows

@@ -1,4 +1,4 @@
-"""RDKit made quiet: canonical SMILES and what it says of a bad one."""
+"""RDKit with its messages captured: canonical SMILES, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lebm_core.errors import MissingExtra
 
-__all__ = ["DATA", "LONGEST", "Chem", "canonical", "quiet"]
+__all__ = ["DATA", "LONGEST", "Chem", "canonical", "canonical_lines", "quiet", "reason_of"]
 
 try:
     from rdkit import Chem, RDConfig, rdBase
@@ -18,40 +18,40 @@ except ImportError as error:
     raise MissingExtra("rdkit", "molecules", "Molecules") from error
 
 LONGEST = 2_000  # characters; RDKit's time grows faster than the length
-DATA = Path(RDConfig.RDDataDir)  # what RDKit carries
+DATA = Path(RDConfig.RDDataDir)  # the files that come with RDKit
 
 
-class _Heard(logging.Handler):
-    """Keeps RDKit's complaints instead of showing them."""
+class _Messages(logging.Handler):
+    """Keeps RDKit's messages instead of showing them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
+        self.lines.append(record.getMessage())
 
 
-_heard = _Heard()
+_messages = _Messages()
 
 
 @functools.cache
-def _listen() -> None:
+def _capture() -> None:
     rdBase.LogToPythonLogger()
     logger = logging.getLogger("rdkit")
-    logger.handlers, logger.propagate = [_heard], False
+    logger.handlers, logger.propagate = [_messages], False
 
 
 @contextmanager
 def quiet() -> Iterator[list[str]]:
-    """Within it RDKit writes nothing; what it would have written is in the list."""
-    _listen()
-    _heard.said.clear()
-    yield _heard.said
+    """Keep RDKit from writing; its messages go to the list."""
+    _capture()
+    _messages.lines.clear()
+    yield _messages.lines
 
 
 def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
-    """The canonical SMILES and "", or None and the reason why it is no molecule.
+    """Return the canonical SMILES and "", or None and the reason why it is no molecule.
 
     Args:
         smiles: one SMILES; it is parsed and sanitised, and nothing is corrected.
@@ -62,10 +62,10 @@ def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
     for place, character in enumerate(smiles, 1):  # RDKit skips some of these in silence
         if not "!" <= character <= "~":
             return None, f"character {place}, U+{ord(character):04X}, is none of SMILES"
-    with quiet() as said:
+    with quiet() as messages:
         molecule = Chem.MolFromSmiles(smiles)
         if molecule is None:
-            return None, _reason(said)
+            return None, reason_of(messages)
         if molecule.GetNumAtoms() == 0:
             return None, "it has no atom"
         if not stereo:
@@ -76,9 +76,16 @@ def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
         return Chem.MolToSmiles(molecule), ""
 
 
-def _reason(said: list[str]) -> str:
-    """RDKit's first sentence, without its clock, its marks and the input's repetition."""
-    for line in "\n".join(said).splitlines():
+def canonical_lines(
+    stereo: bool, lines: list[tuple[int, str]]
+) -> list[tuple[int, str, str | None, str]]:
+    """Return numbered SMILES, each followed by what `canonical` returns."""
+    return [(number, smiles, *canonical(smiles, stereo)) for number, smiles in lines]
+
+
+def reason_of(messages: list[str]) -> str:
+    """Return RDKit's first sentence, without the time, the marks and the repeated input."""
+    for line in "\n".join(messages).splitlines():
         text = line.strip()
         if text.startswith("[") and "] " in text:
             text = text.split("] ", 1)[1]

@@ -1,4 +1,4 @@
-"""Lists of SMILES as a classifier takes them."""
+"""Lists of SMILES for `LatentEBMClassifier`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from lebm_core.data.adapters import Inputs
+from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import UsageError
 from lebm_core.sequences.dataset import pad
 from lebm_core.sequences.tokens import BOS, EOS, PAD
 from lebm_molecules.data.tokens import MoleculeTokens, check_notation, symbols_of
 
-__all__ = ["MoleculeInputs"]
+__all__ = ["MoleculeAdapter"]
 
 
-class MoleculeInputs(Inputs):
-    """X: n SMILES, a list or an array of text. The symbols are those of the training molecules.
+class MoleculeAdapter(InputAdapter):
+    """X is n SMILES, a list or an array; the symbols are those of the training molecules.
 
     Args:
         notation: "smiles" or "selfies", in which the model learns them; X is SMILES either way.
@@ -29,7 +29,7 @@ class MoleculeInputs(Inputs):
 
     decoder = "sequence"
     encoder = "sequence"
-    smoothness = (5.0, 0.1)
+    vat = (5.0, 0.1)
     decoder_defaults = {"embed_dim": 64, "hidden": 128}
     encoder_defaults = {"embed_dim": 64, "hidden": 64}
 
@@ -41,17 +41,17 @@ class MoleculeInputs(Inputs):
         self.notation = notation
 
     def fit(self, X: Any) -> Self:  # noqa: N803
-        found = [self._symbols(row, smiles) for row, smiles in enumerate(_texts(X))]
-        if not found:
+        symbols = [self._symbols(row, smiles) for row, smiles in enumerate(_texts(X))]
+        if not symbols:
             raise ValueError("Found array with 0 sample(s): X holds no SMILES.")
-        self.tokens = MoleculeTokens.build(found, self.notation)
+        self.tokens = MoleculeTokens.build(symbols, self.notation)
         self.sizes = {
             "vocab_size": len(self.tokens), "symbols": self.tokens.symbols,
-            "pad": PAD, "bos": BOS, "eos": EOS, "max_length": max(map(len, found)) + 1,
+            "pad": PAD, "bos": BOS, "eos": EOS, "max_length": max(map(len, symbols)) + 1,
         }  # fmt: skip
         return self
 
-    def x(self, X: Any) -> Tensor:  # noqa: N803
+    def transform(self, X: Any) -> Tensor:  # noqa: N803
         rows = []
         for row, smiles in enumerate(_texts(X)):
             try:
@@ -66,28 +66,28 @@ class MoleculeInputs(Inputs):
             raise ValueError("Found array with 0 sample(s): X holds no SMILES.")
         return pad(rows)
 
-    def original(self, x: Tensor) -> Any:
-        """SMILES, a list; not each need be a molecule that a chemist would accept."""
+    def inverse_transform(self, x: Tensor) -> Any:
+        """Return SMILES, a list; some may be no molecule."""
         return [self.tokens.decode(row) for row in x.tolist()]
 
     def _symbols(self, row: int, smiles: str) -> list[str]:
         try:
-            found = symbols_of(smiles, self.notation)
+            symbols = symbols_of(smiles, self.notation)
         except UsageError as error:
-            said = str(error)
-            raise ValueError(f"X, row {row}: {said[0].lower()}{said[1:]}") from None
-        if not found:
+            reason = str(error)
+            raise ValueError(f"X, row {row}: {reason[0].lower()}{reason[1:]}") from None
+        if not symbols:
             raise ValueError(f"X, row {row}: the SMILES is empty.")
-        return found
+        return symbols
 
 
 def _texts(X: Any) -> list[str]:  # noqa: N803
-    """X as SMILES without blanks around them."""
+    """X as SMILES, stripped of white space."""
     if isinstance(X, str) or not isinstance(X, Iterable):
         raise ValueError(f"X must be a list of SMILES, not {type(X).__name__}.")
-    found = []
+    texts = []
     for row, smiles in enumerate(X):
         if not isinstance(smiles, str):
             raise ValueError(f"X, row {row}: a SMILES is needed, not {smiles!r}.")
-        found.append(str(smiles).strip())
-    return found
+        texts.append(str(smiles).strip())
+    return texts

@@ -1,35 +1,38 @@
-"""SMILES out of files: one a line (.smi, .txt), or a column of a table (.csv); gzipped or not."""
+"""Read SMILES from files: one a line (.smi, .txt), or a column of a table (.csv), also gzipped."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from lebm_core.base.files import write_atomically
 from lebm_core.data.files import open_text
 from lebm_core.errors import UsageError, did_you_mean
 
-__all__ = ["Line", "is_table", "read_labelled", "read_smiles"]
+__all__ = ["Line", "is_table", "read_labelled", "read_smiles", "write_table"]
 
-Line = tuple[int, str]  # its number in the file, from 1, and the SMILES without blanks around it
+Line = tuple[int, str]  # its number in the file, from 1, and the SMILES, stripped
 COLUMNS = ("smiles", "canonical_smiles", "smile")  # in any case
 WORDS = {*COLUMNS, "smi", "mol", "molecule"}  # a first line with one of these is a header
 TABLES = {".csv", ".tsv"}
 DELIMITERS = ",;\t"
 
-csv.field_size_limit(1 << 30)  # a line of any length is one line, and RDKit's to judge
+csv.field_size_limit(1 << 30)  # a line of any length is one line, for RDKit to judge
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name says that the file has columns."""
+    """Return whether the name is that of a file with columns."""
     return not TABLES.isdisjoint(suffix.lower() for suffix in path.suffixes)
 
 
 def read_smiles(path: Path, column: str = "") -> Iterator[Line]:
-    """The SMILES of a file with their line numbers, one at a time; blank lines are left out.
+    """Yield the SMILES of a file with their line numbers; blank lines are left out.
 
-    A .csv or .tsv is read by its column "smiles", or the one named `column`, its cells parted by
+    A .csv or .tsv is read by its column "smiles", or the one named `column`, its cells separated by
     commas, semicolons or tabs; a row whose cell is empty gives "". One of a single column needs no
     header. Any other file has a SMILES a line and perhaps, after white space, a name, unless its
     first line is the header of a table.
@@ -61,7 +64,7 @@ def read_smiles(path: Path, column: str = "") -> Iterator[Line]:
 
 
 def read_labelled(path: Path, label: str) -> Iterator[tuple[int, str, str]]:
-    """The SMILES of a table as `read_smiles` finds them, each with what the column `label` says.
+    """Yield the SMILES of a table as `read_smiles` does, each with its cell of the column `label`.
 
     Raises:
         UsageError: naming the file, and the line where there is one; also for a file without
@@ -78,6 +81,15 @@ def read_labelled(path: Path, label: str) -> Iterator[tuple[int, str, str]]:
         yield number, row[smiles].strip(), row[wanted].strip()
 
 
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a .csv file, as a whole or not at all."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    write_atomically(path, text.getvalue())
+
+
 def _lines(path: Path) -> Iterator[Line]:
     """The file's lines; a carriage return within one would hide lines."""
     for number, text in open_text(path):
@@ -89,7 +101,7 @@ def _lines(path: Path) -> Iterator[Line]:
 
 
 def _header(line: str, delimiters: str) -> tuple[list[str], str]:
-    """The cells of the line, and what parts them: what parts it into most."""
+    """The cells of the line, and their delimiter: the one that occurs most."""
     best = max(delimiters, key=line.count)
     return next(csv.reader([line], delimiter=best), []), best
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from lebm_core.base.checks import at_least, choice
 from lebm_core.errors import UsageError
-from lebm_molecules.chemistry.properties import check_property, values_of
+from lebm_molecules.chemistry.properties import PROPERTIES, values_of
 from lebm_molecules.chemistry.rdkit import Chem, quiet
 
 __all__ = ["Classes", "by_property", "by_word", "fingerprints", "scaffold"]
@@ -30,7 +31,7 @@ class Classes(NamedTuple):
 
 
 def by_property(molecules: Given, name: str, count: int) -> Classes:
-    """Classes of about equal size in the training split, by a property of RDKit's.
+    """Return classes of about equal size in the training split, by a property of RDKit's.
 
     A class is an interval between quantiles; a molecule at its lower end is in it.
 
@@ -42,9 +43,8 @@ def by_property(molecules: Given, name: str, count: int) -> Classes:
     Raises:
         UsageError: for an unknown property, or a number of classes that its values do not allow.
     """
-    check_property(name, f'data.classes = "{name}"')
-    if count < 2:
-        raise UsageError(f"data.class_count = {count} must be at least 2.")
+    choice("data.classes", name, PROPERTIES)
+    at_least("data.class_count", count, 2)
     values = {s: np.array(values_of(some, [name])).reshape(-1) for s, some in molecules.items()}
     known = values["train"][np.isfinite(values["train"])]
     if not len(known):
@@ -71,14 +71,14 @@ def by_property(molecules: Given, name: str, count: int) -> Classes:
 
 
 def by_word(words: Given, column: str) -> Classes:
-    """Classes from labels as they are written; an empty one is unknown.
+    """Return classes from labels as they are written; an empty one is unknown.
 
     The classes are those of the training split, in the order of the alphabet, numbers by size. A
     label that no training molecule has is unknown.
 
     Args:
         words: by split.
-        column: where they are from, for an error.
+        column: their name, for an error.
 
     Raises:
         UsageError: for fewer than two classes, or more than 100.
@@ -102,7 +102,7 @@ def _order(word: str) -> tuple[float, str]:
 
 
 def scaffold(smiles: str) -> str:
-    """Canonical SMILES of the Bemis-Murcko scaffold; "" without a ring.
+    """Return the canonical SMILES of the Bemis-Murcko scaffold; "" without a ring.
 
     Source: Bemis and Murcko, J. Med. Chem. 1996.
     """
@@ -116,12 +116,12 @@ def scaffold(smiles: str) -> str:
 
 
 def fingerprints(molecules: Sequence[str]) -> csr_matrix:
-    """Morgan fingerprints of radius 2 in 2,048 places (Rogers and Hahn 2010), as counts.
+    """Return Morgan fingerprints of radius 2 in 2,048 places (Rogers and Hahn 2010), as counts.
 
-    How often an environment occurs tells a linear classifier more than whether it does.
+    Counts of environments serve a linear classifier better than their presence.
 
     Args:
-        molecules: n SMILES; what is no molecule has zeros.
+        molecules: n SMILES; a string that is no molecule has zeros.
 
     Returns:
         (n, 2048), float32 in CSR form.
@@ -134,11 +134,11 @@ def fingerprints(molecules: Sequence[str]) -> csr_matrix:
     with quiet():
         for smiles in molecules:
             molecule = Chem.MolFromSmiles(smiles)
-            found = {}
+            bits = {}
             if molecule is not None:
-                found = generator.GetCountFingerprint(molecule).GetNonzeroElements()
-            places.append(np.fromiter(found.keys(), np.int64, len(found)))
-            counts.append(np.fromiter(found.values(), np.float32, len(found)))
+                bits = generator.GetCountFingerprint(molecule).GetNonzeroElements()
+            places.append(np.fromiter(bits.keys(), np.int64, len(bits)))
+            counts.append(np.fromiter(bits.values(), np.float32, len(bits)))
     ends = np.cumsum([0, *map(len, places)])
     columns = np.concatenate([np.zeros(0, np.int64), *places])
     values = np.concatenate([np.zeros(0, np.float32), *counts])

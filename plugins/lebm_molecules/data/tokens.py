@@ -1,4 +1,4 @@
-"""SMILES and SELFIES as tokens: a molecule to integers and back. Imports no torch.
+"""SMILES and SELFIES as tokens. Imports no torch.
 
 A bracket atom, a two-letter atom and a ring closure of two digits are one token each. SELFIES:
 Krenn et al. 2020, arXiv 1905.13741; every string of its symbols is a molecule.
@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from lebm_core.errors import MissingExtra, UsageError, did_you_mean
+from lebm_core.base.checks import choice
+from lebm_core.errors import MissingExtra, UsageError
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
 
 __all__ = ["MoleculeTokens", "check_notation", "symbols_of"]
@@ -21,22 +22,18 @@ SMILES = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\d\d|%\(\d+\)|->|<-|[A-Za-z0-9()=#$:.+
 
 
 def check_notation(notation: str) -> None:
-    """Refuses what is none of `NOTATIONS`."""
-    if notation not in NOTATIONS:
-        raise UsageError(
-            f'data.notation = "{notation}" is not one of {", ".join(NOTATIONS)}.'
-            + did_you_mean(notation, NOTATIONS)
-        )
+    """Refuse a notation that is not one of `NOTATIONS`."""
+    choice("data.notation", notation, NOTATIONS)
 
 
 def symbols_of(smiles: str, notation: str) -> list[str]:
-    """The tokens of a SMILES, in SMILES or in SELFIES.
+    """Return the tokens of a SMILES, in SMILES or in SELFIES.
 
     >>> symbols_of("C[C@H](Cl)Br%12", "smiles")
     ['C', '[C@H]', '(', 'Cl', ')', 'Br', '%12']
 
     Raises:
-        UsageError: naming the molecule and what in it cannot be written so.
+        UsageError: naming the molecule, and the place that cannot be written.
     """
     if notation == "selfies":
         from lebm_molecules.chemistry.rdkit import canonical
@@ -46,15 +43,15 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
             written = selfies.encoder(smiles)
             back = selfies.decoder(written)
         except (selfies.EncoderError, selfies.DecoderError, ValueError) as error:
-            said = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = next((line for line in said if not line.startswith("SMILES:")), "")
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = next((line for line in lines if not line.startswith("SMILES:")), "")
             raise UsageError(f'The molecule "{smiles}" has no SELFIES: {reason}') from None
         if back != smiles and canonical(back)[0] != canonical(smiles)[0]:
             raise UsageError(f'The molecule "{smiles}" has no SELFIES: it comes back as {back}')
         return list(selfies.split_selfies(written))
-    found = SMILES.findall(smiles)
+    symbols: list[str] = SMILES.findall(smiles)
     read = 0
-    for symbol in found:
+    for symbol in symbols:
         if not smiles.startswith(symbol, read):
             break
         read += len(symbol)
@@ -63,7 +60,7 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
             f'The molecule "{smiles}" is no SMILES: "{smiles[read]}", character {read + 1}, '
             "begins no symbol."
         )
-    return found
+    return symbols
 
 
 def _selfies() -> Any:
@@ -78,8 +75,8 @@ class MoleculeTokens:
     """A `Tokenizer` of molecules; ids 0 to 3 are padding, start, end and the unknown symbol.
 
     Args:
-        symbols: all but these four, without repetition.
-        notation: "smiles" or "selfies"; text is SMILES either way.
+        symbols: without these four and without repetition.
+        notation: "smiles" or "selfies"; strings are SMILES either way.
 
     Example:
         >>> tokens = MoleculeTokens.build([["C", "C", "O"], ["C", "[NH3+]"]], "smiles")
@@ -94,11 +91,11 @@ class MoleculeTokens:
 
     @classmethod
     def build(cls, molecules: Iterable[Sequence[str]], notation: str) -> Self:
-        """The symbols of these molecules by falling frequency, ties in the order of the alphabet.
+        """Collect the symbols of molecules by falling frequency, ties in the order of the alphabet.
 
         Args:
             molecules: each as `symbols_of` gives it.
-            notation: in which they are written.
+            notation: of the symbols.
         """
         counts = Counter(symbol for symbols in molecules for symbol in symbols)
         return cls(sorted(counts, key=lambda s: (-counts[s], s)), notation)
@@ -107,7 +104,7 @@ class MoleculeTokens:
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a SMILES.
+        """Return the ids of a SMILES.
 
         Raises:
             UsageError: naming the molecule, where it is none or has a symbol that is not known.
@@ -121,21 +118,21 @@ class MoleculeTokens:
             ) from None
 
     def ids(self, symbols: Iterable[str]) -> list[int]:
-        """The ids of symbols; KeyError for one that is not known."""
+        """Return the ids of symbols; KeyError for an unknown one."""
         return [self._id[symbol] for symbol in symbols]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The SMILES up to the first end; it may be none that a chemist would accept."""
-        found = []
+        """Return the SMILES up to the first end; it may be no molecule."""
+        symbols = []
         for i in ids:
             if i == EOS:
                 break
             if i not in (PAD, BOS):
-                found.append("?" if i == UNK else self.symbols[i])
+                symbols.append("?" if i == UNK else self.symbols[i])
         if self.notation == "smiles":
-            return "".join(found)
-        return str(_selfies().decoder("".join(s for s in found if s != "?")))
+            return "".join(symbols)
+        return str(_selfies().decoder("".join(s for s in symbols if s != "?")))
 
     def to_json(self) -> dict[str, Any]:
-        """The symbols and the notation."""
+        """Return the symbols and the notation."""
         return {"kind": "molecules", "notation": self.notation, "symbols": self.symbols[4:]}

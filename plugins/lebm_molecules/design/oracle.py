@@ -1,4 +1,4 @@
-"""What judges molecules in a design, a function of SMILES, and how often it was asked."""
+"""The oracle of a design: a function of SMILES, with a count of its calls."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lebm_core.base.checks import choice
 from lebm_core.errors import UsageError
-from lebm_molecules.chemistry.properties import check_property, values_of
+from lebm_molecules.chemistry.properties import PROPERTIES, values_of
 from lebm_molecules.chemistry.rdkit import Chem, quiet
 
 __all__ = ["Oracle", "morgan", "of_property", "similarities"]
@@ -21,7 +22,7 @@ class Oracle:
     """A function SMILES -> number that is asked for each molecule once.
 
     Args:
-        function: may be dear: what it said is kept. NaN where a molecule has no value.
+        function: may be expensive: its values are kept. NaN where a molecule has no value.
         limit: most calls; 0 for no limit.
 
     Attributes:
@@ -34,7 +35,7 @@ class Oracle:
 
     @property
     def calls(self) -> int:
-        """How often the function was called: distinct molecules; looking one up does not count."""
+        """The number of distinct molecules that the function was called for."""
         return len(self.known)
 
     @property
@@ -43,10 +44,10 @@ class Oracle:
         return bool(self.limit) and self.calls >= self.limit
 
     def ask(self, molecules: Sequence[str]) -> list[float]:
-        """The value of each canonical SMILES; NaN for a new one once the limit is reached.
+        """Return the value of each canonical SMILES; NaN for a new one once the limit is reached.
 
         Raises:
-            UsageError: where the function gives no number.
+            UsageError: where the function returns no number.
         """
         for smiles in molecules:
             if smiles in self.known or self.spent:
@@ -60,18 +61,18 @@ class Oracle:
 
 
 def of_property(name: str, minimise: bool = False) -> Callable[[str], float]:
-    """The oracle that is a property by RDKit, its sign changed where it is to be small.
+    """Return the oracle of a property by RDKit, its sign changed where it is minimised.
 
     Raises:
         UsageError: for an unknown property, naming the nearest.
     """
-    check_property(name, f'The property "{name}"')
+    choice("property", name, PROPERTIES)
     sign = -1 if minimise else 1
     return lambda smiles: sign * values_of([smiles], [name])[0][0]
 
 
 def morgan(molecules: Sequence[str]) -> NDArray[np.float32]:
-    """Morgan fingerprints of radius 2 as rows of 2,048 bits (Rogers and Hahn 2010), (n, 2048)."""
+    """Return Morgan fingerprints of radius 2, 2,048 bits (Rogers and Hahn 2010), (n, 2048)."""
     from rdkit.Chem import rdFingerprintGenerator
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
@@ -81,8 +82,8 @@ def morgan(molecules: Sequence[str]) -> NDArray[np.float32]:
 
 
 def similarities(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The Tanimoto similarity of each row of a to the same row of b, (n,)."""
+    """Return the Tanimoto similarity of each row of a to the same row of b, (n,)."""
     shared = (a * b).sum(1)
     either = a.sum(1) + b.sum(1) - shared
-    found: NDArray[np.float32] = np.where(either > 0, shared / np.maximum(either, 1), 1)
-    return found
+    similarity: NDArray[np.float32] = np.where(either > 0, shared / np.maximum(either, 1), 1)
+    return similarity

@@ -1,4 +1,4 @@
-"""Molecules drawn: samples, their nearest training molecules, a line in z; property densities."""
+"""Figures of molecules: samples, their nearest training molecules, densities of properties."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lebm_molecules.chemistry.describe import PROPERTIES, describe, fingerprint
 from lebm_molecules.chemistry.distances import tanimoto, unpack
 from lebm_molecules.chemistry.rdkit import quiet
 
-__all__ = ["draw", "line", "neighbours", "properties"]
+__all__ = ["draw", "neighbours", "properties"]
 
 SIZE = 260, 200  # pixels of one molecule
 COLUMNS = 6
@@ -22,10 +22,10 @@ COLUMNS = 6
 def draw(
     smiles: Sequence[str], file: Path, labels: Sequence[str] = (), columns: int = COLUMNS
 ) -> tuple[Path, str]:
-    """A grid of molecules; what is no molecule stays an empty place with its SMILES below.
+    """Draw a grid of molecules; a string that is no molecule is an empty place with a label.
 
     Args:
-        smiles: of each.
+        smiles: one for each place.
         file: the PNG.
         labels: a line under each; by default nothing.
         columns: of the grid.
@@ -50,7 +50,7 @@ def draw(
 
 
 def neighbours(made: Sequence[str], known: Sequence[str], file: Path) -> tuple[Path, str]:
-    """Samples over their nearest training molecules, with the Tanimoto similarity."""
+    """Draw samples above their nearest training molecules, with the Tanimoto similarity."""
     near = tanimoto(*(unpack(fingerprint(s) for s in side) for side in (made, known)))
     best = near.argmax(1)
     labels = ["sample"] * len(made) + [f"nearest, similarity {n:.2f}" for n in near.max(1)]
@@ -58,22 +58,14 @@ def neighbours(made: Sequence[str], known: Sequence[str], file: Path) -> tuple[P
     return file, f"Samples, and below each the nearest of {len(known):,} training molecules."
 
 
-def line(smiles: Sequence[str], file: Path) -> tuple[Path, str]:
-    """What greedy decoding makes of points on the line between the codes of two molecules."""
-    draw(smiles, file)
-    return file, "On the line between the codes of two molecules, the first and the last."
-
-
 def properties(made: Sequence[str], known: Sequence[str], file: Path) -> tuple[Path, str]:
-    """Densities of QED, logP, SA score and molecular weight of samples and training molecules."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    """Draw densities of QED, logP, SA score and weight of samples and training molecules."""
+    from matplotlib.figure import Figure
 
     labels = f"train ({len(known):,})", f"samples ({len(made):,})"
     sides = [np.array([describe(s).properties for s in side]) for side in (known, made)]
-    figure, axes = plt.subplots(1, len(PROPERTIES), figsize=(3 * len(PROPERTIES), 2.4))
+    figure = Figure(figsize=(3 * len(PROPERTIES), 2.4))
+    axes = figure.subplots(1, len(PROPERTIES))
     for i, (name, axis) in enumerate(zip(PROPERTIES, axes, strict=True)):
         both = np.concatenate([side[:, i] for side in sides])
         low, high = np.quantile(both, [0.005, 0.995]).tolist()
@@ -86,5 +78,4 @@ def properties(made: Sequence[str], known: Sequence[str], file: Path) -> tuple[P
     figure.tight_layout()
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=120)
-    plt.close(figure)
     return file, "Properties of samples and training molecules, as densities."

@@ -1,4 +1,4 @@
-"""Texts as a classifier takes them: words in order, or counts of words."""
+"""Texts for `LatentEBMClassifier`: words in order, or counts of words."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from lebm_core.data.adapters import Inputs, SparseRows
+from lebm_core.data.adapters import InputAdapter, SparseRows
 from lebm_core.errors import UsageError
 from lebm_core.sequences.dataset import pad
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL
 from lebm_text.data.bag_dataset import frequent_words, spelled
-from lebm_text.data.options import word_rule
 from lebm_text.data.vocabulary import Vocabulary
+from lebm_text.data.words import word_rule
 
-__all__ = ["BagInputs", "TextInputs"]
+__all__ = ["BagAdapter", "TextAdapter"]
 
 
-class Words(Inputs):
-    """Texts as words of a vocabulary that is learned from those of the training."""
+class WordAdapter(InputAdapter):
+    """Texts as words of a vocabulary that is learned from the training texts."""
 
-    smoothness = (5.0, 0.1)
+    vat = (5.0, 0.1)
 
     def __init__(self, words: str, vocab_size: int, min_count: int) -> None:
         for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):
@@ -40,7 +40,7 @@ class Words(Inputs):
         self.vocab_size, self.min_count = vocab_size, min_count
 
     def texts(self, X: Any) -> list[str]:  # noqa: N803
-        """Each text of X as its words with one space between."""
+        """Return each text of X as its words with one space between."""
         if isinstance(X, str):
             raise ValueError("X is one text: a list of texts is needed, [text] for one.")
         shape = np.shape(X) if hasattr(X, "shape") else (len(X),)
@@ -53,8 +53,8 @@ class Words(Inputs):
                 raise ValueError(f"X holds {text!r} at position {i}: every entry must be a text.")
         return [" ".join((self.rule(text) if self.rule else text).split()) for text in X]
 
-    def learned(self, X: Any) -> Vocabulary:  # noqa: N803
-        """The vocabulary of training texts; words of fewer than `min_count` are none of it."""
+    def vocabulary_of(self, X: Any) -> Vocabulary:  # noqa: N803
+        """Learn the vocabulary of training texts; rarer words than `min_count` are left out."""
         try:
             return Vocabulary.build(self.texts(X), min_count=self.min_count)
         except UsageError:
@@ -64,7 +64,7 @@ class Words(Inputs):
             ) from None
 
 
-class TextInputs(Words):
+class TextAdapter(WordAdapter):
     """Texts as words in their order; samples are texts of such words.
 
     Args:
@@ -79,7 +79,7 @@ class TextInputs(Words):
 
     decoder = "sequence"
     encoder = "sequence"
-    # Those of the recipes are for a GPU, or for hours.
+    # The sizes of the recipes need a GPU, or hours.
     decoder_defaults: ClassVar[Mapping[str, Any]] = {
         "embed_dim": 64, "hidden": 128, "word_dropout": 0.3,
     }  # fmt: skip
@@ -98,23 +98,23 @@ class TextInputs(Words):
         self.max_length = max_length
 
     def fit(self, X: Any) -> Self:  # noqa: N803
-        every = self.learned(X).words[len(SPECIAL) :]
+        every = self.vocabulary_of(X).words[len(SPECIAL) :]
         self.vocabulary = Vocabulary(every[: self.vocab_size])
         self.sizes = {
             "vocab_size": len(self.vocabulary), "pad": PAD, "bos": BOS, "eos": EOS,
-            "max_length": self.x(X).shape[1],
+            "max_length": self.transform(X).shape[1],
         }  # fmt: skip
         return self
 
-    def x(self, X: Any) -> Tensor:  # noqa: N803
+    def transform(self, X: Any) -> Tensor:  # noqa: N803
         ids = (self.vocabulary.encode(text)[: self.max_length] for text in self.texts(X))
         return pad([torch.tensor([*row, EOS]) for row in ids])
 
-    def original(self, x: Tensor) -> Any:
+    def inverse_transform(self, x: Tensor) -> Any:
         return np.array([self.vocabulary.decode(row) for row in x.tolist()], dtype=object)
 
 
-class BagInputs(Words):
+class BagAdapter(WordAdapter):
     """Texts as counts of words, whose order is lost; samples are words, the commonest first.
 
     Args:
@@ -142,23 +142,24 @@ class BagInputs(Words):
 
     def fit(self, X: Any) -> Self:  # noqa: N803
         try:
-            self.columns = frequent_words(self.learned(X), self.vocab_size, self.stop_words)
+            self.columns = frequent_words(self.vocabulary_of(X), self.vocab_size, self.stop_words)
         except UsageError:
             raise ValueError(
-                "X has fewer than two words to count: punctuation and, with stop_words=False, the "
-                "commonest words of English are none."
+                "X has fewer than two words to count: punctuation does not count and, with "
+                "stop_words=False, neither do the commonest words of English."
             ) from None
         self.column = {word: i for i, word in enumerate(self.columns)}
         self.sizes = {"features": len(self.columns)}
         return self
 
-    def x(self, X: Any) -> SparseRows:  # noqa: N803
-        there = [[self.column[w] for w in text.split() if w in self.column]
-                 for text in self.texts(X)]  # fmt: skip
-        words = np.fromiter((i for row in there for i in row), dtype=np.int32)
-        ends = np.cumsum([0, *map(len, there)])
-        shape = (len(there), len(self.columns))
+    def transform(self, X: Any) -> SparseRows:  # noqa: N803
+        rows = [
+            [self.column[w] for w in text.split() if w in self.column] for text in self.texts(X)
+        ]
+        words = np.fromiter((i for row in rows for i in row), dtype=np.int32)
+        ends = np.cumsum([0, *map(len, rows)])
+        shape = (len(rows), len(self.columns))
         return SparseRows(csr_matrix((np.ones(len(words), dtype=np.float32), words, ends), shape))
 
-    def original(self, x: Tensor) -> Any:
+    def inverse_transform(self, x: Tensor) -> Any:
         return np.array(spelled(x, self.columns), dtype=object)

@@ -1,26 +1,26 @@
-"""Sentences as counts of words, whose order is lost: what topic models and classifiers take."""
+"""Sentences as counts of words, whose order is lost: the input of topic models and classifiers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from lebm_core.data.dataset import SPLITS, Batch
+from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import UsageError
+from lebm_core.sequences.dataset import write_lines
 from lebm_core.sequences.tokens import SPECIAL, Tokenizer
 from lebm_text.data.dataset import FILE, TextDataset
-from lebm_text.data.tokenizer import load_tokenizer
 
 __all__ = ["BagDataset", "frequent_words", "spelled"]
 
 
 def frequent_words(tokenizer: Tokenizer, size: int, stop_words: bool) -> list[str]:
-    """The words that a bag counts, by falling frequency in the training text.
+    """Return the words that a bag counts, by falling frequency in the training text.
 
     Punctuation is no word.
 
@@ -45,69 +45,73 @@ def frequent_words(tokenizer: Tokenizer, size: int, stop_words: bool) -> list[st
     return kept[:size] if size else kept
 
 
-class BagDataset(TextDataset):
+class BagDataset(Dataset):
     """Sentences as counts of words.
 
     x is a float tensor (B, V): how often each of `columns` occurs. A sample becomes text as its
-    words, the most frequent in the training text first.
+    words, the most frequent in the training text first. Batches are those of the sentences.
 
     Args:
-        tokenizer, splits, summary, max_length, labels, classes: as for `TextDataset`.
+        text: the sentences, whose words are counted.
         columns: the V words that are counted.
     """
 
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        splits: dict[str, list[list[int]]],
-        summary: dict[str, Any],
-        max_length: int | None = None,
-        *,
-        labels: dict[str, list[int]] | None = None,
-        classes: Sequence[str] = (),
-        columns: Sequence[str],
-    ) -> None:
-        super().__init__(tokenizer, splits, summary, max_length, labels=labels, classes=classes)
-        self.columns = list(columns)
-        self._column = [i - len(SPECIAL) for w in self.columns for i in tokenizer.encode(w)]
-        self.sizes = {"features": len(self.columns)}
+    suffix: ClassVar[str] = ".txt"
+
+    def __init__(self, text: TextDataset, columns: Sequence[str]) -> None:
+        self.text, self.columns = text, list(columns)
+        self.classes, self.summary = text.classes, text.summary
+        self.sizes: dict[str, Any] = {"features": len(self.columns)}
         if self.classes:
             self.sizes["n_classes"] = len(self.classes)
-        self._bags = {
-            s: self.counts(s, torch.arange(self.length(s)))[:, self._column] for s in SPLITS
-        }
+        column = [i - len(SPECIAL) for w in self.columns for i in text.tokenizer.encode(w)]
+        self._bags = {s: text.counts(s, torch.arange(text.length(s)))[:, column] for s in SPLITS}
+
+    def length(self, split: str) -> int:
+        """Return the number of sentences of `split`."""
+        return self.text.length(split)
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        """The sentences with these row numbers, x (B, V)."""
+        """Return the sentences with these row numbers, x (B, V)."""
         x = torch.from_numpy(self._bags[split][index.numpy()].toarray())
-        return Batch(x, self.y(split, index), rows=index)
+        return Batch(x, self.text.y(split, index), rows=index)
 
-    def sentences(self, x: Tensor) -> list[str]:
-        """The words of each row of x (B, V), each as often as it occurs."""
+    def order(
+        self, split: str, batch_size: int, generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        """Return one epoch in the batches that the sentences would have."""
+        return self.text.order(split, batch_size, generator)
+
+    def vectors(self, split: str, index: Tensor) -> Any:
+        """Return the TF-IDF of all words of the vocabulary, counted or not."""
+        return self.text.vectors(split, index)
+
+    def strings(self, x: Tensor) -> list[str]:
+        """Return the words of each row of x (B, V), each as often as it occurs."""
         return spelled(x, self.columns)
 
+    def write(self, x: Tensor, path: Path) -> Path:
+        """Write the words of each row of x, one row a line, to `path` with the suffix .txt."""
+        return write_lines(self.strings(x), path, self.suffix)
+
     def save(self, folder: Path) -> None:
-        """Writes the vocabulary, the words counted and the summary as text.json."""
-        super().save(folder)
+        """Write the vocabulary, the words counted and the summary as text.json."""
+        self.text.save(folder)
         file = folder / FILE
         saved = json.loads(file.read_text(encoding="utf-8")) | {"columns": self.columns}
         file.write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote; the splits are empty."""
+        """Read what `save` wrote; the splits are empty."""
         saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        empty: dict[str, list[int]] = {split: [] for split in SPLITS} if saved["classes"] else {}
-        return cls(
-            load_tokenizer(saved["tokenizer"]), {}, saved["summary"], saved["max_length"],
-            labels=empty, classes=saved["classes"], columns=saved["columns"],
-        )  # fmt: skip
+        return cls(TextDataset.load(folder), saved["columns"])
 
 
 def spelled(x: Tensor, columns: Sequence[str]) -> list[str]:
-    """Counts (B, V) as text: words in the order of the columns, as often as counted."""
-    found = []
+    """Return counts (B, V) as text: words in the order of the columns, as often as counted."""
+    texts = []
     for row in x.round().long():
-        there = row.nonzero().squeeze(1).tolist()
-        found.append(" ".join(columns[i] for i in there for _ in range(int(row[i]))))
-    return found
+        present = row.nonzero().squeeze(1).tolist()
+        texts.append(" ".join(columns[i] for i in present for _ in range(int(row[i]))))
+    return texts

@@ -1,4 +1,4 @@
-"""Sentences before they are numbers: reading files, checking lines, cutting into splits."""
+"""Sentences as text: read files, check lines, cut into splits."""
 
 from __future__ import annotations
 
@@ -7,13 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lebm_core.base.files import sha256
 from lebm_core.data.files import open_text
 from lebm_core.data.splits import homes_by_hash
 from lebm_core.errors import UsageError
+from lebm_text.data.options import SplitOptions
+from lebm_text.data.words import word_rule
 
-__all__ = ["Corpus", "read_sentences", "split_by_hash"]
+__all__ = [
+    "Corpus",
+    "Reader",
+    "check_length",
+    "read_sentences",
+    "split_by_hash",
+    "split_files",
+    "user_corpus",
+]
 
 Preparation = Callable[[str], str]
+Reader = Callable[[Path, int], list[str]]
 
 
 @dataclass
@@ -22,7 +34,7 @@ class Corpus:
 
     Attributes:
         train, valid, test: the sentences.
-        source: where they are from, for error messages and the report.
+        source: their origin, for error messages and the report.
         facts: further facts for the report: files with their sha256, how the splits were made.
         labels: class ids by split, -1 where unknown; empty for a corpus without classes.
         classes: their names.
@@ -38,7 +50,7 @@ class Corpus:
 
 
 def check_length(words: int, max_line: int, where: str) -> None:
-    """Refuses a line of more than `max_line` words: it is a document, not a sentence."""
+    """Refuse a line of more than `max_line` words: it is a document, not a sentence."""
     if words > max_line:
         raise UsageError(
             f"{where} has {words:,} words; at most data.max_line = {max_line:,} are accepted: "
@@ -49,7 +61,7 @@ def check_length(words: int, max_line: int, where: str) -> None:
 def read_sentences(
     path: Path, *, max_line: int = 1000, prepare: Preparation | None = None
 ) -> list[str]:
-    """One sentence a line; empty lines are skipped.
+    """Read one sentence a line; empty lines are skipped.
 
     Args:
         path: a plain or gzipped UTF-8 file.
@@ -73,30 +85,43 @@ def read_sentences(
 
 
 def split_by_hash(
-    sentences: Sequence[str],
-    valid_share: float,
-    test_share: float,
-    source: str,
-    keys: Sequence[str] | None = None,
+    sentences: Sequence[str], shares: SplitOptions, source: str, keys: Sequence[str] | None = None
 ) -> Corpus:
-    """Cuts sentences into train, valid and test by a hash of the text.
+    """Cut sentences into train, valid and test by a hash of the text.
 
     A sentence that occurs twice stays in one split, and the cut depends on nothing but the text.
 
     Args:
         sentences: all of them.
-        valid_share, test_share: shares of the distinct ones.
+        shares: of valid and of test.
         source: what an error calls them.
-        keys: one for each sentence, to hash and to tell sentences apart by; by default itself.
+        keys: one for each sentence, to hash and to compare; by default the sentence itself.
 
     Raises:
         UsageError: for shares outside (0, 1), or too few sentences for three splits.
     """
-    homes = homes_by_hash(
-        sentences if keys is None else keys, valid_share, test_share, source, "sentence"
-    )
+    valid, test = shares.valid_share, shares.test_share
+    homes = homes_by_hash(sentences if keys is None else keys, valid, test, source, "sentence")
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence, home in zip(sentences, homes, strict=True):
         splits[home].append(sentence)
-    facts = {"splits": f"by a hash of the text: valid {valid_share:g}, test {test_share:g}"}
+    facts = {"splits": f"by a hash of the text: valid {valid:g}, test {test:g}"}
     return Corpus(splits["train"], splits["valid"], splits["test"], source, facts)
+
+
+def user_corpus(
+    source: str, max_line: int, shares: SplitOptions | None = None, words: str = "whitespace"
+) -> Corpus:
+    """Read the user's own file, one sentence a line, and cut it by a hash of each sentence."""
+    path = Path(source).expanduser()
+    sentences = read_sentences(path, max_line=max_line, prepare=word_rule(words))
+    corpus = split_by_hash(sentences, shares or SplitOptions(), str(path))
+    corpus.facts["sha256"] = {path.name: sha256(path)}
+    return corpus
+
+
+def split_files(paths: Sequence[Path], readers: Sequence[Reader], max_line: int) -> Corpus:
+    """Read a corpus with one file for each of train, valid and test."""
+    train, valid, test = (read(p, max_line) for read, p in zip(readers, paths, strict=True))
+    facts = {"sha256": {path.name: sha256(path) for path in paths}}
+    return Corpus(train, valid, test, str(paths[0].parent), facts)

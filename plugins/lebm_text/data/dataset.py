@@ -14,33 +14,34 @@ from lebm_core.sequences.dataset import TokenDataset
 from lebm_core.sequences.tokens import SPECIAL, UNK
 from lebm_text.data.tokenizer import load_tokenizer
 
-__all__ = [
-    "TextDataset",
-]
+__all__ = ["FILE", "TextDataset"]
 
 FILE = "text.json"
 
 
 class TextDataset(TokenDataset):
-    """Sentences as token ids, and perhaps the class of each."""
+    """Sentences as token ids, with the class of each where there are classes."""
 
     file = FILE
     _tf_idf: Any = None
 
     def counts(self, split: str, index: Tensor) -> csr_matrix:
-        """How often each word of the vocabulary occurs, (B, words), the special ids left out."""
+        """Return how often each word of the vocabulary occurs, (B, words), special ids left out."""
         start, end = self._start[split][index], self._start[split][index + 1] - 1
         rows = [self._ids[split][a:b].numpy() for a, b in zip(start, end, strict=True)]
         known = [row[row > UNK] - len(SPECIAL) for row in rows]
         ends = np.cumsum([0, *map(len, known)])
         words = np.concatenate([*known, np.zeros(0, dtype=np.int32)])
         shape = (len(rows), len(self.tokenizer) - len(SPECIAL))
-        found = csr_matrix((np.ones(len(words), dtype=np.float32), words, ends), shape)
-        found.sum_duplicates()
-        return found
+        counts = csr_matrix((np.ones(len(words), dtype=np.float32), words, ends), shape)
+        counts.sum_duplicates()
+        return counts
 
     def vectors(self, split: str, index: Tensor) -> csr_matrix:
-        """TF-IDF of words, (B, words), rows of length 1; document frequencies of the training."""
+        """Return the TF-IDF of words, (B, words), in rows of length 1.
+
+        Document frequencies are those of the training split.
+        """
         if self._tf_idf is None:
             from sklearn.feature_extraction.text import TfidfTransformer
 
@@ -50,7 +51,7 @@ class TextDataset(TokenDataset):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote; the splits are empty."""
+        """Read what `save` wrote; the splits are empty."""
         saved = cls.saved(folder)
         tokenizer = load_tokenizer(saved["tokenizer"])
         return cls(tokenizer, {}, saved["summary"], saved["max_length"], classes=saved["classes"])

@@ -5,32 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["pydoc_sentences", "simple_words"]
+from lebm_text.data.words import PLAIN, simple_words
 
-WORD = re.compile(r"i\.e\.|e\.g\.|\w+(?:['._/-]\w+)*|[^\w\s]")
+__all__ = ["pydoc_sentences"]
+
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\(?[A-Z])")
 MARKUP = re.compile(r"\*\*?(?=\S)([^*]+?)(?<=\S)\*\*?")
 CODE = re.compile(r"::=|>>>|[{}|=<>\\~^]|\.\.\.\(")
 FOOTNOTE = re.compile(r"\s*\[\d+\]")
 RULE = set("*=-~+ ")
-PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "–": "-", "—": "-"})
-
-
-def simple_words(text: str) -> str:
-    """Lower-cased words and punctuation with one space between; every number is "N"."""
-    words = WORD.findall(text.translate(PLAIN).lower())
-    return " ".join("N" if word[0].isdigit() else word for word in words)
 
 
 def _prose(paragraph: str) -> bool:
-    """Whether a paragraph is text rather than code, a heading, a signature or a table."""
+    """Return whether a paragraph is text rather than code, a heading, a signature or a table."""
     if any(set(line.strip()) <= RULE for line in paragraph.strip().splitlines()):
         return False
     return paragraph.rstrip().endswith((".", ":", "?", "!")) and not CODE.search(paragraph)
 
 
 def pydoc_sentences() -> Iterator[str]:
-    """The distinct sentences of the topics in the module's order, tokenised and lower-cased.
+    """Yield the distinct sentences of the topics in their order, tokenised and lower-cased.
 
     Paragraphs that hold code are left out, and so are the marks around names of the language.
     The text depends on the version of Python.

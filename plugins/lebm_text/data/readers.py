@@ -1,31 +1,33 @@
-"""Readers of the files that text corpora come in: plain lines, SNLI 1.0, Yahoo Answers."""
+"""Readers of text corpora: plain lines, SNLI 1.0, Yahoo Answers, the `datasets` library."""
 
 from __future__ import annotations
 
 import csv
 import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from lebm_core.data.files import open_text
+from lebm_core.data.files import hub_splits, open_text
 from lebm_core.data.splits import by_hash, hash_key
-from lebm_core.errors import UsageError
-from lebm_text.data.corpus import read_sentences
-from lebm_text.data.pydocs import simple_words
+from lebm_core.errors import UsageError, did_you_mean
+from lebm_text.data.corpus import Corpus, check_length, read_sentences, split_by_hash
+from lebm_text.data.options import SplitOptions
+from lebm_text.data.words import simple_words
 
-__all__ = ["read_lines", "read_snli", "read_yahoo"]
+__all__ = ["read_hub", "read_lines", "read_snli", "read_yahoo"]
 
 YAHOO_WORDS = (20, 200)  # the documents of Yang et al. 2017 are neither a phrase nor a page
 
 
 def read_lines(path: Path, max_line: int) -> list[str]:
-    """One sentence a line, words apart by white space."""
+    """Read one sentence a line, words separated by white space."""
     return read_sentences(path, max_line=max_line)
 
 
 def read_snli(path: Path, max_line: int, most: int = 0) -> list[str]:
-    """Premises and hypotheses of SNLI, tokenised and lower-cased; or one sentence a line.
+    """Read premises and hypotheses of SNLI, tokenised and lower-cased; or one sentence a line.
 
     Of the .jsonl and the tab-separated .txt of SNLI 1.0 the distinct sentences are taken, `most`
     of them by their hash; a file of plain lines is taken as it is.
@@ -68,9 +70,11 @@ def _snli_table(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def read_yahoo(path: Path, max_line: int, most: int = 0) -> list[str]:
-    """Documents of Yahoo Answers: one a line (a class number and a tab before it are dropped), or a
-    .csv of class, title, question and answer, of which `most` documents of 20 to 200 words are
-    taken by their hash, tokenised and lower-cased.
+    """Read documents of Yahoo Answers, one a line or of a .csv.
+
+    Of a line a class number and a tab before the text are dropped. A .csv has class, title,
+    question and answer; `most` documents of 20 to 200 words are taken by their hash, tokenised
+    and lower-cased.
     """
     if ".csv" not in path.suffixes:
 
@@ -82,10 +86,10 @@ def read_yahoo(path: Path, max_line: int, most: int = 0) -> list[str]:
     documents = _yahoo_documents(path)
     if most:
         documents = iter(heapq.nsmallest(most, documents, key=hash_key))
-    found = by_hash(documents)
-    if not found:
+    distinct = by_hash(documents)
+    if not distinct:
         raise UsageError(f"{path} holds no document of 20 to 200 words.")
-    return found
+    return distinct
 
 
 def _yahoo_documents(path: Path) -> Iterator[str]:
@@ -100,3 +104,63 @@ def _yahoo_documents(path: Path) -> Iterator[str]:
         text = simple_words(" ".join(row[1:]).replace("\\n", " ").replace("<br />", " "))
         if shortest <= text.count(" ") + 1 <= longest:
             yield text
+
+
+def read_hub(
+    source: str,
+    config: str,
+    field: str,
+    shares: SplitOptions,
+    max_line: int,
+    rule: Callable[[str], str] | None,
+) -> Corpus:
+    """Read the column `field` of a data set of the `datasets` library, line by line.
+
+    Args:
+        source: an id of the hub, or a local folder.
+        config: the name of a configuration; "" where there is but one.
+        field: the column that holds the text.
+        shares: of valid and of test, where the data set lacks them.
+        max_line: the most words of a line.
+        rule: cuts a line into words; None for white space alone.
+
+    Raises:
+        MissingExtra: where `datasets` is not installed.
+        UsageError: where `source` cannot be read, has no training split or no such column.
+    """
+    splits = hub_splits(source, config, "text")
+    text = {
+        split: _column(rows, field, max_line, rule, f"{source}, {split}")
+        for split, rows in splits.items()
+    }
+    if "valid" in text and "test" in text:
+        return Corpus(text["train"], text["valid"], text["test"], source)
+    cut = split_by_hash(text["train"], shares, source)
+    if "test" in text:  # the share cut for test returns to training
+        return Corpus(cut.train + cut.test, cut.valid, text["test"], source, cut.facts)
+    if "valid" in text:
+        return Corpus(cut.train + cut.valid, text["valid"], cut.test, source, cut.facts)
+    return cut
+
+
+def _column(
+    split: Any, field: str, max_line: int, rule: Callable[[str], str] | None, where: str
+) -> list[str]:
+    columns = list(split.column_names)
+    if field not in columns:
+        raise UsageError(
+            f'data.field = "{field}" is not a column of {where}: {", ".join(columns)} are.'
+            + did_you_mean(field, columns)
+        )
+    sentences = []
+    for number, value in enumerate(split[field], 1):
+        if not isinstance(value, str):
+            raise UsageError(f'{where}, row {number}: column "{field}" holds no text.')
+        for line in value.splitlines():
+            sentence = " ".join((rule(line) if rule else line).split())
+            check_length(sentence.count(" ") + 1, max_line, f"{where}, row {number},")
+            if sentence:
+                sentences.append(sentence)
+    if not sentences:
+        raise UsageError(f'{where}: column "{field}" holds no sentence.')
+    return sentences

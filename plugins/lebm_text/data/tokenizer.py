@@ -1,4 +1,4 @@
-"""Subword tokenizers of Hugging Face behind the same two functions as the word vocabulary."""
+"""Subword tokenizers of Hugging Face with the interface of the word vocabulary."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Subwords:
 
     @classmethod
     def from_pretrained(cls, source: str) -> Subwords:
-        """Reads a tokenizer.json, a folder that `transformers` saved, or a hub id.
+        """Read a tokenizer.json, a folder that `transformers` saved, or a hub id.
 
         Raises:
-            UsageError: where `source` is none of these, naming what would do.
+            UsageError: where `source` is none of these.
         """
         path = Path(source)
         if path.is_file():
@@ -73,12 +73,12 @@ class Subwords:
         return int(self._tokenizer.get_vocab_size()) + len(SPECIAL)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`, each shifted past the special ids."""
+        """Return the ids of `text`, each shifted past the special ids."""
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         return [i + len(SPECIAL) for i in ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text up to the first end."""
+        """Return the text up to the first end."""
         shifted = []
         for i in ids:
             if i == EOS:
@@ -89,12 +89,12 @@ class Subwords:
         return " ".join(self._tokenizer.decode(shifted, skip_special_tokens=False).split())
 
     def to_json(self) -> dict[str, Any]:
-        """The whole definition, so that a saved model needs neither the file nor the hub."""
+        """Return the whole definition: a saved model needs neither the file nor the hub."""
         return {"kind": "subwords", "definition": json.loads(self.definition)}
 
 
 def load_tokenizer(saved: dict[str, Any]) -> Tokenizer:
-    """The vocabulary or tokenizer that `to_json` described."""
+    """Make the vocabulary or tokenizer that `to_json` described."""
     if saved["kind"] == "words":
         return Vocabulary(saved["words"])
     return Subwords(json.dumps(saved["definition"]))

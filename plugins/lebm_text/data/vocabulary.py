@@ -11,7 +11,7 @@ from typing import Any, Self
 from lebm_core.errors import UsageError
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
 
-__all__ = ["BOS", "EOS", "PAD", "SPECIAL", "UNK", "Vocabulary"]
+__all__ = ["Vocabulary"]
 
 
 class Vocabulary:
@@ -42,13 +42,13 @@ class Vocabulary:
     def build(
         cls, sentences: Iterable[str], *, min_count: int = 1, size: int = 0, where: str = "the text"
     ) -> Self:
-        """Counts words; ties in frequency are settled by the alphabet, so the result is fixed.
+        """Count words; ties in frequency are settled by the alphabet, so the result is fixed.
 
         Args:
             sentences: the training text.
             min_count: words seen less often are unknown.
             size: the most words to keep, not counting the special ones; 0 for all.
-            where: the file that an error speaks of.
+            where: the name of the text in an error.
 
         Raises:
             UsageError: where fewer than two words are left.
@@ -74,11 +74,11 @@ class Vocabulary:
         return len(self.words)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the words of `text`."""
+        """Return the ids of the words of `text`."""
         return [self._id.get(word, UNK) for word in text.split()]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The words up to the first end, with one space between."""
+        """Return the words up to the first end, with one space between."""
         words = []
         for i in ids:
             if i == EOS:
@@ -88,14 +88,14 @@ class Vocabulary:
         return " ".join(words)
 
     def to_json(self) -> dict[str, Any]:
-        """The words without the special ones."""
+        """Return the words without the special ones."""
         return {"kind": "words", "words": self.words[len(SPECIAL) :]}
 
     def save(self, path: Path) -> None:
-        """Writes the vocabulary as JSON."""
+        """Write the vocabulary as JSON."""
         path.write_text(json.dumps(self.to_json(), ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         return cls(json.loads(path.read_text(encoding="utf-8"))["words"])

@@ -1,6 +1,6 @@
-"""What sentences asked to be of a class are judged by, and their figures: class, fluency, variety.
+"""Scores of sentences that were controlled to be of a class: class, fluency, diversity.
 
-A class is judged by a classifier, fluency by a language model; both are trained apart, on the
+The class is judged by a classifier, fluency by a language model; both are trained apart, on the
 training split.
 """
 
@@ -16,44 +16,65 @@ from lebm_core.data.labels import labels_of
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value
 from lebm_core.sequences.dataset import TokenDataset
-from lebm_text.evaluators.class_classifier import ClassJudge, class_judge
-from lebm_text.evaluators.language_model import LanguageModel, LanguageModelOptions, score
-from lebm_text.metrics.base import lengths_of, perplexity
-from lebm_text.metrics.diversity import diversity_of, known_sentences
-from lebm_text.metrics.reverse_perplexity import judge_of
+from lebm_text.evaluators.class_classifier import ClassClassifier, class_classifier
+from lebm_text.evaluators.language_model import EvaluatorOptions, LanguageModel, score
+from lebm_text.evaluators.training import language_model
+from lebm_text.metrics.diversity_scores import diversity_of, known_sentences
+from lebm_text.metrics.text_scores import JUDGE, lengths_of, mean_length, perplexity
 
-__all__ = ["TextJudges", "judges_of"]
+__all__ = ["ControlScores"]
 
 Rows = Sequence[Tensor]
 Facts = Mapping[str, object]
 
 
 @dataclass
-class TextJudges:
-    """What samples are judged by, and how figures of several classes are put together."""
+class ControlScores:
+    """The evaluators of controlled sentences, and their scores by class and together.
+
+    Attributes:
+        language: judges fluency.
+        classify: judges the class.
+        data: the sentences.
+        shares: of the classes in the training text.
+        known: its sentences.
+    """
 
     language: LanguageModel
-    classify: ClassJudge
+    classify: ClassClassifier
     data: TokenDataset
-    shares: list[float]  # of the classes in the training text
+    shares: list[float]
     known: set[tuple[int, ...]]
+
+    @classmethod
+    def of(
+        cls, evaluation: Evaluation, data: TokenDataset, options: EvaluatorOptions
+    ) -> ControlScores:
+        """Train the evaluators, or read them from the run's cache."""
+        judge = language_model(evaluation, data, options, data.rows("train"), "real text")
+        y = labels_of(data, "train")
+        shares = [float((y == c).sum()) / int((y >= 0).sum()) for c in range(len(data.classes))]
+        classify = class_classifier(evaluation, data)
+        return cls(judge.model, classify, data, shares, known_sentences(data))
 
     @property
     def ids(self) -> range:
+        """The ids of the classes."""
         return range(len(self.data.classes))
 
     def sentences(self, rows: Rows) -> list[str]:
+        """Return the text of sentences given as ids."""
         return [self.data.tokenizer.decode(row.tolist()) for row in rows]
 
     def by_class(
         self, rows: Sequence[Rows], split: str, facts: Facts, *, each: bool = True
     ) -> dict[str, Value]:
-        """Accuracy of each class and of all, fluency and diversity of all together.
+        """Return accuracy of each class and of all, fluency and diversity of all together.
 
         Args:
             rows: sentences of each class in turn; all together are as many as those of the class
                 with the fewest, in the shares that the classes have in the training text.
-            split: where they are from.
+            split: of the sentences.
             facts: settings that the values are to name.
             each: also fluency and diversity of each class.
         """
@@ -67,51 +88,33 @@ class TextJudges:
         if each:
             for name, some in zip(self.data.classes, rows, strict=True):
                 parts[name] = self.plain(some, split, facts)
-        for name, found in parts.items():
-            values |= {f"{key}_{name}": value for key, value in found.items()}
+        for name, scores in parts.items():
+            values |= {f"{key}_{name}": value for key, value in scores.items()}
         return values
 
     def accuracy(self, rows: Sequence[Rows], split: str, facts: Facts) -> dict[str, Value]:
-        """Share of each class's sentences that the classifier takes for it; the classes' mean."""
-        what = "that a classifier trained apart takes for the class asked for"
-        values: dict[str, Value] = {}
+        """Return the share of each class's sentences judged to be of it, and the classes' mean."""
+        text = "Share of sentences that a classifier trained apart takes for the class asked for"
+        each: dict[str, Value] = {}
         for c, some in zip(self.ids, rows, strict=True):
-            right = float((self.classify(some) == c).double().mean())
-            error = math.sqrt(right * (1 - right) / len(some))
-            values[f"accuracy_{self.data.classes[c]}"] = Value(
-                right, error, len(some), split, f"Share of sentences {what}.", extra=dict(facts)
-            )
-        each = list(values.values())
-        mean = sum(value.value or 0.0 for value in each) / len(each)
-        error = math.sqrt(sum((value.standard_error or 0.0) ** 2 for value in each)) / len(each)
+            right = self.classify(some) == c
+            name = f"accuracy_{self.data.classes[c]}"
+            each[name] = Value.share(right, split, f"{text}.", facts)
+        n = len(each)
+        mean = sum(value.value or 0.0 for value in each.values()) / n
+        variance = sum((value.standard_error or 0.0) ** 2 for value in each.values())
         overall = Value(
-            mean, error, sum(map(len, rows)), split,
-            f"Share of sentences {what}, the mean of the classes.", extra=dict(facts),
+            mean, math.sqrt(variance) / n, sum(map(len, rows)), split,
+            f"{text}, the mean of the classes.", extra=dict(facts),
         )  # fmt: skip
-        return {"accuracy_controlled": overall, **values}
+        return {"accuracy_controlled": overall, **each}
 
     def plain(self, rows: Rows, split: str, facts: Facts) -> dict[str, Value]:
-        """Fluency, length and diversity."""
+        """Return fluency, length and diversity."""
         nats, tokens = -score(self.language, rows), lengths_of(rows)
-        found, n = perplexity(nats, tokens), len(rows)
-        by = "under an LSTM language model of the real training text, ends included"
+        text = f"Forward perplexity: exp of nats per token {JUDGE}."
         return {
-            "fppl": Value(
-                found.value, found.error, n, split,
-                f"Forward perplexity: exp of nats per token {by}.", extra=dict(facts),
-            ),
-            "mean_length": Value(
-                float(tokens.double().mean()), float(tokens.double().std()) / math.sqrt(n), n,
-                split, "Mean tokens of a sentence, its end included.", extra=dict(facts),
-            ),
+            "fppl": Value(*perplexity(nats, tokens), len(rows), split, text, extra=dict(facts)),
+            "mean_length": mean_length(tokens, split, facts),
             **diversity_of(rows, self.known, split, facts),
-        }  # fmt: skip
-
-
-def judges_of(
-    evaluation: Evaluation, data: TokenDataset, options: LanguageModelOptions
-) -> TextJudges:
-    language = judge_of(evaluation, options, data.rows("train"), "real text").model
-    y = labels_of(data, "train")
-    shares = [float((y == c).sum()) / int((y >= 0).sum()) for c in range(len(data.classes))]
-    return TextJudges(language, class_judge(evaluation), data, shares, known_sentences(data))
+        }

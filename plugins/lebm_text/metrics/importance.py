@@ -1,4 +1,4 @@
-"""Draws of q(z|x) and what they say of log p(x): the bound, and the estimator as published.
+"""Draws of q(z|x) for log p(x): the variational bound, and the estimator as published.
 
 Source of the latter: the public code of Pang and Wu, "Latent space energy-based model of
 symbol-vector coupling", ICML 2021.
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lebm_core.base.randomness import fork
 from lebm_core.data.dataset import Batch
-from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.latent.parts import LatentModel
 
 __all__ = ["Draws", "draws_of", "self_normalised"]
 
@@ -26,15 +26,15 @@ class Draws(NamedTuple):
     proposal: Tensor
 
     def elbo(self) -> Tensor:
-        """The bound without log Z, (B,): the mean of log p(x, z) - log q(z|x)."""
+        """Return the bound without log Z, (B,): the mean of log p(x, z) - log q(z|x)."""
         return (self.likelihood + self.prior - self.proposal).double().mean(0).cpu()
 
 
 @torch.no_grad()
 def draws_of(
-    model: LatentEBM, batch: Batch, n_samples: int, generator: torch.Generator | None
+    model: LatentModel, batch: Batch, n_samples: int, generator: torch.Generator | None
 ) -> Draws:
-    """`n_samples` draws for each sentence of the batch."""
+    """Draw `n_samples` codes of each sentence of the batch."""
     q = model.need_encoder("The bound")(batch.x)
     with fork(generator):
         z = q.sample((n_samples,))
@@ -45,7 +45,7 @@ def draws_of(
 
 
 def self_normalised(log_likelihood: Tensor, log_weights: Tensor) -> Tensor:
-    """The published estimate of log p(x), kept to show its error.
+    """Return the published estimate of log p(x), kept to show its error.
 
     sum_s w_s p(x|z_s) / sum_s w_s with w_s = p(z_s) / q(z_s|x): the denominator estimates 1 only
     where q covers the prior, and q of one sentence does not, so log p(x) is overstated.

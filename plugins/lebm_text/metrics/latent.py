@@ -1,4 +1,4 @@
-"""text.latent: what the code z carries: active units, KL, mutual information.
+"""text.latent: the information in the code z: active units, KL, mutual information.
 
 Sources: active units, Burda et al., ICLR 2016, arXiv 1509.00519, section 5.2; mutual information
 under the encoder, Hoffman and Johnson 2016, "ELBO surgery".
@@ -7,6 +7,7 @@ under the encoder, Hoffman and Johnson 2016, "ELBO surgery".
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -16,102 +17,80 @@ from lebm_core.base.randomness import fork
 from lebm_core.data.dataset import Batch, subset
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value
-from lebm_text.metrics.base import text_of
+from lebm_core.sequences.dataset import TokenDataset
+from lebm_text.metrics.text_scores import encodes_points
 
-__all__ = ["Latent", "active_units", "build", "mutual_information"]
+__all__ = ["Latent", "active_units", "mutual_information"]
 
 ACTIVE = 0.01  # variance over x of the posterior mean beyond which a dimension is in use
+UNITS = f"Dimensions of z whose posterior mean varies over x by more than {ACTIVE}"
+KL = "KL(q(z|x) || p0) in nats, mean over sentences"
+INFORMATION = "I(x; z) under q in nats, from the aggregate over the same sentences"
 DETERMINISTIC = "The encoder of an autoencoder gives points: it has no density."
 
 
-def build(*, latent_sentences: int = 2000) -> Latent:
+@dataclass(frozen=True)
+class Latent:
     """The metric text.latent.
 
-    Args:
+    Attributes:
         latent_sentences: sentences of the split that are encoded; 0 for all
     """
-    return Latent(latent_sentences)
 
-
-@dataclass
-class Latent:
-    """See `build` for the fields."""
-
-    n_sentences: int
+    latent_sentences: int = 2000
 
     @torch.no_grad()
     def __call__(self, evaluation: Evaluation) -> dict[str, Value]:
-        """Active units; KL and mutual information where there is an encoder with a density."""
-        model, data, split = evaluation.model, text_of(evaluation), evaluation.split
+        """Return active units, and KL and mutual information where the encoder has a density."""
+        data, model = evaluation.need(TokenDataset, "text.latent"), evaluation.model
+        split = evaluation.split
         if model.latent_dim == 0:
             return {}
-        rows = subset(data.length(split), self.n_sentences, evaluation.seed)
+        rows = subset(data.length(split), self.latent_sentences, evaluation.seed)
+        n = len(rows)
         order = data.lengths(split)[rows].argsort(stable=True)
         batches = (data.batch(split, rows[at]).to(model.device) for at in order.split(64))
-        units = f"Dimensions of z whose posterior mean varies over x by more than {ACTIVE}"
-        n = len(rows)
         if model.encoder is None:
-            first, second = [], []
-            for batch in batches:  # two draws share the posterior mean and nothing else
-                first.append(_draw(evaluation, batch))
-                second.append(_draw(evaluation, batch))
-            a, b = torch.cat(first), torch.cat(second)
-            variance = ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
-            return {
-                "active_units": Value(
-                    float((variance > ACTIVE).sum()),
-                    n=n,
-                    split=split,
-                    definition=f"{units}: covariance of two chains.",
-                )
-            }
+            text = f"{UNITS}: covariance of two chains."
+            units = _units_of_chains(evaluation, batches)
+            return {"active_units": Value(units, None, n, split, text)}
         codes = [model.encoder(batch.x) for batch in batches]
         mean = torch.cat([q.mean for q in codes])
-        values = {
-            "active_units": Value(
-                float(active_units(mean)), n=n, split=split, definition=f"{units}."
-            )
-        }
-        kl_text = "KL(q(z|x) || p0) in nats, mean over sentences"
-        mi_text = "I(x; z) under q in nats, from the aggregate over the same sentences"
-        if evaluation.recipe.learning.decoder == "autoencoder":
-            for name, text in (("kl", kl_text), ("mutual_information", mi_text)):
-                values[name] = Value(
-                    None, n=n, split=split, definition=f"{text}.", refused=DETERMINISTIC
-                )
+        values = {"active_units": Value(active_units(mean), None, n, split, f"{UNITS}.")}
+        if encodes_points(evaluation):
+            for name, text in (("kl", KL), ("mutual_information", INFORMATION)):
+                values[name] = Value(None, None, n, split, f"{text}.", DETERMINISTIC)
             return values
         std = torch.cat([q.stddev for q in codes])
         with fork(evaluation.generator):
             z = mean + std * torch.randn_like(mean)
-        log_q = _log_normal(z, mean, std)
-        kl = log_q - model.prior.reference.log_prob(z)
-        values["kl"] = Value(
-            float(kl.mean()),
-            float(kl.std()) / math.sqrt(n),
-            n,
-            split,
-            f"{kl_text}; 1 draw of z.",
-        )
+        kl = _log_normal(z, mean, std) - model.prior.reference.log_prob(z)
+        values["kl"] = Value.mean(kl, split, f"{KL}; 1 draw of z.")
         values["mutual_information"] = Value(
-            mutual_information(z, mean, std),
-            n=n,
-            split=split,
-            definition=f"{mi_text}; it cannot exceed log n = {math.log(n):.2f}.",
-        )
+            mutual_information(z, mean, std), None, n, split,
+            f"{INFORMATION}; it cannot exceed log n = {math.log(n):.2f}.",
+        )  # fmt: skip
         return values
 
 
-def _draw(evaluation: Evaluation, batch: Batch) -> Tensor:
-    return evaluation.model.posterior(batch.x, generator=evaluation.generator)
+def _units_of_chains(evaluation: Evaluation, batches: Iterable[Batch]) -> float:
+    """Active units of a model without an encoder."""
+    first, second = [], []
+    for batch in batches:  # two draws share the posterior mean and nothing else
+        for draws in (first, second):
+            draws.append(evaluation.model.posterior(batch.x, generator=evaluation.generator))
+    a, b = torch.cat(first), torch.cat(second)
+    covariance = ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
+    return float((covariance > ACTIVE).sum())
 
 
 def active_units(mean: Tensor) -> int:
-    """The number of columns of the posterior means (N, d) whose variance exceeds 0.01."""
+    """Return how many columns of the posterior means (N, d) have a variance above 0.01."""
     return int((mean.var(0) > ACTIVE).sum())
 
 
 def mutual_information(z: Tensor, mean: Tensor, std: Tensor) -> float:
-    """mean of log q(z_i|x_i) - log (1/N) sum_j q(z_i|x_j), in nats; all (N, d)."""
+    """Return the mean of log q(z_i|x_i) - log (1/N) sum_j q(z_i|x_j), in nats; all (N, d)."""
     parts = []
     for rows in torch.arange(len(z)).split(200):
         every = _log_normal(z[rows, None], mean[None], std[None])  # (rows, N)

@@ -1,4 +1,4 @@
-"""A causal language model of `transformers` as decoder: z enters as a prefix of embeddings."""
+"""A causal language model of `transformers` as decoder; z is a prefix of embeddings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lebm_core.base.checks import at_least
 from lebm_core.base.precision import half_is_faster
 from lebm_core.errors import MissingExtra, UsageError
 from lebm_core.latent.decoder import Decoder
@@ -20,7 +21,7 @@ __all__ = ["TransformersDecoder"]
 
 
 class TransformersDecoder(Decoder):
-    """p(x | z) by a causal language model that reads a linear map of z before the sentence.
+    """p(x | z) by a causal language model that sees a linear map of z before the sentence.
 
     Ids 0 to 3 are lebm's own and have embeddings of their own; id i > 3 is the language model's
     token i - 4, so that a pretrained model keeps its tokens (give data.tokenizer the same model).
@@ -64,10 +65,11 @@ class TransformersDecoder(Decoder):
         config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if prefix < 1:
-            raise UsageError(f"decoder.prefix must be at least 1, not {prefix}.")
+        at_least("decoder.prefix", prefix, 1)
         if not config and not pretrained and width % heads:
-            raise UsageError(f"decoder.width = {width} is not a multiple of heads = {heads}.")
+            raise UsageError(
+                f"decoder.width = {width} is not a multiple of decoder.heads = {heads}."
+            )
         self.latent_dim, self.vocab_size = latent_dim, vocab_size
         self.max_length = LONGEST if max_length is None else max_length
         self.pad, self.bos, self.eos, self.allow_half = pad, bos, eos, half
@@ -103,11 +105,11 @@ class TransformersDecoder(Decoder):
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
-        """p(x | z), batch shape (B,)."""
+        """Return p(x | z), batch shape (B,)."""
         return SequenceDistribution(self, z)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        """z -> log p(x|z), (n k, d) -> (n k,), sequence by sequence; embeddings are hoisted.
+        """Return z -> log p(x|z), (n k, d) -> (n k,), sequence by sequence; embeddings are hoisted.
 
         Raises:
             UsageError: where x is longer than the model's positions.
@@ -141,14 +143,14 @@ class TransformersDecoder(Decoder):
         return log_prob
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Input embeddings of ids (B, T) -> (B, T, W)."""
+        """Return the input embeddings of ids (B, T), (B, T, W)."""
         own = ids < len(SPECIAL)
         words = self.lm.get_input_embeddings()((ids - len(SPECIAL)).clamp(min=0))
         special = self.special(ids.clamp(max=len(SPECIAL) - 1))
         return torch.where(own[..., None], special, words)
 
     def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, V) of the next token after `token` (B,), and the cache (None to start)."""
+        """Return logits (B, V) of the next token after `token` (B,), and the new cache."""
         inputs = self.embed(token[:, None])
         if state is None:
             inputs = self._with_prefix(inputs, z)
@@ -156,7 +158,7 @@ class TransformersDecoder(Decoder):
         return nn.functional.linear(h[:, -1], self._output(), self.bias), state
 
     def select(self, state: Any, rows: Tensor) -> Any:
-        """The keys and values of the given sequences alone."""
+        """Return the keys and values of the given sequences alone."""
         state.batch_select_indices(rows)
         return state
 

@@ -1,4 +1,4 @@
-"""AG News from the three files in which parts of it are about: one form for all, no copies."""
+"""AG News from the three files in which parts of it are distributed: one form, no copies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lebm_core.data.files import open_text
 from lebm_core.data.splits import hash_key
 from lebm_core.errors import UsageError
 from lebm_text.data.labelled.files import Line, read_table
-from lebm_text.data.pydocs import simple_words
+from lebm_text.data.words import simple_words
 
 __all__ = ["CLASSES", "agnews_splits", "clean"]
 
 CLASSES = {"0": "World", "1": "Sports", "2": "Business", "3": "Sci/Tech"}
-# What is left of HTML in the published files, mostly without its ampersand.
+# Remains of HTML in the published files, mostly without the ampersand.
 MARKS = [
     (re.compile(r"\s?&?#39;"), "'"),
     (re.compile(r"&?#36;"), "$"),
@@ -29,7 +29,7 @@ MARKS = [
     (re.compile(r"&?gt;"), ">"),
     (re.compile(r"<[^<>]*(>|$)"), " "),
 ]
-SAME = 60  # characters by which a text is known again: wire reports differ in how they end
+SAME = 60  # characters by which a copy is recognised: wire reports differ in how they end
 
 
 class Item(NamedTuple):
@@ -42,26 +42,26 @@ class Item(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The letters and digits of the text."""
+        """The letters and digits of the text, to recognise copies by."""
         return " ".join(re.findall(r"\w+", self.text))
 
     def line(self, titles: bool) -> Line:
-        """As a sentence, with the title before it where wanted."""
+        """Return the item as a sentence, with the title before it where `titles`."""
         return Line(self.label, f"{self.title} {self.text}" if titles else self.text, self.where)
 
 
 def clean(text: str) -> str:
-    """Words and punctuation in lower case, without what is left of HTML; numbers are "N"."""
+    """Return words and punctuation in lower case, without HTML; numbers are "N"."""
     text = text.replace("\\", " ")
-    for mark, meant in MARKS:
-        text = mark.sub(meant, text)
+    for mark, replacement in MARKS:
+        text = mark.sub(replacement, text)
     return simple_words(text)
 
 
 def agnews_splits(
     untitled: Path, titled: Path, test: Path, titles: bool, valid_size: int
 ) -> tuple[dict[str, list[Line]], dict[str, Any]]:
-    """The splits, and how they were made.
+    """Return the splits, and facts for the report on how they were made.
 
     Args:
         untitled: table of `sentence TAB label`, labels 0 to 3, no titles.
@@ -116,8 +116,8 @@ def _json(path: Path) -> Iterator[Item]:
     for number, line in open_text(path):
         where = f"{path}, line {number},"
         try:
-            found = json.loads(line)
-            parts = str(found["label"]), found["headline"], found["text"]
+            item = json.loads(line)
+            parts = str(item["label"]), item["headline"], item["text"]
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"{where} is not a JSON object with label, headline and text."

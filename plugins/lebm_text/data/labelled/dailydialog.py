@@ -1,26 +1,29 @@
 """DailyDialog (Li et al. 2017, arXiv 1710.03957): utterances, their dialogue acts and emotions.
 
-Acts and emotions are no classes of the data set: they are attributes that a metric looks at after
+Acts and emotions are not classes of the data set: they are attributes that a metric reads after
 training, and no batch has them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import DataFiles, file_sha256, open_text
+from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_text.data.corpus import Corpus, check_length
 from lebm_text.data.dataset import TextDataset
-from lebm_text.data.options import explained
-from lebm_text.data.prepare import TextOptions, prepare
+from lebm_text.data.options import TextOptions
+from lebm_text.data.prepare import prepare_tokens
+from lebm_text.data.words import PLAIN
 
 __all__ = ["ACTS", "DialogueDataset", "EMOTIONS", "dailydialog", "dialogue_words"]
 
@@ -28,15 +31,29 @@ ACTS = ("inform", "question", "directive", "commissive")  # 1 to 4 in the files
 EMOTIONS = ("none", "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # 0 to 6
 FIRST = {"act": 1, "emotion": 0}
 NAMES = {"act": ACTS, "emotion": EMOTIONS}
-FILES = {"train": "train", "valid": "validation", "test": "test"}
-END = "__eou__"
-PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "–": "-", "—": "-"})
+END = "__eou__"  # of each utterance
+DIALOGUES = Needs(
+    "text.dailydialog",
+    [
+        "dailydialog/dialogues_train.txt",
+        "dailydialog/dialogues_act_train.txt",
+        "dailydialog/dialogues_emotion_train.txt",
+        "dailydialog/dialogues_validation.txt",
+        "dailydialog/dialogues_act_validation.txt",
+        "dailydialog/dialogues_emotion_validation.txt",
+        "dailydialog/dialogues_test.txt",
+        "dailydialog/dialogues_act_test.txt",
+        "dailydialog/dialogues_emotion_test.txt",
+    ],
+    how="One dialogue a line, utterances end in __eou__; acts and emotions one digit each.",
+)
+CUT = TextOptions(vocab_size=10_000, long_lines="truncate")
 APOSTROPHE = re.compile(r"(?<=\w) ?' ?(?=(?:s|t|m|d|re|ve|ll)\b)")
 WORD = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 
 
 def dialogue_words(text: str) -> str:
-    """Lower-cased words and punctuation with one space between.
+    """Return lower-cased words and punctuation with one space between.
 
     >>> dialogue_words("I guess you are right.But Let ’ s go !")
     "i guess you are right . but let's go !"
@@ -53,7 +70,7 @@ class Dialogue(NamedTuple):
 
 
 class DialogueDataset(TextDataset):
-    """Utterances as token ids; what they are like is known to evaluation alone.
+    """Utterances as token ids, with attributes that evaluation alone reads.
 
     Args:
         args: as `TextDataset`.
@@ -77,67 +94,49 @@ class DialogueDataset(TextDataset):
         self.dialogues = dict(dialogues or {})
 
 
-@explained
 def dailydialog(
-    *,
-    files: DataFiles,
-    seed: int,
-    copies: bool = False,
-    vocab_size: int = 10_000,
-    min_count: int = 1,
-    max_length: int = 40,
-    max_line: int = 1000,
-    train_lines: int = 0,
-    eval_lines: int = 0,
+    *, files: DataFiles, seed: int, copies: bool = False, options: TextOptions = CUT
 ) -> DialogueDataset:
     """DailyDialog (Li et al. 2017): 87,171 / 8,069 / 7,740 utterances of everyday dialogues.
 
-    Longer training utterances are cut to max_length tokens. Act and emotion of each utterance are
-    kept for evaluation; training does not see them.
+    Act and emotion of each utterance are kept for evaluation; training does not see them. Of a
+    training dialogue too long utterances are cut (data.long_lines = "truncate"): none is dropped.
 
     Args:
         copies: keep training dialogues that occur word for word in valid or test too
     """
-    how = f"One dialogue a line, utterances end in {END}; acts and emotions one digit each."
+    if options.long_lines != "truncate":
+        raise UsageError('text.dailydialog takes data.long_lines = "truncate" alone.')
+    paths = DIALOGUES.find(files)
+    dialogues = {
+        split: read_dialogues(*paths[3 * i : 3 * i + 3], max_line=options.max_line)
+        for i, split in enumerate(SPLITS)
+    }
+    held = {tuple(d.utterances) for split in ("valid", "test") for d in dialogues[split]}
+    kept = [d for d in dialogues["train"] if copies or tuple(d.utterances) not in held]
+    left_out = len(dialogues["train"]) - len(kept)
+    dialogues["train"] = kept
+    train, valid, test = ([u for d in dialogues[s] for u in d.utterances] for s in SPLITS)
+    facts = {
+        "dialogues": {split: len(dialogues[split]) for split in SPLITS},
+        "training dialogues left out, also in valid or test": left_out,
+        "sha256": {path.name: sha256(path) for path in paths},
+    }
+    text = prepare_tokens(Corpus(train, valid, test, "DailyDialog", facts), options)
 
-    def path(kind: str, split: str) -> Path:
-        name = f"dailydialog/dialogues{kind}_{FILES[split]}.txt"
-        return files.find("text.dailydialog", [name], how)
-
-    paths = {s: (path("", s), path("_act", s), path("_emotion", s)) for s in SPLITS}
-    found = {split: read_dialogues(*paths[split], max_line=max_line) for split in SPLITS}
-    held = {tuple(d.utterances) for split in ("valid", "test") for d in found[split]}
-    kept = [d for d in found["train"] if copies or tuple(d.utterances) not in held]
-    left_out = len(found["train"]) - len(kept)
-    found["train"] = kept
-    train, valid, test = ([u for d in found[split] for u in d.utterances] for split in SPLITS)
-    corpus = Corpus(
-        train,
-        valid,
-        test,
-        source="DailyDialog",
-        facts={
-            "dialogues": {split: len(found[split]) for split in SPLITS},
-            "training dialogues left out, also in valid or test": left_out,
-            "sha256": {file.name: file_sha256(file) for each in paths.values() for file in each},
-        },
-    )
-    options = TextOptions(
-        vocab_size=vocab_size, min_count=min_count, max_length=max_length, long_lines="truncate",
-        train_lines=train_lines, eval_lines=eval_lines,
-    )  # fmt: skip
-    text = prepare(corpus, options)
-
-    def column(of: Callable[[int, Dialogue], list[int]], split: str) -> Tensor:
-        flat = [i for number, d in enumerate(found[split]) for i in of(number, d)]
+    def column(rows: list[list[int]], split: str) -> Tensor:
+        flat = [i for row in rows for i in row]
         return torch.tensor(flat[: text.length(split)], dtype=torch.long)
 
     attributes = {
-        "act": {s: column(lambda _, d: d.act, s) for s in SPLITS},
-        "emotion": {s: column(lambda _, d: d.emotion, s) for s in SPLITS},
+        name: {s: column([getattr(d, name) for d in dialogues[s]], s) for s in SPLITS}
+        for name in NAMES
     }
     text.summary["attributes known"] = {
         name: {s: int((ids >= 0).sum()) for s, ids in of.items()} for name, of in attributes.items()
+    }
+    numbers = {
+        s: column([[i] * len(d.utterances) for i, d in enumerate(dialogues[s])], s) for s in SPLITS
     }
     return DialogueDataset(
         text.tokenizer,
@@ -145,21 +144,21 @@ def dailydialog(
         text.summary,
         attributes=attributes,
         names=NAMES,
-        dialogues={s: column(lambda i, d: [i] * len(d.utterances), s) for s in SPLITS},
+        dialogues=numbers,
     )
 
 
 def read_dialogues(text: Path, acts: Path, emotions: Path, *, max_line: int) -> list[Dialogue]:
-    """The dialogues of a split.
+    """Read the dialogues of a split.
 
     Where a dialogue has another number of labels than of utterances (one of the published training
-    dialogues has), nobody can tell whose they are: they count as unknown.
+    dialogues has), their owners are not known: the labels count as unknown.
 
     Raises:
         UsageError: naming file and line, for an empty utterance, one that is too long, a label that
             is no such number, or files of different lengths.
     """
-    found = []
+    dialogues = []
     labels = [_read_labels(acts, "act"), _read_labels(emotions, "emotion")]
     lines = [(n, line) for n, line in open_text(text) if line.strip()]
     for file, rows in zip((acts, emotions), labels, strict=True):
@@ -169,18 +168,20 @@ def read_dialogues(text: Path, acts: Path, emotions: Path, *, max_line: int) -> 
                 "labels is needed for each."
             )
     for (number, line), *each in zip(lines, *labels, strict=True):
-        said = [dialogue_words(part) for part in line.strip().removesuffix(END).split(END)]
-        for utterance in said:
+        parts = line.strip().removesuffix(END).split(END)
+        utterances = [dialogue_words(part) for part in parts]
+        for utterance in utterances:
             if not utterance:
                 raise UsageError(f"{text}, line {number}, has an utterance without words.")
             check_length(utterance.count(" ") + 1, max_line, f"{text}, line {number},")
-        act, emotion = (ids if len(ids) == len(said) else [-1] * len(said) for ids in each)
-        found.append(Dialogue(said, act, emotion))
-    return found
+        n = len(utterances)
+        act, emotion = (ids if len(ids) == n else [-1] * n for ids in each)
+        dialogues.append(Dialogue(utterances, act, emotion))
+    return dialogues
 
 
 def _read_labels(path: Path, name: str) -> list[list[int]]:
-    """The ids of each line, from 0 on."""
+    """Read the ids of each line, counted from 0."""
     first, count = FIRST[name], len(NAMES[name])
     known = {str(first + i): i for i in range(count)}
     rows = []

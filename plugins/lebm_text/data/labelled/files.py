@@ -1,4 +1,4 @@
-"""Sentences with a class: reading `label TAB sentence`, and cutting it into splits."""
+"""Sentences with a class: read `label TAB sentence`, and cut it into splits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import file_sha256, open_text
+from lebm_core.data.files import open_text
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_text.data.corpus import Corpus, check_length, split_by_hash
+from lebm_text.data.options import SplitOptions
 
 __all__ = [
     "Line",
@@ -35,7 +37,7 @@ class Line(NamedTuple):
 def read_labelled(
     path: Path, max_line: int, prepare: Callable[[str], str] | None = None
 ) -> list[Line]:
-    """A file of `label TAB sentence`, one a line; blank lines are skipped.
+    """Read a file of `label TAB sentence`, one a line; blank lines are skipped.
 
     Args:
         path: plain or gzipped UTF-8; an empty label means that it is not known.
@@ -45,7 +47,7 @@ def read_labelled(
     Raises:
         UsageError: naming file and line, where there is no tab, no sentence, or one too long.
     """
-    found = []
+    lines = []
     for number, line in open_text(path):
         if not line.strip():
             continue
@@ -56,12 +58,12 @@ def read_labelled(
                 f'{where} has no tab: "label TAB sentence" is accepted, with an empty label '
                 "before the tab where it is not known."
             )
-        found.append(_line(label, text, where, max_line, prepare))
-    return found
+        lines.append(_line(label, text, where, max_line, prepare))
+    return lines
 
 
 def read_table(path: Path, max_line: int) -> Iterator[Line]:
-    """A table with the header `sentence TAB label`, one sentence a line."""
+    """Read a table with the header `sentence TAB label`, one sentence a line."""
     lines = iter(open_text(path))
     _, header = next(lines)
     if [cell.strip() for cell in header.split("\t")] != ["sentence", "label"]:
@@ -81,7 +83,7 @@ def _line(
 ) -> Line:
     sentence = " ".join((prepare(text) if prepare else text).split())
     if not sentence:
-        raise UsageError(f"{where} has no sentence beside its label.")
+        raise UsageError(f"{where} has a label and no sentence.")
     check_length(sentence.count(" ") + 1, max_line, where)
     return Line(label.strip(), sentence, where)
 
@@ -94,11 +96,11 @@ def corpus_of(
     paths: Sequence[Path] = (),
     facts: Mapping[str, object] | None = None,
 ) -> Corpus:
-    """Lines as a corpus; the classes are the labels of the training split, sorted.
+    """Make a corpus of lines; the classes are the labels of the training split, sorted.
 
     Args:
         splits: the lines of train, valid and test.
-        source: what the data is called in messages.
+        source: the name of the data in messages.
         names: of the classes, by label, where the data has better ones.
         paths: the files read, whose checksums the report has.
         facts: further facts for the report.
@@ -127,19 +129,22 @@ def corpus_of(
         classes=[(names or {}).get(label, label) for label in labels],
     )
     if paths:
-        corpus.facts["sha256"] = {path.name: file_sha256(path) for path in paths}
+        corpus.facts["sha256"] = {path.name: sha256(path) for path in paths}
     corpus.facts |= facts or {}
     return corpus
 
 
 def split_lines(
-    lines: Sequence[Line], valid_share: float, test_share: float, source: str
-) -> dict[str, list[Line]]:
-    """Cut by a hash of the sentence: one that occurs twice stays in one split."""
+    lines: Sequence[Line], shares: SplitOptions, source: str
+) -> tuple[dict[str, list[Line]], dict[str, object]]:
+    """Cut lines by a hash of the sentence; return the splits, and facts for the report.
+
+    A sentence that occurs twice stays in one split.
+    """
     numbers = [str(i) for i in range(len(lines))]
     sentences = [line.sentence for line in lines]
-    cut = split_by_hash(numbers, valid_share, test_share, source, sentences)
-    return {split: [lines[int(i)] for i in getattr(cut, split)] for split in SPLITS}
+    cut = split_by_hash(numbers, shares, source, sentences)
+    return {s: [lines[int(i)] for i in getattr(cut, s)] for s in SPLITS}, cut.facts
 
 
 def without_copies(
@@ -152,11 +157,11 @@ def without_copies(
     paths: Sequence[Path] = (),
     facts: Mapping[str, object] | None = None,
 ) -> Corpus:
-    """A corpus whose training split has no sentence of valid or test; how many go is a fact of it.
+    """Make a corpus without the training sentences that are in valid or test; count them.
 
     Args:
         train, valid, test: lines.
-        source: what the data is called in messages.
+        source: the name of the data in messages.
         names, paths, facts: as in `corpus_of`.
     """
     held = {
@@ -165,8 +170,8 @@ def without_copies(
     }
     kept = [line for line in train if not any(line.sentence in s for s in held.values())]
     left_out = {
-        f"also in {split}": sum(line.sentence in there for line in train)
-        for split, there in held.items()
+        f"also in {split}": sum(line.sentence in sentences for line in train)
+        for split, sentences in held.items()
     }
     left_out["together"] = len(train) - len(kept)
     counts = {"training sentences left out": left_out}

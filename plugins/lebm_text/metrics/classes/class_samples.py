@@ -1,4 +1,4 @@
-"""Utterances drawn of discovered classes: whether they come back to their class, and how good."""
+"""Samples of discovered classes: coherence with their class, fluency and diversity."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lebm_core.control.controls import ClassIs
 from lebm_core.data.dataset import subset
 from lebm_core.evaluation.curves import curve_figure, curve_values
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.evaluation.values import Value
+from lebm_core.evaluation.values import Value, in_row
 from lebm_core.sequences.dataset import rows_of
 from lebm_core.sequences.tokens import EOS
 from lebm_text.data.labelled.dailydialog import DialogueDataset
-from lebm_text.evaluators.language_model import LanguageModel, LanguageModelOptions, score
-from lebm_text.metrics.base import lengths_of, perplexity
-from lebm_text.metrics.diversity import distinct
-from lebm_text.metrics.reverse_perplexity import judge_of
+from lebm_text.evaluators.language_model import EvaluatorOptions, LanguageModel, score
+from lebm_text.evaluators.training import language_model
+from lebm_text.metrics.diversity_scores import distinct
+from lebm_text.metrics.text_scores import lengths_of, perplexity
 
 __all__ = ["ClassSamples", "described"]
 
@@ -28,7 +28,7 @@ SHOWN = 3  # utterances of each class in the file
 PLAIN = 1.0  # the strength whose samples are shown
 
 
-@dataclass
+@dataclass(frozen=True)
 class ClassSamples:
     """Samples of the largest classes.
 
@@ -37,19 +37,19 @@ class ClassSamples:
         n_samples: utterances of each class at each strength.
         strengths: in order.
         draws: codes that p(y | x) is the mean over.
-        judge: the language model that the perplexity is under.
+        judge: the language model of the perplexity.
     """
 
     n_classes: int
     n_samples: int
     strengths: list[float]
     draws: int
-    judge: LanguageModelOptions
+    judge: EvaluatorOptions
 
     def __call__(
         self, evaluation: Evaluation, data: DialogueDataset, classes: Tensor
     ) -> dict[str, Value]:
-        """Coherence, perplexity and variety by strength; writes a file and a figure.
+        """Return coherence, perplexity and diversity by strength; write a file and a figure.
 
         Args:
             evaluation: of a model with a coupled prior.
@@ -59,7 +59,7 @@ class ClassSamples:
         counts = torch.bincount(classes)
         largest = counts.argsort(descending=True, stable=True)[: self.n_classes].tolist()
         largest = [k for k in largest if counts[k]]
-        judge = judge_of(evaluation, self.judge, data.rows("train"), "real text").model
+        judge = language_model(evaluation, data, self.judge, data.rows("train"), "real text").model
         swept: dict[float, dict[str, Value]] = {}
         shown: dict[int, list[str]] = {}
         for strength in self.strengths:
@@ -84,7 +84,7 @@ class ClassSamples:
         )
         values = curve_values(swept)
         if evaluation.name == "model":
-            values |= {f"real/{name}": value for name, value in real.items()}
+            values |= in_row("real", real)
         return values
 
     def _at(
@@ -95,7 +95,7 @@ class ClassSamples:
         classes: list[int],
         strength: float,
     ) -> tuple[dict[str, Value], dict[int, list[str]]]:
-        """The figures of one strength, and the first samples of each class."""
+        """The scores at one strength, and the first samples of each class."""
         model, generator = evaluation.model, evaluation.generator
         again: list[Tensor] = []
         rows: list[Tensor] = []
@@ -106,29 +106,28 @@ class ClassSamples:
             p = model.classify(x, draws=self.draws, generator=generator)
             again.append((p.argmax(1) == k).double().cpu())
             rows += rows_of(x)
-            texts[k] = data.sentences(x[:SHOWN])
-        said = "utterances drawn of the largest classes"
+            texts[k] = data.strings(x[:SHOWN])
+        what = "utterances drawn of the largest classes"
         each = torch.stack(again)  # (classes, samples)
         error = None if each.shape[1] < 2 else float(each.var(1).mean() / each.numel()) ** 0.5
         coherence = Value(
             float(each.mean()), error, each.numel(), "samples",
-            f"share of {said} whose argmax p(y | x), by the model's own encoder, is theirs.",
+            f"share of {what} whose argmax p(y | x), by the model's own encoder, is theirs.",
         )  # fmt: skip
-        return {"coherence": coherence, **_quality(judge, rows, "samples", said)}, texts
+        return {"coherence": coherence, **_quality(judge, rows, "samples", what)}, texts
 
 
-def _quality(judge: LanguageModel, rows: list[Tensor], split: str, said: str) -> dict[str, Value]:
-    """Fluency and variety of utterances as ids with their ends."""
-    fluent = perplexity(-score(judge, rows), lengths_of(rows))
+def _quality(judge: LanguageModel, rows: list[Tensor], split: str, what: str) -> dict[str, Value]:
+    """Fluency and diversity of utterances given as ids with their ends."""
     words = [[i for i in row.tolist() if i != EOS] for row in rows]
     return {
         "fppl": Value(
-            fluent.value, fluent.error, len(rows), split,
-            f"perplexity of {said} under a language model of the training text, ends included.",
+            *perplexity(-score(judge, rows), lengths_of(rows)), len(rows), split,
+            f"perplexity of {what} under a language model of the training text, ends included.",
         ),
         "distinct_2": Value(
             distinct(words, 2), None, len(rows), split,
-            f"different pairs of words over all pairs, of {said}.",
+            f"different pairs of words over all pairs, of {what}.",
         ),
     }  # fmt: skip
 
@@ -141,11 +140,11 @@ def described(
     samples: Mapping[int, list[str]],
     seed: int,
 ) -> str:
-    """Each class in words: its share, its commonest act and emotion, real and drawn utterances.
+    """Describe each class: its share, its commonest act and emotion, real and drawn utterances.
 
     Args:
         data: the data set.
-        split: whose utterances are shown, at random.
+        split: the utterances shown are drawn at random from it.
         classes: (N,) the class of each.
         largest: which classes.
         samples: utterances drawn of each; none where it is missing.
@@ -154,16 +153,16 @@ def described(
     lines = [f"Classes by p(y | x) of {len(classes)} utterances of the {split} split."]
     draw = torch.Generator().manual_seed(seed)
     for k in largest:
-        mine = (classes == k).nonzero().squeeze(1)
+        members = (classes == k).nonzero().squeeze(1)
         about = []
         for name, ids in data.attributes.items():
-            counts = Counter(i for i in ids[split][mine].tolist() if i >= 0)
+            counts = Counter(i for i in ids[split][members].tolist() if i >= 0)
             if counts:
                 best, count = counts.most_common(1)[0]
                 about.append(f"{name} {data.names[name][best]} {count / counts.total():.2f}")
-        share = len(mine) / len(classes)
+        share = len(members) / len(classes)
         lines.append(f"\nclass {k}: {share:.3f} of the utterances; {', '.join(about)}")
-        some = mine[torch.randperm(len(mine), generator=draw)[:SHOWN]]
-        lines += [f"  real   {text}" for text in data.sentences(data.batch(split, some).x)]
+        some = members[torch.randperm(len(members), generator=draw)[:SHOWN]]
+        lines += [f"  real   {text}" for text in data.strings(data.batch(split, some).x)]
         lines += [f"  drawn  {text}" for text in samples.get(k, [])]
     return "\n".join(lines) + "\n"

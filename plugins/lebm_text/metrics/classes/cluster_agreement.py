@@ -1,8 +1,8 @@
-"""How far classes agree with labels, and how much they say: as published, and as it should be.
+"""Agreement of classes with labels, and mutual information: as published, and pooled.
 
 Homogeneity, V-measure: Rosenberg and Hirschberg, EMNLP 2007. Adjusted mutual information: Vinh,
 Epps and Bailey, JMLR 2010. The published estimators are means over mini-batches: with more classes
-than a batch can hold apart, each is nearly alone in its class, and random classes look pure.
+than a batch has examples, each is nearly alone in its class, and random classes look pure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn.metrics import (
 )
 from torch import Tensor
 
-from lebm_text.metrics.base import Figure
+from lebm_text.metrics.text_scores import Score
 
 __all__ = [
     "Agreement",
@@ -32,44 +32,44 @@ __all__ = [
 
 
 class Agreement(NamedTuple):
-    """Figures of pooled examples, each in [0, 1] but the last, which is 0 by chance."""
+    """Scores of pooled examples, each in [0, 1] but the last, which is 0 by chance."""
 
-    homogeneity: Figure
-    v_measure: Figure
-    adjusted_information: Figure
+    homogeneity: Score
+    v_measure: Score
+    adjusted_information: Score
 
 
-def mean_of(values: Tensor) -> Figure:
-    """The mean of (N,) values, and its standard error; NaN for one value."""
+def mean_of(values: Tensor) -> Score:
+    """Return the mean of (N,) values, and its standard error; NaN for one value."""
     n = len(values)
     error = float(values.double().std()) / math.sqrt(n) if n > 1 else math.nan
-    return Figure(float(values.double().mean()), error)
+    return Score(float(values.double().mean()), error)
 
 
-def information(p: Tensor) -> Figure:
-    """The plug-in estimate of I(z; y) in nats, H(mean p) - mean H(p), from p(y | z), (N, C).
+def information(p: Tensor) -> Score:
+    """Return the plug-in estimate of I(z; y) in nats, H(mean p) - mean H(p), from p(y | z), (N, C).
 
     It cannot exceed log N, nor log C.
     """
     p = p.double()
     mean = p.mean(0)
-    # Each row's KL to the mean: what the estimate is the mean of, to first order.
+    # Each row's KL to the mean: to first order the estimate is their mean.
     return mean_of((torch.xlogy(p, p) - torch.xlogy(p, mean)).sum(1))
 
 
-def batch_information(p: Tensor, size: int) -> Figure:
-    """The same in consecutive batches of `size` rows, the last one left out where it is not whole.
+def batch_information(p: Tensor, size: int) -> Score:
+    """Return the same, a mean over consecutive batches of `size` rows.
 
-    It cannot exceed log `size`.
+    A last batch that is not whole is left out. The result cannot exceed log `size`.
     """
     return mean_of(torch.tensor([information(each).value for each in _whole(p, size)]))
 
 
-def batch_homogeneity(labels: Tensor, classes: Tensor, size: int) -> Figure:
-    """Homogeneity 1 - H(label | class) / H(label) in consecutive batches of `size`, their mean.
+def batch_homogeneity(labels: Tensor, classes: Tensor, size: int) -> Score:
+    """Return the mean of the homogeneity 1 - H(label | class) / H(label) in consecutive batches.
 
-    A batch of one label alone counts as 1. Made for comparison with published figures only: 30
-    examples in 125 random classes are at 0.9.
+    A batch of one label alone counts as 1. For comparison with published tables only: 30 examples
+    in 125 random classes have 0.9.
 
     Args:
         labels, classes: (N,) ids.
@@ -82,7 +82,7 @@ def batch_homogeneity(labels: Tensor, classes: Tensor, size: int) -> Figure:
 def agreement(
     labels: Tensor, classes: Tensor, groups: Tensor, *, resamples: int = 50, seed: int = 0
 ) -> Agreement:
-    """Homogeneity, V-measure and adjusted mutual information over all examples.
+    """Return homogeneity, V-measure and adjusted mutual information over all examples.
 
     Args:
         labels, classes: (N,) ids.
@@ -99,7 +99,7 @@ def agreement(
         rows = torch.cat([members[i] for i in draw.integers(len(members), size=len(members))])
         again.append(_scores(labels[rows], classes[rows]))
     errors = np.std(again, axis=0, ddof=1) if resamples > 1 else np.full(3, math.nan)
-    return Agreement(*(Figure(v, float(e)) for v, e in zip(own, errors, strict=True)))
+    return Agreement(*(Score(v, float(e)) for v, e in zip(own, errors, strict=True)))
 
 
 def _scores(labels: Tensor, classes: Tensor) -> tuple[float, float, float]:

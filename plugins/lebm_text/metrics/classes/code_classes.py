@@ -1,14 +1,14 @@
-"""How a code is asked to be of a class: by the model's own p(y | z) or a classifier of codes."""
+"""Classes of codes: the model's own p(y | z), or a classifier of codes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from lebm_core.control.controls import ClassIs, Control, Function
+from lebm_core.control.base import Control
+from lebm_core.control.controls import ClassIs, Function
 from lebm_core.data.dataset import subset
 from lebm_core.data.labels import labels_of
 from lebm_core.evaluation.evaluation import Evaluation
@@ -16,7 +16,7 @@ from lebm_core.evaluation.values import Value
 
 __all__ = ["CodeClasses"]
 
-TAUGHT = 20_000  # training sentences that a classifier of codes learns from
+LEARNED = 20_000  # training sentences that a classifier of codes learns from
 AT_ONCE = 500
 
 
@@ -24,13 +24,13 @@ class CodeClasses:
     """Classes in the latent space of one model.
 
     A coupled prior has its own. For any other a logistic regression learns them from codes
-    z ~ q(z | x) of training sentences, and log p(y | z) is added to the prior's tilt: what control
-    costs where the model was trained without classes.
+    z ~ q(z | x) of training sentences, and log p(y | z) is added to the prior's log-tilt: control
+    of a model that was trained without classes.
 
     Args:
         classify: x (B, T) -> p(y | x) (B, C).
         control: class id and strength -> the control.
-        how: what tells the class, for the report.
+        how: the name of the classifier, for the report.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CodeClasses:
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> CodeClasses | None:
-        """Those of the model under evaluation; None where its codes cannot be learned from."""
+        """Return those of the model; None where it has neither classes nor an encoder."""
         model = evaluation.model
         if model.prior.n_classes:
             return cls(
@@ -53,7 +53,7 @@ class CodeClasses:
             )
         if model.encoder is None:
             return None
-        weight, bias, n = _learned(evaluation)
+        weight, bias, n = _logistic_regression(evaluation)
 
         def log_p(z: Tensor) -> Tensor:
             return (z @ weight.T + bias).log_softmax(-1)
@@ -69,7 +69,7 @@ class CodeClasses:
 
     @torch.no_grad()
     def accuracy(self, evaluation: Evaluation, n: int) -> Value:
-        """Share of n real sentences of the split whose class their codes tell."""
+        """Return the share of n sentences of the split whose class their codes predict."""
         y = labels_of(evaluation.dataset, evaluation.split)
         known = (y >= 0).nonzero().squeeze(1)
         rows = known[subset(len(known), n, evaluation.seed)]
@@ -77,32 +77,28 @@ class CodeClasses:
         for some in rows.split(AT_ONCE):
             x = evaluation.dataset.batch(evaluation.split, some).x.to(evaluation.model.device)
             right += int((self.classify(x).argmax(1).cpu() == y[some]).sum())
-        share = right / len(rows)
-        return Value(
-            share, math.sqrt(share * (1 - share) / len(rows)), len(rows), evaluation.split,
-            "Share of real sentences whose class is told from their codes.",
-            extra={"by": self.how},
-        )  # fmt: skip
+        text = "Share of real sentences whose class is predicted from their codes."
+        return Value.share(right, evaluation.split, text, {"by": self.how}, of=len(rows))
 
 
 @torch.no_grad()
-def _learned(evaluation: Evaluation) -> tuple[Tensor, Tensor, int]:
-    """Weights (C, d) and biases (C,) of a logistic regression on codes, and of how many."""
+def _logistic_regression(evaluation: Evaluation) -> tuple[Tensor, Tensor, int]:
+    """Weights (C, d) and biases (C,) of a logistic regression on codes, and the number of codes."""
     from sklearn.linear_model import LogisticRegression
 
     data, model = evaluation.dataset, evaluation.model
     y = labels_of(data, "train")
     known = (y >= 0).nonzero().squeeze(1)
-    rows = known[subset(len(known), TAUGHT, evaluation.seed)]
+    rows = known[subset(len(known), LEARNED, evaluation.seed)]
     z = torch.cat([
         model.posterior(
             data.batch("train", some).x.to(model.device), generator=evaluation.generator
         ).cpu()
         for some in rows.split(AT_ONCE)
     ])  # fmt: skip
-    found = LogisticRegression(max_iter=1000).fit(z.numpy(), y[rows].numpy())
-    weight = torch.from_numpy(found.coef_).float()
-    bias = torch.from_numpy(found.intercept_).float()
-    if len(weight) == 1:  # of two classes scikit-learn keeps the second one's alone
+    learner = LogisticRegression(max_iter=1000).fit(z.numpy(), y[rows].numpy())
+    weight = torch.from_numpy(learner.coef_).float()
+    bias = torch.from_numpy(learner.intercept_).float()
+    if len(weight) == 1:  # of two classes scikit-learn keeps the second alone
         weight, bias = torch.cat([-weight / 2, weight / 2]), torch.cat([-bias / 2, bias / 2])
     return weight.to(model.device), bias.to(model.device), len(rows)

@@ -1,4 +1,4 @@
-"""Figures that compare the distributions of two samples of valid molecules."""
+"""Scores that compare the distributions of two samples of valid molecules."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lebm_core.evaluation.values import Value
-from lebm_molecules.chemistry.describe import BITS, PROPERTIES, Description, describe
+from lebm_molecules.chemistry.describe import BITS, PROPERTIES, Description, describe_all
 from lebm_molecules.chemistry.distances import (
     cosine,
     internal_diversity,
     nearest_similarity,
     unpack,
 )
-from lebm_molecules.metrics.parallel import Workers, mapped
+from lebm_molecules.metrics.parallel import mapped
 
 __all__ = ["compare", "described"]
 
@@ -30,28 +31,24 @@ FILTERS = {"pains": "PAINS (Baell and Holloway 2010)", "brenk": "Brenk et al. 20
 TANIMOTO = f"Tanimoto similarity, of Morgan fingerprints of radius 2 and {BITS:,} bits"
 
 
-def _describe(chunk: list[str]) -> list[Description]:
-    return [describe(smiles) for smiles in chunk]
-
-
 def described(
-    pool: Workers | None,
     molecules: Sequence[str],
+    processes: int = 1,
     progress: Callable[[str, int], None] | None = None,
 ) -> list[Description]:
-    """What is compared of each molecule.
+    """Describe each molecule.
 
     Args:
-        pool: processes to share the work.
         molecules: canonical SMILES.
+        processes: that share the work; 0 for one for each core.
         progress: is called with "properties" and how many molecules are done.
     """
-    found: list[Description] = []
-    for each in mapped(pool, _describe, molecules):
-        found.append(each)
-        if progress is not None and len(found) % 500 == 0:
-            progress("properties", len(found))
-    return found
+    descriptions: list[Description] = []
+    for each in mapped(describe_all, molecules, processes):
+        descriptions.append(each)
+        if progress is not None and len(descriptions) % 500 == 0:
+            progress("properties", len(descriptions))
+    return descriptions
 
 
 def compare(
@@ -61,14 +58,14 @@ def compare(
     b: Sequence[Description],
     name: str,
 ) -> dict[str, Value]:
-    """The figures of generated molecules against reference molecules, or why there are none.
+    """Return scores of generated molecules against reference molecules, or why there are none.
 
     Args:
         made: canonical SMILES of generated molecules.
         a: the same, `described`.
-        reference: canonical SMILES of the others.
+        reference: canonical SMILES of the reference.
         b: the same, `described`.
-        name: what the reference is called.
+        name: of the reference.
     """
     for side, count in (("valid samples", len(made)), (f"molecules of {name}", len(reference))):
         if count < 2:
@@ -130,15 +127,16 @@ def compare(
 
 
 def _chemnet_distance(made: Sequence[str], reference: Sequence[str]) -> float:
-    from fcd.utils import calculate_frechet_distance
+    import torch  # not in the processes that describe molecules
 
-    return float(calculate_frechet_distance(*_chemnet(tuple(made)), *_chemnet(tuple(reference))))
+    from lebm_core.base.statistics import frechet
+
+    return frechet(*(torch.from_numpy(_chemnet(tuple(side))) for side in (made, reference)))
 
 
 @functools.lru_cache(maxsize=2)  # every row of a table is compared with the same molecules
-def _chemnet(molecules: tuple[str, ...]) -> tuple[Any, Any]:
-    """Mean (512,) and covariance (512, 512) of the molecules' activations in ChemNet."""
+def _chemnet(molecules: tuple[str, ...]) -> NDArray[Any]:
+    """The molecules' activations in ChemNet, (N, 512)."""
     import fcd
 
-    activations = fcd.get_predictions(fcd.load_ref_model(), list(molecules))
-    return activations.mean(0), np.cov(activations, rowvar=False)
+    return np.asarray(fcd.get_predictions(fcd.load_ref_model(), list(molecules)))

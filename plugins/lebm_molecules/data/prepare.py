@@ -1,0 +1,162 @@
+"""Encode molecules as a data set: symbols, long strings, classes, and the counts of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lebm_core.data.dataset import SPLITS
+from lebm_core.errors import UsageError
+from lebm_molecules.data.dataset import MoleculeDataset
+from lebm_molecules.data.options import MoleculeOptions
+from lebm_molecules.data.tokens import MoleculeTokens, check_notation, symbols_of
+
+if TYPE_CHECKING:
+    from lebm_molecules.data.labels import Classes  # needs RDKit
+
+__all__ = ["Labels", "prepare"]
+
+LeftOut = dict[str, Counter[str]]  # split to reasons
+
+
+class Labels(NamedTuple):
+    """A user's own labels: a word for each molecule of each split, "" where unknown."""
+
+    words: dict[str, list[str]]
+    column: str
+
+
+class _Row(NamedTuple):
+    """One string to learn: the SMILES, its symbols, and its molecule's class."""
+
+    smiles: str
+    symbols: list[str]
+    y: int
+
+
+def prepare(
+    splits: dict[str, list[str]],
+    source: str,
+    facts: dict[str, Any],
+    options: MoleculeOptions,
+    labels: Labels | None = None,
+) -> MoleculeDataset:
+    """Encode SMILES by split, with the symbols of the training split.
+
+    Molecules that the notation or these symbols cannot write are left out and counted.
+
+    Args:
+        splits: SMILES by split.
+        source: their origin.
+        facts: for the report.
+        options: of the data set.
+        labels: the user's own; None for none.
+
+    Raises:
+        UsageError: for an unknown notation or property, or where no training molecule is left.
+    """
+    check_notation(options.notation)
+    limit = {"train": options.train_molecules}
+    used = {s: slice(limit.get(s, options.eval_molecules) or None) for s in SPLITS}
+    kept = {s: splits[s][used[s]] for s in SPLITS}
+    words = None if labels is None else {s: labels.words[s][used[s]] for s in SPLITS}
+    classes = _classes(kept, options, words, "" if labels is None else labels.column)
+    left_out: LeftOut = {split: Counter() for split in SPLITS}
+    rows = {split: list(_rows(kept, split, options, classes, left_out[split])) for split in SPLITS}
+    limit_tokens = options.max_length or max((len(r.symbols) for r in rows["train"]), default=0)
+    long = sum(len(row.symbols) > limit_tokens for row in rows["train"])
+    rows["train"] = [row for row in rows["train"] if len(row.symbols) <= limit_tokens]
+    if not rows["train"]:
+        reason = next(iter(left_out["train"]), "")
+        raise UsageError(
+            f"{source} has no training molecule"
+            + (f" of at most data.max_length = {options.max_length} tokens" if long else "")
+            + (f": {reason}" if reason else ".")
+        )
+    tokens = MoleculeTokens.build((row.symbols for row in rows["train"]), options.notation)
+    ids, ys = _encoded(rows, tokens, left_out)
+    summary = {
+        "source": source,
+        "molecules": {split: len(kept[split]) for split in SPLITS},
+        "notation": options.notation,
+        "symbols": len(tokens),
+        "training strings used": len(ids["train"]),
+        "training strings of more tokens than data.max_length": long,
+        **facts,
+    }
+    for split, reasons in left_out.items():
+        if reasons:
+            summary[f"left out of {split}"] = f"{reasons.total()}, the first: {next(iter(reasons))}"
+    if classes is None:
+        return MoleculeDataset(tokens, ids, summary)
+    for split in SPLITS:
+        counts = Counter(ys[split])
+        known = {name: counts[i] for i, name in enumerate(classes.names)}
+        summary[f"classes of {split}"] = known | ({"unknown": counts[-1]} if counts[-1] else {})
+    return MoleculeDataset(tokens, ids, summary, labels=ys, classes=classes.names)
+
+
+def _rows(
+    molecules: dict[str, list[str]],
+    split: str,
+    options: MoleculeOptions,
+    classes: Classes | None,
+    left_out: Counter[str],
+) -> Iterator[_Row]:
+    """The strings of a split that the notation can write; reasons for others go to `left_out`."""
+    times = options.randomised if split == "train" else 0
+    known = None if classes is None else classes.ids[split]
+    for smiles, y in _written(molecules[split], known, times):
+        try:
+            yield _Row(smiles, symbols_of(smiles, options.notation), y)
+        except UsageError as error:
+            left_out[str(error)] += 1
+
+
+def _encoded(
+    rows: dict[str, list[_Row]], tokens: MoleculeTokens, left_out: LeftOut
+) -> tuple[dict[str, list[list[int]]], dict[str, list[int]]]:
+    """The ids and classes of each split, without rows that have an unknown symbol."""
+    ids: dict[str, list[list[int]]] = {split: [] for split in SPLITS}
+    ys: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for split in SPLITS:
+        for row in rows[split]:
+            try:
+                ids[split].append(tokens.ids(row.symbols))
+                ys[split].append(row.y)
+            except KeyError as error:
+                symbol = error.args[0]
+                reason = f"{row.smiles} has the symbol {symbol}, which no training molecule has"
+                left_out[split][reason] += 1
+    return ids, ys
+
+
+def _classes(
+    molecules: dict[str, list[str]],
+    options: MoleculeOptions,
+    words: dict[str, list[str]] | None,
+    column: str,
+) -> Classes | None:
+    """Classes from the user's words, else of `options.classes`, else none."""
+    if words is None and not options.classes:
+        return None
+    from lebm_molecules.data.labels import by_property, by_word
+
+    if words is not None:
+        return by_word(words, column)
+    return by_property(molecules, options.classes, options.class_count)
+
+
+def _written(molecules: list[str], y: list[int] | None, times: int) -> Iterator[tuple[str, int]]:
+    """Each SMILES with its class, and `times` others of it without one.
+
+    The others have their atoms in orders that are random and fixed.
+    """
+    yield from zip(molecules, [-1] * len(molecules) if y is None else y, strict=True)
+    if not times:
+        return
+    from lebm_molecules.chemistry.describe import rewritten
+
+    for n, smiles in enumerate(molecules, 1):
+        yield from ((other, -1) for other in rewritten(smiles, times, seed=n))
