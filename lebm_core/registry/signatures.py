@@ -120,7 +120,7 @@ def _resolved(annotation: Any, owner: Any) -> Any:
     names = vars(sys.modules.get(owner.__module__, builtins))
     names = getattr(owner, "__globals__", names)
     try:
-        return eval(annotation, {}, _Namespace(names))
+        return _resolved(eval(annotation, {}, _Namespace(names)), owner)
     except (AttributeError, TypeError):
         return Any
 

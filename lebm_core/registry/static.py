@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
@@ -113,7 +114,7 @@ def _of_function(found: Definition, owner: Definition) -> dict[str, Option]:
         made = _option(argument.arg, argument.annotation, default, where, help)
         options |= {each.name: each for each in made}
     if node.args.kwarg is not None:
-        options |= _unpacked(node.args.kwarg.annotation, where, owners, help)
+        options |= _unpacked(node.args.kwarg.annotation, where, owner, help)
     return options
 
 
@@ -203,7 +204,7 @@ def _help(owners: list[Definition], section: str = "Args") -> dict[str, str]:
 
 
 def _unpacked(
-    annotation: ast.expr | None, where: Module, owners: list[Definition], help: Mapping[str, str]
+    annotation: ast.expr | None, where: Module, owner: Definition, help: Mapping[str, str]
 ) -> dict[str, Option]:
     """The options of `**options: Unpack[SomeTypedDict]`, with the defaults of the base class."""
     if not isinstance(annotation, ast.Subscript) or "Unpack" not in ast.dump(annotation.value):
@@ -211,7 +212,8 @@ def _unpacked(
     found = look_up(annotation.slice, where)
     if not isinstance(found, Definition) or not isinstance(found.node, ast.ClassDef):
         raise Unreadable("Unpack")
-    above = _of_class(owners[1]) if len(owners) > 1 else {}
+    base = next(itertools.islice(_chain(owner), 1, None), None)
+    above = {} if base is None else _of_class(base)
     keys = [node.target.id for node in found.node.body if isinstance(node, ast.AnnAssign)]  # type: ignore[union-attr]
     if not set(keys) <= set(above):
         raise Unreadable("Unpack")

@@ -146,11 +146,9 @@ def _placed(at: _At, key: str) -> Iterator[None]:
 
 
 def _unknown(key: str, options: Mapping[str, Option], old: Mapping[str, Any], at: _At) -> str:
-    near = did_you_mean(key, options)
-    if not near:  # it may belong to a part of this one
-        for name, option in options.items():
-            if key in _inner(option, old.get(name, {})):
-                near = f' Did you mean "{name}.{key}"?'
+    # A part of this one may have the very key: [prior] steps is [prior.sampler] steps.
+    inner = [name for name, option in options.items() if key in _inner(option, old.get(name, {}))]
+    near = f' Did you mean "{inner[0]}.{key}"?' if inner else did_you_mean(key, options)
     if near and at.path:
         near = near.replace('"', f'"{at.path}.', 1)
     if not near:

@@ -54,9 +54,9 @@ def resolve(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, dict[str
     return fill(state), {name: baselines[name] for name in chosen if name in baselines}
 
 
-def _baseline_tables(layers: Sequence[Layer]) -> dict[str, Layer]:
-    """The names of all baselines, each with the last layer that says something of it."""
-    tables: dict[str, Layer] = {}
+def _baseline_tables(layers: Sequence[Layer]) -> dict[str, str]:
+    """The names of all baselines, each with the place where it was last mentioned, in words."""
+    tables: dict[str, str] = {}
     for layer in layers:
         for key, value in layer.values.items():
             table, _, rest = key.partition(".")
@@ -71,12 +71,12 @@ def _baseline_tables(layers: Sequence[Layer]) -> dict[str, Layer]:
                     f'{layer.where(key)}: a baseline cannot be called "{name}"; accepted are '
                     f"letters, digits, _ and -, and none of {', '.join(taken)}."
                 )
-            tables[name] = layer
+            tables[name] = layer.where(key)
     return tables
 
 
 def _check_chosen(
-    chosen: Sequence[str], tables: Mapping[str, Layer], layers: Sequence[Layer]
+    chosen: Sequence[str], tables: Mapping[str, str], layers: Sequence[Layer]
 ) -> None:
     known = [*tables, *registry().names("baselines")]
     for name in chosen:
@@ -85,12 +85,12 @@ def _check_chosen(
                 f'evaluation.baselines names "{name}", which is no baseline of this recipe.'
                 f"{did_you_mean(name, known)} Known: {', '.join(known) or 'none'}."
             )
-    for name, layer in tables.items():
+    for name, place in tables.items():
         start = f"baseline.{name}"
         in_file = any(f"{key}.".startswith(f"{start}.") for key in layers[0].values)
         if name not in chosen and not in_file:
             raise UsageError(
-                f'{layer.where(start)}: there is no baseline "{name}" in '
+                f'{place}: there is no baseline "{name}" in '
                 f"evaluation.baselines.{did_you_mean(name, chosen)} Known: "
                 f"{', '.join(chosen) or 'none'}."
             )

@@ -86,8 +86,8 @@ def line_of(text: str, key: str) -> int | None:
         table = re.match(r"\s*\[([^\[\]]+)\]", line)
         if table:
             header = _plain(table[1]) + "."
-            if key == header[:-1] or key.startswith(header):
-                nearest = nearest or number
+            if key == header[:-1] or (key.startswith(header) and nearest is None):
+                nearest = number
             continue
         entry = re.match(r"\s*([^=#]+?)\s*=", line)
         if entry:
