@@ -1,4 +1,4 @@
-"""A Gaussian mixture fitted to codes after training: the prior of the RAE control.
+"""A Gaussian mixture fitted to codes after training: the prior of the RAE baseline.
 
 Source: Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020, arXiv 1903.12436.
 """
@@ -16,9 +16,10 @@ from torch.distributions import (
     Normal,
 )
 
+from lebm_core.base.checks import at_least
 from lebm_core.base.randomness import standard_normal, uniform
 from lebm_core.errors import UsageError
-from lebm_core.priors.base import Prior
+from lebm_core.priors.base import Prior, check_sizes
 
 __all__ = ["MixturePrior"]
 
@@ -29,8 +30,11 @@ class MixturePrior(Prior):
     Before `fit` it is N(0, I). The reference of its tilt is N(0, I).
 
     Args:
-        latent_dim: d.
+        latent_dim: dimension d of z.
         components: number of components K.
+
+    Raises:
+        UsageError: for sizes that are not possible.
     """
 
     normalised = True
@@ -38,6 +42,8 @@ class MixturePrior(Prior):
 
     def __init__(self, latent_dim: int = 32, components: int = 10) -> None:
         super().__init__()
+        check_sizes(latent_dim, 1.0)
+        at_least("prior.components", components, 1)
         self.latent_dim = latent_dim
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("means", torch.zeros(components, latent_dim))
@@ -54,15 +60,17 @@ class MixturePrior(Prior):
         )
 
     def fit(self, codes: Tensor, seed: int = 0) -> None:
-        """Maximum likelihood by EM on codes (N, d)."""
+        """Fit by EM to codes (N, d), by maximum likelihood."""
         k = len(self.weights)
         if len(codes) < k:
-            raise UsageError(f"{k} components cannot be fitted to {len(codes)} codes.")
-        found = GaussianMixture(k, reg_covar=1e-4, random_state=seed, max_iter=200)
-        found.fit(codes.double().cpu().numpy())
-        self.weights.copy_(torch.as_tensor(found.weights_))
-        self.means.copy_(torch.as_tensor(found.means_))
-        self.factors.copy_(torch.linalg.cholesky(torch.as_tensor(found.covariances_)))
+            raise UsageError(
+                f"prior.components = {k} is too many for {len(codes)} codes; use at most that."
+            )
+        mixture = GaussianMixture(k, reg_covar=1e-4, random_state=seed, max_iter=200)
+        mixture.fit(codes.double().cpu().numpy())
+        self.weights.copy_(torch.as_tensor(mixture.weights_))
+        self.means.copy_(torch.as_tensor(mixture.means_))
+        self.factors.copy_(torch.linalg.cholesky(torch.as_tensor(mixture.covariances_)))
 
     def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
         mixture = MixtureSameFamily(

@@ -1,4 +1,4 @@
-"""A small VAE fitted to codes after training: the prior of the two-stage VAE control.
+"""A small VAE fitted to codes after training: the prior of the two-stage VAE baseline.
 
 Source: Dai and Wipf, "Diagnosing and enhancing VAE models", ICLR 2019, arXiv 1903.05789.
 """
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
+from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork, standard_normal
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.priors.base import Prior, check_sizes
@@ -24,11 +25,11 @@ WARMUP = 0.1  # share of a fit in which the weight of the KL rises
 class SecondStagePrior(Prior):
     """p(z) = integral over u of N(z; g(u), diag sigma^2) N(u; 0, I), g and sigma fitted to codes.
 
-    Before `fit` it is N(0, I), which stays the reference of its tilt. After it, it can be drawn
-    from, and has no density that could be computed.
+    Before `fit` it is N(0, I), which stays the reference of its tilt. Afterwards it can be sampled,
+    but its density cannot be computed.
 
     Args:
-        latent_dim: d, also the dimension of u.
+        latent_dim: dimension d of z, and of u.
         hidden: widths of the hidden layers of g and of its encoder.
     """
 
@@ -38,9 +39,9 @@ class SecondStagePrior(Prior):
         super().__init__()
         check_sizes(latent_dim, 1.0)
         self.latent_dim = latent_dim
-        self.net = _network([latent_dim, *hidden, latent_dim])
-        self.encoder = _network([latent_dim, *hidden, 2 * latent_dim])
-        self.requires_grad_(False)  # `fit` learns them, no training step does
+        self.net = mlp([latent_dim, *hidden, latent_dim], nn.SiLU)
+        self.encoder = mlp([latent_dim, *hidden, 2 * latent_dim], nn.SiLU)
+        self.requires_grad_(False)  # trained by `fit` alone
         self.register_buffer("shift", torch.zeros(latent_dim))
         self.register_buffer("scale", torch.ones(latent_dim))
         self.register_buffer("sigma", torch.ones(latent_dim))
@@ -56,7 +57,7 @@ class SecondStagePrior(Prior):
         return Independent(Normal(torch.zeros_like(self.shift), torch.ones_like(self.shift)), 1)
 
     def fit(self, codes: Tensor, seed: int = 0, steps: int = 5000, lr: float = 5e-3) -> None:
-        """Maximises the variational bound of codes (N, d) by `steps` updates of Adam.
+        """Maximise the variational bound of codes (N, d) by `steps` updates of Adam.
 
         Raises:
             UsageError: for fewer than 2 codes.
@@ -76,8 +77,8 @@ class SecondStagePrior(Prior):
                 rows = torch.randint(len(codes), (BATCH,), generator=generator, device=codes.device)
                 adam.zero_grad()
                 error, kl = self._terms(standard[rows], generator)
-                # -E_q log p(z|u) at the sigma that is best for it, but for constants
-                weight = min(1.0, step / (WARMUP * steps))  # at once, u would be left unused
+                # -E_q log p(z|u) at the best sigma, up to constants
+                weight = min(1.0, step / (WARMUP * steps))  # without warm-up, u would stay unused
                 (0.5 * error.log().sum() + weight * kl).backward()
                 adam.step()
                 cosine.step()
@@ -87,7 +88,7 @@ class SecondStagePrior(Prior):
         self.fitted.fill_(True)
 
     def _start(self) -> None:
-        """Fresh weights, so that a fit depends on its codes and seed alone."""
+        """Draw fresh weights, so that a fit depends on its codes and seed alone."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 module.reset_parameters()
@@ -126,10 +127,3 @@ class SecondStagePrior(Prior):
 
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return standard_normal((n, self.latent_dim), self.shift, generator)
-
-
-def _network(widths: Sequence[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
-        layers += [nn.Linear(a, b), nn.SiLU()]
-    return nn.Sequential(*layers[:-1])

@@ -1,4 +1,4 @@
-"""Labels of a data set: which examples keep theirs, and batches of those."""
+"""Labels of a data set: which examples keep theirs, and batches of labelled examples."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ __all__ = ["Labelled", "choose_labelled", "labels_of"]
 
 
 def labels_of(dataset: Dataset, split: str) -> Tensor:
-    """The class ids (N,) of a split, -1 where there is none.
+    """The class ids (N,) of a split, -1 where unknown.
 
     Raises:
         UsageError: where the data set has no classes.
     """
-    found = []
+    labels = []
     for index in torch.arange(dataset.length(split)).split(1000):
         y = dataset.batch(split, index).y
         if y is None:
             raise UsageError(
-                "This data set has no classes: learning.labels and labels.accuracy need some."
+                "This data set has no classes, which learning.symbols.labels and labels.accuracy "
+                "need."
             )
-        found.append(y)
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
+        labels.append(y)
+    return torch.cat(labels) if labels else torch.zeros(0, dtype=torch.long)
 
 
 def choose_labelled(y: Tensor, n: int, seed: int) -> Tensor:
-    """The rows of n examples that keep their label, in order, as evenly over classes as it goes.
+    """The rows of n examples that keep their label, in order, as many of each class as possible.
 
     Args:
         y: (N,) class ids, -1 where unknown.
@@ -47,7 +48,7 @@ def choose_labelled(y: Tensor, n: int, seed: int) -> Tensor:
     classes = y[known].unique()
     if n < len(classes) or n > len(known):
         raise UsageError(
-            f"learning.labels = {n} is not possible: accepted are {len(classes)}, one of each "
+            f"learning.symbols.labels = {n} is not possible; use {len(classes)}, one of each "
             f"class, to {len(known)}, or 0 for all."
         )
     generator = torch.Generator().manual_seed(seed)
@@ -55,8 +56,8 @@ def choose_labelled(y: Tensor, n: int, seed: int) -> Tensor:
     # The k-th example of a class comes after the (k-1)-th of every other.
     turn = torch.zeros(len(shuffled), dtype=torch.long)
     for c in classes:
-        mine = y[shuffled] == c
-        turn[mine] = torch.arange(int(mine.sum()))
+        mask = y[shuffled] == c
+        turn[mask] = torch.arange(int(mask.sum()))
     return shuffled[turn.argsort(stable=True)[:n]].sort().values
 
 
@@ -67,7 +68,7 @@ class Batches(Protocol):
 
 
 class Labelled:
-    """Batches of the examples whose labels are known, each about as often as the others.
+    """Batches of labelled examples, each drawn about as often as the others.
 
     Args:
         dataset: its training split.
@@ -86,5 +87,5 @@ class Labelled:
     def draw(self, generator: torch.Generator | None, device: torch.device) -> Batch:
         """One batch, without repetition."""
         on = "cpu" if generator is None else generator.device
-        some = torch.randperm(len(self.rows), generator=generator, device=on)[: self.size].cpu()
-        return self.dataset.batch("train", self.rows[some]).to(device)
+        chosen = torch.randperm(len(self.rows), generator=generator, device=on)[: self.size]
+        return self.dataset.batch("train", self.rows[chosen.cpu()]).to(device)

@@ -6,6 +6,8 @@ parameters (f = 0) the loss is a constant.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from lebm_core.base.modules import Configured, device_of, frozen
 from lebm_core.base.randomness import uniform
 from lebm_core.chains.samplers import Sampler, with_steps
 from lebm_core.errors import UsageError
-from lebm_core.latent.pool import Pool
+from lebm_core.latent.pool import CodeBuffer
 from lebm_core.learning.rules import PriorRule, TiltLoss
 from lebm_core.priors.base import Prior, Tilted
 
@@ -34,13 +36,16 @@ class ShortRunChains(Configured, PriorRule):
     """
 
     def __init__(
-        self, chain_init: str = "reference", chain_steps: int = 0, energy_l2: float = 0.0
+        self,
+        chain_init: Literal["reference", "data"] = "reference",
+        chain_steps: int = 0,
+        energy_l2: float = 0.0,
     ) -> None:
         choice("learning.prior.chain_init", chain_init, ("reference", "data"))
         at_least("learning.prior.chain_steps", chain_steps, 0)
         at_least("learning.prior.energy_l2", energy_l2, 0)
         self.chain_init, self.chain_steps, self.energy_l2 = chain_init, chain_steps, energy_l2
-        self.pool = Pool()
+        self.pool = CodeBuffer()
 
     def __call__(
         self,

@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 
 from lebm_core.base.checks import at_least
 from lebm_core.base.modules import Configured, frozen
-from lebm_core.latent.pool import Pool
+from lebm_core.latent.pool import CodeBuffer
 from lebm_core.learning.rules import PriorRule, TiltLoss
 from lebm_core.priors.base import Prior, Tilted
 
@@ -40,7 +40,7 @@ class DensityRatio(Configured, PriorRule):
         at_least("learning.prior.energy_l2", energy_l2, 0)
         self.reference_samples, self.energy_l2 = reference_samples, energy_l2
         self.code_pool = code_pool
-        self.pool = Pool(code_pool)
+        self.pool = CodeBuffer(code_pool)
 
     def __call__(
         self,

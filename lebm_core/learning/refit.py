@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class Refit:
     steps: int = 0
     fresh: bool = False
     rule: Annotated[PriorRule | Mapping[str, Any] | str | None, RULE] = None
-    classes: str = "likeliest"
+    classes: Literal["likeliest", "soft", "clusters"] = "likeliest"
     lr: float = 5e-4
     batch: int = 400
 

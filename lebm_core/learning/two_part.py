@@ -21,7 +21,7 @@ from lebm_core.learning.refit import Refit, check_refit, refit
 from lebm_core.learning.rules import DecoderRule, Outcome, PriorRule, Rule
 from lebm_core.learning.symbol import Symbols
 from lebm_core.priors.base import Tilted
-from lebm_core.registry.parts import Part, Table, make
+from lebm_core.registry.parts import Part, Table, arguments, make, table_of
 
 __all__ = ["TwoPart"]
 
@@ -68,8 +68,11 @@ class TwoPart(Configured, Rule):
         at_least("learning.drift_limit", drift_limit, 0)
         self.decoder: DecoderRule = make(DECODER, decoder)
         self.prior: PriorRule = make(PRIOR, prior)
-        self.symbols = Symbols(**symbols) if isinstance(symbols, Mapping) else symbols
-        self.refit = Refit(**refit) if isinstance(refit, Mapping) else refit
+        self.options["decoder"] = table_of(DECODER, self.decoder)
+        self.options["prior"] = table_of(PRIOR, self.prior)
+        self.symbols: Symbols = _table(Symbols, symbols, "learning.symbols")
+        self.refit: Refit = _table(Refit, refit, "learning.refit")
+        self.options |= {"symbols": self.symbols, "refit": self.refit}
         self.properties, self.prior_start = list(properties), prior_start
         if self.decoder.uses_tilt and not self.prior.trains:
             raise UsageError(
@@ -209,6 +212,13 @@ class TwoPart(Configured, Rule):
         if model is not None:
             self.model = model
             model.inference.load_state_dict(_under(state, "inference."))
+
+
+def _table(of: type, given: Any, label: str) -> Any:
+    """A dataclass of options, made where it is given as a table."""
+    if isinstance(given, Mapping):
+        return of(**arguments(of, given, {}, label))
+    return given
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

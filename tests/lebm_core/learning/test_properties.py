@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from lebm_core import (
     fit_property,
 )
 from lebm_core.errors import UsageError
+from lebm_core.learning.properties import PropertyFit
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 NOISE = 0.3
@@ -29,10 +31,12 @@ def property_of(z: Tensor) -> Tensor:
     return 5 + 2 * z[:, 0] + z[:, 1].square()
 
 
-def taught(n: int = 3000) -> tuple[LatentEBM, object]:
+@functools.cache
+def taught() -> tuple[LatentEBM, PropertyFit]:
+    """A model with the head "mass", fitted once for all tests."""
     torch.manual_seed(0)
     model = LatentEBM(GaussianPrior(3), Linear(torch.eye(3), 0.05))
-    z = torch.randn(n, 3)
+    z = torch.randn(3000, 3)
     values = property_of(z) + NOISE * torch.randn(n)
     fit = fit_property(model, "mass", z, values, generator=torch.Generator().manual_seed(0))
     return model, fit
@@ -50,7 +54,7 @@ def test_a_head_finds_mean_and_sigma() -> None:
 
 
 def test_log_densities_are_those_of_a_gaussian() -> None:
-    model, fit = taught(200)
+    model, fit = taught()
     head, z = model.heads.known["mass"], torch.randn(20, 3)
     normal = torch.distributions.Normal(head(z), fit.sigma)
     six = torch.tensor(6.0)
@@ -104,10 +108,10 @@ def test_what_cannot_be_learned_is_refused() -> None:
 def test_classes_and_heads_are_saved_with_the_model(tmp_path: Path) -> None:
     torch.manual_seed(0)
     decoder, encoder = TabularDecoder(2, 2, (8,)), TabularEncoder(2, 2, (8,))
-    model = LatentEBM(CoupledPrior(2, 3, (8,)), decoder, encoder)
+    model = LatentEBM(CoupledPrior(2, 3, {"hidden": [8]}), decoder, encoder)
     model.classes = ("calm", "busy", "loud")
     z = torch.randn(200, 2)
-    fit = fit_property(model, "qed", torch.stack([z, z + 0.01], 1), z[:, 0], hidden=(8,))
+    fit = fit_property(model, "qed", torch.stack([z, z + 0.01], 1), z[:, 0], hidden=(8,), steps=100)
     model.save_pretrained(tmp_path)
     again = LatentEBM.from_pretrained(tmp_path)
     assert again.classes == model.classes
@@ -122,7 +126,7 @@ def test_classes_and_heads_are_saved_with_the_model(tmp_path: Path) -> None:
 
 def test_samples_of_a_model_by_class_name_id_and_row() -> None:
     torch.manual_seed(0)
-    prior = CoupledPrior(2, 3, (), steps=20)
+    prior = CoupledPrior(2, 3, {"hidden": []}, {"steps": 20})
     with torch.no_grad():  # three directions
         prior.tilts[0].layers[0].weight.copy_(torch.tensor([[3, 0], [-1.5, 2.6], [-1.5, -2.6]]))
     model = LatentEBM(prior, Linear(torch.eye(2), 0.01))
