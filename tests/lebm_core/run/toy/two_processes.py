@@ -7,21 +7,22 @@ from pathlib import Path
 import torch
 from lebm_toy import ToyData, ToyDecoder, ToyEncoder
 
-from lebm_core import EBMPrior
-from lebm_core.learning.options import LearningOptions
-from lebm_core.learning.two_part import Learning
+from lebm_core.learning.two_part import TwoPart
 from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.priors.ebm import EBMPrior
+from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
 
 if __name__ == "__main__":
     out, steps, resume = Path(sys.argv[1]), int(sys.argv[2]), "--resume" in sys.argv
     torch.manual_seed(0)
-    model = LatentEBM(EBMPrior(2, hidden=[16], steps=5), ToyDecoder(2, 2), ToyEncoder(2, 2))
+    prior = EBMPrior(2, energy={"hidden": [16]}, sampler={"steps": 5})
+    model = LatentEBM(prior, ToyDecoder(2, 2), ToyEncoder(2, 2))
     options = TrainingOptions(epochs=9, max_steps=steps, checkpoint_every=3, device="cpu")
     result = train(
-        model, ToyData(64, 0), Learning(LearningOptions()), options,
-        batch_size=16, folder=out, resume=resume,
+        model, ToyData(64, 0), TwoPart(), options, batch_size=16,
+        callbacks=run_callbacks(out, options, resume=resume),
     )  # fmt: skip
     rank = torch.distributed.get_rank()
     weights = torch.cat([p.flatten() for p in model.parameters()]).tolist()
