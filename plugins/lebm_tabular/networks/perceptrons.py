@@ -151,7 +151,11 @@ class ObservedDecoder(Decoder):
 
 
 class ObservedEncoder(Encoder):
-    """z = x."""
+    """z = x.
+
+    Args:
+        latent_dim: d, which must be the number of features.
+    """
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()

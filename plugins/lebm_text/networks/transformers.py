@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -202,4 +203,6 @@ def _language_model(pretrained: str, config: dict[str, Any]) -> Any:
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     """The entries of a configuration that JSON can hold."""
     simple = (str, int, float, bool, list, dict, type(None))
-    return {k: v for k, v in config.items() if isinstance(v, simple) and not k.startswith("_")}
+    kept = {k: v for k, v in config.items() if isinstance(v, simple) and not k.startswith("_")}
+    plain: dict[str, Any] = json.loads(json.dumps(kept))  # some of its tables have numbers for keys
+    return plain

@@ -33,7 +33,8 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
         data, split, generator = evaluation.dataset, evaluation.split, evaluation.generator
         if not isinstance(data, CrowdDataset):
             why = "it needs a simulated crowd, whose distribution is known"
-            return {"energy_distance": Value(None, split=split, refused=why)}
+            what = "of last positions to the simulator's, metres"
+            return {"energy_distance": Value(None, None, 0, split, what, refused=why)}
         rows = subset(data.length(split), truth_agents, evaluation.seed)
         middle = futures(evaluation.model, data, split, rows, truth_draws, generator)
         noise = torch.randn(middle.shape, generator=generator, device=generator.device).cpu()
