@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from lebm_molecules.metrics.distributions import compare, described
+from lebm_molecules.metrics.distribution_scores import compare, described
 
 fcd = pytest.importorskip("fcd", reason='needs pip install "lebm[fcd]"')
 
@@ -15,7 +15,7 @@ RINGS = [f"c1ccc({side})cc1" for side in ("C", "CC", "CO", "N", "O", "F", "Cl", 
 
 
 def _distance(made: list[str], reference: list[str]) -> float:
-    found = compare(made, described(None, made), reference, described(None, reference), "train")
+    found = compare(made, described(made), reference, described(reference), "train")
     value = found["fcd"].value
     assert value is not None
     return value

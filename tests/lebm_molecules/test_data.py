@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +17,11 @@ from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_molecules.chemistry.properties import SAMPLED_BY, values_of
 from lebm_molecules.chemistry.rdkit import canonical
-from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.data.dataset import MoleculeDataset
+from lebm_molecules.data.options import MoleculeOptions
+from lebm_molecules.data.prepare import prepare
 from lebm_molecules.data.sources import file, nci, qm9, zinc
 from lebm_molecules.data.tokens import MoleculeTokens, symbols_of
-
-FILES = DataFiles()
 
 
 @pytest.mark.parametrize(
@@ -88,8 +89,8 @@ def test_training_molecules_are_rewritten_the_same_way_each_time() -> None:
     splits = parts(train=["CC(=O)Nc1ccc(O)cc1", "CCO"])
     first, again = (prepare(splits, "here", {}, MoleculeOptions(randomised=3)) for _ in range(2))
     assert first.length("train") == 8
-    written = first.sentences(first.batch("train", torch.arange(8)).x)
-    assert written == again.sentences(again.batch("train", torch.arange(8)).x)
+    written = first.strings(first.batch("train", torch.arange(8)).x)
+    assert written == again.strings(again.batch("train", torch.arange(8)).x)
     assert len(set(written)) > 4
     assert {canonical(s)[0] for s in written} == {canonical(s)[0] for s in splits["train"]}
 
@@ -105,7 +106,7 @@ def test_options_that_are_not_possible(options: dict[str, object], said: str) ->
     with pytest.raises(UsageError) as caught:
         prepare(parts(train=["CCO"]), "here", {}, MoleculeOptions(**options))  # type: ignore[arg-type]
     assert said in str(caught.value)
-    with pytest.raises(UsageError, match="randomised = -1"):
+    with pytest.raises(UsageError, match="randomised = -1 is too small"):
         MoleculeOptions(randomised=-1)
 
 
@@ -115,34 +116,34 @@ def test_samples_are_written_one_a_line_and_an_empty_one_is_no_blank(tmp_path: P
     assert data.write(x, tmp_path / "samples").read_text().splitlines() == ["CCO", "<empty>"]
     data.save(tmp_path)
     again = MoleculeDataset.load(tmp_path)
-    assert again.sentences(x) == ["CCO", ""] and again.sizes == data.sizes
+    assert again.strings(x) == ["CCO", ""] and again.sizes == data.sizes
 
 
-def test_a_file_keeps_its_molecules_and_counts_the_rest(tmp_path: Path) -> None:
+def test_a_file_keeps_its_molecules_and_counts_the_rest(build: Any, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("smiles,y\n" + "\n".join(f"{'C' * n},1" for n in range(1, 40)) + "\nCC(,1\n")
-    data = file(files=FILES, seed=0, source=str(path), valid_share=0.1, test_share=0.1)
+    data = build(file, source=str(path), valid_share=0.1, test_share=0.1)
     assert sum(data.length(split) for split in SPLITS) == 39
     assert data.summary["lines that are no molecule"].startswith("1, the first: line 41: ")
     path.write_text("smiles\nhello\n")
     with pytest.raises(UsageError, match="holds no molecule; line 2: syntax error"):
-        file(files=FILES, seed=0, source=str(path))
-    with pytest.raises(UsageError, match="data.source is empty"):
-        file(files=FILES, seed=0)
+        build(file, source=str(path))
+    with pytest.raises(UsageError, match=r"molecules\.file needs data\.source = my\.smi"):
+        build(file)
 
 
-def test_nci_needs_no_download() -> None:
-    data = nci(files=FILES, seed=0)
+def test_nci_needs_no_download(build: Any) -> None:
+    data = build(nci)
     assert [data.length(split) for split in SPLITS] == [3_934, 494, 504]
 
 
-def test_one_molecule_in_several_writings_stays_in_one_split(tmp_path: Path) -> None:
+def test_one_molecule_in_several_writings_stays_in_one_split(build: Any, tmp_path: Path) -> None:
     written = [w for n in range(3, 40) for w in (f"{'C' * n}O", f"O{'C' * n}", f"C({'C' * n})O")]
     path = tmp_path / "mine.smi"
     path.write_text("\n".join(written))
-    data = file(files=FILES, seed=0, source=str(path), valid_share=0.2, test_share=0.2)
+    data = build(file, source=str(path), valid_share=0.2, test_share=0.2)
     forms = [
-        {canonical(s)[0] for s in data.sentences(data.batch(split, torch.arange(9)).x)}
+        {canonical(s)[0] for s in data.strings(data.batch(split, torch.arange(9)).x)}
         for split in SPLITS
     ]
     assert sum(data.length(split) for split in SPLITS) == len(written)
@@ -164,30 +165,30 @@ def real(name: str) -> DataFiles:
     return DataFiles(folder)
 
 
-def test_zinc_by_its_published_indices() -> None:
+def test_zinc_by_its_published_indices(build: Any) -> None:
     files = real("zinc250k")
-    data = zinc(files=files, seed=0)
+    data = build(zinc, files)
     assert [data.length(split) for split in SPLITS] == [220_010, 24_445, 5_000]
-    test = data.sentences(data.batch("test", torch.arange(3)).x)
+    test = data.strings(data.batch("test", torch.arange(3)).x)
     every = (Path(os.environ["LEBM_DATA"]) / "zinc250k" / "zinc250k.smi.gz").read_bytes()
     assert test == gzip.decompress(every).decode().split()[:3]  # the first 5,000 lines
-    other = zinc(files=files, seed=0, split="moflow")
+    other = build(zinc, files, split="moflow")
     assert [other.length(split) for split in SPLITS] == [224_568, 12_444, 12_443]
     with pytest.raises(UsageError, match='Did you mean "jtvae"'):
-        zinc(files=files, seed=0, split="jtva")
+        build(zinc, files, split="jtva")
 
 
-def test_indices_of_another_file_are_refused(tmp_path: Path) -> None:
+def test_indices_of_another_file_are_refused(build: Any, tmp_path: Path) -> None:
     (tmp_path / "zinc250k").mkdir()
     (tmp_path / "zinc250k" / "zinc250k.smi").write_text("CC\n")
     held = {"jtvae": {"valid": [5], "test": [6]}}
     (tmp_path / "zinc250k" / "splits.json").write_text(json.dumps(held))
     with pytest.raises(UsageError, match="splits.json does not hold the line numbers"):
-        zinc(files=DataFiles(tmp_path), seed=0)
+        build(zinc, DataFiles(tmp_path))
 
 
-def test_qm9_is_whole() -> None:
-    data = qm9(files=real("qm9"), seed=0)
+def test_qm9_is_whole(build: Any) -> None:
+    data = build(qm9, real("qm9"))
     assert sum(data.length(split) for split in SPLITS) == 133_885
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.errors import UsageError
-from lebm_core.registry.components import component
+from lebm_core.registry.parts import Part, make
 from lebm_core.sequences.dataset import pad
 from lebm_core.sequences.decoder import SequenceDecoder
 from lebm_core.sequences.tokens import EOS
@@ -27,9 +27,9 @@ def _x() -> Tensor:
 def _decoder(kind: Any = SmilesDecoder, **options: Any) -> Any:
     torch.manual_seed(0)
     given = {"embed_dim": 8, "hidden": 12, "dropout": 0.0, "half": False, **options}
-    sizes = {"vocab_size": len(TOKENS), "symbols": TOKENS.symbols}
+    sizes = {"latent_dim": 3, "vocab_size": len(TOKENS), "symbols": TOKENS.symbols}
     name = "molecules.smiles" if kind is SmilesDecoder else "sequence"
-    decoder = component("decoders", {"name": name, **given}, 3, sizes)
+    decoder = make(Part("decoders"), {"name": name, **given}, sizes)
     assert type(decoder) is kind
     return decoder
 
@@ -42,12 +42,12 @@ def _open(smiles: str) -> list[tuple[list[int], int]]:
     seen = _seen(changes[torch.tensor(TOKENS.encode(smiles))].cumsum(0))
     rings, depth = seen[:, : len(numbers)], seen[:, len(numbers) :]
     assert depth.shape[1] == DEEPEST
-    told = []
+    states = []
     for row, levels in zip(rings, depth, strict=True):
         assert torch.equal(levels, levels.sort(descending=True).values)  # at least 1, at least 2, …
-        told.append(([n for n, is_open in zip(numbers, row, strict=True) if is_open],
+        states.append(([n for n, is_open in zip(numbers, row, strict=True) if is_open],
                      int(levels.sum())))  # fmt: skip
-    return told
+    return states
 
 
 def test_what_is_open_by_hand() -> None:
@@ -128,4 +128,4 @@ def test_selfies_open_nothing() -> None:
 
 def test_other_data_is_refused() -> None:
     with pytest.raises(UsageError, match="needs symbols, which this data set does not give"):
-        component("decoders", {"name": "molecules.smiles"}, 3, {"vocab_size": 9})
+        make(Part("decoders"), {"name": "molecules.smiles"}, {"latent_dim": 3, "vocab_size": 9})

@@ -19,11 +19,14 @@ from lebm_core.run.cli import main
 from lebm_core.run.run import run_recipe
 from lebm_molecules.chemistry.properties import values_of
 from lebm_molecules.cli import app
-from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_molecules.data.dataset import MoleculeDataset
+from lebm_molecules.data.options import MoleculeOptions
+from lebm_molecules.data.prepare import prepare
+from lebm_molecules.design.options import DesignOptions
 from lebm_molecules.design.oracle import Oracle, morgan, of_property, similarities
+from lebm_molecules.design.record import Design
 from lebm_molecules.design.run import design_run
-from lebm_molecules.design.search import Design, design
-from lebm_molecules.design.shifting import DesignOptions
+from lebm_molecules.design.search import design
 
 CHAINS = ["CCO", "CCN", "CNC", "OCCO", "NCCN", "COC", "CC", "CCC", "CNO"]
 
@@ -39,7 +42,7 @@ def model_of(data: MoleculeDataset, latent_dim: int = 2) -> LatentEBM:
     if not latent_dim:
         return LatentEBM(GaussianPrior(0), decoder)
     encoder = SequenceEncoder(latent_dim, n, embed_dim=8, hidden=8)
-    return LatentEBM(EBMPrior(latent_dim, (8,), steps=2), decoder, encoder).eval()
+    return LatentEBM(EBMPrior(latent_dim, {"hidden": [8]}, {"steps": 2}), decoder, encoder).eval()
 
 
 def carbons(smiles: str) -> float:
@@ -53,7 +56,12 @@ def run(options: DesignOptions, oracle: object = carbons, start: object = CHAINS
     data = chains()
     generator = torch.Generator().manual_seed(0)
     return design(
-        model_of(data), data, oracle, start, options=options, generator=generator  # type: ignore[arg-type]
+        model_of(data),
+        data,
+        oracle,
+        start,
+        options=options,
+        generator=generator,  # type: ignore[arg-type]
     )
 
 
@@ -184,9 +192,9 @@ def test_mistakes_are_named() -> None:
     data = chains()
     with pytest.raises(UsageError, match="needs a model with a code z"):
         design(model_of(data, 0), data, carbons, CHAINS)
-    with pytest.raises(UsageError, match=r'"plog" is not one of .*Did you mean "plogp"'):
+    with pytest.raises(UsageError, match=r'property = "plog" is unknown; .*Did you mean "plogp"'):
         of_property("plog")
-    with pytest.raises(UsageError, match=r"population = 0 must be at least 1"):
+    with pytest.raises(UsageError, match=r"population = 0 is too small; use at least 1"):
         DesignOptions(population=0)
     with pytest.raises(UsageError, match=r"at_least = 1.5 is above 1"):
         DesignOptions(at_least=1.5)
@@ -228,7 +236,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     run_recipe(
         "control-molecules", "smoke",
         ["data.name=molecules.nci", "data.train_molecules=200", "evaluation.metrics=[]",
-         "evaluation.controls=[]", "learning.properties=[logp]", "learning.finish_steps=0"],
+         "evaluation.baselines=[]", "learning.properties=[logp]", "learning.refit.steps=0"],
         out=folder, log=lambda line: None,
     )  # fmt: skip
     yield folder
@@ -275,7 +283,7 @@ def test_what_is_small_may_be_asked_for_and_a_head_may_be_missing(trained: Path)
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--property", "qedd"], 2, 'is not one of qed, logp.*Did you mean "qed"'),
+        (["--property", "qedd"], 2, '"qedd" is unknown; use qed, logp.*Did you mean "qed"'),
         (["--property", "qed", "--similar-to", "C1CC"], 2, '--similar-to "C1CC" is no molecule'),
         (["--property", "qed", "--out", "."], 2, "is there already"),
         (["--property", "qed", "--start", "a", "--similar-to", "CC"], 2, "give one of the two"),

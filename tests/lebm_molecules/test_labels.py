@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from lebm_core.data.files import DataFiles
 from lebm_core.data.labels import choose_labelled, labels_of
 from lebm_core.errors import UsageError
 from lebm_core.run.build import check_recipe
-from lebm_core.run.old.recipe import apply, load
-from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
+from lebm_core.run.config.recipe import load
+from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.labels import by_property, by_word, fingerprints, scaffold
+from lebm_molecules.data.options import MoleculeOptions
+from lebm_molecules.data.prepare import prepare
 from lebm_molecules.data.sources import file, nci, zinc
 
-FILES = DataFiles()
 ALKANES = ["C" * n for n in range(1, 21)]
 
 
@@ -50,8 +52,8 @@ def test_what_is_at_a_boundary_is_above_it_and_what_is_no_molecule_has_no_class(
 @pytest.mark.parametrize(
     ("name", "count", "said"),
     [
-        ("logP", 2, r'data.classes = "logP" is not one of .*Did you mean "logp"'),
-        ("logp", 1, "data.class_count = 1 must be at least 2"),
+        ("logP", 2, r'data.classes = "logP" is unknown; .*Did you mean "logp"'),
+        ("logp", 1, "data.class_count = 1 is too small; use at least 2"),
         ("rings", 3, "data.class_count = 3 is too many: the rings"),
     ],
 )
@@ -87,10 +89,10 @@ def test_classes_are_saved_and_an_older_data_set_has_none(tmp_path: Path) -> Non
     assert MoleculeDataset.load(tmp_path).classes == []
 
 
-def test_no_scaffold_is_in_two_splits() -> None:
-    data = nci(files=FILES, seed=0, split_by="scaffold", valid_share=0.15, test_share=0.15)
+def test_no_scaffold_is_in_two_splits(build: Any) -> None:
+    data = build(nci, split_by="scaffold", valid_share=0.15, test_share=0.15)
     there = [
-        {scaffold(s) for s in data.sentences(data.batch(split, torch.arange(data.length(split))).x)}
+        {scaffold(s) for s in data.strings(data.batch(split, torch.arange(data.length(split))).x)}
         for split in SPLITS
     ]
     for a, b in ((0, 1), (0, 2), (1, 2)):
@@ -98,16 +100,16 @@ def test_no_scaffold_is_in_two_splits() -> None:
     assert all(len(scaffolds) > 50 for scaffolds in there)
     assert data.length("test") == pytest.approx(0.15 * 4991, abs=40)
     with pytest.raises(UsageError, match=r'data.split_by = "scafold".*Did you mean "scaffold"'):
-        nci(files=FILES, seed=0, split_by="scafold")
+        build(nci, split_by="scafold")
 
 
-def test_zinc_by_scaffold_needs_no_published_numbers(tmp_path: Path) -> None:
+def test_zinc_by_scaffold_needs_no_published_numbers(build: Any, tmp_path: Path) -> None:
     rings = ["C1" + "C" * n + "1" for n in range(2, 32)]
     molecules = [f"{'C' * n}{ring}" for ring in rings for n in (0, 1, 2)]
     folder = tmp_path / "zinc250k"
     folder.mkdir()
     (folder / "zinc250k.smi").write_text("\n".join(molecules) + "\n", encoding="utf-8")
-    data = zinc(files=DataFiles(tmp_path), seed=0, split_by="scaffold")
+    data = build(zinc, DataFiles(tmp_path), split_by="scaffold")
     assert [data.length(split) for split in SPLITS] == [72, 9, 9]
     assert "30 Bemis-Murcko scaffolds" in data.summary["split"]
 
@@ -125,14 +127,14 @@ def table(tmp_path: Path, labels: list[str], name: str = "my.csv") -> Path:
     return path
 
 
-def test_a_users_own_labels(tmp_path: Path) -> None:
+def test_a_users_own_labels(build: Any, tmp_path: Path) -> None:
     words = ["yes", "no", ""] * 20
     path = table(tmp_path, words)
-    data = file(files=FILES, seed=0, source=str(path), label_column="active", test_share=0.2)
+    data = build(file, source=str(path), label_column="active", test_share=0.2)
     assert data.classes == ["no", "yes"]
     for split in SPLITS:
         y = labels_of(data, split).tolist()
-        smiles = data.sentences(data.batch(split, torch.arange(len(y))).x)
+        smiles = data.strings(data.batch(split, torch.arange(len(y))).x)
         assert y == [{"yes": 1, "no": 0, "": -1}[words[len(s) - 1]] for s in smiles]
     assert len(choose_labelled(labels_of(data, "train"), 4, 0)) == 4
 
@@ -152,14 +154,11 @@ def test_numbers_are_in_their_order_and_what_training_lacks_is_unknown() -> None
     ],
 )
 def test_labels_that_cannot_be(
-    tmp_path: Path, column: str, options: dict[str, str], said: str
+    build: Any, tmp_path: Path, column: str, options: dict[str, str], said: str
 ) -> None:
     path = table(tmp_path, ["yes"] * 60)
     with pytest.raises(UsageError, match=said):
-        file(
-            files=FILES, seed=0, source=str(path), label_column=column,
-            options=MoleculeOptions(**options),  # type: ignore[arg-type]
-        )  # fmt: skip
+        build(file, source=str(path), label_column=column, **options)
 
 
 def test_fingerprints_are_of_the_molecule_not_of_its_writing() -> None:
@@ -177,31 +176,28 @@ def test_vectors_of_a_data_set_are_its_molecules_fingerprints() -> None:
         assert (found != fingerprints([smiles[2], smiles[0]])).nnz == 0
 
 
-def test_the_class_is_the_property_that_rdkit_gives() -> None:
-    options = MoleculeOptions(max_length=80, train_molecules=300, eval_molecules=50, classes="logp")
-    data = nci(files=FILES, seed=0, options=options)
+def test_the_class_is_the_property_that_rdkit_gives(build: Any) -> None:
+    data = build(nci, train_molecules=300, eval_molecules=50, classes="logp")
     edge = float(data.classes[0].split(" < ")[1])
     for split in SPLITS:
         y = labels_of(data, split)
-        smiles = data.sentences(data.batch(split, torch.arange(len(y))).x)
+        smiles = data.strings(data.batch(split, torch.arange(len(y))).x)
         values = np.array([Crippen.MolLogP(Chem.MolFromSmiles(s)) for s in smiles])
         far = np.abs(values - edge) > 1e-3 * abs(edge)
         assert ((values >= edge) == y.numpy().astype(bool))[far].all() and far.sum() > 40
 
 
 @pytest.mark.parametrize("preset", ["cpu", "smoke"])
-def test_every_preset_and_control_of_the_recipe_resolves(preset: str) -> None:
+def test_every_preset_and_baseline_of_the_recipe_resolves(preset: str) -> None:
     recipe = load("semi-molecules", preset)
     check_recipe(recipe)
-    for control in recipe.evaluation["controls"]:
-        check_recipe(apply(recipe, recipe.controls[control]), control)
-    m2 = apply(recipe, recipe.controls["m2"])
-    assert m2.learning.tilt == "none" and m2.learning.encoder_tilt == 0
-    assert m2.learning.mutual_information == m2.learning.smoothness == 0
+    m2 = recipe.baselines["m2"].learning
+    assert m2["prior"]["name"] == "none" and m2["decoder"]["encoder_tilt"] == 0
+    assert m2["symbols"]["information"] == m2["symbols"]["vat"] == 0
 
 
 def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
-    few = ["evaluation.controls=[vae]", "evaluation.metrics=[labels.accuracy]"]
+    few = ["evaluation.baselines=[vae, logistic, self_training, spreading]"]
     run = run_recipe("semi-molecules", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     row = run.results["model"]
     assert row["accuracy"].n > 50 and row["accuracy"].value is not None

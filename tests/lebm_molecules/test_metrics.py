@@ -10,12 +10,14 @@ from rdkit.Chem.FilterCatalog import FilterCatalog, FilterCatalogParams
 
 from lebm_core import EBMPrior, LatentEBM, SequenceDecoder, SequenceEncoder
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.run.old.recipe import load
 from lebm_molecules.chemistry.describe import describe, fingerprint
 from lebm_molecules.chemistry.pains import has_pains
 from lebm_molecules.chemistry.rdkit import DATA, Chem, quiet
-from lebm_molecules.data.dataset import MoleculeDataset, MoleculeOptions, prepare
-from lebm_molecules.metrics.registered import RATIOS, quality, reconstruction
+from lebm_molecules.data.dataset import MoleculeDataset
+from lebm_molecules.data.options import MoleculeOptions
+from lebm_molecules.data.prepare import prepare
+from lebm_molecules.metrics.quality import RATIOS, Quality
+from lebm_molecules.metrics.reconstruction import Reconstruction
 
 TRAIN = ["CCO", "CCN", "CC(C)O", "c1ccccc1", "CCCC", "OCCO", "NCCN", "CC(=O)O"]
 TEST = ["CCCO", "CCCN", "CC(C)N"]
@@ -30,7 +32,7 @@ def evaluation(tmp_path: Path, data: MoleculeDataset, name: str, drawn: list[str
     torch.manual_seed(0)
     sizes = {"embed_dim": 8, "hidden": 8, "max_length": 12}
     model = LatentEBM(
-        EBMPrior(2, (4,), steps=2),
+        EBMPrior(2, {"hidden": [4]}, {"steps": 2}),
         SequenceDecoder(2, len(data.tokenizer), **sizes),  # type: ignore[arg-type]
         SequenceEncoder(2, len(data.tokenizer), embed_dim=8, hidden=8),
     ).eval()
@@ -38,12 +40,12 @@ def evaluation(tmp_path: Path, data: MoleculeDataset, name: str, drawn: list[str
     x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     return Evaluation(
         model, data, "test", torch.Generator().manual_seed(0), 0, tmp_path, tmp_path,
-        load("molecule-nci"), lambda line: None, name, draw=lambda: x,
+        None, lambda line: None, name, draw=lambda: x,
     )  # fmt: skip
 
 
 def test_the_rows_that_no_prior_can_better_stand_beside_the_model(tmp_path: Path) -> None:
-    data, metric = molecules(), quality(compared_molecules=0, pictured=0)
+    data, metric = molecules(), Quality(compared_molecules=0, pictured=0)
     drawn = ["OCC", "CCO", "CCCC", "C(C"]  # one molecule twice, and one that is none
     found = metric(evaluation(tmp_path, data, "model", drawn))
     assert found["validity"].value == 3 / 4
@@ -53,15 +55,16 @@ def test_the_rows_that_no_prior_can_better_stand_beside_the_model(tmp_path: Path
     assert "real/nearest_similarity" in found and "aggregate/validity" in found
     assert "reference/validity" in found
     assert not any(f"real/{name}" in found for name in RATIOS)
-    control = metric(evaluation(tmp_path, data, "f0", drawn))
-    assert control.keys() == {name for name in found if "/" not in name}
-    assert all(control[name] == found[name] for name in control)
+    assert {value.row for value in found.values()} == {"", "real", "aggregate", "reference"}
+    baseline = metric(evaluation(tmp_path, data, "f0", drawn))
+    assert baseline.keys() == {name for name, value in found.items() if not value.row}
+    assert all(baseline[name] == found[name] for name in baseline)
 
 
 def test_processes_share_the_work_and_change_nothing(tmp_path: Path) -> None:
     drawn = ["OCC", "CCO", "CCCC", "C(C"]
     alone, shared = (
-        quality(compared_molecules=0, pictured=0)(
+        Quality(compared_molecules=0, pictured=0)(
             replace(evaluation(tmp_path, molecules(), "model", drawn), processes=processes)
         )
         for processes in (1, 2)
@@ -70,7 +73,7 @@ def test_processes_share_the_work_and_change_nothing(tmp_path: Path) -> None:
 
 
 def test_an_untrained_model_gives_few_molecules_back(tmp_path: Path) -> None:
-    metric = reconstruction(reconstruction_molecules=2)
+    metric = Reconstruction(reconstruction_molecules=2)
     found = metric(evaluation(tmp_path, molecules(), "model", ["CC"]))
     assert found["reconstructed"].n == 2 and found["reconstructed"].value == 0
 

@@ -105,8 +105,8 @@ def test_the_plain_language_model_has_no_prefix():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 33}, "not a multiple of heads"),
-        ({"prefix": 0}, "prefix must be at least 1"),
+        ({"width": 33}, "not a multiple of decoder.heads"),
+        ({"prefix": 0}, "prefix = 0 is too small; use at least 1"),
         ({"pretrained": "/nowhere/at/all"}, "no folder and no hub id"),
     ],
 )

@@ -9,11 +9,11 @@ import torch
 
 from lebm_core.data.dataset import subset
 from lebm_core.sequences.dataset import rows_of
-from lebm_text.metrics.base import length_bins, matched, perplexity
-from lebm_text.metrics.diversity import distinct, self_bleu
+from lebm_text.metrics.diversity_scores import distinct, self_bleu
 from lebm_text.metrics.importance import self_normalised
 from lebm_text.metrics.latent import active_units, mutual_information
 from lebm_text.metrics.reconstruction import bleu
+from lebm_text.metrics.text_scores import length_bins, matched, perplexity
 
 
 def test_rows_end_at_their_first_end():
@@ -37,9 +37,9 @@ def test_the_error_of_a_perplexity_is_that_of_repeated_draws():
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(1, 30, (2000, 200), generator=generator)
     nats = 2.0 * tokens + 3.0 * torch.randn(2000, 200, generator=generator)
-    figures = [perplexity(n, t) for n, t in zip(nats, tokens, strict=True)]
-    values = torch.tensor([f.value for f in figures])
-    errors = torch.tensor([f.error for f in figures])
+    scores = [perplexity(n, t) for n, t in zip(nats, tokens, strict=True)]
+    values = torch.tensor([s.value for s in scores])
+    errors = torch.tensor([s.error for s in scores])
     # The spread of 2,000 values is known to 1/sqrt(4000) = 1.6 %.
     assert float(errors.mean() / values.std()) == pytest.approx(1, abs=0.08)
 
@@ -59,15 +59,15 @@ def test_matching_undoes_a_difference_in_length_alone():
     found = matched(nats(short), short, real, bins=40)
     assert abs(math.log(plain.value / target.value)) > 0.3
     assert found.covered == 1
-    assert math.log(found.figure.value) == pytest.approx(math.log(target.value), abs=0.02)
-    assert matched(nats(real), real, real).figure.value == pytest.approx(target.value)
+    assert math.log(found.score.value) == pytest.approx(math.log(target.value), abs=0.02)
+    assert matched(nats(real), real, real).score.value == pytest.approx(target.value)
 
 
 def test_matching_says_how_much_of_real_text_it_covers():
     real = torch.tensor([2] * 50 + [10] * 50)
     samples = torch.tensor([2, 2, 2])
     found = matched(samples * 1.0, samples, real, bins=2)
-    assert found.covered == pytest.approx(100 / 600) and found.figure.value == pytest.approx(math.e)
+    assert found.covered == pytest.approx(100 / 600) and found.score.value == pytest.approx(math.e)
     assert matched(torch.ones(1), torch.ones(1), real).covered == 0
     assert len(length_bins(torch.arange(100), 10)) == 9 and len(length_bins(real, 2)) == 1
 
@@ -104,6 +104,7 @@ def test_bleu_is_sacrebleus_with_an_error():
     expected = sacrebleu.corpus_bleu(hypotheses, [references], tokenize="none", force=True).score
     assert figure.value == pytest.approx(expected) and 0 < figure.error < 10
     assert bleu(references, references).value == pytest.approx(100)
+    assert math.isnan(bleu(references[:1], references[:1]).error)
 
 
 def test_active_units():

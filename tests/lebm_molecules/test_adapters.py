@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lebm_core import LatentEBMClassifier
-from lebm_molecules.data.adapters import MoleculeInputs
+from lebm_molecules.data.adapters import MoleculeAdapter
 
 ALCOHOLS = [f"{'C' * n}({'C' * m})CO" for n in range(1, 9) for m in range(1, 6)]
 AMINES = [f"{'C' * n}({'C' * m})CN" for n in range(1, 9) for m in range(1, 6)]
@@ -22,12 +22,12 @@ QUICK: dict[str, Any] = {
 
 def test_smiles_go_there_and_back() -> None:
     smiles = ["CC(=O)Nc1ccc(O)cc1", "C[C@H](N)C(=O)O", " CCl "]
-    inputs = MoleculeInputs().fit(smiles)
-    x = inputs.x(np.array(smiles))
-    assert x.dtype == torch.long and x.shape == (3, inputs.sizes["max_length"])
+    adapter = MoleculeAdapter().fit(smiles)
+    x = adapter.transform(np.array(smiles))
+    assert x.dtype == torch.long and x.shape == (3, adapter.sizes["max_length"])
     assert (x[2, :4] > 3).sum() == 2 and x[2, 2] == 2 and (x[2, 3:] == 0).all()
-    assert inputs.original(x) == [s.strip() for s in smiles]
-    assert MoleculeInputs("selfies").fit(["CCO"]).original(x[2:, :0]) == [""]
+    assert adapter.inverse_transform(x) == [s.strip() for s in smiles]
+    assert MoleculeAdapter("selfies").fit(["CCO"]).inverse_transform(x[2:, :0]) == [""]
 
 
 def test_molecules_are_classified_from_few_labels() -> None:
@@ -65,12 +65,12 @@ def test_the_inputs_own_sizes_of_nets_give_way_to_the_users() -> None:
 )
 def test_what_is_no_smiles_says_so(x: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        MoleculeInputs().fit(x)
+        MoleculeAdapter().fit(x)
 
 
 def test_a_symbol_that_training_never_saw_is_named_with_its_row() -> None:
     model = LatentEBMClassifier("molecules", max_iter=1, **QUICK).fit(["CO", "CN"], [0, 1])
     with pytest.raises(ValueError, match='X, row 1: the molecule "CBr" has the symbol Br, which'):
         model.predict(["CO", "CBr"])
-    with pytest.raises(ValueError, match='notation = "inchi" is not one of'):
+    with pytest.raises(ValueError, match='notation = "inchi" is unknown'):
         LatentEBMClassifier("molecules", input_options={"notation": "inchi"}).fit(["C"], [0])

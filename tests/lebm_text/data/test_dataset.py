@@ -14,9 +14,9 @@ from lebm_text.data.sources import file, ptb
 from lebm_text.data.vocabulary import Vocabulary
 
 
-@pytest.fixture
-def data(text_file) -> TextDataset:
-    return file(files=DataFiles(None), seed=0, source=str(text_file))
+@pytest.fixture(scope="module")
+def data(build, text_file) -> TextDataset:
+    return build(file, source=str(text_file))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
@@ -80,7 +80,7 @@ def test_samples_are_written_one_a_line_and_survive_saving(data, tmp_path):
     assert again.order("train", 4) == [] and again.order("train", 4, torch.Generator()) == []
     path = again.write(x, tmp_path / "samples")
     assert path == tmp_path / "samples.txt"
-    assert path.read_text(encoding="utf-8").splitlines() == data.sentences(x)
+    assert path.read_text(encoding="utf-8").splitlines() == data.strings(x)
 
 
 def test_an_unknown_split_is_named(data):
@@ -88,16 +88,16 @@ def test_an_unknown_split_is_named(data):
         data.length("dev")
 
 
-def test_penn_treebank_counts():
+def test_penn_treebank_counts(build):
     folder = os.environ.get("LEBM_DATA", "")
     if not any((Path(folder) / f"ptb/ptb.train.txt{end}").is_file() for end in ("", ".gz")):
         pytest.skip("LEBM_DATA names no folder with ptb/ptb.train.txt[.gz]")
-    data = ptb(files=DataFiles(folder), seed=0)
+    data = build(ptb, DataFiles(folder))
     assert data.summary["sentences"] == {"train": 42068, "valid": 3370, "test": 3761}
     assert data.summary["tokens"] == {"train": 887521, "valid": 70390, "test": 78669}
     assert data.length("train") == 42068 - 1673  # lines of more than 40 words
     assert (data.length("valid"), data.length("test")) == (3370, 3761)
     assert len(data.tokenizer) == 9998 + 4  # its own <unk> is the unknown word
     assert int(data.lengths("test").sum()) == 78669 + 3761
-    cut = ptb(files=DataFiles(folder), seed=0, long_lines="truncate", train_lines=500)
+    cut = build(ptb, DataFiles(folder), long_lines="truncate", train_lines=500)
     assert cut.length("train") == 500 and int(cut.lengths("train").max()) == 41

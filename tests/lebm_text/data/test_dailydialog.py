@@ -38,16 +38,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build(folder: Path, **options: object) -> DialogueDataset:
-    return dailydialog(files=DataFiles(folder), seed=0, **options)  # type: ignore[arg-type]
-
-
 def sentences(data: DialogueDataset, split: str) -> list[str]:
-    return data.sentences(data.batch(split, torch.arange(data.length(split))).x)
+    return data.strings(data.batch(split, torch.arange(data.length(split))).x)
 
 
-def test_utterances_and_what_is_known_of_them(folder):
-    data = build(folder)
+def test_utterances_and_what_is_known_of_them(build, folder):
+    data = build(dailydialog, DataFiles(folder))
     assert sentences(data, "train") == [
         "hi , ann . how are you ?", "fine .", "come in !", "no , i won't .", "why ?",
     ]  # fmt: skip
@@ -59,29 +55,30 @@ def test_utterances_and_what_is_known_of_them(folder):
     assert data.attributes["emotion"]["test"].tolist() == [0, 6]
 
 
-def test_training_sees_neither_acts_nor_emotions(folder):
-    data = build(folder)
+def test_training_sees_neither_acts_nor_emotions(build, folder):
+    data = build(dailydialog, DataFiles(folder))
     for split in SPLITS:
         assert data.batch(split, torch.arange(data.length(split))).y is None
     assert "n_classes" not in data.sizes and data.classes == []
 
 
-def test_copies_of_evaluation_dialogues_are_left_out_unless_asked_for(folder):
-    assert build(folder).summary["training dialogues left out, also in valid or test"] == 1
-    data = build(folder, copies=True)
+def test_copies_of_evaluation_dialogues_are_left_out_unless_asked_for(build, folder):
+    summary = build(dailydialog, DataFiles(folder)).summary
+    assert summary["training dialogues left out, also in valid or test"] == 1
+    data = build(dailydialog, DataFiles(folder), copies=True)
     assert sentences(data, "train")[5:] == ["good day .", "bye ."]
     assert data.attributes["act"]["train"].tolist() == [1, 0, -1, -1, -1, 0, 0]
 
 
-def test_limits_cut_attributes_along(folder):
-    data = build(folder, train_lines=3, eval_lines=1, max_length=3)
+def test_limits_cut_attributes_along(build, folder):
+    data = build(dailydialog, DataFiles(folder), train_lines=3, eval_lines=1, max_length=3)
     assert sentences(data, "train") == ["hi , ann", "fine .", "come in !"]
     assert data.attributes["act"]["train"].tolist() == [1, 0, -1]
     assert [len(data.dialogues[split]) for split in SPLITS] == [3, 1, 1]
 
 
-def test_what_is_saved_reads_and_writes_samples(folder, tmp_path):
-    data = build(folder)
+def test_what_is_saved_reads_and_writes_samples(build, folder, tmp_path):
+    data = build(dailydialog, DataFiles(folder))
     data.save(tmp_path / "saved")
     again = DialogueDataset.load(tmp_path / "saved")
     assert again.sizes == data.sizes and again.length("test") == 0 and again.attributes == {}
@@ -99,17 +96,17 @@ def test_what_is_saved_reads_and_writes_samples(folder, tmp_path):
         ("a b c d . __eou__\n", "1 \n", "0 \n", r"line 1, has 5 words; at most data.max_line = 4"),
     ],
 )
-def test_files_that_are_not_such_dialogues_are_refused(folder, text, acts, emotions, said):
+def test_files_that_are_not_such_dialogues_are_refused(build, folder, text, acts, emotions, said):
     write(folder, "train", text, acts, emotions)
     limit = 4 if "a b c" in text else 1000
     with pytest.raises(UsageError, match=said):
-        build(folder, max_line=limit)
+        build(dailydialog, DataFiles(folder), max_line=limit)
 
 
-def test_files_that_are_missing_are_named(tmp_path, monkeypatch):
+def test_files_that_are_missing_are_named(build, tmp_path, monkeypatch):
     monkeypatch.delenv("LEBM_DATA", raising=False)
     with pytest.raises(UsageError, match=r"dailydialog/dialogues_train\.txt"):
-        build(tmp_path)
+        build(dailydialog, DataFiles(tmp_path))
 
 
 def test_words():
@@ -123,8 +120,8 @@ def test_words():
     not (Path(os.environ.get("LEBM_DATA", "")) / "dailydialog").is_dir(),
     reason="$LEBM_DATA has no dailydialog",
 )
-def test_the_published_release_is_whole():
-    data = dailydialog(files=DataFiles(), seed=0, copies=True)
+def test_the_published_release_is_whole(build):
+    data = build(dailydialog, DataFiles(), copies=True)
     assert [data.length(split) for split in SPLITS] == [87_171, 8_069, 7_740]
     assert len(data.tokenizer) == 10_004 and data.max_length > 41 == data.lengths("train").max()
     # One training dialogue of 12 utterances has 11 labels.
@@ -132,3 +129,10 @@ def test_the_published_release_is_whole():
     act, emotion = data.attributes["act"]["test"], data.attributes["emotion"]["test"]
     assert float((act == 0).double().mean()) == pytest.approx(0.457, abs=1e-3)
     assert float((emotion == 0).double().mean()) == pytest.approx(0.817, abs=1e-3)
+
+
+def test_options_that_would_tear_dialogues_apart_are_refused(build, folder):
+    with pytest.raises(UsageError, match='takes data.long_lines = "truncate" alone'):
+        build(dailydialog, DataFiles(folder), long_lines="drop")
+    with pytest.raises(UsageError, match='"bag" is not possible with DailyDialog; use "tokens"'):
+        build(dailydialog, DataFiles(folder), representation="bag")

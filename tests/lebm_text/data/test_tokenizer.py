@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_core.sequences.tokens import EOS, SPECIAL, UNK
 from lebm_text.data.sources import file
@@ -58,14 +57,14 @@ def test_a_missing_tokenizer_is_named(tmp_path, monkeypatch):
         Subwords.from_pretrained(str(tmp_path / "none"))
 
 
-def test_a_data_set_over_subwords(definition, text_file, tmp_path):
-    data = file(files=DataFiles(None), seed=0, source=str(text_file), tokenizer=str(definition))
+def test_a_data_set_over_subwords(build, definition, text_file, tmp_path):
+    data = build(file, source=str(text_file), tokenizer=str(definition))
     assert data.sizes["vocab_size"] == len(Subwords.from_pretrained(str(definition)))
     data.save(tmp_path / "saved")
     definition.unlink()
     again = type(data).load(tmp_path / "saved")  # needs the file no more
     x = data.batch("train", data.order("train", 4)[0]).x
-    assert again.sentences(x) == data.sentences(x)
+    assert again.strings(x) == data.strings(x)
 
 
 def test_a_saved_vocabulary_loads_as_one():

@@ -10,23 +10,28 @@ import pytest
 import torch
 
 from lebm_core import EBMPrior, GaussianPrior, LatentEBM, SequenceDecoder, SequenceEncoder
-from lebm_core.data.files import DataFiles
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, evaluate
 from lebm_text.data.sources import file
-from lebm_text.metrics import chain, diversity, latent, likelihood, perplexity, reconstruction
+from lebm_text.evaluators.language_model import EvaluatorOptions
+from lebm_text.metrics import likelihood
+from lebm_text.metrics.chain import ChainText
+from lebm_text.metrics.diversity import Diversity
+from lebm_text.metrics.latent import Latent
+from lebm_text.metrics.likelihood import Likelihood
+from lebm_text.metrics.perplexity import Perplexity
+from lebm_text.metrics.reconstruction import Reconstruction
 from lebm_text.metrics.reverse_perplexity import judged
 
 SMALL = {"embed_dim": 16, "hidden": 16}
-EVALUATOR = {
-    "evaluator_embedding": 16, "evaluator_hidden": 16, "evaluator_epochs": 2, "reverse_hidden": 16,
-    "reverse_epochs": 2, "greedy_samples": 20,
-}  # fmt: skip
+EVALUATOR = EvaluatorOptions(embedding=16, hidden=16, epochs=2)
+REVERSE = {"reverse_hidden": 16, "reverse_epochs": 2, "greedy_samples": 20}
+ENERGY = {"hidden": [16]}
 
 
-@pytest.fixture
-def data(text_file):
-    return file(files=DataFiles(None), seed=0, source=str(text_file), test_share=0.2)
+@pytest.fixture(scope="module")
+def data(build, text_file):
+    return build(file, source=str(text_file), test_share=0.2)
 
 
 def model_of(data, prior, encoder=True):
@@ -50,7 +55,7 @@ def evaluation(data, tmp_path):
             0,
             tmp_path / "cache",
             folder,
-            SimpleNamespace(learning=SimpleNamespace(decoder=decoder)),
+            SimpleNamespace(learning={"decoder": {"name": decoder}}),
             lambda line: None,
             name,
             lambda: model.sample(n, generator=torch.Generator().manual_seed(1)),
@@ -61,7 +66,7 @@ def evaluation(data, tmp_path):
 
 def test_likelihood_of_the_model_without_z_is_that_of_its_decoder(data, evaluation):
     model = model_of(data, GaussianPrior(0))
-    values = likelihood.build()(evaluation(model))
+    values = Likelihood()(evaluation(model))
     with torch.no_grad():
         x = data.batch("test", torch.arange(data.length("test"))).x
         exact = -model.decoder.likelihood(x)(torch.zeros(len(x), 0))
@@ -73,17 +78,17 @@ def test_likelihood_of_the_model_without_z_is_that_of_its_decoder(data, evaluati
     assert "bound" not in values and "nll_as_published" not in values
 
 
-def test_likelihood_lies_below_its_bound_and_controls_are_paired(data, evaluation):
+def test_likelihood_lies_below_its_bound_and_baselines_are_paired(data, evaluation):
     options = {"likelihood_samples": 100, "published_sentences": 5, "log_z_samples": 5000}
-    metric = likelihood.build(**options)
-    model = model_of(data, EBMPrior(4, hidden=(16,)))
+    metric = Likelihood(**options)
+    model = model_of(data, EBMPrior(4, ENERGY))
     values = metric(evaluation(model))
     assert values["nll"].value <= values["bound"].value + 3 * values["bound"].standard_error
     assert values["nll_as_published"].n == 5
     assert "FLAWED" in values["nll_as_published"].definition
     assert "nll_minus_model" not in values
-    control = model_of(data, GaussianPrior(0))
-    paired = metric(evaluation(control, "lm"))
+    baseline = model_of(data, GaussianPrior(0))
+    paired = metric(evaluation(baseline, "lm"))
     difference = paired["nll"].value - values["nll"].value
     assert paired["nll_minus_model"].value == pytest.approx(difference, abs=1e-6)
     assert paired["nll_minus_model"].standard_error < paired["nll"].standard_error
@@ -94,29 +99,31 @@ def test_a_likelihood_without_support_is_refused_with_the_reason(data, evaluatio
         raise UnsupportedEstimate("the two disagree")
 
     monkeypatch.setattr(likelihood, "checked_log_z", disagree)
-    values = likelihood.build(published_sentences=0)(evaluation(model_of(data, EBMPrior(4))))
+    values = Likelihood(published_sentences=0)(evaluation(model_of(data, EBMPrior(4))))
     assert set(values) == {"nll", "perplexity", "bound", "log_z"}
     assert all(v.value is None and v.refused == "the two disagree" for v in values.values())
-    values = likelihood.build()(evaluation(model_of(data, GaussianPrior(4)), "rae", "autoencoder"))
+    values = Likelihood()(evaluation(model_of(data, GaussianPrior(4)), "rae", "autoencoder"))
     assert all(v.value is None and "points" in str(v.refused) for v in values.values())
 
 
 def test_a_proposal_that_misses_the_posterior_is_refused(data, evaluation):
-    model = model_of(data, EBMPrior(4, hidden=(16,)))
+    model = model_of(data, EBMPrior(4, ENERGY))
     with torch.no_grad():  # a proposal 20 times wider than the prior
         model.encoder.output.weight.zero_()
         model.encoder.output.bias.copy_(torch.tensor([0.0] * 4 + [3.0] * 4))
     options = {"likelihood_samples": 50, "published_sentences": 0, "log_z_samples": 5000}
-    values = likelihood.build(**options)(evaluation(model))
+    values = Likelihood(**options)(evaluation(model))
     assert values["nll"].value is None and "effective codes" in values["nll"].refused
     assert values["perplexity"].refused and values["bound"].value is not None
 
 
 def test_perplexity_rows(data, evaluation):
-    metric = perplexity.build(**EVALUATOR)
-    values = metric(evaluation(model_of(data, EBMPrior(4, hidden=(16,), steps=3))))
+    metric = Perplexity(EVALUATOR, **REVERSE)
+    values = metric(evaluation(model_of(data, EBMPrior(4, ENERGY, {"steps": 3}))))
     for row in ("", "real/", "aggregate/"):
-        assert {f"{row}fppl", f"{row}fppl_matched", f"{row}mean_length"} <= set(values)
+        names = {f"{row}fppl", f"{row}fppl_matched", f"{row}mean_length"}
+        assert names <= set(values)
+        assert {values[name].row for name in names} == {row.rstrip("/")}
     assert {"rppl", "rppl_as_published", "real/rppl", "fppl_greedy"} <= set(values)
     assert values["fppl"].n == 30 and values["fppl"].extra["decoding"] == "multinomial"
     assert values["fppl_greedy"].extra["decoding"] == "greedy"
@@ -134,10 +141,10 @@ def test_perplexity_rows(data, evaluation):
 
 def test_the_published_reverse_perplexity_averages_over_epochs(data, evaluation):
     """Early, bad epochs enter the published figure: it exceeds that of the trained model."""
-    options = EVALUATOR | {"reverse_epochs": 8, "evaluator_lr": 1e-2, "evaluator_batch": 4}
-    metric = perplexity.build(**options)
+    judge = EvaluatorOptions(embedding=16, hidden=16, lr=1e-2, batch_size=4)
+    metric = Perplexity(judge, reverse_hidden=16, reverse_epochs=8)
     given = evaluation(model_of(data, GaussianPrior(2)))
-    found = judged(given, metric.backward, data.rows("train"), data.rows("test"), "text")
+    found = judged(given, data, metric.backward, data.rows("train"), data.rows("test"), "text")
     (kept,) = (given.cache / "evaluators").glob("*.json")
     history = json.loads(kept.read_text())["history"]
     running = sum(entry["watch"] for entry in history) / 8
@@ -148,17 +155,17 @@ def test_the_published_reverse_perplexity_averages_over_epochs(data, evaluation)
 def test_reconstruction_of_a_perfect_copy(data, evaluation, monkeypatch):
     model = model_of(data, GaussianPrior(4))
     monkeypatch.setattr(model, "reconstruct", lambda x, generator: x)
-    values = reconstruction.build()(evaluation(model))
+    values = Reconstruction()(evaluation(model))
     assert values["bleu"].value == pytest.approx(100)
     assert values["reconstructed_exactly"].value == 1
-    assert reconstruction.build()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
+    assert Reconstruction()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
 
 
 def test_diversity_of_copies_of_the_training_text(data, evaluation):
     given = evaluation(model_of(data, GaussianPrior(4)))
     row = max(data.rows("train"), key=len)
     given.__dict__["samples"] = row.repeat(20, 1)
-    values = diversity.build()(given)
+    values = Diversity()(given)
     assert values["self_bleu"].value == pytest.approx(100)
     assert values["unique"].value == pytest.approx(1 / 20) and values["in_train"].value == 1
     words = row.tolist()[:-1]
@@ -167,22 +174,22 @@ def test_diversity_of_copies_of_the_training_text(data, evaluation):
 
 
 def test_latent_figures(data, evaluation):
-    values = latent.build()(evaluation(model_of(data, GaussianPrior(4))))
+    values = Latent()(evaluation(model_of(data, GaussianPrior(4))))
     assert set(values) == {"active_units", "kl", "mutual_information"}
     assert math.isfinite(values["kl"].value)
-    points = latent.build()(evaluation(model_of(data, GaussianPrior(4)), "rae", "autoencoder"))
+    points = Latent()(evaluation(model_of(data, GaussianPrior(4)), "rae", "autoencoder"))
     assert points["kl"].value is None and points["kl"].refused
-    chains = latent.build(latent_sentences=8)(
+    chains = Latent(latent_sentences=8)(
         evaluation(model_of(data, GaussianPrior(2), encoder=False), "mcmc")
     )
     assert set(chains) == {"active_units"}
-    assert latent.build()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
+    assert Latent()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
 
 
 def test_chain_writes_sentences_and_a_picture(data, evaluation, tmp_path):
     options = {"chain_steps": (0, 2, 4), "chain_sentences": 2, "chain_profile": 5}
-    given = evaluation(model_of(data, EBMPrior(4, hidden=(16,))))
-    metric = chain.build(**options)
+    given = evaluation(model_of(data, EBMPrior(4, ENERGY)))
+    metric = ChainText(**options)
     result = evaluate(metric, "text.chain", given, tmp_path / "chain.json")
     assert result.values["energy_drop"].extra["steps"] == 4
     assert (given.folder / "figures" / "chain.png").is_file() and len(result.figures) == 1
@@ -196,5 +203,5 @@ def test_chain_writes_sentences_and_a_picture(data, evaluation, tmp_path):
 def test_other_data_is_refused(evaluation, data):
     given = evaluation(model_of(data, GaussianPrior(4)))
     given.dataset = SimpleNamespace()
-    with pytest.raises(UsageError, match="data set of sentences"):
-        likelihood.build()(given)
+    with pytest.raises(UsageError, match=r"text\.likelihood needs a data set of the class Token"):
+        Likelihood()(given)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 
 from lebm_core import LatentEBMClassifier
-from lebm_text.data.adapters import BagInputs, TextInputs
+from lebm_text.data.adapters import BagAdapter, TextAdapter
 
 GOOD, BAD = "good great lovely nice fine".split(), "bad awful poor nasty dull".split()
 OTHER = "the a food was place service very it room film".split()
@@ -71,15 +71,15 @@ def test_a_prediction_does_not_depend_on_longer_neighbours(fitted):
 
 
 def test_words_there_and_back():
-    inputs = TextInputs(min_count=1, max_length=4).fit(["The cat, it sat", "a cat"])
-    x = inputs.x(["The CAT sat on it , it sat", ""])
-    assert x.tolist() == [[*inputs.vocabulary.encode("the cat sat <unk>"), 2], [2, 0, 0, 0, 0]]
-    assert inputs.original(x).tolist() == ["the cat sat <unk>", ""]
-    assert inputs.sizes["vocab_size"] == len(inputs.vocabulary) == 4 + 6
-    bag = BagInputs(min_count=1, vocab_size=2).fit(["The cat, it sat", "a cat a", "the cat"])
+    adapter = TextAdapter(min_count=1, max_length=4).fit(["The cat, it sat", "a cat"])
+    x = adapter.transform(["The CAT sat on it , it sat", ""])
+    assert x.tolist() == [[*adapter.vocabulary.encode("the cat sat <unk>"), 2], [2, 0, 0, 0, 0]]
+    assert adapter.inverse_transform(x).tolist() == ["the cat sat <unk>", ""]
+    assert adapter.sizes["vocab_size"] == len(adapter.vocabulary) == 4 + 6
+    bag = BagAdapter(min_count=1, vocab_size=2).fit(["The cat, it sat", "a cat a", "the cat"])
     assert bag.columns == ["cat", "a"] and bag.sizes == {"features": 2}
-    assert bag.x(["Cat a cat dog", ""])[:].tolist() == [[2, 1], [0, 0]]
-    assert bag.original(bag.x(["a cat cat"])[:]).tolist() == ["cat cat a"]
+    assert bag.transform(["Cat a cat dog", ""])[:].tolist() == [[2, 1], [0, 0]]
+    assert bag.inverse_transform(bag.transform(["a cat cat"])[:]).tolist() == ["cat cat a"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_words_there_and_back():
 )
 def test_what_is_no_text_is_refused(X, said):  # noqa: N803
     with pytest.raises(ValueError, match=said):
-        TextInputs().fit(X)
+        TextAdapter().fit(X)
     with pytest.raises(ValueError):
         LatentEBMClassifier("text.lstm").fit(X, [0, 1])
 
@@ -102,9 +102,9 @@ def test_what_is_no_text_is_refused(X, said):  # noqa: N803
 @pytest.mark.parametrize(
     ("kind", "options", "said"),
     [
-        (TextInputs, {"max_length": 0}, "max_length = 0 must be at least 1"),
-        (BagInputs, {"vocab_size": 0}, "vocab_size = 0 must be at least 1"),
-        (BagInputs, {"words": "simpel"}, 'words = "simpel": accepted are "simple"'),
+        (TextAdapter, {"max_length": 0}, "max_length = 0 must be at least 1"),
+        (BagAdapter, {"vocab_size": 0}, "vocab_size = 0 must be at least 1"),
+        (BagAdapter, {"words": "simpel"}, 'words = "simpel": accepted are "simple"'),
     ],
 )
 def test_bad_options(kind, options, said):
