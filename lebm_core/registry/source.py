@@ -78,7 +78,7 @@ def module(name: str) -> Module:
         raise Unreadable(name)
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
     names: dict[str, ast.AST | Imported] = {}
-    for text in (_stub(spec.origin), source):
+    for text in filter(None, (_stub(spec.origin), source)):
         _collect(ast.parse(text).body, package, names)
     return Module(name, names)
 

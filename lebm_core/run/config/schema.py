@@ -9,7 +9,7 @@ from typing import Any, Optional
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.registry.option import Option
 from lebm_core.registry.parts import Part
-from lebm_core.registry.registry import registry
+from lebm_core.registry.registry import Registry, registry
 from lebm_core.registry.signatures import fields_of, options_of
 from lebm_core.run.training.options import TrainingOptions
 
@@ -38,13 +38,15 @@ def options_in(model: str, evaluation: Mapping[str, Any]) -> dict[str, Option]:
         model: the model family, whose parts are tables of the recipe.
         evaluation: the table that names metrics and baselines.
     """
+    metrics, baselines = evaluation.get("metrics", ()), evaluation.get("baselines", ())
+    measured = _evaluation(registry(), tuple(metrics), tuple(baselines))
     tables = {
         "data": Option("data", part=DATA),
         "model": Option("model", part=MODEL),
         **family(model),
         "learning": Option("learning", part=LEARNING),
         "training": Option("training", table=_training()),
-        "evaluation": Option("evaluation", table=_evaluation(evaluation)),
+        "evaluation": Option("evaluation", table=measured),
     }
     return TOP | tables
 
@@ -98,7 +100,11 @@ def _training() -> dict[str, Option]:
     return fields_of(TrainingOptions)
 
 
-def _evaluation(table: Mapping[str, Any]) -> dict[str, Option]:
+@functools.cache
+def _evaluation(
+    known: Registry, metrics: tuple[str, ...], baselines: tuple[str, ...]
+) -> dict[str, Option]:
+    """The options of the table, for the parts that a registry knows by these names."""
     fixed = {
         "metrics": Option("metrics", list[str], [], "what is measured, in this order"),
         "samples": Option("samples", int, 1000, "examples drawn from the model"),
@@ -106,9 +112,10 @@ def _evaluation(table: Mapping[str, Any]) -> dict[str, Option]:
             "baselines", list[str], [], "which baselines are trained or fitted, and measured too"
         ),
     }
-    parts = [options_of("metrics", name) for name in table.get("metrics", ())]
-    chosen = registered_baselines(table.get("baselines", ()))
-    parts += [options_of("baselines", name) for name in chosen]
+    parts = [options_of("metrics", name) for name in metrics]
+    parts += [
+        options_of("baselines", name) for name in baselines if name in known.names("baselines")
+    ]
     return {**fixed, **_union(parts), **fixed}
 
 
