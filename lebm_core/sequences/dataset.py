@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -146,6 +146,11 @@ class TokenDataset(Dataset):
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.file).write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; a subclass knows its tokenizer, see `saved`."""
+        raise TypeError(f"{cls.__name__} defines no load(folder).")
 
     @classmethod
     def saved(cls, folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def interpolation(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     split = next((s for s in ("test", "valid", "train") if data.length(s) > 1), "")
     if not split or model.latent_dim == 0:
         return
-    ends = [data.batch(split, torch.tensor([i])).x.to(model.device) for i in (0, 1)]
-    between = model.interpolate(*ends, POINTS, generator=evaluation.generator)
+    first, last = (data.batch(split, torch.tensor([i])).x.to(model.device) for i in (0, 1))
+    between = model.interpolate(first, last, POINTS, generator=evaluation.generator)
     file, _ = draw(data.strings(between), evaluation.folder / "figures" / "interpolation.png")
     yield file, CAPTION

@@ -75,7 +75,8 @@ class Latent:
 
 def _units_of_chains(evaluation: Evaluation, batches: Iterable[Batch]) -> float:
     """Active units of a model without an encoder."""
-    first, second = [], []
+    first: list[Tensor] = []
+    second: list[Tensor] = []
     for batch in batches:  # two draws share the posterior mean and nothing else
         for draws in (first, second):
             draws.append(evaluation.model.posterior(batch.x, generator=evaluation.generator))

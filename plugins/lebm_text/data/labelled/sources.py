@@ -146,8 +146,9 @@ def labelled(
     rule = word_rule(words)
     paths = [Path(each).expanduser() for each in (source, valid, test) if each]
     read = [read_labelled(path, options.max_line, rule) for path in paths]
+    facts: dict[str, object] = {}
     if valid:
-        splits, facts = dict(zip(("train", "valid", "test"), read, strict=True)), {}
+        splits = dict(zip(("train", "valid", "test"), read, strict=True))
     else:
         splits, facts = split_lines(read[0], shares, source)
     return prepare(corpus_of(splits, source, paths=paths, facts=facts), options)
