@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 import shlex
@@ -13,32 +12,47 @@ import pytest
 import typer
 
 import lebm_core
-from lebm_core.learning.options import InferenceOptions, LearningOptions, PriorOptions
+from lebm_core.registry.parts import Part
 from lebm_core.registry.registry import registry
+from lebm_core.registry.signatures import Option
 from lebm_core.run.cli import app
-from lebm_core.run.old.layers import read_source
-from lebm_core.run.old.recipe import load
-from lebm_core.run.old.schema import help_texts
-from lebm_core.run.old.tables import component_schema, metric_schema
-from lebm_core.run.training.options import TrainingOptions
+from lebm_core.run.config.layers import read_source
+from lebm_core.run.config.recipe import load
+from lebm_core.run.config.schema import options_in, part_options
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = ("wave-demo", "counts-demo")  # recipes of the plugins that the pages write
-OPTIONS = {
-    "prior": PriorOptions,
-    "inference": InferenceOptions,
-    "learning": LearningOptions,
-    "training": TrainingOptions,
-}
-TABLES = {"data": "datasets", "decoder": "decoders", "encoder": "encoders"}
+KINDS = [kind for kind in registry().kinds() if kind not in ("recipes", "commands", "figures")]
+PARTS = ("prior", "decoder", "encoder")  # of the model that are trained
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_show_explains_every_key(table: str) -> None:
-    for name in registry().names(TABLES[table]):
-        explained = help_texts(component_schema(table, name))
-        assert not [key for key, text in explained.items() if not text], name
+@pytest.mark.parametrize("kind", KINDS)
+def test_show_explains_every_key(kind: str) -> None:
+    for name in registry().names(kind):
+        for key, option in keys_of(part_options(Part(kind), name)).items():
+            assert option.help or option.required, f'{kind} "{name}": {key} is not explained'
+
+
+def keys_of(options: dict[str, Option], path: str = "") -> dict[str, Option]:
+    """Every key that tables of these options can have, whichever parts are named in them."""
+    keys: dict[str, Option] = {}
+    for name, option in options.items():
+        key = f"{path}{name}"
+        if option.part is not None:
+            keys[f"{key}.name"] = Option("name", help="which part")
+            for registered in registry().names(option.part.kind):
+                if registered.startswith(option.part.prefix):
+                    short = registered.removeprefix(option.part.prefix)
+                    keys |= keys_of(part_options(option.part, short), f"{key}.")
+        elif option.many:
+            for part in PARTS:
+                keys |= keys_of(dict(option.table or {}), f"{key}.{part}.")
+        elif option.table is not None:
+            keys |= keys_of(dict(option.table), f"{key}.")
+        else:
+            keys[key] = option
+    return keys
 
 
 def page_id(page: Path) -> str:
@@ -105,14 +119,12 @@ def test_commands_parse_and_their_recipes_and_keys_exist(words):
 
 def known_keys() -> set[str]:
     """Every key that a recipe can have, by dotted name."""
-    keys = {f"{t}.{f.name}" for t, options in OPTIONS.items() for f in dataclasses.fields(options)}
-    for table, kind in TABLES.items():
+    keys: set[str] = set()
+    for model in registry().names("models"):
+        keys |= {*keys_of(options_in(model, {}))}
+    for kind in ("metrics", "baselines"):
         for name in registry().names(kind):
-            fields = dataclasses.fields(component_schema(table, name))
-            keys |= {f"{table}.{field.name}" for field in fields}
-    keys |= {f"evaluation.{name}" for name in ("metrics", "samples", "controls")}
-    for name in registry().names("metrics"):
-        keys |= {f"evaluation.{field.name}" for field in dataclasses.fields(metric_schema(name))}
+            keys |= {*keys_of(part_options(Part(kind), name), "evaluation.")}
     return keys
 
 
@@ -120,14 +132,19 @@ def test_keys_that_are_named_exist():
     known = known_keys()
     # Names of Evaluation's attributes look like keys: writing-a-plugin speaks of those.
     attributes = {f"evaluation.{name}" for name in ("name", "figure", "folder")}
-    tables = "|".join([*OPTIONS, *TABLES, "evaluation"])
+    # `model.` is what the pages call a model in Python.
+    tables = "|".join({key.partition(".")[0] for key in known if "." in key} - {"model"})
+    rules = {*registry().names("learning_rules"), "prior.wave.score"}  # the guide's own
+    named = {*known, *attributes, *rules}  # a table is named too, learning.symbols
+    for key in known:
+        named |= {".".join(key.split(".")[:n]) for n in range(1, key.count(".") + 1)}
     for page in PAGES:
         text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
         for code in re.findall(r"`([^`\n]+)`", text):
-            for key in re.findall(rf"(?<![\w./-])((?:{tables})\.[a-z]\w*)", code):
-                if key.endswith((".py", ".json", ".toml")) or key in attributes:
+            for key in re.findall(rf"(?<![\w./-])((?:{tables})(?:\.[a-z]\w*)+)", code):
+                if key.endswith((".py", ".json", ".toml", ".jsonl")):
                     continue
-                assert key in known, f"{page_id(page)} names the key {key}, which does not exist"
+                assert key in named, f"{page_id(page)} names the key {key}, which does not exist"
 
 
 def signature(name: str) -> str:

@@ -48,7 +48,7 @@ def test_plugins_and_recipes_are_found_from_the_wheel(installed, tmp_path):
         " found = registry();"
         "print(lebm_core.__file__, lebm_text.__file__);"
         "print(*[f'{p.name}={p.status}' for p in found.plugins() if p.distribution == 'lebm']);"
-        "from lebm_core.run.old.catalogue import catalogue;"
+        "from lebm_core.run.config.catalogue import catalogue;"
         "print(*[entry.name for entry in catalogue() if not entry.error])"
     )
     shown = subprocess.run(

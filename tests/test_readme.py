@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lebm_core.run.old.catalogue import BEGIN, END, catalogue, markdown
+from lebm_core.run.config.catalogue import BEGIN, END, catalogue, markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
