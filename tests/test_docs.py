@@ -131,7 +131,7 @@ def known_keys() -> set[str]:
 def test_keys_that_are_named_exist():
     known = known_keys()
     # Names of Evaluation's attributes look like keys: writing-a-plugin speaks of those.
-    attributes = {f"evaluation.{name}" for name in ("name", "figure", "folder")}
+    attributes = {f"evaluation.{name}" for name in ("name", "need", "figure", "folder", "dataset", "model")}
     # `model.` is what the pages call a model in Python.
     tables = "|".join({key.partition(".")[0] for key in known if "." in key} - {"model"})
     rules = {*registry().names("learning_rules"), "prior.wave.score"}  # the guide's own
