@@ -44,9 +44,14 @@ def baseline_names(recipe: Recipe) -> list[str]:
     return [name for name in recipe.evaluation["baselines"] if name not in recipe.baselines]
 
 
-def result_files(recipe: Recipe) -> list[str]:
-    """The stems of the files in a part's folder "evaluation" once all is measured."""
-    names = [f"baseline.{name}" for name in baseline_names(recipe)]
+def result_files(recipe: Recipe, part: str = "model") -> list[str]:
+    """The stems of the files in a part's folder "evaluation" once all is measured.
+
+    Args:
+        recipe: of the part.
+        part: registered baselines are held against the model alone.
+    """
+    names = [f"baseline.{name}" for name in baseline_names(recipe) if part == "model"]
     return [*recipe.evaluation["metrics"], *names, "figures"]
 
 

@@ -123,7 +123,7 @@ def evaluate_part(
         _write_samples(dataset, samples(), folder)
 
     results = {}
-    for name, metric in _metrics(recipe, dataset).items():
+    for name, metric in _metrics(part).items():
         torch.manual_seed(stream(recipe.seed, name))
         generator = torch.Generator(device).manual_seed(stream(recipe.seed, name))
         evaluation = Evaluation(
@@ -134,14 +134,15 @@ def evaluate_part(
     return results
 
 
-def _metrics(recipe: Recipe, dataset: Dataset) -> dict[str, Metric]:
-    """What is run on a model, by the name of its result file: see `artifacts.result_files`."""
-    found = build_metrics(recipe)
-    for name, baseline in build_baselines(recipe).items():
-        found[f"baseline.{name}"] = _in_its_row(name, baseline)
+def _metrics(part: Part) -> dict[str, Metric]:
+    """What is run on a part, by the name of its result file: see `artifacts.result_files`."""
+    found = build_metrics(part.recipe)
+    if part.name == "model":
+        for name, baseline in build_baselines(part.recipe).items():
+            found[f"baseline.{name}"] = _in_its_row(name, baseline)
     figures: Callable[[Evaluation], Iterable[tuple[Path, str]]] | None = None
-    if dataset.figures:
-        figures = registry().get("figures", dataset.figures)
+    if part.dataset.figures:
+        figures = registry().get("figures", part.dataset.figures)
 
     def draw(evaluation: Evaluation) -> dict[str, Value]:
         for file, caption in figures(evaluation) if figures is not None else ():

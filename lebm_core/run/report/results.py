@@ -100,7 +100,7 @@ def _add_part(
     else:
         found.complete = False
     values: dict[str, Value] = {}
-    for each in result_files(recipe):
+    for each in result_files(recipe, name):
         result = MetricResult.read(place / "evaluation" / f"{each}.json")
         if result is None:
             found.complete = False
