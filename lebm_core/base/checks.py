@@ -1,4 +1,4 @@
-"""Checks of options, each refused in one sentence."""
+"""Checks of options: a value that is not possible is a UsageError that says what is."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def at_least(key: str, value: float, least: float) -> None:
 
 
 def choice(key: str, value: str, accepted: Iterable[str]) -> None:
-    """Refuse a word that is not one of a few.
+    """Refuse a name that is not one of a few.
 
     Raises:
         UsageError: naming those that are accepted, and the nearest.
     """
-    words = list(accepted)
-    if value not in words:
+    names = list(accepted)
+    if value not in names:
         raise UsageError(
-            f'{key} = "{value}" is unknown; use {", ".join(words)}.{did_you_mean(value, words)}'
+            f'{key} = "{value}" is unknown; use {", ".join(names)}.{did_you_mean(value, names)}'
         )

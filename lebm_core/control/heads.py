@@ -1,4 +1,4 @@
-"""Property heads: a small regression from a code to a property of the example it is of."""
+"""Property heads: regressions from a code to a property of its example."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from lebm_core.base.modules import Component
+from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
 
 __all__ = ["PropertyHead", "PropertyHeads"]
 
 
 class PropertyHead(Component):
-    """v | z ~ N(mean(z), sigma^2), the mean by a network, sigma one number.
+    """v | z ~ N(mean(z), sigma^2), the mean by a network, sigma constant.
 
     Args:
         latent_dim: d.
         hidden: widths of the hidden layers.
-        context_dim: features of a context that the mean sees beside z; 0 for none.
+        context_dim: features of a context that the mean depends on too; 0 for none.
     """
 
     def __init__(
@@ -29,11 +30,7 @@ class PropertyHead(Component):
     ) -> None:
         super().__init__()
         self.context_dim = context_dim
-        widths = [latent_dim + context_dim, *hidden]
-        layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
-            layers += [nn.Linear(a, b), nn.SiLU()]
-        self.net = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+        self.net = mlp([latent_dim + context_dim, *hidden, 1], nn.SiLU)
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("spread", torch.ones(()))
@@ -58,15 +55,15 @@ class PropertyHead(Component):
         if self.context_dim:
             if context is None:
                 raise UsageError(
-                    f"This property head sees a context of {self.context_dim} features: pass "
+                    f"This property head depends on a context of {self.context_dim} features: pass "
                     "context=(B, c)."
                 )
             z = torch.cat([z, context.to(z)], dim=-1)
-        found: Tensor = self.net(z).squeeze(-1)
-        return found
+        mean: Tensor = self.net(z).squeeze(-1)
+        return mean
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """The mean, (B,), in the property's unit; context is (B, c) where the head sees one."""
+        """The mean, (B,), in the property's unit; context is (B, c) where the head needs one."""
         return self.centre + self.scale * self.standardised(z, context)
 
     def log_density(
@@ -84,8 +81,8 @@ class PropertyHead(Component):
         if kind == "target":
             norm = (self.spread * self.scale).log() + 0.5 * math.log(2 * math.pi)
             return -0.5 * away.square() - norm
-        found: Tensor = torch.special.log_ndtr(-away if kind == "at_least" else away)
-        return found
+        log_p: Tensor = torch.special.log_ndtr(-away if kind == "at_least" else away)
+        return log_p
 
 
 class PropertyHeads(nn.ModuleDict):
@@ -105,5 +102,5 @@ class PropertyHeads(nn.ModuleDict):
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
-        """What `__init__` takes to make them again."""
+        """The argument of `__init__` that makes them again."""
         return {name: dict(head.options) for name, head in self.known.items()}

@@ -72,8 +72,8 @@ def trained_once(
     cache.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().contiguous().cpu() for k, v in evaluator.state_dict().items()}
     _replace(weights, lambda path: save_file(state, path))
-    text = json.dumps(result, indent=1) + "\n"
-    _replace(facts, lambda path: path.write_text(text, encoding="utf-8"))
+    content = json.dumps(result, indent=1) + "\n"
+    _replace(facts, lambda path: path.write_text(content, encoding="utf-8"))
     return evaluator, result
 
 

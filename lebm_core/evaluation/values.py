@@ -24,7 +24,7 @@ class Value:
         standard_error: None where there is none.
         n: how many samples or examples it rests on.
         split: "train", "valid", "test", or "samples".
-        definition: one sentence, with the unit.
+        definition: what it measures, with the unit.
         refused: why no value is given.
         extra: anything else that a reader needs, for instance {"decoding": "multinomial"}.
         row: the row of the table that it belongs to: "" for the model or baseline that is
@@ -55,7 +55,7 @@ class Value:
         Args:
             right: (n,) whether each does; or how many do, out of `of`.
             split: of the trials.
-            definition: one sentence.
+            definition: what it measures.
             extra: anything else that a reader needs.
             of: n, where `right` is a count; refused where it is 0.
         """
@@ -82,7 +82,7 @@ class Value:
         Args:
             values: computed in their own precision.
             split: of what they are numbers of.
-            definition: one sentence, with the unit.
+            definition: what it measures, with the unit.
             extra: anything else that a reader needs.
         """
         n, told = len(values), dict(extra or {})

@@ -79,6 +79,13 @@ class Rule(Protocol):
         """
         ...
 
+    def check(self, model: Any) -> None:
+        """Refuse a model that the rule cannot teach, before anything is written.
+
+        Raises:
+            UsageError: naming the keys that do not go together.
+        """
+
     def prepare(self, model: Any, dataset: Dataset, seed: int) -> None:
         """Get ready for a training; refuse data or a model that the rule cannot learn from."""
 
@@ -92,7 +99,7 @@ class Rule(Protocol):
         """Learn what is learned after training."""
 
     def warnings(self, metrics: dict[str, float]) -> list[str]:
-        """A sentence for each thing that is going wrong; DivergenceError where it must stop."""
+        """A message for each thing that is going wrong; DivergenceError where it must stop."""
         return []
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -107,11 +114,13 @@ class DecoderRule(Protocol):
     """Teaches decoder and encoder, and draws the codes that the prior learns from.
 
     Attributes:
+        needs_encoder: whether it teaches models with an encoder alone.
         uses_tilt: whether f takes part in the losses or in the draws of the codes.
         learns_labels: whether it adds `symbol_terms` for a coupled prior.
         warmup: share of the training before the codes are regularised; classes begin after it.
     """
 
+    needs_encoder: bool = False
     uses_tilt: bool = True
     learns_labels: bool = True
     warmup: float = 0.0

@@ -92,6 +92,28 @@ class TwoPart(Configured, Rule):
         self.waiting: tuple[Dataset, int] | None = None  # data and seed, until classes are made
         self.seed = 0
 
+    def check(self, model: LatentModel) -> None:
+        """Refuse a model that these rules cannot teach.
+
+        Raises:
+            UsageError: without an encoder that the decoder rule needs, for a rule that learns no
+                labels, or a prior that cannot be refitted or begin with clusters.
+        """
+        if self.decoder.needs_encoder and model.latent_dim and model.encoder is None:
+            raise UsageError(
+                f"{type(self.decoder).__name__} (learning.decoder.name) needs an encoder: set "
+                'encoder.name, or use learning.decoder.name = "mcmc".'
+            )
+        if model.prior.n_classes and not self.decoder.learns_labels:
+            raise UsageError(
+                f"{type(self.decoder).__name__} (learning.decoder.name) learns no labels, which a "
+                'coupled prior needs; use "variational" or "mcmc".'
+            )
+        if self.refit.steps and isinstance(model.prior, Tilted):
+            check_refit(model.prior, self.refit)
+        if self.symbols.clusters:
+            check_clusters(model, self.symbols.clusters)
+
     def prepare(self, model: LatentModel, dataset: Dataset, seed: int) -> None:
         """Choose the examples that keep their label; refuse what cannot be learned.
 
@@ -104,16 +126,10 @@ class TwoPart(Configured, Rule):
             UsageError: where labels cannot be learned (too many classes, or a rule without them),
                 the prior cannot be refitted, or the data set does not give a property.
         """
+        self.check(model)
         check_properties(model, dataset, self.properties)
         self.seed = seed
         classes, known = dataset.sizes.get("n_classes", 0), model.prior.n_classes
-        if known and not self.decoder.learns_labels:
-            raise UsageError(
-                f"{type(self.decoder).__name__} (learning.decoder.name) learns no labels, which a "
-                'coupled prior needs; use "variational" or "mcmc".'
-            )
-        if self.refit.steps and isinstance(model.prior, Tilted):
-            check_refit(model.prior, self.refit)
         if known and classes > known:
             raise UsageError(
                 f"prior.n_classes = {known} is less than the {classes} classes of the data; use "
@@ -121,7 +137,6 @@ class TwoPart(Configured, Rule):
             )
         clusters = self.symbols.clusters
         if clusters:
-            check_clusters(model, clusters)
             if classes and self.symbols.weight:
                 raise UsageError(
                     f"learning.symbols.clusters = {clusters} is for data without classes; use 0, "
@@ -165,7 +180,7 @@ class TwoPart(Configured, Rule):
         return Outcome({k: v for k, v in losses.items() if v.requires_grad}, metrics)
 
     def warnings(self, metrics: dict[str, float]) -> list[str]:
-        """A sentence for each sign of drift in the metrics of a step.
+        """A message for each sign of drift in the metrics of a step.
 
         Raises:
             DivergenceError: where the training must stop.

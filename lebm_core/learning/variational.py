@@ -46,6 +46,8 @@ class Variational(Configured, DecoderRule):
         UsageError: for an option that is not possible.
     """
 
+    needs_encoder = True
+
     def __init__(
         self,
         kl_weight: float = 1.0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partialmethod
+
 import pytest
 import torch
 
@@ -22,8 +24,8 @@ def codes(n: int = 4_000) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def fitted() -> SecondStagePrior:
     torch.manual_seed(0)
-    prior = SecondStagePrior(2, (64, 64))
-    prior.fit(codes(), steps=3000)
+    prior = SecondStagePrior(2, (32, 32))
+    prior.fit(codes(), steps=1500)
     return prior
 
 
@@ -56,9 +58,10 @@ def test_a_fit_depends_on_codes_and_seed_alone() -> None:
     assert not any(p.requires_grad for p in first.parameters())
 
 
-def test_training_ends_with_a_fit_to_draws_of_the_codes() -> None:
+def test_training_ends_with_a_fit_to_draws_of_the_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     from lebm_tabular.data.synthetic import EightGaussians
 
+    monkeypatch.setattr(SecondStagePrior, "fit", partialmethod(SecondStagePrior.fit, steps=20))
     data = EightGaussians({"train": 500}, 0)
     torch.manual_seed(0)
     model = LatentEBM(

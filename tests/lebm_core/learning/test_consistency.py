@@ -42,7 +42,7 @@ def toy(encoder: bool = True) -> LatentEBM:
 def test_the_worst_direction_is_worse_than_any_other() -> None:
     model = toy()
     x = examples()
-    found = float(vat_loss(model, Batch(x), 0.3, torch.Generator().manual_seed(0)))
+    found = float(vat_loss(model, Batch(x), 0.3, torch.Generator().manual_seed(0)).detach())
     noise = torch.zeros(len(x), D)
     generator = torch.Generator().manual_seed(1)
 

@@ -116,7 +116,7 @@ def test_a_few_labels_are_learned(encoder: bool) -> None:
     rule.labelled = Labelled(data, torch.arange(10), size=10)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(150):
+    for _ in range(60):
         optimiser.zero_grad()
         outcome = rule(model, Batch(data.x), generator=generator)
         torch.stack(list(outcome.losses.values())).sum().backward()

@@ -37,7 +37,7 @@ def taught() -> tuple[LatentEBM, PropertyFit]:
     torch.manual_seed(0)
     model = LatentEBM(GaussianPrior(3), Linear(torch.eye(3), 0.05))
     z = torch.randn(3000, 3)
-    values = property_of(z) + NOISE * torch.randn(n)
+    values = property_of(z) + NOISE * torch.randn(3000)
     fit = fit_property(model, "mass", z, values, generator=torch.Generator().manual_seed(0))
     return model, fit
 
