@@ -45,7 +45,8 @@ def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int =
         data = few_labels(evaluation, rows, y, spread_over, codes_of(evaluation))
         if data is None:
             return {}
-        spread = in_row("codes_spreading", {"accuracy": spreading(data)})
+        spread = {"accuracy": spreading(data)}
+        spread = in_row("codes_spreading", spread, "label spreading on the codes")
         return {"accuracy": logistic(data), **spread}
 
     return metric

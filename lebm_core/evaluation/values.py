@@ -13,6 +13,12 @@ from torch import Tensor
 __all__ = ["Numbers", "Value", "column_of", "in_row"]
 
 Numbers = NDArray[Any]
+# Titles of the rows that many metrics give.
+TITLES = {
+    "real": "real data",
+    "aggregate": "aggregate posterior",
+    "reference": "same decoder, f = 0",
+}
 
 
 @dataclass
@@ -29,6 +35,7 @@ class Value:
         extra: anything else that a reader needs, for instance {"decoding": "multinomial"}.
         row: the row of the table that it belongs to: "" for the model or baseline that is
             evaluated, "real", "aggregate", "reference", or the name of a registered baseline.
+        row_title: what that row is called in tables; "" for its baseline's summary or its name.
     """
 
     value: float | None
@@ -39,6 +46,7 @@ class Value:
     refused: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     row: str = ""
+    row_title: str = ""
 
     @classmethod
     def share(
@@ -96,13 +104,21 @@ class Value:
         return cls(float(values.mean()), error, n, split, definition, extra=told)
 
 
-def in_row(row: str, values: Mapping[str, Value]) -> dict[str, Value]:
+def in_row(row: str, values: Mapping[str, Value], title: str = "") -> dict[str, Value]:
     """The values put into another row of the table: each is then called "row/name".
+
+    Args:
+        row: its name.
+        values: by metric.
+        title: what the row is called in tables; by default that of its name.
 
     >>> list(in_row("real", {"length": Value(21.0)}))
     ['real/length']
     """
-    return {f"{row}/{name}": replace(value, row=row) for name, value in values.items()}
+    title = title or TITLES.get(row, "")
+    return {
+        f"{row}/{name}": replace(value, row=row, row_title=title) for name, value in values.items()
+    }
 
 
 def column_of(name: str, value: Value) -> str:

@@ -14,7 +14,7 @@ from jinja2 import Environment, Template
 
 from lebm_core.run.artifacts import part_folder
 from lebm_core.run.environment import machine, without_home
-from lebm_core.run.report.results import Collected, conditions, title_of
+from lebm_core.run.report.results import Collected, conditions
 
 __all__ = ["page"]
 
@@ -107,7 +107,7 @@ def _definitions(results: Collected) -> list[tuple[str, str, str]]:
     for row, values in results.rows.items():
         for name, value in values.items():
             if value.refused:
-                lines.append((f"{name}, {title_of(row)}", f"refused: {value.refused}", ""))
+                lines.append((f"{name}, {results.title_of(row)}", f"refused: {value.refused}", ""))
             if name not in seen:
                 seen.add(name)
                 lines.append((name, value.definition, conditions(value)))

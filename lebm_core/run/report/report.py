@@ -17,7 +17,7 @@ from lebm_core.run.artifacts import need_run, part_folder
 from lebm_core.run.config.recipe import Recipe, load
 from lebm_core.run.environment import machine
 from lebm_core.run.report.page import page
-from lebm_core.run.report.results import Collected, collect, conditions, title_of, write_results
+from lebm_core.run.report.results import Collected, collect, conditions, write_results
 from lebm_core.run.report.seeds import over_seeds
 from lebm_core.run.report.training_curves import training_curves
 
@@ -114,7 +114,7 @@ def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
     columns are metrics. With more than `WIDE` metrics it is transposed.
     """
     rows: dict[str, dict[str, Value]] = {
-        title_of(row): values for row, values in results.rows.items()
+        results.title_of(row): values for row, values in results.rows.items()
     }
     for row, figures in results.published.items():
         rows[f"published: {row}"] = {k: Value(float(v)) for k, v in figures.items()}
@@ -173,7 +173,7 @@ def _definitions(results: Collected) -> str:
             if name not in lines:
                 lines[name] = f"- {name}: {value.definition} ({conditions(value)})"
     lines |= {
-        f"{row} {name}": f"- {name} of {title_of(row)} is refused: {value.refused}"
+        f"{row} {name}": f"- {name} of {results.title_of(row)} is refused: {value.refused}"
         for row, values in results.rows.items()
         for name, value in values.items()
         if value.refused

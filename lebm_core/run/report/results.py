@@ -15,15 +15,9 @@ from lebm_core.registry.registry import discover
 from lebm_core.run.artifacts import TRAINING, part_folder, result_files
 from lebm_core.run.config.recipe import Recipe
 
-__all__ = ["Collected", "Results", "collect", "conditions", "title_of", "write_results"]
+__all__ = ["Collected", "Results", "collect", "conditions", "write_results"]
 
 Results = dict[str, dict[str, Value]]
-# Titles of rows that many metrics give; a registered baseline has its summary, another its name.
-TITLES = {
-    "real": "real data",
-    "aggregate": "aggregate posterior",
-    "reference": "same decoder, f = 0",
-}
 
 
 @dataclass
@@ -52,16 +46,13 @@ class Collected:
     summary: str = ""
     expected: str = ""
 
-
-def title_of(row: str) -> str:
-    """The title of a row in tables.
-
-    >>> title_of("real"), title_of("nearest neighbours")
-    ('real data', 'nearest neighbours')
-    """
-    known = discover()
-    summary = known.find("baselines", row).summary if row in known.names("baselines") else ""
-    return summary or TITLES.get(row, row)
+    def title_of(self, row: str) -> str:
+        """The title of a row in tables: its values', its registered baseline's, or its name."""
+        titles = [value.row_title for value in self.rows.get(row, {}).values()]
+        known = discover()
+        if row in known.names("baselines"):
+            titles.append(known.find("baselines", row).summary)
+        return next(filter(None, titles), row)
 
 
 def conditions(value: Value) -> str:
@@ -82,10 +73,10 @@ def collect(folder: Path, recipe: Recipe) -> Collected:
         recipe.name, recipe.preset, recipe.seed, {}, published=dict(recipe.published),
         complete=True, summary=recipe.summary, expected=recipe.expected,
     )  # fmt: skip
-    beside: Results = {row: {} for row in TITLES}
+    beside: Results = {}
     for name, part in {"model": recipe, **recipe.baselines}.items():
         _add_part(found, beside, name, part_folder(folder, name), part, folder)
-    found.rows |= {row: values for row, values in beside.items() if values}
+    found.rows |= beside
     return found
 
 

@@ -120,12 +120,14 @@ class Discovery:
             return {}
         values = self._scores(data, split, rows, classes, evaluation.seed)
         if evaluation.name == "model":
-            values |= in_row("random", self._permuted(data, split, rows, classes, evaluation.seed))
+            random = self._permuted(data, split, rows, classes, evaluation.seed)
+            values |= in_row("random", random, "the model's classes, randomly permuted")
             n = len(classes.of_x.unique())
             evaluation.cache.mkdir(parents=True, exist_ok=True)
             in_use.write_text(json.dumps(n))
             words = clustered_words(evaluation, data, rows, n, self.discovery_fit)
-            values |= in_row("k_means", self._scores(data, split, rows, words, evaluation.seed))
+            clusters = self._scores(data, split, rows, words, evaluation.seed)
+            values |= in_row("k_means", clusters, "k-means on x")
         if model.prior.n_classes and self.discovery_classes:
             of_x = torch.empty_like(classes.of_x)
             of_x[rows] = classes.of_x  # back to the order of the file
