@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal
 
+from lebm_core import hookimpl
 from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.evaluation.values import Value
+from lebm_core.evaluation.values import Value, in_row
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder, gaussian_code
-from lebm_core.registry.hookspecs import hookimpl
 
 RECIPE = """
 summary = "two modes"
@@ -25,7 +25,9 @@ name = "toy"
 batch_size = 16
 [prior]
 latent_dim = 2
+[prior.energy]
 hidden = [16]
+[prior.sampler]
 steps = 5
 [decoder]
 name = "toy"
@@ -33,22 +35,26 @@ name = "toy"
 name = "toy"
 [training]
 epochs = 2
-lr_prior = 1e-2
 log_every = 5
 checkpoint_every = 7
 ema = 0.9
 device = "cpu"
+[training.parts]
+prior = { lr = 1e-2 }
 [evaluation]
 metrics = ["toy.mean"]
 samples = 20
-[control.f0]
-"prior.kind" = "gaussian"
+[baseline.f0]
+"prior.name" = "gaussian"
 [preset.cpu]
 "training.epochs" = 3
 """
+MEAN = "Mean of all coordinates."
 
 
 class ToyData(Dataset):
+    suffix = ".csv"
+
     def __init__(self, examples: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         sign = torch.randint(2, (examples, 1), generator=generator) * 2.0 - 1
@@ -124,8 +130,8 @@ class Mean:
         error = float(x.std()) / math.sqrt(len(x))
         real = evaluation.dataset.x.mean()
         return {
-            "mean": Value(float(x.mean()), error, len(x), "samples", "Mean of all coordinates."),
-            "real/mean": Value(float(real), None, 64, "train", "Mean of all coordinates."),
+            "mean": Value(float(x.mean()), error, len(x), "samples", MEAN),
+            **in_row("real", {"mean": Value(float(real), None, 64, "train", MEAN)}),
             "bits": Value(None, None, 0, "test", "Nothing.", refused="it has no meaning here"),
         }
 
