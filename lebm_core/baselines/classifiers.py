@@ -1,25 +1,19 @@
-"""Baselines that classify from the same labels as the model, without a model: on x itself.
+"""Baselines that classify x itself, from the same labels as the model.
 
-The last one classifies codes. Each gives no value where the examples are no vectors.
+None gives a value where the examples are no vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from torch import Tensor
 
 from lebm_core.base.checks import at_least
 from lebm_core.evaluation import classifiers
-from lebm_core.evaluation.accuracy import codes_of
 from lebm_core.evaluation.classifiers import FewLabels, few_labels, test_rows
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
 
-__all__ = ["codes_spreading", "logistic", "self_training", "spreading"]
-
-Vectors = Callable[[str, Tensor], Any]
+__all__ = ["logistic", "self_training", "spreading"]
 
 
 def logistic(*, classified: int = 0, spread_over: int = 5000) -> Metric:
@@ -52,30 +46,13 @@ def spreading(*, classified: int = 0, spread_over: int = 5000) -> Metric:
     return _baseline(classifiers.spreading, classified, spread_over)
 
 
-def codes_spreading(*, classified: int = 0, spread_over: int = 5000) -> Metric:
-    """Baseline codes_spreading: labels spread over a graph of the model's codes.
-
-    labels.accuracy of a model without classes fills the same row.
-
-    Args:
-        classified: labelled examples of the split, at random; 0 for all
-        spread_over: training examples without a label that it sees
-    """
-    return _baseline(classifiers.spreading, classified, spread_over, codes_of)
-
-
-def _baseline(
-    method: Callable[[FewLabels], Value],
-    classified: int,
-    spread_over: int,
-    vectors: Callable[[Evaluation], Vectors] = lambda evaluation: evaluation.dataset.vectors,
-) -> Metric:
+def _baseline(method: Callable[[FewLabels], Value], classified: int, spread_over: int) -> Metric:
     at_least("evaluation.classified", classified, 0)
     at_least("evaluation.spread_over", spread_over, 1)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         rows, y = test_rows(evaluation, classified)
-        data = few_labels(evaluation, rows, y, spread_over, vectors(evaluation))
+        data = few_labels(evaluation, rows, y, spread_over, evaluation.dataset.vectors)
         return {} if data is None else {"accuracy": method(data)}
 
     return metric

@@ -15,7 +15,7 @@ from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Numbers, Value, in_row
 from lebm_core.latent.amortized import Amortized
 
-__all__ = ["accuracy", "codes_of"]
+__all__ = ["accuracy"]
 
 BATCH = 200  # examples at once
 
@@ -42,7 +42,7 @@ def accuracy(*, classified: int = 0, spread_over: int = 5000, label_draws: int =
             file = evaluation.folder / "figures" / "reliability.png"
             evaluation.figure(*reliability_figure(p, y, file))
             return _judged(p, y, evaluation.split)
-        data = few_labels(evaluation, rows, y, spread_over, codes_of(evaluation))
+        data = few_labels(evaluation, rows, y, spread_over, _codes_of(evaluation))
         if data is None:
             return {}
         spread = {"accuracy": spreading(data)}
@@ -75,7 +75,7 @@ def _classify(evaluation: Evaluation, rows: Tensor, draws: int) -> Tensor:
     return torch.cat(result)
 
 
-def codes_of(evaluation: Evaluation) -> Callable[[str, Tensor], Numbers]:
+def _codes_of(evaluation: Evaluation) -> Callable[[str, Tensor], Numbers]:
     """The codes of a split's rows as vectors: the encoder's means, or a draw of the chain each."""
     model = evaluation.model
     mean = Amortized(mean=True) if model.encoder is not None else None

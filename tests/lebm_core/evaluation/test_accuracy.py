@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from lebm_core import Batch, CoupledPrior, Dataset, GaussianPrior, LatentEBM
-from lebm_core.baselines.classifiers import codes_spreading, logistic, self_training, spreading
+from lebm_core.baselines.classifiers import logistic, self_training, spreading
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.labels import choose_labelled
 from lebm_core.errors import UsageError
@@ -112,11 +112,10 @@ def test_a_model_without_classes_is_judged_by_its_codes(tmp_path: Path) -> None:
     values = accuracy()(made)
     assert set(values) == {"accuracy", "codes_spreading/accuracy"}
     assert values["accuracy"].row == "" and values["accuracy"].value > 0.6  # type: ignore[operator]
-    spread = values[
-        "codes_spreading/accuracy"
-    ]  # an untrained encoder keeps the plane, more or less
+    # An untrained encoder keeps the plane, more or less.
+    spread = values["codes_spreading/accuracy"]
     assert spread.row == "codes_spreading"
-    assert spread.value == codes_spreading()(made)["accuracy"].value
+    assert 0.4 < spread.value <= 1 and spread.extra["baseline"] == "7 neighbours, 300 examples"  # type: ignore[operator]
 
 
 def test_baselines_see_the_labels_that_the_model_saw_and_no_others(
@@ -220,6 +219,6 @@ def test_options_are_refused_before_training() -> None:
         with pytest.raises(UsageError, match=f"evaluation.{next(iter(option))} = "):
             accuracy(**option)
     for option in ({"classified": -1}, {"spread_over": 0}):
-        for baseline in (logistic, self_training, spreading, codes_spreading):
+        for baseline in (logistic, self_training, spreading):
             with pytest.raises(UsageError, match=f"evaluation.{next(iter(option))} = "):
                 baseline(**option)
