@@ -60,7 +60,7 @@ CASES: dict[str, Case] = {
 def test_chains_sample_the_tilt(y: int | None) -> None:
     """The mean of 20,000 codes against quadrature in the plane."""
     torch.manual_seed(1)
-    prior = CoupledPrior(2, 3, (16,), bound=3.0, steps=150, step_size=0.5, adjust=True).cuda()
+    prior = CoupledPrior(2, 3, energy={"hidden": (16,)}, sampler={"name": "mala", "steps": 150, "step_size": 0.5}, bound=3.0).cuda()
     for p in prior.parameters():
         torch.nn.init.normal_(p, std=0.7)
     n = 20_000
@@ -117,8 +117,8 @@ def test_each_learns_samples_and_is_saved(name: str, tilt: str, tmp_path: Path) 
         pytest.skip("persistent chains have no context")
     torch.manual_seed(0)
     dim = 0 if context is None else context.shape[1]
-    prior = EBMPrior(DIM, (16,), steps=5, context_dim=dim)
-    model = LatentEBM(prior, make(), None, ShortRun(steps=5, step_size=0.05)).cuda()
+    prior = EBMPrior(DIM, energy={"hidden": (16,)}, sampler={"steps": 5}, context_dim=dim)
+    model = LatentEBM(prior, make(), None, ShortRun(sampler={"steps": 5, "step_size": 0.05})).cuda()
     options = LearningOptions(decoder="mcmc", tilt=tilt, persistent_chains=32)
     learning = Learning(options)
     batch = Batch(x, context=context).to("cuda")
