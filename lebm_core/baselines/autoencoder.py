@@ -25,6 +25,7 @@ class Autoencoder(Configured, DecoderRule):
         UsageError: for a penalty below 0.
     """
 
+    needs_encoder = True
     uses_tilt = False
     learns_labels = False
 
