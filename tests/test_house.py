@@ -1,4 +1,4 @@
-"""The house stands as docs/architecture.md draws it: one arrow direction, no circle, small rooms."""
+"""The house stands as docs/architecture.md draws it: arrows run down, no circle, small rooms."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PLUGINS = sorted(p for p in (ROOT / "plugins").glob("lebm_*") if p.is_dir())
 WINGS = (
     "errors", "version", "base", "registry", "chains", "data", "priors", "latent", "evidence",
     "sequences", "control", "learning", "models", "evaluation", "baselines", "run", "estimators",
+    "contracts",
 )  # fmt: skip
 INNER = ("data", "networks", "evaluators", "figures", "metrics")  # of a plugin
 MODALITIES = (

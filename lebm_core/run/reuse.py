@@ -72,6 +72,10 @@ def sample_run(
     need_run(folder)
     _need_split(split)
     model: Any = load_model(folder)  # classes and shifts are not asked of every family
+    if log is not None and not hasattr(model, "control_shift"):
+        raise UsageError(
+            f"{type(model).__name__} does not measure how far it is moved: leave --shift out."
+        )
     dataset = load_dataset(folder)
     conditioned = is_conditioned(model, dataset)
     if conditioned:

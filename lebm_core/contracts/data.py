@@ -1,0 +1,166 @@
+"""Checks of data sets, and of what is measured and drawn on them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lebm_core.contracts import toys
+from lebm_core.contracts.checks import check_same, one_sentence, seeded
+from lebm_core.data.dataset import SPLITS, Dataset
+from lebm_core.data.files import DataFiles
+from lebm_core.errors import LebmError
+from lebm_core.evaluation.values import Value
+from lebm_core.registry.parts import arguments
+from lebm_core.registry.registry import registry
+
+__all__ = [
+    "check_baseline",
+    "check_dataset",
+    "check_figure",
+    "check_metric",
+    "check_parameters",
+]
+
+N = 7
+
+
+def check_dataset(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Check a registered data set: its batches, its order, its file of samples, its saved form.
+
+    Args:
+        name: registered.
+        options: of its table.
+        data_dir: where its files are looked for first.
+
+    Returns:
+        The data set, for further checks.
+
+    Raises:
+        MissingData: its files are not there.
+        MissingExtra: it needs a package that is not installed.
+    """
+    label = f'datasets "{name}"'
+    factory = registry().get("datasets", name)
+    given = arguments(factory, options or {}, {"files": DataFiles(data_dir), "seed": 0}, label)
+    dataset = factory(**given)
+    assert isinstance(dataset, Dataset), f"{label}: the factory gives {type(dataset).__name__}"
+    json.dumps(dataset.summary, default=str)
+    assert dataset.length("train"), f"{label} has no training examples"
+    for split in SPLITS:
+        if dataset.length(split):
+            _check_split(dataset, split, f"{label}, {split}")
+    if dataset.figures:
+        registry().find("figures", dataset.figures)
+    x = dataset.batch("train", torch.arange(min(N, dataset.length("train")))).x
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "data").mkdir()
+        dataset.save(Path(folder) / "data")
+        loaded = type(dataset).load(Path(folder) / "data")
+        counts = [loaded.length(split) for split in SPLITS]
+        assert not any(counts), f"{label}: loaded, it has {counts} examples"
+        for each in (dataset, loaded):
+            file = each.write(x, Path(folder) / "samples")
+            expected = Path(folder) / f"samples{dataset.suffix}"
+            assert file == expected, f"{label}: write() gives {file.name}, not {expected.name}"
+            assert file.is_file(), f"{label}: write() writes no file"
+    return dataset
+
+
+def _check_split(dataset: Dataset, split: str, label: str) -> None:
+    total = dataset.length(split)
+    for generator in (None, seeded()):
+        order = dataset.order(split, N, generator)
+        rows = torch.cat(order).sort().values
+        check_same(rows, torch.arange(total), f"{label}: an epoch is not every row once")
+        assert max(map(len, order)) <= N, f"{label}: a batch has more than {N} rows"
+    index = order[0]
+    n = len(index)
+    batch, again = dataset.batch(split, index), dataset.batch(split, index)
+    assert len(batch.x) == n, f"{label}: {len(batch.x)} examples for {n} rows"
+    check_same(batch.x, again.x, f"{label}: a batch is not the same twice")
+    if batch.y is not None:
+        assert tuple(batch.y.shape) == (n,), f"{label}: y has shape {tuple(batch.y.shape)}"
+        most = dataset.sizes.get("n_classes", int(batch.y.max()) + 1)
+        assert bool(((batch.y >= -1) & (batch.y < most)).all()), f"{label}: y = {batch.y.tolist()}"
+    assert len(dataset.classes) in (0, dataset.sizes.get("n_classes")), f"{label}: classes"
+    if batch.context is not None:
+        width = dataset.sizes.get("context_dim")
+        assert tuple(batch.context.shape) == (n, width), f"{label}: shape of the context"
+    if batch.rows is not None:
+        check_same(batch.rows, index, f"{label}: rows are not the row numbers")
+    vectors = dataset.vectors(split, index)
+    assert vectors is None or vectors.shape[0] == n, f"{label}: rows of vectors()"
+    for key, values in (dataset.properties(split, index) or {}).items():
+        assert tuple(values.shape) == (n,), f"{label}: shape of the property {key}"
+
+
+def check_metric(name: str, options: Mapping[str, Any] | None = None) -> None:
+    """Check a registered metric: of data that are not its own it says so in one sentence.
+
+    A metric that takes any data gives values, each with its definition.
+
+    Args:
+        name: registered.
+        options: of its table.
+    """
+    _check_measure("metrics", name, options)
+
+
+def check_baseline(name: str, options: Mapping[str, Any] | None = None) -> None:
+    """Check a registered baseline: as a metric, with a title for its row."""
+    assert registry().find("baselines", name).summary, f'baselines "{name}" has no title'
+    _check_measure("baselines", name, options)
+
+
+def _check_measure(kind: str, name: str, options: Mapping[str, Any] | None) -> None:
+    label = f'{kind} "{name}"'
+    factory = registry().get(kind, name)
+    measure = factory(**arguments(factory, options or {}, {}, label))
+    assert callable(measure), f"{label}: the factory gives {type(measure).__name__}"
+    with tempfile.TemporaryDirectory() as folder:
+        evaluation = toys.evaluation(Path(folder))
+        try:
+            values = measure(evaluation)
+        except LebmError as error:
+            one_sentence(error, label)
+            return
+    for key, value in values.items():
+        assert isinstance(value, Value), f"{label}: {key} is a {type(value).__name__}"
+        assert value.definition, f"{label}: {key} has no definition"
+        assert value.value is not None or value.refused, (
+            f"{label}: {key} is neither given nor refused"
+        )
+
+
+def check_figure(name: str) -> None:
+    """Check registered figures: files with captions, or one sentence about data of another kind."""
+    label = f'figures "{name}"'
+    figures = registry().get("figures", name)
+    check_parameters(figures, 1, label)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            drawn = list(figures(toys.evaluation(Path(folder))))
+        except LebmError as error:
+            one_sentence(error, label)
+            return
+        for file, caption in drawn:
+            assert Path(file).is_file() and caption, f"{label}: {file} has no file or no caption"
+
+
+def check_parameters(function: Any, n: int, label: str) -> None:
+    """Refuse a function that cannot be called with n positional arguments."""
+    parameters = inspect.signature(function).parameters.values()
+    required = [p.name for p in parameters if p.default is p.empty]
+    assert len(required) <= n <= len(parameters), f"{label} takes {required}, not {n} arguments"
