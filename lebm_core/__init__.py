@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from lebm_core.version import __version__ as __version__
@@ -23,7 +23,7 @@ from lebm_core.version import __version__ as __version__
 @functools.cache
 def _homes() -> dict[str, str]:
     """The module of each public name, read from the stub."""
-    stub = ast.parse(files(__name__).joinpath("__init__.pyi").read_text(encoding="utf-8"))
+    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
     return {name.name: str(node.module) for node in imports for name in node.names}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from lebm_core.registry.hookspecs import Register, hookimpl
 
@@ -84,6 +85,7 @@ def lebm_register_controls(register: Register) -> None:
 
 @hookimpl
 def lebm_register_recipes(register: Register) -> None:
-    for file in sorted(entry.name for entry in files("lebm_recipes").iterdir()):
-        if file.endswith(".toml"):
-            register(file.removesuffix(".toml"), f"lebm_recipes:{file}")
+    spec = find_spec("lebm_recipes")
+    if spec is not None and spec.origin is not None:
+        for file in sorted(Path(spec.origin).parent.glob("*.toml")):
+            register(file.stem, f"lebm_recipes:{file.name}")

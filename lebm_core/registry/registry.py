@@ -7,16 +7,17 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Iterable
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
 from lebm_core.errors import MissingExtra, UsageError, did_you_mean
 from lebm_core.registry import builtin, hookspecs
 from lebm_core.registry.extras import extra_of
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 __all__ = ["KINDS", "Plugin", "Registration", "Registry", "registry"]
 
@@ -141,6 +142,8 @@ class Registry:
 
     def recipe_file(self, name: str) -> Traversable:
         """The TOML file of a registered recipe."""
+        from importlib.resources import files  # `lebm --help` starts without it
+
         package, _, file = self.find("recipes", name).target.partition(":")
         return files(package).joinpath(file)
 

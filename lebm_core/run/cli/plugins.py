@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -43,6 +42,8 @@ def new(
     ] = None,
 ) -> None:
     """Write a working plugin: a decoder, data, a recipe, and tests that pass."""
+    import shlex
+
     from lebm_core.run.cli.skeleton import write_skeleton
 
     folder = write_skeleton(name, out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,12 +15,13 @@ from lebm_core.evaluation.values import Value
 from lebm_core.run.artifacts import need_run, part_folder
 from lebm_core.run.config.recipe import Recipe, load
 from lebm_core.run.environment import machine
+from lebm_core.run.report.numbers import format_value
 from lebm_core.run.report.page import page
 from lebm_core.run.report.results import Collected, collect, conditions, write_results
 from lebm_core.run.report.seeds import over_seeds
 from lebm_core.run.report.training_curves import training_curves
 
-__all__ = ["Table", "Value", "format_value", "markdown_table", "report_run", "results_table"]
+__all__ = ["Table", "markdown_table", "report_run", "results_table"]
 
 SEED = re.compile(r" seed=-?\d+")
 WIDE = 8  # metrics beyond which a table has a row, not a column, for each metric
@@ -75,7 +75,7 @@ def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str
     for folder in map(Path, folders):
         recipe = _recipe_of(folder)
         results, environment = _read(folder, recipe)
-        same = repr(dataclasses.replace(recipe, seed=0))
+        same = repr(_seedless(recipe))
         command = str(environment.get("command", ""))
         groups.setdefault(same if seeds else str(len(made)), []).append((results, command))
         trained = [f"{row} {_duration(s)}" for row, s in results.seconds.items() if "/" not in row]
@@ -127,44 +127,6 @@ def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
     return table
 
 
-def format_value(value: Value) -> str:
-    """The figure with its standard error: two significant digits of the error decide.
-
-    >>> format_value(Value(98.3125, 0.4217))
-    '98.31 ± 0.42'
-    >>> format_value(Value(0.123456))
-    '0.1235'
-    >>> format_value(Value(None, refused="too few effective samples"))
-    'refused'
-    >>> format_value(Value(1.234567e253, 4.2e251))
-    '1.235e+253 ± 4.2e+251'
-    """
-    if value.value is None or not math.isfinite(value.value):
-        return "refused" if value.refused else "none"
-    error = value.standard_error
-    if error is None or not math.isfinite(error) or error <= 0:
-        return _significant(value.value, 4)
-    if error < 1e-6 * abs(value.value):  # exact for every purpose: metrics.json has the error
-        return f"{value.value:.6g}"
-    decimals = 1 - math.floor(math.log10(error))
-    if decimals > 8:
-        return f"{value.value:.3g} ± {error:.2g}"
-    if max(abs(value.value), error) >= 1e9:  # not in full digits
-        digits = decimals + math.floor(math.log10(max(abs(value.value), error))) + 1
-        return f"{value.value:.{digits}g} ± {error:.2g}"
-    decimals = max(0, decimals)
-    return f"{value.value:.{decimals}f} ± {error:.{decimals}f}"
-
-
-def _significant(x: float, digits: int) -> str:
-    if x == 0 or float(x).is_integer() and abs(x) < 10**6:
-        return f"{x:g}"
-    size = math.floor(math.log10(abs(x)))
-    if not -4 <= size < 6:
-        return f"{x:.{digits - 1}e}"
-    return f"{x:.{max(0, digits - 1 - size)}f}"
-
-
 def _definitions(results: Collected) -> str:
     """A line for each metric: what it is, on what, and why where it is refused."""
     lines = {}
@@ -184,6 +146,12 @@ def _definitions(results: Collected) -> str:
 def _recipe_of(folder: Path) -> Recipe:
     need_run(folder)
     return load(folder / "recipe.toml")
+
+
+def _seedless(recipe: Recipe) -> Recipe:
+    """The recipe without its seed, for runs that differ in nothing else."""
+    baselines = {name: _seedless(each) for name, each in recipe.baselines.items()}
+    return dataclasses.replace(recipe, seed=0, baselines=baselines)
 
 
 def _read(folder: Path, recipe: Recipe) -> tuple[Collected, dict[str, Any]]:

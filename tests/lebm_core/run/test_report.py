@@ -11,16 +11,17 @@ import lebm_core
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import MetricResult
 from lebm_core.evaluation.values import Value, column_of, in_row
-from lebm_core.run.report import report
+from lebm_core.run.report import numbers
+from lebm_core.run.report.numbers import format_value
 from lebm_core.run.report.page import page
-from lebm_core.run.report.report import format_value, markdown_table, results_table
+from lebm_core.run.report.report import markdown_table, results_table
 from lebm_core.run.report.results import Collected
 from lebm_core.run.report.seeds import over_seeds
 from lebm_core.run.report.training_curves import training_curves
 
 
 def test_examples_in_the_text():
-    assert doctest.testmod(report).failed == 0
+    assert doctest.testmod(numbers).failed == 0
 
 
 @pytest.mark.parametrize(
