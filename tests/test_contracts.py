@@ -56,6 +56,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tabular.8gaussians": {"train": 100, "valid": 50, "test": 50},
     "tabular.pinwheel": {"train": 100, "valid": 50, "test": 50},
     "trajectories.crowd": {"train": 100, "valid": 50, "test": 50},
+    "trajectories.file": {"valid_share": 0.2, "test_share": 0.2},
 }
 SLOW = {
     "images.cifar10", "images.eurosat", "molecules.qm9", "molecules.zinc", "text.agnews",
@@ -194,7 +195,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "text.file": _lines("own.txt", SENTENCES),
     "text.labelled": _lines("own.tsv", [f"{i % 2}\t{line}" for i, line in enumerate(SENTENCES)]),
     "trajectories.file": _lines(
-        "own.txt", [f"{10 * t} {k} {0.4 * t + k} {k}" for t in range(24) for k in range(8)]
+        "own.txt", [f"{10 * t} {k} {0.4 * t + k} {k}" for t in range(120) for k in range(8)]
     ),
 }
 
