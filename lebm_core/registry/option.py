@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any, NamedTuple
 
-from lebm_core.registry.parts import Part
+from lebm_core.registry.marks import Part
 
 __all__ = ["Option", "arguments_in", "supported"]
 

@@ -10,45 +10,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.registry.marks import Part, Table
 from lebm_core.registry.registry import registry
+from lebm_core.registry.signatures import read_object
 
 __all__ = ["Part", "Table", "arguments", "describe", "make", "table_of"]
-
-NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Marks a parameter that is a registered part of its own.
-
-    Attributes:
-        kind: of the registry, such as "energies".
-        default: the name where none is given; "" where one must be.
-        options: other defaults than the part's own, such as {"steps": 20}.
-        prefix: what registered names begin with, such as "prior.": a recipe leaves it out.
-        optional: whether the name "" (or "none") stands for no part.
-    """
-
-    kind: str
-    default: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    prefix: str = ""
-    optional: bool = False
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.default, self.prefix, self.optional))
-
-
-@dataclass(frozen=True)
-class Table:
-    """Marks a parameter whose default is a dataclass and whose fields are a table of their own.
-
-    Without the mark the fields of such a parameter stand in the table of its owner.
-    """
 
 
 def make(part: Part, given: Any = None, sizes: Mapping[str, Any] | None = None) -> Any:
@@ -68,13 +37,18 @@ def make(part: Part, given: Any = None, sizes: Mapping[str, Any] | None = None) 
         return given
     table = dict(given)
     name = table.pop("name", part.default)
+    if name is None and "class" in table:
+        raise UsageError(
+            f"The class {table['class']} is registered by no plugin as one of the {part.kind}, so "
+            "it cannot be made from its table; register it, or pass the object."
+        )
     if part.optional and name in ("", "none", None):
         return None
     if not name:
         raise UsageError(f"One of the {part.kind} must be named: {_known(part)}.")
     target = registry().get(part.kind, part.prefix + name)
     label = f'{part.kind} "{part.prefix}{name}"'
-    taken = _parameters(target)
+    taken = read_object(target)
     table = {**{k: v for k, v in part.options.items() if k in taken}, **table}
     return target(**arguments(target, table, sizes or {}, label))
 
@@ -90,30 +64,27 @@ def arguments(
     Raises:
         UsageError: for an option that the part does not have, or where one is missing.
     """
-    parameters = inspect.signature(target).parameters
-    taken = _parameters(target)
+    options = read_object(target)
+    gathered = {option.within for option in options.values() if option.within}
+    taken = [*options, *gathered]
     for key in table:
-        if key not in taken and not _takes_any(parameters):
-            known = ", ".join(taken) or "none"
+        if key not in taken and not _takes_any(target):
+            known = ", ".join(options) or "none"
             raise UsageError(
                 f'{label} has no option "{key}".{did_you_mean(key, taken)} Accepted are {known}.'
             )
     given = dict(table)
-    for name, parameter in parameters.items():
-        if name in sizes and given.get(name, parameter.default) in (None, parameter.default):
-            given[name] = sizes[name]
-    for name, default in _dataclasses(parameters).items():
-        fields = [f.name for f in dataclasses.fields(default)]
-        if isinstance(given.get(name), Mapping):  # a table of its own
-            given[name] = dataclasses.replace(default, **given[name])
-        elif name not in given:
-            own = {key: given.pop(key) for key in fields if key in given}
-            given[name] = dataclasses.replace(default, **own)
-    missing = [
-        name
-        for name, p in parameters.items()
-        if p.default is p.empty and p.kind in NAMED and name not in given
-    ]
+    for key, option in options.items():
+        if key in sizes and not option.within and given.get(key) in (None, option.default):
+            given[key] = sizes[key]
+    parameters = inspect.signature(target).parameters
+    for name in gathered - {*given}:
+        own = {k: given.pop(k) for k, o in options.items() if o.within == name and k in given}
+        given[name] = dataclasses.replace(parameters[name].default, **own)
+    for key, option in options.items():
+        if option.table is not None and not option.many and isinstance(given.get(key), Mapping):
+            given[key] = dataclasses.replace(parameters[key].default, **given[key])
+    missing = [key for key, option in options.items() if option.required and key not in given]
     if missing:
         raise UsageError(
             f"The {label} needs {' and '.join(missing)}, which this data set does not give: it "
@@ -162,25 +133,10 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def _dataclasses(parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
-    return {
-        name: p.default
-        for name, p in parameters.items()
-        if dataclasses.is_dataclass(p.default) and not isinstance(p.default, type)
-    }
-
-
-def _parameters(target: Callable[..., Any]) -> list[str]:
-    """The options that a table may hold."""
-    parameters = inspect.signature(target).parameters
-    names = [name for name, p in parameters.items() if p.kind in NAMED]
-    for default in _dataclasses(parameters).values():
-        names += [f.name for f in dataclasses.fields(default)]
-    return names
-
-
-def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+def _takes_any(target: Callable[..., Any]) -> bool:
+    """Whether it takes arguments that its signature does not name."""
+    parameters = inspect.signature(target).parameters.values()
+    return any(p.kind is p.VAR_KEYWORD and "Unpack" not in str(p.annotation) for p in parameters)
 
 
 def _known(part: Part) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any
 
+from lebm_core.registry.marks import Part, Table
 from lebm_core.registry.option import Option, arguments_in, supported
-from lebm_core.registry.parts import Part, Table
 from lebm_core.registry.registry import registry
 from lebm_core.registry.source import Unreadable
 from lebm_core.registry.static import read_source

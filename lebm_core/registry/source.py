@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lebm_core.registry.parts import Part, Table
+from lebm_core.registry.marks import Part, Table
 
 __all__ = ["Definition", "Module", "Unreadable", "look_up", "module", "origin_of", "value"]
 

@@ -10,8 +10,8 @@ from dataclasses import MISSING
 from typing import Any
 
 from lebm_core.registry.annotations import annotated, items_of
+from lebm_core.registry.marks import Part, Table
 from lebm_core.registry.option import Option, arguments_in, supported
-from lebm_core.registry.parts import Part, Table
 from lebm_core.registry.source import (
     Definition,
     Module,
