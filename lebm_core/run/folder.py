@@ -1,0 +1,95 @@
+"""The run directory: where it is, whether a run may go on in it, and its mark while incomplete."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from pathlib import Path
+
+from lebm_core.base.files import write_atomically
+from lebm_core.errors import UsageError
+from lebm_core.run.config.layers import flatten
+from lebm_core.run.config.recipe import Recipe, dump, load
+from lebm_core.run.environment import describe_environment
+from lebm_core.run.lock import LOCK
+from lebm_core.run.report.results import write_results
+
+__all__ = ["INCOMPLETE", "begin", "check_resumable", "choose_folder", "mark", "mark_if_possible"]
+
+INCOMPLETE = "INCOMPLETE"
+FOR_READERS = ("summary", "expected", "minutes", "published")  # keys that change no result
+BEGINNINGS = (INCOMPLETE, f".{INCOMPLETE}.part", ".recipe.toml.part", LOCK)
+
+
+def choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bool) -> Path:
+    if out is not None:
+        folder = Path(out)
+        if resume and not (folder / "recipe.toml").is_file():
+            raise UsageError(f'--resume: "{folder}" is not a run folder (recipe.toml is missing).')
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f'--out "{folder}" is a file; a folder is needed.')
+        # A run that was killed before its recipe was written has nothing to go on with.
+        begun = folder.is_dir() and any(p.name not in BEGINNINGS for p in folder.iterdir())
+        if main and not resume and begun:
+            raise UsageError(
+                f'--out "{folder}" is not empty: --resume goes on with the run in it; otherwise '
+                "give another folder."
+            )
+        return folder
+    name = "-".join(filter(None, (recipe.name, recipe.preset)))
+    runs = Path("runs").iterdir() if Path("runs").is_dir() else ()
+    taken = [p for p in runs if p.name == name or _numbered(p.name, name)]
+    if resume:
+        known = [p for p in taken if (p / "recipe.toml").is_file()]
+        if not known:
+            raise UsageError(f"--resume: there is no run {name} in runs/; name its folder: --out.")
+        return max(known, key=lambda p: p.stat().st_mtime)
+    number = 1 + max((_numbered(p.name, name) or 1 for p in taken), default=0)
+    return Path("runs") / (name if not taken else f"{name}-{number}")
+
+
+def _numbered(folder: str, name: str) -> int:
+    tail = folder.removeprefix(f"{name}-")
+    return int(tail) if tail != folder and tail.isdigit() else 0
+
+
+def check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """A run is continued by the recipe it was begun with; what the recipe only says may differ."""
+    if not resume:
+        return
+    known = flatten(dataclasses.asdict(load(folder / "recipe.toml")))
+    now = flatten(dataclasses.asdict(recipe))
+    for key in [*now, *known]:
+        if key.split(".")[0] not in FOR_READERS and now.get(key) != known.get(key):
+            raise UsageError(
+                f"--resume: the recipe differs from that of {folder}, first in {key} = "
+                f"{now.get(key)}, then {known.get(key)}: repeat the command that began it."
+            )
+
+
+def begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:
+    """Makes the run directory, marked incomplete."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark(folder, "begun")
+        write_atomically(folder / "recipe.toml", dump(recipe))
+        known = folder / "environment.json"
+        if resume and known.is_file():  # the command that began the run is the one to repeat
+            command = str(json.loads(known.read_text(encoding="utf-8")).get("command", command))
+        write_results(folder, {"command": command, **describe_environment()}, known.name)
+    except OSError as error:
+        reason = error.strerror
+        raise UsageError(f'The run directory "{folder}" cannot be made: {reason}.') from error
+
+
+def mark(folder: Path, state: str) -> None:
+    text = f"This run is not complete ({state}). Its command with --resume goes on with it.\n"
+    write_atomically(folder / INCOMPLETE, text)
+
+
+def mark_if_possible(folder: Path, state: str, main: bool) -> None:
+    """The same, in the wake of an error that a full disk must not hide."""
+    if main and folder.is_dir():
+        with contextlib.suppress(OSError):
+            mark(folder, state)
