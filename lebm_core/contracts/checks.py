@@ -21,7 +21,7 @@ __all__ = [
     "filled",
     "has_option",
     "made",
-    "one_sentence",
+    "check_message",
     "rebuilt",
     "seeded",
 ]
@@ -71,31 +71,31 @@ def rebuilt(part: Any, kind: str, label: str) -> Any:
     return again
 
 
-def check_same(a: Any, b: Any, sentence: str) -> None:
+def check_same(a: Any, b: Any, message: str) -> None:
     """Refuse two results that are not equal bit for bit."""
-    assert _equal(a, b), sentence
+    assert _equal(a, b), message
 
 
-def close(a: Tensor, b: Tensor, sentence: str, tolerance: float = 1e-3) -> None:
+def close(a: Tensor, b: Tensor, message: str, tolerance: float = 1e-3) -> None:
     """Refuse two results that differ by more than rounding."""
     scale = 1.0 + float(b.detach().abs().max()) if b.numel() else 1.0
-    assert a.shape == b.shape, f"{sentence}: shape {tuple(a.shape)}, not {tuple(b.shape)}"
+    assert a.shape == b.shape, f"{message}: shape {tuple(a.shape)}, not {tuple(b.shape)}"
     gap = float((a.detach().double() - b.detach().double()).abs().max()) if b.numel() else 0.0
-    assert gap <= tolerance * scale, f"{sentence}: they differ by {gap:.3g}"
+    assert gap <= tolerance * scale, f"{message}: they differ by {gap:.3g}"
 
 
-def check_finite(value: Tensor, shape: Iterable[int], sentence: str) -> None:
+def check_finite(value: Tensor, shape: Iterable[int], message: str) -> None:
     """Refuse another shape, or a number that is not finite."""
-    assert tuple(value.shape) == tuple(shape), f"{sentence}: shape {tuple(value.shape)}"
-    assert bool(value.isfinite().all()), f"{sentence}: not finite"
+    assert tuple(value.shape) == tuple(shape), f"{message}: shape {tuple(value.shape)}"
+    assert bool(value.isfinite().all()), f"{message}: not finite"
 
 
-def check_grads(loss: Tensor, module: nn.Module, sentence: str) -> list[Tensor | None]:
+def check_grads(loss: Tensor, module: nn.Module, message: str) -> list[Tensor | None]:
     """The gradients of a loss, one for each trained parameter; each is finite."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     grads = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
     for grad in grads:
-        assert grad is None or bool(grad.isfinite().all()), f"{sentence}: not finite"
+        assert grad is None or bool(grad.isfinite().all()), f"{message}: not finite"
     return list(grads)
 
 
@@ -104,10 +104,10 @@ def filled(grads: Iterable[Tensor | None]) -> bool:
     return any(grad is not None and bool((grad != 0).any()) for grad in grads)
 
 
-def one_sentence(error: LebmError, label: str) -> None:
+def check_message(error: LebmError, label: str) -> None:
     """Refuse a message that is not one line with a full stop."""
     message = str(error).strip()
-    assert message and "\n" not in message, f"{label}: its message is no sentence: {message!r}"
+    assert message and "\n" not in message, f"{label}: its message is no single line: {message!r}"
     assert message[-1] in ".?", f"{label}: its message ends without a full stop: {message!r}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from lebm_core.contracts.checks import one_sentence
+from lebm_core.contracts.checks import check_message
 from lebm_core.contracts.data import check_parameters
 from lebm_core.control.base import Control
 from lebm_core.errors import UsageError
@@ -38,7 +38,7 @@ def check_control(name: str, value: str = "") -> Control | None:
     try:
         make(">", "no value", 2.0)
     except UsageError as error:
-        one_sentence(error, label)
+        check_message(error, label)
     return found
 
 

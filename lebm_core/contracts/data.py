@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lebm_core.contracts import toys
-from lebm_core.contracts.checks import check_same, one_sentence, seeded
+from lebm_core.contracts.checks import check_message, check_same, seeded
 from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import LebmError
@@ -107,7 +107,7 @@ def _check_split(dataset: Dataset, split: str, label: str) -> None:
 
 
 def check_metric(name: str, options: Mapping[str, Any] | None = None) -> None:
-    """Check a registered metric: of data that are not its own it says so in one sentence.
+    """Check a registered metric: of data that are not its own it says so in one line.
 
     A metric that takes any data gives values, each with its definition.
 
@@ -134,7 +134,7 @@ def _check_measure(kind: str, name: str, options: Mapping[str, Any] | None) -> N
         try:
             values = measure(evaluation)
         except LebmError as error:
-            one_sentence(error, label)
+            check_message(error, label)
             return
     for key, value in values.items():
         assert isinstance(value, Value), f"{label}: {key} is a {type(value).__name__}"
@@ -145,7 +145,7 @@ def _check_measure(kind: str, name: str, options: Mapping[str, Any] | None) -> N
 
 
 def check_figure(name: str) -> None:
-    """Check registered figures: files with captions, or one sentence about data of another kind."""
+    """Check registered figures: files with captions, or one line about data of another kind."""
     label = f'figures "{name}"'
     figures = registry().get("figures", name)
     check_parameters(figures, 1, label)
@@ -153,7 +153,7 @@ def check_figure(name: str) -> None:
         try:
             drawn = list(figures(toys.evaluation(Path(folder))))
         except LebmError as error:
-            one_sentence(error, label)
+            check_message(error, label)
             return
         for file, caption in drawn:
             assert Path(file).is_file() and caption, f"{label}: {file} has no file or no caption"

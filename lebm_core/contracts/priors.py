@@ -137,9 +137,9 @@ def _check_normalised(prior: Prior, context: Tensor | None, label: str) -> None:
     assert abs(float(total) - 1) < 0.02, f"{label} is normalised, and p integrates to {total:.3f}"
 
 
-def _check_equal(a: Prior, b: Prior, context: Tensor | None, sentence: str) -> None:
+def _check_equal(a: Prior, b: Prior, context: Tensor | None, message: str) -> None:
     first, second = (each.sample(N, context=context, generator=seeded()) for each in (a, b))
-    check_same(first, second, sentence)
+    check_same(first, second, message)
 
 
 def _check_saved(prior: Prior, label: str) -> None:
