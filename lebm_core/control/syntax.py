@@ -66,7 +66,7 @@ def property_control(name: str, sign: str, value: str, strength: float) -> Contr
         if sign != "=":
             raise UsageError(f"{value} is given by =, {name}={value}.")
         extreme = {"max": "maximise", "min": "minimise"}[value]
-        return Property(name, **{extreme: True}, strength=strength)  # type: ignore[arg-type]
+        return Property(name, **{extreme: True}, strength=strength)
     number = _number(value, "value")
     kind = {"=": "target", ">": "at_least", "<": "at_most"}[sign[0]]
     return Property(name, **{kind: number}, strength=strength)  # type: ignore[arg-type]
