@@ -1,4 +1,4 @@
-"""Errors caused by user input: one-sentence messages with exit codes."""
+"""Errors caused by user input: one-line messages with exit codes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class MissingExtra(UsageError):
 
         Args:
             package: the package that could not be imported.
-            extra: the extra that brings it, "text" or "lebm-mine[gpu]"; without one, the package
+            extra: the extra that brings it, "fcd" or "lebm-mine[gpu]"; without one, the package
                 itself is to be installed.
-            needed_by: what asked for it, for instance 'decoders "text.transformers"'.
+            needed_by: what asked for it, for instance 'decoders "mine.net"'.
         """
         install = package
         if extra:
@@ -64,14 +64,14 @@ class MissingExtra(UsageError):
 class MissingData(UsageError):
     """A data set's files are in none of the places in which they are looked for."""
 
-    def __init__(self, dataset: str, sentence: str) -> None:
-        """Keep the name beside the sentence.
+    def __init__(self, dataset: str, message: str) -> None:
+        """Keep the name beside the message.
 
         Args:
             dataset: registered name, by which the command line finds a recipe without a download.
-            sentence: the message.
+            message: the message.
         """
-        super().__init__(sentence)
+        super().__init__(message)
         self.dataset = dataset
 
     def __reduce__(self) -> tuple[type[MissingData], tuple[str, str]]:
@@ -99,9 +99,9 @@ class Interrupted(LebmError):
 def did_you_mean(word: str, accepted: Iterable[str]) -> str:
     """'' or ' Did you mean "x"?', x being the accepted word that is nearest.
 
-    >>> did_you_mean("text-ptp", ["text-ptb", "text-snli"])
-    ' Did you mean "text-ptb"?'
-    >>> did_you_mean("zebra", ["text-ptb"])
+    >>> did_you_mean("semi-digts", ["semi-digits", "semi-mnist"])
+    ' Did you mean "semi-digits"?'
+    >>> did_you_mean("zebra", ["semi-digits"])
     ''
     """
     import difflib  # only when something went wrong: the command line starts without it

@@ -22,10 +22,9 @@ WINGS = (
 INNER = ("data", "networks", "evaluators", "figures", "metrics")  # of a plugin
 MODALITIES = (
     "text", "sentence", "image", "pixel", "molecule", "smiles", "selfies", "trajectory",
-    "trajectories", "pedestrian", "rdkit", "pillow", "transformers", "lebm_text", "lebm_images",
+    "trajectories", "pedestrian", "rdkit", "transformers", "lebm_text", "lebm_images",
     "lebm_molecules", "lebm_trajectories", "lebm_tabular",
 )  # fmt: skip
-# Words that mean something else: file modes and encodings, matplotlib's, "text" of a message.
 MOST_LINES, MOST_MODULES = 250, 14
 
 
@@ -131,15 +130,12 @@ def named_modalities(path: Path) -> list[str]:
     found = []
     for number, word in words(path):
         parts = {word.lower(), *word.lower().split("_"), word.lower().rstrip("s")}
-        hit = parts & set(MODALITIES) - ALLOWED.get(path.relative_to(CORE).parts[0], set())
-        if hit and word not in ALLOWED_WORDS:
+        if parts & set(MODALITIES) and word not in ALLOWED_WORDS:
             found.append(f"{path.relative_to(ROOT)}:{number}: {word}")
     return found
 
 
-# "text" as Python and the command line mean it: characters of a file or a message.
-ALLOWED: dict[str, set[str]] = {}
-ALLOWED_WORDS = {"read_text", "write_text", "open_text", "help_texts"}
+ALLOWED_WORDS = {"read_text", "write_text"}  # of pathlib
 
 
 @pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda p: str(p.relative_to(CORE)))

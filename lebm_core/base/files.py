@@ -11,9 +11,9 @@ from pathlib import Path
 __all__ = ["replace_file", "replace_folder", "sha256", "sync", "write_atomically"]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is there as a whole or not at all."""
-    replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+def write_atomically(path: Path, string: str) -> None:
+    """Write a file so that it is there as a whole or not at all."""
+    replace_file(path, lambda part: part.write_text(string, encoding="utf-8"))
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:

@@ -22,6 +22,11 @@ class Configured:
 
     options: dict[str, Any]
 
+    def __init__(self) -> None:
+        """Takes no arguments, where a subclass does not say otherwise."""
+        self.__dict__.setdefault("options", {})
+        super().__init__()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" not in cls.__dict__:
@@ -46,6 +51,13 @@ class Configured:
             make(self, *args, **kw)
 
         cls.__init__ = __init__  # type: ignore[assignment,method-assign]
+
+    def remember(self, **options: Any) -> None:
+        """Keep tables in the place of arguments, for parts that were given by name or not at all.
+
+        Those that the outermost class does not take are not among its options.
+        """
+        self.options.update({key: options[key] for key in options if key in self.options})
 
     def replaced(self, **options: Any) -> Self:
         """A new part of the same class with some options changed."""

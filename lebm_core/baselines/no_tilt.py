@@ -17,9 +17,6 @@ class NoTilt(Configured, PriorRule):
 
     trains = False
 
-    def __init__(self) -> None:
-        """There are no options."""
-
     def __call__(
         self,
         prior: Prior,

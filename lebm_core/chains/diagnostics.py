@@ -40,7 +40,7 @@ def curvature(
 def step_size_warning(
     log_prob: LogDensity, z: Tensor, step_size: float, *, generator: torch.Generator | None = None
 ) -> str | None:
-    """A sentence where the step is too large for the curvature at z (B, d), else None.
+    """A message where the step is too large for the curvature at z (B, d), else None.
 
     The linearised step contracts only while (s^2/2) lambda < 2, so s < 2/sqrt(lambda); from
     half of that on the chain's covariance is off by a third.

@@ -107,7 +107,8 @@ def smc(
     if mutate.acceptance < MIN_ACCEPTANCE:
         raise DivergenceError(
             f"The {name} rejects nearly every step (acceptance {mutate.acceptance:.2g} at "
-            f"step_size {mutate.step_size:.2g}): the control is too narrow for it; lower its strength."
+            f"step_size {mutate.step_size:.2g}): the control is too narrow for it; lower "
+            "its strength."
         )
     return SMCResult(z, log_ratio, temperatures, mutate.acceptance, mutate.step_size)
 

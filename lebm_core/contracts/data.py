@@ -6,9 +6,9 @@ import inspect
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 N = 7
+T = TypeVar("T")
 
 
 def check_dataset(
@@ -131,17 +132,25 @@ def _check_measure(kind: str, name: str, options: Mapping[str, Any] | None) -> N
     assert callable(measure), f"{label}: the factory gives {type(measure).__name__}"
     with tempfile.TemporaryDirectory() as folder:
         evaluation = toys.evaluation(Path(folder))
-        try:
-            values = measure(evaluation)
-        except LebmError as error:
-            check_message(error, label)
-            return
-    for key, value in values.items():
+        values = _taken(lambda: dict(measure(evaluation)), label)
+    for key, value in (values or {}).items():
         assert isinstance(value, Value), f"{label}: {key} is a {type(value).__name__}"
         assert value.definition, f"{label}: {key} has no definition"
         assert value.value is not None or value.refused, (
             f"{label}: {key} is neither given nor refused"
         )
+
+
+def _taken(call: Callable[[], T], label: str) -> T | None:
+    """What is given for data of another kind; None where it is refused in one line."""
+    try:
+        return call()
+    except LebmError as error:
+        check_message(error, label)
+        return None
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise AssertionError(f"{label}: data of another kind end in {what}") from error
 
 
 def check_figure(name: str) -> None:
@@ -150,12 +159,8 @@ def check_figure(name: str) -> None:
     figures = registry().get("figures", name)
     check_parameters(figures, 1, label)
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            drawn = list(figures(toys.evaluation(Path(folder))))
-        except LebmError as error:
-            check_message(error, label)
-            return
-        for file, caption in drawn:
+        drawn = _taken(lambda: list(figures(toys.evaluation(Path(folder)))), label)
+        for file, caption in drawn or []:
             assert Path(file).is_file() and caption, f"{label}: {file} has no file or no caption"
 
 

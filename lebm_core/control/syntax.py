@@ -1,6 +1,6 @@
-"""Controls as text: qed=0.9, qed>0.8@2, y=positive, not:y=2.
+"""Controls as strings: qed=0.9, qed>0.8@2, y=positive, not:y=2.
 
-The text is NAME, a sign, VALUE and perhaps @ with the strength. A registered name goes to the
+The string is NAME, a sign, VALUE and perhaps @ with the strength. A registered name goes to the
 function registered for it (`lebm_register_controls`); any other is a property of the model's heads.
 """
 
@@ -22,15 +22,15 @@ PATTERN = re.compile(
 ACCEPTED = "such as qed=0.9, qed>0.8, qed=max, y=2, not:y=2, and @2 at the end for the strength"
 
 
-def parse_control(text: str) -> Control:
-    """The control that a text stands for.
+def parse_control(string: str) -> Control:
+    """The control that a string stands for.
 
     Raises:
-        UsageError: quoting the text, and what is accepted.
+        UsageError: quoting the string, and what is accepted.
     """
-    found = PATTERN.fullmatch(text)
+    found = PATTERN.fullmatch(string)
     if found is None:
-        raise UsageError(f'--control "{text}" is not understood: accepted are controls {ACCEPTED}.')
+        raise UsageError(f'--control "{string}" is not understood; use controls {ACCEPTED}.')
     negated, name, sign, value, given = found.groups()
     try:
         strength = _number(given, "strength") if given else 1.0
@@ -40,7 +40,7 @@ def parse_control(text: str) -> Control:
             control = property_control(name, sign, value, strength)
         return Not(control) if negated else control
     except UsageError as error:
-        raise UsageError(f'--control "{text}": {error}') from error
+        raise UsageError(f'--control "{string}": {error}') from error
 
 
 def class_control(sign: str, value: str, strength: float) -> Control:

@@ -1,4 +1,4 @@
-"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; text files and hub ids."""
+"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; files of lines and hub ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean
 
-__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_text"]
+__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_lines"]
 
 HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
@@ -54,7 +54,7 @@ class DataFiles:
         Args:
             dataset: the data set's registered name, for the error.
             names: relative paths such as "ptb/ptb.train.txt", any one of which will do.
-            how: a sentence on how to get the file.
+            how: a message on how to get the file.
 
         Raises:
             MissingData: no place has any of them.
@@ -78,14 +78,14 @@ class DataFiles:
         )
 
 
-def open_text(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 text file, plain or gzipped, as (line number from 1, line without end).
+def open_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """The lines of a UTF-8 file, plain or gzipped, as (line number from 1, line without end).
 
     One line at a time is held in memory.
 
     Raises:
         UsageError: the file is missing, unreadable, empty, a damaged gzip, or not UTF-8; the
-            sentence names the file, and the line where there is one.
+            message names the file, and the line where there is one.
     """
     path = Path(os.fspath(path))
     number = 0

@@ -23,7 +23,7 @@ class Needs:
         dataset: the registered name.
         files: one entry for each file: its path below the data folder, or several paths of which
             any one will do.
-        how: a sentence on what the files hold and where they come from.
+        how: a message on what the files hold and where they come from.
         source: of a data set that the user brings, what `data.source` must be, such as
             "FILE.csv or FILE.npz".
 
@@ -41,7 +41,7 @@ class Needs:
         """The path of each file, in the order of the declaration.
 
         Raises:
-            MissingData: no place has one of them; the sentence names the places.
+            MissingData: no place has one of them; the message names the places.
         """
         wanted = [[each] if isinstance(each, str) else list(each) for each in self.files]
         return [files.find(self.dataset, names, self.how) for names in wanted]
@@ -53,5 +53,5 @@ class Needs:
             MissingData: saying what it must be.
         """
         if not source:
-            sentence = f"The data set {self.dataset} needs data.source = {self.source}."
-            raise MissingData(self.dataset, sentence)
+            message = f"The data set {self.dataset} needs data.source = {self.source}."
+            raise MissingData(self.dataset, message)

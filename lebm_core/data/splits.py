@@ -11,14 +11,14 @@ from lebm_core.errors import UsageError
 __all__ = ["by_hash", "hash_key", "homes_by_group", "homes_by_hash"]
 
 
-def hash_key(text: str) -> bytes:
-    """A hash of the text, the same on every machine."""
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+def hash_key(string: str) -> bytes:
+    """A hash of a string, the same on every machine."""
+    return hashlib.blake2b(string.encode(), digest_size=16).digest()
 
 
-def by_hash(texts: Iterable[str]) -> list[str]:
-    """The distinct texts in the order of a hash of each: shuffled, and the same everywhere."""
-    return sorted(dict.fromkeys(texts), key=hash_key)
+def by_hash(strings: Iterable[str]) -> list[str]:
+    """The distinct strings in the order of a hash of each: shuffled, and the same everywhere."""
+    return sorted(dict.fromkeys(strings), key=hash_key)
 
 
 def homes_by_hash(
@@ -30,7 +30,7 @@ def homes_by_hash(
         keys: one for each example.
         valid_share, test_share: shares of the distinct keys.
         source: where the examples are from, for an error.
-        what: what one of them is called there, such as "sentence".
+        what: what one of them is called there, such as "message".
 
     Raises:
         UsageError: for shares outside (0, 1), or too few keys for three splits.

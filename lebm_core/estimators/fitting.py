@@ -6,7 +6,9 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import DivergenceError
@@ -21,7 +23,7 @@ from lebm_core.run.training.callbacks import EarlyStopping
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["refitted_prior", "train_classifier"]
+__all__ = ["refitted_prior", "seed_of", "train_classifier"]
 
 STEPS, MIN_PASSES, MAX_PASSES = 2_000, 15, 100  # of a training whose length is not given
 REFIT_RULE = {
@@ -104,6 +106,11 @@ def refitted_prior(
     options = Refit(steps=steps, rule=REFIT_RULE, lr=1e-3)
     refit(owner, data, options, drift_limit=DRIFT_LIMIT, generator=generator, log=_silent)
     return prior
+
+
+def seed_of(state: int | np.random.RandomState | None) -> int:
+    """A seed from an estimator's `random_state`."""
+    return int(check_random_state(state).randint(2**31 - 1))
 
 
 def _silent(line: str) -> None:

@@ -23,7 +23,7 @@ def class_ids(y: ArrayLike, n: int, unlabelled: Any) -> tuple[NDArray[Any], NDAr
 
     Raises:
         ValueError: for no y, another length, no known label, one class only, or real numbers.
-        TypeError: for text beside numbers.
+        TypeError: for strings beside numbers.
     """
     if y is None:
         raise ValueError(
@@ -37,8 +37,8 @@ def class_ids(y: ArrayLike, n: int, unlabelled: Any) -> tuple[NDArray[Any], NDAr
     if unlabelled is not None:
         if given.dtype.kind in "US" and not isinstance(unlabelled, str):
             raise ValueError(
-                f"y has labels of text, of which none can be {unlabelled!r}: make y an array of "
-                "dtype object, or set unlabelled to a text."
+                f"y has labels that are strings, of which none can be {unlabelled!r}: make y an "
+                "array of dtype object, or set unlabelled to a string."
             )
         unknown = np.array([label == unlabelled for label in given.tolist()], dtype=bool)
     known = given[~unknown]
@@ -47,7 +47,7 @@ def class_ids(y: ArrayLike, n: int, unlabelled: Any) -> tuple[NDArray[Any], NDAr
     if known.dtype.kind == "O":
         kinds = {isinstance(label, str) for label in known.tolist()}
         if len(kinds) > 1:
-            raise TypeError("y mixes text with numbers: labels must be of one type.")
+            raise TypeError("y mixes strings with numbers: labels must be of one type.")
         known = np.asarray(known.tolist())
     check_classification_targets(known)
     if known.dtype.kind == "f" and not np.isfinite(known).all():

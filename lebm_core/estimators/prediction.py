@@ -13,24 +13,30 @@ from lebm_core.data.adapters import Examples
 from lebm_core.latent.parts import LatentModel
 from lebm_core.priors.base import Coupled
 
-__all__ = ["class_probabilities", "log_likelihood", "mean_codes"]
+__all__ = ["antithetic_noise", "class_probabilities", "log_likelihood", "mean_codes"]
 
 BATCH_SIZE = 500
 
 
+def antithetic_noise(draws: int, d: int) -> Tensor:
+    """Standard normal draws (draws, d), each with its opposite as far as the number is even."""
+    noise = torch.randn(-(-draws // 2), d)
+    return torch.cat([noise, -noise])[:draws]
+
+
 @torch.no_grad()
-def mean_codes(model: LatentModel, x: Examples) -> Tensor:
+def mean_codes(x: Examples, model: LatentModel) -> Tensor:
     """The mean of q(z | x), (n, d), on the CPU."""
     return torch.cat([q.mean.cpu() for q in _posteriors(model, x)])[: len(x)]
 
 
 @torch.no_grad()
-def class_probabilities(model: LatentModel, x: Examples, noise: Tensor) -> Tensor:
+def class_probabilities(x: Examples, model: LatentModel, noise: Tensor) -> Tensor:
     """p(y | x), (n, C), on the CPU: the mean of p(y | z) over codes z of q(z | x).
 
     Args:
-        model: with an encoder and a coupled prior.
         x: the examples.
+        model: with an encoder and a coupled prior.
         noise: (draws, d), standard normal: the same for every example.
     """
     prior, noise = cast(Coupled, model.prior), noise.to(model.device)
@@ -42,9 +48,9 @@ def class_probabilities(model: LatentModel, x: Examples, noise: Tensor) -> Tenso
     return torch.cat(means)[: len(x)].cpu()
 
 
-def log_likelihood(model: LatentModel, x: Examples, y: Tensor, noise: Tensor) -> float:
+def log_likelihood(x: Examples, y: Tensor, model: LatentModel, noise: Tensor) -> float:
     """Mean log p(y | x) of known labels y (n,), in nats."""
-    p = class_probabilities(model, x, noise)[torch.arange(len(y)), y]
+    p = class_probabilities(x, model, noise)[torch.arange(len(y)), y]
     return float(p.clamp(min=1e-12).log().mean())
 
 

@@ -71,7 +71,7 @@ class AmortizedRefined(PosteriorChain):
         self, sampler: Annotated[Sampler | Mapping[str, Any] | str | None, SAMPLER] = None
     ) -> None:
         super().__init__(make(SAMPLER, sampler))
-        self.options["sampler"] = table_of(SAMPLER, self.sampler)
+        self.remember(sampler=table_of(SAMPLER, self.sampler))
 
     def __call__(
         self,

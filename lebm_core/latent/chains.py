@@ -74,7 +74,7 @@ class ShortRun(PosteriorChain):
         init: Literal["reference", "data"] = "reference",
     ) -> None:
         super().__init__(make(SAMPLER, sampler))
-        self.options["sampler"] = table_of(SAMPLER, self.sampler)
+        self.remember(sampler=table_of(SAMPLER, self.sampler))
         if init not in ("reference", "data"):
             raise UsageError(
                 f'inference.init = "{init}" is unknown; use reference or data.'
@@ -121,7 +121,7 @@ class Persistent(PosteriorChain):
         self, sampler: Annotated[Sampler | Mapping[str, Any] | str | None, SAMPLER] = None
     ) -> None:
         super().__init__(make(SAMPLER, sampler))
-        self.options["sampler"] = table_of(SAMPLER, self.sampler)
+        self.remember(sampler=table_of(SAMPLER, self.sampler))
         self.chains: dict[int, Tensor] = {}
 
     def __call__(

@@ -26,9 +26,6 @@ class MCMC(Configured, DecoderRule):
     coupled prior `symbol_terms` are added.
     """
 
-    def __init__(self) -> None:
-        """There are no options."""
-
     def __call__(
         self,
         model: LatentModel,

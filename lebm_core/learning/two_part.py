@@ -68,11 +68,10 @@ class TwoPart(Configured, Rule):
         at_least("learning.drift_limit", drift_limit, 0)
         self.decoder: DecoderRule = make(DECODER, decoder)
         self.prior: PriorRule = make(PRIOR, prior)
-        self.options["decoder"] = table_of(DECODER, self.decoder)
-        self.options["prior"] = table_of(PRIOR, self.prior)
+        self.remember(decoder=table_of(DECODER, self.decoder), prior=table_of(PRIOR, self.prior))
         self.symbols: Symbols = _table(Symbols, symbols, "learning.symbols")
         self.refit: Refit = _table(Refit, refit, "learning.refit")
-        self.options |= {"symbols": self.symbols, "refit": self.refit}
+        self.remember(symbols=self.symbols, refit=self.refit)
         self.properties, self.prior_start = list(properties), prior_start
         if self.decoder.uses_tilt and not self.prior.trains:
             raise UsageError(

@@ -81,8 +81,7 @@ class EBMPrior(Prior):
         for later in self.energies[1:]:
             later.start_at_zero()
         self.sampler = make(SAMPLER, sampler)
-        self.options["energy"] = table_of(ENERGY, first)
-        self.options["sampler"] = table_of(SAMPLER, self.sampler)
+        self.remember(energy=table_of(ENERGY, first), sampler=table_of(SAMPLER, self.sampler))
 
     std: Tensor
 

@@ -12,7 +12,7 @@ DISTRIBUTION_OF = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 def extra_of(package: str, distribution: str = "lebm") -> str:
-    """The extra that installs `package`, "text" for lebm's own or "other[extra]", or ''.
+    """The extra that installs `package`, "fcd" for lebm's own or "other[extra]", or ''.
 
     Args:
         package: the top-level import name.

@@ -89,7 +89,7 @@ def arguments_in(docstring: str | None, section: str = "Args") -> dict[str, str]
     lines = re.search(rf"^{section}:\n(.*?)(?:\n\S|\Z)", docstring or "", re.DOTALL | re.MULTILINE)
     found: dict[str, str] = {}
     for entry in re.split(r"\n(?=    \S)", lines[1]) if lines else ():
-        names, colon, text = entry.strip().partition(":")
+        names, colon, string = entry.strip().partition(":")
         for name in names.split(",") if colon else ():
-            found.setdefault(name.split("(")[0].strip(), " ".join(text.split()).rstrip("."))
+            found.setdefault(name.split("(")[0].strip(), " ".join(string.split()).rstrip("."))
     return found

@@ -71,7 +71,7 @@ class Registry:
         limit: names of the plugins to load; None for all.
 
     Attributes:
-        clash: '' or the sentence about two plugins that registered the same name.
+        clash: '' or the message about two plugins that registered the same name.
     """
 
     def __init__(
@@ -237,5 +237,5 @@ def registry() -> Registry:
     return found
 
 
-def _warn(sentence: str) -> None:
-    print(f"lebm: warning: {sentence}", file=sys.stderr)
+def _warn(message: str) -> None:
+    print(f"lebm: warning: {message}", file=sys.stderr)

@@ -112,7 +112,7 @@ class _Namespace(dict[str, Any]):
 
 
 def _resolved(annotation: Any, owner: Any) -> Any:
-    """An annotation as a type, where it is written as text too."""
+    """An annotation as a type, where it is written as a string too."""
     if annotation is inspect.Parameter.empty:
         return Any
     if not isinstance(annotation, str):
@@ -131,8 +131,8 @@ def _help(target: Any, section: str = "Args") -> dict[str, str]:
     for owner in target.__mro__ if isinstance(target, type) else (target,):
         if owner.__module__.partition(".")[0] in known:
             for explained in (owner, vars(owner).get("__init__")):
-                text = inspect.cleandoc(getattr(explained, "__doc__", None) or "")
-                found = {**arguments_in(text, section), **found}
+                string = inspect.cleandoc(getattr(explained, "__doc__", None) or "")
+                found = {**arguments_in(string, section), **found}
     return found
 
 

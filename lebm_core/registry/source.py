@@ -78,13 +78,13 @@ def module(name: str) -> Module:
         raise Unreadable(name)
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
     names: dict[str, ast.AST | Imported] = {}
-    for text in filter(None, (_stub(spec.origin), source)):
-        _collect(ast.parse(text).body, package, names)
+    for string in filter(None, (_stub(spec.origin), source)):
+        _collect(ast.parse(string).body, package, names)
     return Module(name, names)
 
 
 def _stub(file: str | None) -> str:
-    """The text of the stub beside a source file: it names what a package imports when asked."""
+    """The content of the stub beside a source file: it names what a package imports when asked."""
     stub = Path(file or "").with_suffix(".pyi")
     return stub.read_text(encoding="utf-8") if stub.is_file() else ""
 

@@ -73,8 +73,8 @@ def save_dataset(dataset: Dataset, name: str, folder: Path) -> None:
         "summary": dataset.summary,
         "counts": {split: dataset.length(split) for split in SPLITS},
     }
-    text = json.dumps(described, indent=1, default=str) + "\n"
-    write_atomically(folder / DESCRIPTION, text)
+    string = json.dumps(described, indent=1, default=str) + "\n"
+    write_atomically(folder / DESCRIPTION, string)
 
 
 def load_dataset(folder: Path) -> Dataset:

@@ -100,17 +100,17 @@ def _git(root: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments],
-            capture_output=True, text=True, timeout=10, check=True,
+            capture_output=True, encoding="utf-8", timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
 
 
-def without_home(text: str) -> str:
-    """The text with ~ for the user's home; as it is where there is none, or it is the root."""
+def without_home(string: str) -> str:
+    """The string with ~ for the user's home; as it is where there is none, or it is the root."""
     try:
         home = str(Path.home())
     except RuntimeError:  # neither $HOME nor an entry for the user
-        return text
-    return text if home in ("", os.sep) else text.replace(home + os.sep, "~" + os.sep)
+        return string
+    return string if home in ("", os.sep) else string.replace(home + os.sep, "~" + os.sep)

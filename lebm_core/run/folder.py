@@ -84,8 +84,8 @@ def begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:
 
 
 def mark(folder: Path, state: str) -> None:
-    text = f"This run is not complete ({state}). Its command with --resume goes on with it.\n"
-    write_atomically(folder / INCOMPLETE, text)
+    string = f"This run is not complete ({state}). Its command with --resume goes on with it.\n"
+    write_atomically(folder / INCOMPLETE, string)
 
 
 def mark_if_possible(folder: Path, state: str, main: bool) -> None:

@@ -83,7 +83,7 @@ def sample_run(
     if hasattr(model, "classes") and not model.classes and dataset.classes:
         if len(dataset.classes) == model.prior.n_classes:
             model.classes = tuple(dataset.classes)
-    controls = [parse_control(text).bind(model, dataset) for text in control]
+    controls = [parse_control(string).bind(model, dataset) for string in control]
     x = draw_samples(model, dataset, n, seed=seed, split=split, y=y, control=controls)
     if log is not None:
         asked = [*([] if y is None else [ClassIs(y)]), *controls]

@@ -122,7 +122,7 @@ def run_recipe(
     build_metrics(recipe)  # so that a mistake in their options is found now
     build_baselines(recipe)
     parts = _parts(recipe, dataset, folder, data_dir)
-    quiet = say if main else lambda text: None
+    quiet = say if main else lambda string: None
     with locked(folder) if main else contextlib.nullcontext(), _ended(folder, main):
         if main:
             begin(folder, recipe, _command(name, recipe.preset, overrides, data_dir), resume)

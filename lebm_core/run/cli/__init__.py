@@ -1,4 +1,4 @@
-"""The command `lebm`: it runs a command and turns errors into one sentence and an exit code."""
+"""The command `lebm`: it runs a command and turns errors into one message and an exit code."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"Unexpected error: {what} (LEBM_DEBUG=1 shows where).", 1, error)
 
 
-def _fail(sentence: str, code: int, error: BaseException | None = None) -> int:
+def _fail(reason: str, code: int, error: BaseException | None = None) -> int:
     if error is not None and os.environ.get("LEBM_DEBUG"):
         import traceback
 
         traceback.print_exception(error)
-    if sentence.strip():
-        print(f"lebm: {sentence}", file=sys.stderr)
+    if reason.strip():
+        print(f"lebm: {reason}", file=sys.stderr)
     return code

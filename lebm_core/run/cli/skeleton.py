@@ -82,8 +82,8 @@ def _fill(folder: Path, words: dict[str, str]) -> None:
     for target, source in TEMPLATES.items():
         file = folder / Template(target).substitute(words)
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = templates.joinpath(source).read_text(encoding="utf-8")
-        file.write_text(Template(text).substitute(words), encoding="utf-8")
+        content = templates.joinpath(source).read_text(encoding="utf-8")
+        file.write_text(Template(content).substitute(words), encoding="utf-8")
 
 
 def _umask() -> int:

@@ -69,7 +69,7 @@ def markdown(entries: list[Entry]) -> str:
 
 
 def without_download(dataset: str) -> str:
-    """A recipe of the same kind of data ("text" of "text.ptb") that needs no download, or ''."""
+    """A recipe of the same kind of data ("mine" of "mine.rings") that needs no download, or ''."""
     kind = dataset.partition(".")[0]
     for entry in catalogue():
         if not entry.download and entry.dataset.partition(".")[0] == kind:

@@ -27,8 +27,8 @@ def _built_for_gpu() -> bool:
     """What torch's own version file says of its build."""
     spec = find_spec("torch")
     file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
-    text = file.read_text(encoding="utf-8") if file and file.is_file() else ""
-    return re.search(r"^(cuda|hip)\b.*=\s*['\"]", text, re.MULTILINE) is not None
+    string = file.read_text(encoding="utf-8") if file and file.is_file() else ""
+    return re.search(r"^(cuda|hip)\b.*=\s*['\"]", string, re.MULTILINE) is not None
 
 
 def _driver_found() -> bool:

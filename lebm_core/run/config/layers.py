@@ -23,7 +23,7 @@ class Layer(NamedTuple):
     Attributes:
         values: as they are written.
         where: the place of a key in words, for errors.
-        raw: the text of values given as key=value: an option that is a string takes it as it is.
+        raw: the strings of values given as key=value: an option that is a string takes it as it is.
     """
 
     values: dict[str, Any]
@@ -51,13 +51,13 @@ class Source(NamedTuple):
     Attributes:
         name: of the recipe.
         label: of the file, in errors.
-        text: of the file.
-        table: the text as read.
+        string: the file's content.
+        table: the content as read.
     """
 
     name: str
     label: str
-    text: str
+    string: str
     table: dict[str, Any]
 
     def presets(self) -> list[str]:
@@ -86,7 +86,7 @@ class Source(NamedTuple):
 
     def _where(self, prefix: str) -> Callable[[str], str]:
         def where(key: str) -> str:
-            line = line_of(self.text, prefix + key)
+            line = line_of(self.string, prefix + key)
             return f"{self.label}, line {line}" if line else self.label
 
         return where
@@ -113,8 +113,8 @@ def read_source(recipe: str | os.PathLike[str]) -> Source:
         name, label = given, f"{given}.toml"
         data = registry().recipe_file(given).read_bytes()
     try:
-        text = data.decode()
-        table = tomllib.loads(text)
+        string = data.decode()
+        table = tomllib.loads(string)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UsageError(f"{label}, line {line}: the recipe is not valid UTF-8.") from None
@@ -122,7 +122,7 @@ def read_source(recipe: str | os.PathLike[str]) -> Source:
         raise UsageError(f"{label} is not valid TOML: {error}.") from None
     if not table:
         raise UsageError(f"{label}: the recipe is empty.")
-    return Source(str(table.get("name", name)), label, text, table)
+    return Source(str(table.get("name", name)), label, string, table)
 
 
 def from_overrides(overrides: Iterable[str]) -> Layer:
@@ -130,11 +130,11 @@ def from_overrides(overrides: Iterable[str]) -> Layer:
     values: dict[str, Any] = {}
     raw: dict[str, str] = {}
     for given in overrides:
-        key, equals, text = given.partition("=")
+        key, equals, string = given.partition("=")
         key = key.strip()
         if not equals or not key:
             raise UsageError(f'"{given}" is not of the form key=value, such as training.epochs=2.')
-        raw[key] = text.strip()
+        raw[key] = string.strip()
         values |= flatten({key: parse_value(raw[key])})
 
     def where(key: str) -> str:
@@ -145,7 +145,7 @@ def from_overrides(overrides: Iterable[str]) -> Layer:
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys; the tables whose keys are free text are left whole.
+    """Nested tables as dotted keys; the tables whose keys are free are left whole.
 
     >>> flatten({"prior": {"sampler": {"steps": 60}}, "training.epochs": 2})
     {'prior.sampler.steps': 60, 'training.epochs': 2}

@@ -1,4 +1,4 @@
-"""One layer of a recipe over those below it: names, keys and types checked, one sentence each."""
+"""One layer of a recipe over those below it: names, keys and types checked, one message each."""
 
 from __future__ import annotations
 

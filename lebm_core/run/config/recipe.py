@@ -31,11 +31,11 @@ class Recipe:
     Attributes:
         name: of the recipe.
         summary: what it does, in a line.
-        expected: the figure to expect, as text.
+        expected: the figure to expect, as a phrase.
         download: whether its data must be fetched first.
         preset: the preset that was applied, or ''.
         seed: of every random draw.
-        minutes: preset to minutes, as text for the table of recipes.
+        minutes: preset to minutes, as a phrase for the table of recipes.
         published: source to metric to published figure, for the table of results.
         data: name, batch_size and the options of the data set.
         model: name of the model family, and those of its options that are no parts.
@@ -81,7 +81,7 @@ def load(
 
     Raises:
         UsageError: an unknown recipe, preset, part or key, or a value of the wrong type; the
-            sentence names the place and the nearest match.
+            message names the place and the nearest match.
     """
     source = read_source(recipe)
     layers = [source.base()]

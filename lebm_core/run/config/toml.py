@@ -59,30 +59,30 @@ def quoted(key: str) -> str:
     return str(tomlkit.key(key).as_string())
 
 
-def parse_value(text: str) -> Any:
-    """The value on the right of key=value: TOML, a number such as .5, or else the text itself.
+def parse_value(string: str) -> Any:
+    """The value on the right of key=value: TOML, a number such as .5, or else the string itself.
 
     >>> parse_value("[200, 200]"), parse_value("1e-4"), parse_value(".5"), parse_value("gaussian")
     ([200, 200], 0.0001, 0.5, 'gaussian')
     """
     try:
-        read = tomllib.loads(f"value = {text}")
+        read = tomllib.loads(f"value = {string}")
     except tomllib.TOMLDecodeError:
-        return float(text) if BARE_POINT.fullmatch(text) else text
+        return float(string) if BARE_POINT.fullmatch(string) else string
     value = read.get("value")
     plain = isinstance(value, (bool, int, float, str, list, dict))
-    return value if plain and len(read) == 1 else text
+    return value if plain and len(read) == 1 else string
 
 
-def line_of(text: str, key: str) -> int | None:
-    """The line (from 1) of a TOML text on which the dotted key is set; None where not found.
+def line_of(string: str, key: str) -> int | None:
+    """The line (from 1) of a TOML file on which the dotted key is set; None where not found.
 
     >>> line_of('[prior]\\nbound = 3', "prior.bound")
     2
     """
     header = ""
     nearest = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(string.splitlines(), 1):
         table = re.match(r"\s*\[([^\[\]]+)\]", line)
         if table:
             header = _plain(table[1]) + "."

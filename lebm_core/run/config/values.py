@@ -24,7 +24,7 @@ def fit(annotation: Any, value: Any, raw: str | None = None) -> Any:
     Args:
         annotation: the type.
         value: as TOML has it; "none" stands for None.
-        raw: the text that it was read from, where it was given as key=value.
+        raw: the string that it was read from, where it was given as key=value.
 
     Raises:
         ValueError: where it does not fit.
@@ -65,8 +65,8 @@ def _none_in(parts: tuple[Any, ...]) -> bool:
 def unquoted(value: Any) -> Any:
     """The list of words that a key=value argument may give without quotes, else the value itself.
 
-    >>> unquoted("[f0, text.nll]"), unquoted("f0")
-    (['f0', 'text.nll'], 'f0')
+    >>> unquoted("[f0, mine.nll]"), unquoted("f0")
+    (['f0', 'mine.nll'], 'f0')
     """
     found = WORDS.fullmatch(value) if isinstance(value, str) else None
     return re.split(r"\s*,\s*", found[1]) if found else value

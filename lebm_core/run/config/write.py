@@ -16,7 +16,7 @@ NAMES = {"datasets": "data sets", "inference": "ways of inference"}  # kinds in 
 
 
 def write(tables: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> str:
-    """The text of a recipe.
+    """The TOML of a recipe.
 
     Args:
         tables: all tables, every option filled in.
@@ -27,17 +27,17 @@ def write(tables: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]])
     if not plain["preset"]:
         del plain["preset"]
     comments = {key: option.help for key, option in options.items()}
-    texts = [emit_table(plain, comments)]
+    strings = [emit_table(plain, comments)]
     if tables["minutes"]:
-        texts.append(emit_table(tables["minutes"], {}, "minutes"))
+        strings.append(emit_table(tables["minutes"], {}, "minutes"))
     for key, option in options.items():
         if _nested(option, tables[key]) and key not in ("minutes", "published"):
-            texts += _one(key, option, tables[key])
+            strings += _one(key, option, tables[key])
     for source, figures in tables["published"].items():
-        texts.append(emit_table(figures, {}, f"published.{quoted(source)}"))
+        strings.append(emit_table(figures, {}, f"published.{quoted(source)}"))
     for name, values in baselines.items():
-        texts.append(emit_table(values, {}, f"baseline.{quoted(name)}"))
-    return "\n".join(texts)
+        strings.append(emit_table(values, {}, f"baseline.{quoted(name)}"))
+    return "\n".join(strings)
 
 
 def _nested(option: Option, value: Any) -> bool:
@@ -45,7 +45,7 @@ def _nested(option: Option, value: Any) -> bool:
 
 
 def _one(path: str, option: Option, table: Mapping[str, Any] | None) -> Iterator[str]:
-    """The text of one table, and of those within it."""
+    """The TOML of one table, and of those within it."""
     if option.part is not None:
         name = "" if table is None else table["name"]
         inner = part_options(option.part, name) if name else {}

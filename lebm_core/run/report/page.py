@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import mimetypes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,17 +19,17 @@ from lebm_core.run.report.results import Collected, conditions
 
 __all__ = ["page"]
 
-MIME = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
+PICTURES = (".png", ".jpg", ".jpeg", ".svg")
 SAMPLE_LINES = 40
 
 
 @dataclass
 class Entry:
-    """A picture, as a data URL, or a text to unfold."""
+    """A picture, as a data URL, or lines to unfold."""
 
     title: str
-    image: str = ""
-    text: str = ""
+    picture: str = ""
+    lines: str = ""
     open: bool = False
 
 
@@ -39,17 +40,17 @@ def page(
     figures: Sequence[tuple[str, str, str]],
     table: Sequence[Sequence[str]],
 ) -> str:
-    """The text of report.html.
+    """The content of report.html.
 
     Args:
         folder: the run directory.
         results: what was measured.
         environment: of environment.json.
         figures: (row, path relative to the run, caption).
-        table: the results as text, heading first.
+        table: the results as strings, heading first.
     """
-    own = [(file, text) for row, file, text in figures if row == "model"]
-    others = [(file, f"{row}: {text}") for row, file, text in figures if row != "model"]
+    own = [(file, caption) for row, file, caption in figures if row == "model"]
+    others = [(file, f"{row}: {caption}") for row, file, caption in figures if row != "model"]
     return _template().render(
         title=results.recipe + (f", {results.preset}" if results.preset else ""),
         results=results,
@@ -58,8 +59,8 @@ def page(
         warnings=_warnings(results),
         figures_table=table,
         definitions=_definitions(results),
-        pictures=_entries((folder / file, text) for file, text in own),
-        others=_entries((folder / file, text) for file, text in others),
+        pictures=_entries((folder / file, caption) for file, caption in own),
+        others=_entries((folder / file, caption) for file, caption in others),
         samples=_samples(folder, results),
         seconds=[["part", "seconds"], *([k, f"{v:.1f}"] for k, v in results.seconds.items())],
         files=_entries(
@@ -94,10 +95,10 @@ def _facts(results: Collected, environment: dict[str, Any]) -> list[tuple[str, A
 
 
 def _warnings(results: Collected) -> list[str]:
-    texts = [] if results.complete else ["This run is not complete: some figures are missing."]
+    warnings = [] if results.complete else ["This run is not complete: some figures are missing."]
     for row, facts in results.training.items():
-        texts += [f"{row}: {text}" for text in facts.get("warnings", [])]
-    return texts
+        warnings += [f"{row}: {warning}" for warning in facts.get("warnings", [])]
+    return warnings
 
 
 def _definitions(results: Collected) -> list[tuple[str, str, str]]:
@@ -126,17 +127,17 @@ def _samples(folder: Path, results: Collected) -> list[Entry]:
 
 
 def _entries(named: Iterable[tuple[Path, str]], lines: int | None = None) -> list[Entry]:
-    """The files that exist: pictures, and the first lines of texts without the user's home."""
+    """The files that exist: pictures, and the first lines of others without the user's home."""
     found = []
     for path, title in named:
         if not path.is_file():
             continue
-        kind = MIME.get(path.suffix.lower())
-        if kind is not None:
+        if path.suffix.lower() in PICTURES:
+            kind, _ = mimetypes.guess_type(path.name)
             data = base64.b64encode(path.read_bytes()).decode("ascii")
-            found.append(Entry(title, image=f"data:{kind};base64,{data}"))
+            found.append(Entry(title, picture=f"data:{kind};base64,{data}"))
             continue
         with path.open(encoding="utf-8", errors="replace") as file:
-            text = "".join(line for i, line in enumerate(file) if lines is None or i < lines)
-        found.append(Entry(title, text=without_home(text)))
+            shown = "".join(line for i, line in enumerate(file) if lines is None or i < lines)
+        found.append(Entry(title, lines=without_home(shown)))
     return found

@@ -51,9 +51,9 @@ def report_run(folder: str | Path, recipe: Recipe | None = None) -> Path:
         drawn = training_curves(part, part / "figures")
         if drawn is not None:
             figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
-    text = page(folder, results, environment, figures, results_table(results, format_value))
+    string = page(folder, results, environment, figures, results_table(results, format_value))
     target = folder / "report.html"
-    write_atomically(target, text)
+    write_atomically(target, string)
     return target
 
 
@@ -108,7 +108,7 @@ def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str
 
 
 def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
-    """The results as rows of text, the first one the heading.
+    """The results as rows of strings, the first one the heading.
 
     Rows are the model, its baselines, real data, the aggregate posterior and what was published;
     columns are metrics. With more than `WIDE` metrics it is transposed.

@@ -103,7 +103,7 @@ def _add_part(
             else:
                 values[key] = value
         inner = place.relative_to(run)
-        found.figures += [(name, str(inner / file), text) for file, text in result.figures]
+        found.figures += [(name, str(inner / file), string) for file, string in result.figures]
     if values or training.is_file():
         found.rows[name] = values
 

@@ -34,5 +34,5 @@ class Callback:
         """At the end in any case, after an error too."""
 
     def note(self) -> str:
-        """Text to add in parentheses to the message of a diverged training; '' for none."""
+        """What to add in parentheses to the message of a diverged training; '' for none."""
         return ""

@@ -25,9 +25,9 @@ METRICS_FILE = "metrics.jsonl"
 PLAIN = "LEBM_PLAIN_PROGRESS"  # set in workers: bars of several processes would tear each other
 
 
-def to_stderr(text: str) -> None:
+def to_stderr(line: str) -> None:
     """Print a line without tearing a progress bar."""
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write(line, file=sys.stderr)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -35,9 +35,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     path = folder / METRICS_FILE
     lines = []
     if path.is_file():
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for string in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                line = json.loads(text)
+                line = json.loads(string)
             except ValueError:  # the last line of a killed run may be cut
                 continue
             if isinstance(line, dict) and isinstance(line.get("step"), int):
@@ -108,15 +108,15 @@ class ProgressBar(Callback):
 
     def after_report(self, state: TrainingState, record: dict[str, Any]) -> None:
         shown = {k: v for k, v in record.items() if k.startswith(("loss/", "f_gap"))}
-        text = "  ".join(f"{name} {value:.4g}" for name, value in list(shown.items())[:4])
+        string = "  ".join(f"{name} {value:.4g}" for name, value in list(shown.items())[:4])
         if self._bar is not None:
-            self._bar.set_postfix_str(text)
+            self._bar.set_postfix_str(string)
         elif self._show and (state.ended or time.monotonic() - self._last >= self.INTERVAL):
             self._last = time.monotonic()
             per_step = (self._last - self._began) / max(1, state.step - self._first)
             left = per_step * (state.total - state.step)
             place = f"step {state.step}/{state.total}, {left:.0f} s left"
-            state.log(f"{state.name}: {place}  {text}")
+            state.log(f"{state.name}: {place}  {string}")
 
     def close(self, state: TrainingState) -> None:
         if getattr(self, "_bar", None) is not None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lebm_core.data.files import open_text
+from lebm_core.data.files import open_lines
 from lebm_core.errors import UsageError
 from lebm_images.data.dataset import ImageDataset, Pixels
 from lebm_images.data.options import OwnImageOptions
@@ -176,7 +176,7 @@ def _from_folders(folder: Path, files: Sequence[Path]) -> Labels | None:
 
 def _from_file(path: Path, folder: Path, files: Sequence[Path]) -> Labels:
     kinds: dict[str, str] = {}
-    for number, line in open_text(path):
+    for number, line in open_lines(path):
         name, comma, kind = line.strip().rpartition("," if "," in line else "\t")
         if not line.strip():
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.base.files import write_atomically
-from lebm_core.data.files import open_text
+from lebm_core.data.files import open_lines
 from lebm_core.errors import UsageError, did_you_mean
 
 __all__ = ["Line", "is_table", "read_labelled", "read_smiles", "write_table"]
@@ -92,7 +92,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def _lines(path: Path) -> Iterator[Line]:
     """The file's lines; a carriage return within one would hide lines."""
-    for number, text in open_text(path):
+    for number, text in open_lines(path):
         if "\r" in text:
             raise UsageError(
                 f"{path}, line {number}, has a carriage return in it: lines end in LF or CRLF."

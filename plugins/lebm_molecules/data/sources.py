@@ -10,7 +10,7 @@ from typing import Any
 from lebm_core.base.checks import choice
 from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
 from lebm_core.data.splits import homes_by_group, homes_by_hash
 from lebm_core.errors import UsageError
@@ -119,7 +119,7 @@ def file(
 
 def _published(molecules: list[str], indices: Path, split: str) -> dict[str, list[str]]:
     """A published split of ZINC250k, by line numbers."""
-    held = json.loads("".join(line for _, line in open_text(indices)))
+    held = json.loads("".join(line for _, line in open_lines(indices)))
     if split == "jtvae":
         valid, test = held["jtvae"]["valid"], held["jtvae"]["test"]
     else:

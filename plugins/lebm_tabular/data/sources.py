@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lebm_core.base.checks import at_least, choice
-from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_tabular.data.dataset import Rows, TabularDataset
@@ -60,7 +60,7 @@ def protein(
         scaling: columns (mean 0, variance 1), or none
     """
     path, indices = PROTEIN.find(files)
-    table = np.array(list(_rows(open_text(path), path, 10, None)))
+    table = np.array(list(_rows(open_lines(path), path, 10, None)))
     held = _test_rows(indices, split, len(table))
     at_least("data.classes", classes, 2)
     testing = np.isin(np.arange(len(table)), held)
@@ -104,7 +104,7 @@ def hepmass(*, files: DataFiles, seed: int, options: RowOptions = HEPMASS_ROWS) 
 
 def _hepmass_table(path: Path, n: int) -> Numbers:
     """Read the label and the features of the first n rows."""
-    lines, width = _without_head(open_text(path)), HEPMASS_FEATURES + 1
+    lines, width = _without_head(open_lines(path)), HEPMASS_FEATURES + 1
     table = np.array(list(itertools.islice(_rows(lines, path, width, ",", width + 1), n)))
     _check_count(path, table, n)
     wrong = np.flatnonzero(~np.isin(table[:, 0], (0, 1)))
@@ -128,7 +128,7 @@ def miniboone(
         seed: of the splits.
     """
     (path,) = MINIBOONE.find(files)
-    lines = open_text(path)
+    lines = open_lines(path)
     _, head = next(lines)
     counts = head.split()
     if len(counts) != 2 or not all(c.isdecimal() for c in counts):
@@ -216,7 +216,7 @@ def _held_out(rows: NDArray[np.int64], valid: int, seed: int) -> NDArray[np.int6
 
 def _test_rows(path: Path, split: int, n: int) -> list[int]:
     """Read the row numbers of a published test split, from 0."""
-    text = "".join(line for _, line in open_text(path))
+    text = "".join(line for _, line in open_lines(path))
     try:
         splits: dict[str, list[int]] = json.loads(text)["test"]
     except (ValueError, KeyError, TypeError) as error:

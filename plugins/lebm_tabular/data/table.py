@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_tabular.data.dataset import Rows, TabularDataset
@@ -69,7 +69,7 @@ def table(
 
 
 def _csv(path: Path, label: str) -> _Table:
-    lines = open_text(path)
+    lines = open_lines(path)
     reader = csv.reader(text + "\n" for _, text in lines)
     names = [name.strip() for name in next(reader)]
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.base.files import sha256
-from lebm_core.data.files import open_text
+from lebm_core.data.files import open_lines
 from lebm_core.data.splits import homes_by_hash
 from lebm_core.errors import UsageError
 from lebm_text.data.options import SplitOptions
@@ -74,7 +74,7 @@ def read_sentences(
             that is too long.
     """
     sentences = []
-    for number, line in open_text(path):
+    for number, line in open_lines(path):
         sentence = " ".join((prepare(line) if prepare else line).split())
         check_length(sentence.count(" ") + 1, max_line, f"{path}, line {number},")
         if sentence:

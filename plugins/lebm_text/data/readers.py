@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lebm_core.data.files import hub_splits, open_text
+from lebm_core.data.files import hub_splits, open_lines
 from lebm_core.data.splits import by_hash, hash_key
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_text.data.corpus import Corpus, check_length, read_sentences, split_by_hash
@@ -34,7 +34,7 @@ def read_snli(path: Path, max_line: int, most: int = 0) -> list[str]:
     """
     if ".jsonl" in path.suffixes:
         pairs = _snli_json(path)
-    elif next(iter(open_text(path)))[1].startswith("gold_label\t"):
+    elif next(iter(open_lines(path)))[1].startswith("gold_label\t"):
         pairs = _snli_table(path)
     else:
         return read_lines(path, max_line)
@@ -45,7 +45,7 @@ def read_snli(path: Path, max_line: int, most: int = 0) -> list[str]:
 
 
 def _snli_json(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in open_text(path):
+    for number, line in open_lines(path):
         try:
             item = json.loads(line)
             yield item["sentence1"], item["sentence2"]
@@ -56,7 +56,7 @@ def _snli_json(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _snli_table(path: Path) -> Iterator[tuple[str, str]]:
-    lines = open_text(path)
+    lines = open_lines(path)
     header = next(iter(lines))[1].rstrip("\n").split("\t")
     try:
         first, second = header.index("sentence1"), header.index("sentence2")
@@ -94,7 +94,7 @@ def read_yahoo(path: Path, max_line: int, most: int = 0) -> list[str]:
 
 def _yahoo_documents(path: Path) -> Iterator[str]:
     shortest, longest = YAHOO_WORDS
-    rows = csv.reader(line for _, line in open_text(path))
+    rows = csv.reader(line for _, line in open_lines(path))
     for row in rows:
         if len(row) != 4:
             raise UsageError(

@@ -96,7 +96,7 @@ class TransformersDecoder(Decoder):
                 f"{vocab_size - len(SPECIAL):,}: give data.tokenizer the same model."
             )
         # A saved model must not need the folder or the hub again.
-        self.options |= {"pretrained": "", "config": _plain(self.lm.config.to_dict())}
+        self.remember(pretrained="", config=_plain(self.lm.config.to_dict()))
         words = self.lm.get_input_embeddings().weight
         self.model_width = int(words.shape[1])
         self.special = nn.Embedding(len(SPECIAL), self.model_width)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lebm_core.data.files import open_text
+from lebm_core.data.files import open_lines
 from lebm_core.errors import UsageError
 
 __all__ = ["Point", "check_unit", "read_points"]
@@ -65,7 +65,7 @@ def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
     layout: _Layout | None = None
     seen: dict[tuple[str, int, int], int] = {}
     last: tuple[int, int] | None = None
-    for number, text in open_text(path):
+    for number, text in open_lines(path):
         if lines is not None and number - 1 not in lines:
             continue
         fields = _fields(text.removeprefix("#") if layout is None else text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lebm_core.base.checks import at_least, choice
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.dataset import TrajectoryDataset
@@ -27,9 +27,11 @@ OF_SPLIT = {"train": "train", "valid": "val", "test": "test"}
 
 ETH_UCY = Needs(
     "trajectories.eth_ucy",
-    ["eth_ucy/splits.json"],
+    ["eth_ucy/splits.json", "eth_ucy/biwi_eth.txt", "eth_ucy/biwi_hotel.txt",
+     "eth_ucy/crowds_zara01.txt", "eth_ucy/crowds_zara02.txt", "eth_ucy/crowds_zara03.txt",
+     "eth_ucy/students001.txt", "eth_ucy/students003.txt", "eth_ucy/uni_examples.txt"],
     how="Lines of frame, id, x, y; splits.json has the line numbers of the published splits.",
-)
+)  # fmt: skip
 SDD = Needs(
     "trajectories.sdd",
     ["sdd_trajnet/train.csv", "sdd_trajnet/test.csv"],
@@ -51,9 +53,9 @@ def eth_ucy(
         scene: the scene of the test: eth, hotel, univ, zara1 or zara2
     """
     choice("data.scene", scene, SCENES)
-    (index,) = ETH_UCY.find(files)
+    index, *_ = ETH_UCY.find(files)
     try:
-        wanted = json.loads("".join(line for _, line in open_text(index)))["splits"][scene]
+        wanted = json.loads("".join(line for _, line in open_lines(index)))["splits"][scene]
         parts = {
             split: [(p["file"], range(p["first_line"], p["end_line"])) for p in wanted[name]]
             for split, name in OF_SPLIT.items()

@@ -44,7 +44,7 @@ def test_y_is_the_class_by_id_or_name():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("qed", "is not understood: accepted are controls such as qed=0.9"),
+        ("qed", "is not understood; use controls such as qed=0.9"),
         ("=3", "is not understood"),
         ("qed=high", 'the value "high" is not a number'),
         ("qed=inf", 'the value "inf" is not a number'),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lebm_core.data.files import open_text
+from lebm_core.data.files import open_lines
 from lebm_core.data.splits import hash_key
 from lebm_core.errors import UsageError
 from lebm_text.data.labelled.files import Line, read_table
@@ -113,7 +113,7 @@ def _table(path: Path) -> Iterator[Item]:
 
 
 def _json(path: Path) -> Iterator[Item]:
-    for number, line in open_text(path):
+    for number, line in open_lines(path):
         where = f"{path}, line {number},"
         try:
             item = json.loads(line)
@@ -126,7 +126,7 @@ def _json(path: Path) -> Iterator[Item]:
 
 
 def _csv(path: Path) -> Iterator[Item]:
-    rows = csv.reader(line for _, line in open_text(path))
+    rows = csv.reader(line for _, line in open_lines(path))
     while True:
         try:
             row = next(rows, None)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import DataFiles, open_text
+from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_text.data.corpus import Corpus, check_length
@@ -160,7 +160,7 @@ def read_dialogues(text: Path, acts: Path, emotions: Path, *, max_line: int) -> 
     """
     dialogues = []
     labels = [_read_labels(acts, "act"), _read_labels(emotions, "emotion")]
-    lines = [(n, line) for n, line in open_text(text) if line.strip()]
+    lines = [(n, line) for n, line in open_lines(text) if line.strip()]
     for file, rows in zip((acts, emotions), labels, strict=True):
         if len(rows) != len(lines):
             raise UsageError(
@@ -185,7 +185,7 @@ def _read_labels(path: Path, name: str) -> list[list[int]]:
     first, count = FIRST[name], len(NAMES[name])
     known = {str(first + i): i for i in range(count)}
     rows = []
-    for number, line in open_text(path):
+    for number, line in open_lines(path):
         if not line.strip():
             continue
         for word in line.split():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import open_text
+from lebm_core.data.files import open_lines
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_text.data.corpus import Corpus, check_length, split_by_hash
 from lebm_text.data.options import SplitOptions
@@ -48,7 +48,7 @@ def read_labelled(
         UsageError: naming file and line, where there is no tab, no sentence, or one too long.
     """
     lines = []
-    for number, line in open_text(path):
+    for number, line in open_lines(path):
         if not line.strip():
             continue
         where = f"{path}, line {number},"
@@ -64,7 +64,7 @@ def read_labelled(
 
 def read_table(path: Path, max_line: int) -> Iterator[Line]:
     """Read a table with the header `sentence TAB label`, one sentence a line."""
-    lines = iter(open_text(path))
+    lines = iter(open_lines(path))
     _, header = next(lines)
     if [cell.strip() for cell in header.split("\t")] != ["sentence", "label"]:
         raise UsageError(f'{path}, line 1, is not the header "sentence TAB label".')

@@ -17,7 +17,7 @@ from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.inference import Inference
 from lebm_text.data.labelled.dailydialog import DialogueDataset
 
-__all__ = ["Assignment", "assigned", "clustered_codes", "clustered_words"]
+__all__ = ["Assignment", "assigned", "clustered_codes", "clustered_words", "k_means"]
 
 AT_ONCE = 128
 
@@ -68,7 +68,7 @@ def clustered_codes(
 
     mean = Amortized(mean=True)
     some = subset(data.length("train"), fit, evaluation.seed)
-    fitted = _k_means(codes("train", some, mean).numpy(), n, evaluation.seed)
+    fitted = k_means(codes("train", some, mean).numpy(), n, evaluation.seed)
     at_mean, at_draw = (
         torch.from_numpy(fitted.predict(codes(evaluation.split, rows, inference).numpy())).long()
         for inference in (mean, None)
@@ -81,13 +81,13 @@ def clustered_words(
 ) -> Assignment:
     """Return n k-means clusters of the TF-IDF of words, fitted to `fit` training utterances."""
     some = subset(data.length("train"), fit, evaluation.seed)
-    fitted = _k_means(data.vectors("train", some), n, evaluation.seed)
+    fitted = k_means(data.vectors("train", some), n, evaluation.seed)
     ids = torch.from_numpy(fitted.predict(data.vectors(evaluation.split, rows))).long()
     return Assignment(one_hot(ids, fitted.n_clusters).double(), ids)
 
 
-def _k_means(x: Any, n: int, seed: int) -> Any:
-    """k-means (the best of 3 starts) with n clusters, or as many as there are rows."""
+def k_means(x: Any, n: int, seed: int) -> Any:
+    """Fit k-means (the best of 3 starts) with n clusters, or as many as there are rows."""
     return KMeans(min(n, x.shape[0]), n_init=3, max_iter=100, random_state=seed).fit(x)
 
 
