@@ -1,4 +1,4 @@
-"""The scores that are fitted to normal images alone: tails and typicality."""
+"""Anomaly scores that are fitted to normal images alone: tails and typicality."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch.special import log_ndtr
 
-from lebm_core import EBMPrior, LatentEBM, Prior, SecondStagePrior
+from lebm_core import EBMPrior, Langevin, LatentEBM, Prior, SecondStagePrior
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_images.data.anomaly import KINDS
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
-from lebm_images.metrics.anomaly import STATISTICS, TAILS, build, tails, typicality
+from lebm_images.metrics.anomaly import build
+from lebm_images.metrics.anomaly_scores import STATISTICS, TAILS, tails, typicality
 from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
 
@@ -97,7 +98,7 @@ def evaluation_of(
         x[kind == 1, :, 4:] += 180
         pixels[split], labels[split] = ArrayPixels(x), torch.from_numpy(kind)
     torch.manual_seed(0)
-    prior = EBMPrior(3, (8,), steps=3) if prior is None else prior
+    prior = EBMPrior(3, {"hidden": [8]}, Langevin(steps=3)) if prior is None else prior
     model = LatentEBM(prior, DeconvDecoder(3, 1, 8, width=0.125), ConvEncoder(3, 1, 8, 4)).eval()
     rest: dict[str, Any] = {"recipe": None, "log": print, "cache": tmp_path, "folder": tmp_path}
     return Evaluation(
@@ -106,7 +107,13 @@ def evaluation_of(
     )  # fmt: skip
 
 
-def test_the_metric_gives_every_score_with_its_prevalence(tmp_path: Path) -> None:
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lebm_images.metrics.anomaly.grid", lambda rows, file: file)
+
+
+def test_the_metric_gives_every_score_with_its_prevalence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     evaluation = evaluation_of(tmp_path)
     found = build(anomaly_batch=16, anomaly_draws=3)(evaluation)
     names = {"", "_reconstruction", "_prior", "_tilt", "_reference", "_evidence", "_tails",
@@ -119,10 +126,14 @@ def test_the_metric_gives_every_score_with_its_prevalence(tmp_path: Path) -> Non
     assert found["auprc"].extra == {"prevalence": 0.375, "anomalies": 30}
     assert [path.name for path, _ in evaluation.figures] == ["anomalies.png"]
     assert evaluation.figures[0][0].is_file()
+    without_figures(monkeypatch)
     assert "auprc_evidence" not in build(anomaly_draws=0)(evaluation)
 
 
-def test_a_prior_without_a_density_is_judged_by_its_reconstruction(tmp_path: Path) -> None:
+def test_a_prior_without_a_density_is_judged_by_its_reconstruction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_figures(monkeypatch)
     prior = SecondStagePrior(3, (8,))
     prior.fit(torch.randn(50, 3), steps=5)
     found = build(anomaly_batch=16, anomaly_draws=3)(evaluation_of(tmp_path, prior=prior))

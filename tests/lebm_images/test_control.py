@@ -1,9 +1,10 @@
-"""images.control and images.composition: what they say of samples whose class is known."""
+"""images.control and images.composition of samples whose class is known."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,25 @@ from lebm_core import (
     CoupledPrior,
     Decoder,
     GaussianPrior,
+    Langevin,
     LatentEBM,
     Prior,
     fit_property,
     run_recipe,
 )
+from lebm_core.base.statistics import frechet
 from lebm_core.control.heads import PropertyHeads
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.run.build import check_recipe
-from lebm_core.run.old.recipe import apply, load
+from lebm_core.run.config.recipe import load
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
-from lebm_images.evaluators.class_classifier import JUDGE_OPTIONS, Judge
+from lebm_images.evaluators.class_classifier import OPTIONS, ClassClassifier
+from lebm_images.evaluators.options import FeatureOptions
 from lebm_images.metrics.class_scores import jackknife
 from lebm_images.metrics.composition import build as composition
 from lebm_images.metrics.control import build, of_classes, thinned
-from lebm_images.metrics.frechet import frechet_distance
-from lebm_images.metrics.property_scores import NEAR, Obeyed
+from lebm_images.metrics.property_scores import NEAR, PropertyScores
 from lebm_images.networks.encoder import ConvEncoder
 from lebm_images.networks.likelihoods import GaussianImage
 
@@ -74,7 +77,9 @@ def two_sides(n: int = 600) -> ImageDataset:
 
 def prior_of_two_sides() -> CoupledPrior:
     """F_left = -4 z_0, F_right = 4 z_0, all but exactly: f is 4 |z_0|, p(y | z) is sure."""
-    prior = CoupledPrior(2, 2, (4,), "leaky_relu", steps=30, step_size=0.3, bound=0)
+    prior = CoupledPrior(
+        2, 2, {"hidden": [4], "activation": "leaky_relu"}, Langevin(20, 0.3), bound=0
+    )
     linear = [m for m in prior.modules() if isinstance(m, nn.Linear)]
     assert len(linear) == 2
     with torch.no_grad():
@@ -86,27 +91,58 @@ def prior_of_two_sides() -> CoupledPrior:
     return prior
 
 
-def evaluation_of(
-    folder: Path, prior: Prior | None = None, name: str = "model", data: ImageDataset | None = None
-) -> Evaluation:
+@pytest.fixture(scope="session")
+def sides() -> ImageDataset:
+    return two_sides()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Evaluators: each is trained once for all tests."""
+    return tmp_path_factory.mktemp("evaluators")
+
+
+@pytest.fixture(scope="session")
+def bright() -> LatentEBM:
     """The model of two sides, with a head for brightness."""
-    prior = prior_of_two_sides() if prior is None else prior
     torch.manual_seed(0)
-    model = LatentEBM(prior, TwoSides(), ConvEncoder(2, 1, 8, 4)).eval()
+    model = LatentEBM(prior_of_two_sides(), TwoSides(), ConvEncoder(2, 1, 8, 4)).eval()
     z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(9))
-    bright = (TwoSides()(z).mean.flatten(1).mean(1) + 1) / 2
+    light = (TwoSides()(z).mean.flatten(1).mean(1) + 1) / 2
     generator = torch.Generator().manual_seed(0)
-    fit_property(model, "brightness", z, bright, steps=500, generator=generator)
-    data = two_sides() if data is None else data
-    rest: dict[str, Any] = {"recipe": None, "log": lambda line: None, "cache": folder}
-    return Evaluation(
-        model, data, "test", generator, 0, folder=folder, name=name, **rest,
-        draw=lambda: model.sample(600, generator=generator, noise=False),
-    )  # fmt: skip
+    fit_property(model, "brightness", z, light, steps=500, generator=generator)
+    return model
+
+
+@pytest.fixture(autouse=True)
+def small_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place of the figure of compositions is a sample of its own."""
+    monkeypatch.setattr("lebm_images.metrics.composition.COLUMNS", 2)
+
+
+Evaluate = Callable[..., Evaluation]
+
+
+@pytest.fixture
+def evaluation_of(tmp_path: Path, sides: ImageDataset, bright: LatentEBM, cache: Path) -> Evaluate:
+    def make(
+        prior: Prior | None = None, name: str = "model", data: ImageDataset = sides
+    ) -> Evaluation:
+        model = LatentEBM(bright.prior if prior is None else prior, TwoSides(), bright.encoder)
+        model.heads = bright.heads
+        generator = torch.Generator().manual_seed(0)
+        rest: dict[str, Any] = {"recipe": None, "log": lambda line: None, "cache": cache}
+        return Evaluation(
+            model.eval(), data, "test", generator, 0, folder=tmp_path, name=name, **rest,
+            draw=lambda: model.sample(600, generator=generator, noise=False),
+        )  # fmt: skip
+
+    return make
 
 
 SMALL: dict[str, Any] = {
-    "curve_images": 60, "strengths": (1.0, 2.0), "negated_samples": 20, "feature_epochs": 2,
+    "curve_images": 60, "strengths": (1.0, 2.0), "negated_samples": 20,
+    "features": FeatureOptions(feature_epochs=2),
     "judge_epochs": 4,
 }  # fmt: skip
 FEW: dict[str, Any] = {
@@ -114,11 +150,11 @@ FEW: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_classes_that_are_obeyed_by_construction(tmp_path: Path) -> None:
-    evaluation = evaluation_of(tmp_path)
+def test_classes_that_are_obeyed_by_construction(evaluation_of: Evaluate) -> None:
+    evaluation = evaluation_of()
     found = build(**SMALL)(evaluation)
     values = {name: value.value for name, value in found.items()}
-    assert values["real/class_accuracy"] == 1  # the judge knows the two sides
+    assert values["real/class_accuracy"] == 1  # the classifier knows the two sides
     for name in ("class_accuracy", "plain_class_accuracy", "not_accuracy"):
         assert (values[name] or 0) > 0.98, name
     assert found["class_accuracy"].extra["by class"].keys() == set(SIDES)
@@ -135,8 +171,8 @@ def test_classes_that_are_obeyed_by_construction(tmp_path: Path) -> None:
     assert all(path.is_file() for path, _ in evaluation.figures)
 
 
-def test_a_class_and_a_property_that_are_obeyed_by_construction(tmp_path: Path) -> None:
-    evaluation = evaluation_of(tmp_path)
+def test_a_class_and_a_property_that_are_obeyed_by_construction(evaluation_of: Evaluate) -> None:
+    evaluation = evaluation_of()
     found = composition(**FEW)(evaluation)
     values = {name: value.value or 0.0 for name, value in found.items()}
     assert 0 < values["brightness_error"] < 0.5 * values["brightness_error_of_class_alone"]
@@ -155,14 +191,15 @@ def test_a_class_and_a_property_that_are_obeyed_by_construction(tmp_path: Path) 
     assert all(path.is_file() for path, _ in evaluation.figures)
 
 
-def test_samples_that_do_not_obey_are_found_out(tmp_path: Path) -> None:
+def test_samples_that_do_not_obey_are_found_out(evaluation_of: Evaluate) -> None:
     """A prior whose classes are exchanged gives no sample of its class, at the same distance."""
     prior = prior_of_two_sides()
     last = [m for m in prior.modules() if isinstance(m, nn.Linear)][-1]
     with torch.no_grad():
         last.weight.mul_(-1)
-    found = dict(build(**SMALL | {"strengths": (1.0,)})(evaluation_of(tmp_path, prior)))
-    found |= composition(**FEW | {"composed_curve": False})(evaluation_of(tmp_path, prior))
+    fewer = {"strengths": (1.0,), "plain_chain": False, "negated_samples": 0}
+    found = dict(build(**SMALL | fewer)(evaluation_of(prior)))
+    found |= composition(**FEW | {"composed_curve": False})(evaluation_of(prior))
     assert (found["class_accuracy"].value or 0) < 0.05
     assert (found["brightness_both"].value or 0) < 0.05 < (found["brightness_near"].value or 0)
     class_distance, pooled = found["class_frechet"].value, found["pooled_frechet"].value
@@ -170,12 +207,12 @@ def test_samples_that_do_not_obey_are_found_out(tmp_path: Path) -> None:
     assert class_distance > 5 * pooled
 
 
-def test_a_control_without_classes_has_its_property_alone(tmp_path: Path) -> None:
-    found = build(**SMALL)(evaluation_of(tmp_path, GaussianPrior(2), "f0"))
+def test_a_baseline_without_classes_has_its_property_alone(evaluation_of: Evaluate) -> None:
+    found = build(**SMALL)(evaluation_of(GaussianPrior(2), "f0"))
     assert found["class_accuracy"].refused and found["class_accuracy"].value is None
     assert found["uncontrolled_pooled_frechet"].value is not None
     assert "real/class_accuracy" not in found
-    found = composition(**FEW)(evaluation_of(tmp_path, GaussianPrior(2), "f0"))
+    found = composition(**FEW)(evaluation_of(GaussianPrior(2), "f0"))
     assert (found["brightness_alone_rank"].value or 0) > 0.8
     assert "brightness_both" not in found
 
@@ -188,34 +225,36 @@ def test_a_control_without_classes_has_its_property_alone(tmp_path: Path) -> Non
         ({"strengths": ()}, r"evaluation\.strengths = \[\]"),
     ],
 )
-def test_options_that_cannot_be(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+def test_options_that_are_not_possible(
+    evaluation_of: Evaluate, wrong: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UsageError, match=said):
-        composition(**FEW | wrong)(evaluation_of(tmp_path))
+        composition(**FEW | wrong)(evaluation_of())
 
 
-def test_a_model_or_data_without_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"needs a model with classes: .*prior\.kind = coupled"):
-        build()(evaluation_of(tmp_path, GaussianPrior(2)))
+def test_a_model_or_data_without_classes_is_refused(evaluation_of: Evaluate) -> None:
+    with pytest.raises(UsageError, match=r"needs a model with classes: .*prior\.name = coupled"):
+        build()(evaluation_of(GaussianPrior(2)))
     plain = two_sides()
     plain.classes = []
     with pytest.raises(UsageError, match="needs images with classes"):
-        build()(evaluation_of(tmp_path, data=plain))
+        build()(evaluation_of(data=plain))
     with pytest.raises(UsageError, match="the data's 2 classes, not of 3"):
-        build()(evaluation_of(tmp_path, CoupledPrior(2, 3, (4,))))
+        build()(evaluation_of(CoupledPrior(2, 3, {"hidden": [4]})))
     with pytest.raises(UsageError, match=r"needs a model with classes"):
-        composition()(evaluation_of(tmp_path, GaussianPrior(2)))
-    evaluation = evaluation_of(tmp_path)
+        composition()(evaluation_of(GaussianPrior(2)))
+    evaluation = evaluation_of()
     evaluation.model.heads = PropertyHeads()
     with pytest.raises(UsageError, match=r"needs a model with properties: learning\.properties"):
         composition()(evaluation)
 
 
-def test_both_obeyed_counted_by_hand() -> None:
-    found = Obeyed(
+def test_property_scores_by_hand() -> None:
+    found = PropertyScores(
         y=torch.tensor([0, 0, 1, 1]),
-        verdict=torch.tensor([0, 1, 1, 1]),
+        predicted=torch.tensor([0, 1, 1, 1]),
         target=torch.tensor([1.0, 2.0, 1.0, 2.0]),
-        found=torch.tensor([1.1, 2.0, 2.0, math.nan]),  # the last one is blank
+        measured=torch.tensor([1.1, 2.0, 2.0, math.nan]),  # the last one is blank
         spread=torch.tensor([1.0, 1.0, 1.0, 1.0]),
     ).values("slant", 0.1)
     assert NEAR == 0.5
@@ -243,44 +282,46 @@ def test_a_sample_of_each_class_in_order() -> None:
 
 
 def test_the_jackknife_is_the_spread_over_draws() -> None:
-    """Of the distance to N(1, 1), whose spread over 200 pools of samples is the yardstick."""
+    """Of the distance to N(1, 1), whose spread over 200 pools of samples is the reference."""
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(4000, 2, generator=generator, dtype=torch.float64) + 1
     pools = torch.randn(200, 300, 2, generator=generator, dtype=torch.float64)
-    spread = torch.tensor([frechet_distance(pool, real) for pool in pools]).std()
+    spread = torch.tensor([frechet(pool, real) for pool in pools]).std()
     errors = torch.tensor([jackknife(pool, real) or 0.0 for pool in pools])
     assert abs(float(errors.mean() / spread) - 1) < 0.2
     assert jackknife(pools[0, :20], real) is None
 
 
-def test_the_judge_moves_images_in_training_alone() -> None:
+def test_the_classifier_shifts_images_in_training_alone() -> None:
     torch.manual_seed(0)
-    judge = Judge(1, 28, 10, replace(JUDGE_OPTIONS, width=4))
+    classifier = ClassClassifier(1, 28, 10, replace(OPTIONS, width=4))
     x = torch.rand(6, 1, 28, 28)
     seen: list[Tensor] = []
-    judge.body[0].register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    classifier.body[0].register_forward_hook(lambda module, given, out: seen.append(given[0]))
     for training in (True, False):
-        judge.train(training)
+        classifier.train(training)
         for _ in range(4):
-            assert judge(x).shape == (6, 10)
+            assert classifier(x).shape == (6, 10)
     assert any(not each.equal(x) for each in seen[:4])
     assert all(each.shape == x.shape for each in seen) and all(each.equal(x) for each in seen[4:])
 
 
 @pytest.mark.parametrize("preset", ["cpu", "smoke"])
-def test_the_recipe_resolves_with_its_controls(preset: str) -> None:
+def test_the_recipe_resolves_with_its_baselines(preset: str) -> None:
     recipe = load("control-mnist", preset)
     check_recipe(recipe)
-    assert recipe.prior.kind == "coupled" and recipe.learning.labels == 0
-    assert set(recipe.learning.properties) == {"slant", "stroke"}
-    f0, unfinished = (apply(recipe, recipe.controls[k]) for k in ("f0", "unfinished"))
-    assert f0.prior.kind == "gaussian" and f0.decoder == recipe.decoder
-    assert unfinished.learning.finish_steps == 0 < recipe.learning.finish_steps
+    assert (recipe.parts["prior"] or {})["name"] == "coupled"
+    assert recipe.learning["symbols"]["labels"] == 0
+    assert set(recipe.learning["properties"]) == {"slant", "stroke"}
+    f0, unfinished = (recipe.baselines[k] for k in ("f0", "unfinished"))
+    assert (f0.parts["prior"] or {})["name"] == "gaussian"
+    assert f0.parts["decoder"] == recipe.parts["decoder"]
+    assert unfinished.learning["refit"]["steps"] == 0 < recipe.learning["refit"]["steps"]
 
 
 @pytest.mark.skipif(not os.environ.get("LEBM_DATA"), reason="LEBM_DATA holds MNIST")
 def test_the_recipe_on_mnist(tmp_path: Path) -> None:
-    few = ["training.max_steps=5", "evaluation.controls=[f0]", "data.train_images=500",
+    few = ["training.max_steps=5", "evaluation.baselines=[f0]", "data.train_images=500",
            "evaluation.metrics=[images.control,images.composition]"]  # fmt: skip
     run = run_recipe("control-mnist", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     row = run.results["model"]

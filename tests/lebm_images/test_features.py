@@ -1,4 +1,4 @@
-"""What distances are measured in: a classifier of classes or rotations, or Inception."""
+"""The features of distances: of a classifier of classes or rotations, or Inception's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from lebm_core.data.files import DataFiles
 from lebm_core.errors import MissingExtra, UsageError
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
 from lebm_images.data.sources import digits
-from lebm_images.evaluators.features import ClassifierOptions, classifier, features_of
+from lebm_images.evaluators.features import (
+    ClassifierOptions,
+    features_of,
+    trained_classifier,
+)
 from lebm_images.evaluators.inception import Inception
 
 CPU = torch.device("cpu")
@@ -26,9 +30,9 @@ OPTIONS = ClassifierOptions(width=16, epochs=15)
 def test_the_classifier_learns_and_is_trained_once(tmp_path: Path) -> None:
     data = digits(files=DataFiles(), seed=0)
     said: list[str] = []
-    net, accuracy = classifier(data, OPTIONS, tmp_path, CPU, said.append)
+    net, accuracy = trained_classifier(data, OPTIONS, tmp_path, CPU, said.append)
     assert accuracy > 0.8 and len(said) == 1  # chance is 0.1
-    again, same = classifier(data, OPTIONS, tmp_path, CPU, said.append)
+    again, same = trained_classifier(data, OPTIONS, tmp_path, CPU, said.append)
     assert same == accuracy and len(said) == 1
     x = data.batch("test", torch.arange(8)).x
     found = features_of(net, [x[:5], x[5:]], CPU)
@@ -39,7 +43,7 @@ def test_the_classifier_learns_and_is_trained_once(tmp_path: Path) -> None:
 def test_without_classes_it_tells_rotations_apart(tmp_path: Path) -> None:
     full = digits(files=DataFiles(), seed=0)
     data = ImageDataset(full.pixels, 1, 8, {"source": "unlabelled"})
-    net, accuracy = classifier(data, OPTIONS, tmp_path, CPU, lambda line: None)
+    net, accuracy = trained_classifier(data, OPTIONS, tmp_path, CPU, lambda line: None)
     assert accuracy > 0.6  # chance is 0.25, and a 0 or an 8 upside down is one
     assert net.head.out_features == 4
 
@@ -49,7 +53,7 @@ def test_images_whose_class_is_unknown_do_no_harm(tmp_path: Path) -> None:
     labels = {s: torch.where(torch.arange(len(y)) % 2 == 0, y, -1) for s, y in full.labels.items()}
     data = ImageDataset(full.pixels, 1, 8, {"source": "half"}, labels, full.classes)
     assert isinstance(full.pixels["train"], ArrayPixels)
-    assert classifier(data, OPTIONS, tmp_path, CPU, lambda line: None)[1] > 0.7
+    assert trained_classifier(data, OPTIONS, tmp_path, CPU, lambda line: None)[1] > 0.7
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from lebm_images.networks import decoder as networks
 from lebm_images.networks import karatsuba
 from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
-from lebm_images.networks.final_layer import doubled
-from lebm_images.networks.karatsuba import Doubling
+from lebm_images.networks.final_layer import upsample
+from lebm_images.networks.karatsuba import KaratsubaUpsampling
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_chain_keeps_its_weights_in_bfloat16_and_a_figure_stays_float32() -> N
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_a_doubling_by_one_product_is_the_transposed_convolution(channels_last: bool) -> None:
+def test_upsampling_by_one_product_is_the_transposed_convolution(channels_last: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     h, kernel, bias, weight = (
         torch.randn(shape, generator=generator)
@@ -155,7 +155,7 @@ def test_a_doubling_by_one_product_is_the_transposed_convolution(channels_last: 
         h = h.contiguous(memory_format=torch.channels_last)
     h.requires_grad_()
     plain = conv_transpose2d(leaky_relu(h, 0.2), kernel, bias, 2, 1)
-    ours = doubled(h, 0.2, kernel, bias)
+    ours = upsample(h, 0.2, kernel, bias)
     # Sums of 80 products of unit variance, in float32.
     assert float((plain - ours).detach().abs().max()) < 1e-4
     (a,), (b,) = (torch.autograd.grad((each * weight).sum(), h) for each in (plain, ours))
@@ -165,10 +165,10 @@ def test_a_doubling_by_one_product_is_the_transposed_convolution(channels_last: 
 @pytest.mark.parametrize("batch", [1, 3, 7])
 @pytest.mark.parametrize("rows", [400, 12])  # all at once, and in pieces, the last one smaller
 @pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 0.02)])
-def test_a_doubling_by_nine_products_is_the_transposed_convolution(
+def test_upsampling_by_nine_products_is_the_transposed_convolution(
     batch: int, rows: int, kind: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the norm: bfloat16 rounds to 2^-9 what is seen, the weights, and each of nine products."""
+    """In the norm: bfloat16 rounds inputs, weights and each of nine products to 2^-9."""
     monkeypatch.setattr(karatsuba, "ROWS", rows)
     generator = torch.Generator().manual_seed(0)
     h, kernel, bias, weight = (
@@ -177,7 +177,7 @@ def test_a_doubling_by_nine_products_is_the_transposed_convolution(
     )
     h.requires_grad_()
     plain = conv_transpose2d(leaky_relu(h, 0.2), kernel, bias, 2, 1)
-    by = Doubling(kernel, bias.to(kind), 0.2)
+    by = KaratsubaUpsampling(kernel, bias.to(kind), 0.2)
     for _ in range(2):  # the second call finds the memory of the first
         seen = h.detach().to(kind).requires_grad_()
         ours = by(seen)
@@ -192,7 +192,7 @@ def test_a_doubling_by_nine_products_is_the_transposed_convolution(
                 assert bool((gap <= tolerance * exact[place].flatten(1).norm(dim=1)).all())
 
 
-def test_a_chain_doubles_by_nine_products_where_that_pays(
+def test_a_chain_upsamples_by_nine_products_where_that_is_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(networks, "half_is_faster", lambda device: True)
@@ -200,9 +200,10 @@ def test_a_chain_doubles_by_nine_products_where_that_pays(
     for name, side, colours in (("svhn", 32, 3), ("damc28", 28, 1), ("celeba64", 64, 3)):
         decoder = DeconvDecoder(8, colours, side, name)
         with frozen(decoder):
-            layers = decoder._computed(half=True, chain=True).rest
-            taken[name] = [isinstance(layer, Doubling) for layer in layers]
-        assert not any(isinstance(f, Doubling) for f in decoder._computed(half=True).rest)
+            layers = decoder._prepared(half=True, chain=True).rest
+            taken[name] = [isinstance(layer, KaratsubaUpsampling) for layer in layers]
+        plain = decoder._prepared(half=True).rest
+        assert not any(isinstance(layer, KaratsubaUpsampling) for layer in plain)
     assert taken == {  # damc28 doubles an odd side first
         "svhn": [True, True, False],
         "damc28": [False, True, False],
@@ -237,7 +238,7 @@ def test_a_chain_follows_the_gradient_of_the_training(architecture: str) -> None
     assert float((plain - ours).norm() / plain.norm()) < 0.03
 
 
-def test_mistakes_are_said_in_one_sentence() -> None:
+def test_mistakes_are_one_sentence() -> None:
     with pytest.raises(UsageError, match='"svnh".*svhn'):
         DeconvDecoder(4, 3, 32, "svnh")
     with pytest.raises(UsageError, match="makes images of side 64; the data has 32"):
@@ -246,5 +247,5 @@ def test_mistakes_are_said_in_one_sentence() -> None:
         DeconvDecoder(4, 3, 33)
     with pytest.raises(UsageError, match="poisson"):
         DeconvDecoder(4, 3, 32, likelihood="poisson")
-    with pytest.raises(UsageError, match="sigma must be positive, not 0"):
+    with pytest.raises(UsageError, match="decoder.sigma = 0 must be positive"):
         DeconvDecoder(4, 3, 32, sigma=0)

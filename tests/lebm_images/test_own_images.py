@@ -1,4 +1,4 @@
-"""A folder, an .npz or a hub id of the user's own, and what is said about what is wrong in it."""
+"""A folder, an .npz or a hub id of the user's own, and the messages about bad files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_images.data.dataset import ImageDataset
 from lebm_images.data.hub import hub
-from lebm_images.data.sources import folder
+from lebm_images.data.options import OwnImageOptions
+from lebm_images.data.own import folder
 
 NONE = DataFiles()
+SMALL = OwnImageOptions(side=32)
 
 
 def paint(path: Path, seed: int, size: tuple[int, int] = (40, 40), mode: str = "RGB") -> None:
@@ -39,7 +41,7 @@ def total(data: ImageDataset) -> int:
 def test_folders_are_classes_and_nothing_is_said_where_all_is_well(
     tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    data = folder(files=NONE, seed=0, source=str(pets(tmp_path / "pets")), side=32)
+    data = folder(files=NONE, seed=0, source=str(pets(tmp_path / "pets")), options=SMALL)
     assert data.classes == ["cat", "dog"] and total(data) == 20
     assert [data.length(s) for s in ("train", "valid", "test")] == [16, 2, 2]
     batch = data.batch("train", torch.arange(3))
@@ -54,7 +56,7 @@ def test_bad_files_are_named_and_the_others_used(tmp_path: Path) -> None:
     (top / "cat" / "cut.png").write_bytes(whole[: len(whole) // 2])
     Image.fromarray(np.full((9, 9), 1000, np.uint16)).save(top / "dog" / "deep.png")
     with pytest.warns(UserWarning) as said:
-        data = folder(files=NONE, seed=0, source=str(top), side=32)
+        data = folder(files=NONE, seed=0, source=str(top), options=SMALL)
     (message,) = [str(w.message) for w in said]
     assert message.startswith("3 of 23 files are left out: ")
     for name, reason in (
@@ -68,11 +70,11 @@ def test_other_sizes_and_grey_ones_are_said_and_used(tmp_path: Path) -> None:
     top = pets(tmp_path / "pets")
     paint(top / "cat" / "wide.png", 50, (60, 40))
     with pytest.warns(UserWarning, match="2 different sizes: the centre square of each"):
-        assert total(folder(files=NONE, seed=0, source=str(top), side=32)) == 21
+        assert total(folder(files=NONE, seed=0, source=str(top), options=SMALL)) == 21
     (top / "cat" / "wide.png").unlink()
     paint(top / "dog" / "grey.png", 51, mode="L")
     with pytest.warns(UserWarning, match=r"1 of 21 images are grey .*grey\.png"):
-        data = folder(files=NONE, seed=0, source=str(top), side=32)
+        data = folder(files=NONE, seed=0, source=str(top), options=SMALL)
     assert total(data) == 21
     assert data.batch("train", torch.arange(data.length("train"))).x.shape[1] == 3
 
@@ -86,7 +88,7 @@ def test_a_file_of_labels(tmp_path: Path) -> None:
     labels.write_text("\n".join(lines[:-1]) + "\n")  # one line short
 
     def read() -> ImageDataset:
-        return folder(files=NONE, seed=0, source=str(top), side=32, labels=str(labels))
+        return folder(files=NONE, seed=0, source=str(top), options=SMALL, labels=str(labels))
 
     with pytest.warns(UserWarning, match=r"labels\.csv has no label for 1 of 20 .*19\.png"):
         data = read()
@@ -153,7 +155,7 @@ def test_what_is_no_data_set_at_all(tmp_path: Path) -> None:
         (path, 'no array "x": it holds z'),
         (tmp_path / "empty", "holds no image"),
         (tmp_path / "nowhere", "There is no folder"),
-        ("", r"data\.source=FOLDER"),
+        ("", r"data\.source = FOLDER"),
     ):
         with pytest.raises(UsageError, match=message):
             folder(files=NONE, seed=0, source=str(source))
@@ -172,7 +174,7 @@ def test_a_folder_of_the_datasets_library(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": full, "test": full.select(range(4))}).save_to_disk(
         tmp_path / "saved"
     )
-    data = hub(files=NONE, seed=0, source=str(tmp_path / "saved"), side=32)
+    data = hub(files=NONE, seed=0, source=str(tmp_path / "saved"), options=SMALL)
     assert [data.length(s) for s in ("train", "valid", "test")] == [18, 2, 4]
     assert data.classes == ["cat", "dog"]
     assert data.labels["test"].tolist() == [0] * 4
@@ -182,5 +184,5 @@ def test_a_folder_of_the_datasets_library(tmp_path: Path) -> None:
         hub(files=NONE, seed=0, source=str(tmp_path / "saved"), field="imag")
     with pytest.raises(UsageError, match="could not be read by datasets"):
         hub(files=NONE, seed=0, source=str(tmp_path / "nowhere"))
-    with pytest.raises(UsageError, match=r"data\.source is empty"):
+    with pytest.raises(UsageError, match=r"images\.hub needs data\.source = an id"):
         hub(files=NONE, seed=0)

@@ -13,7 +13,7 @@ from lebm_core import run_recipe
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_core.run.build import check_recipe
-from lebm_core.run.old.recipe import apply, load
+from lebm_core.run.config.recipe import Recipe, load
 from lebm_images.data.sources import digits
 
 NAMES = [
@@ -21,41 +21,45 @@ NAMES = [
 ] + ["anomaly-mnist"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("preset", ["paper", "cpu", "smoke"])
-def test_every_preset_and_control_resolves(name: str, preset: str) -> None:
-    if (name, preset) == ("image-digits", "paper"):
-        pytest.skip("nobody published the digits")
+def checked(name: str, preset: str) -> Recipe:
+    """A recipe, checked with all its baselines."""
     recipe = load(name, preset)
     check_recipe(recipe)
-    for control in recipe.evaluation["controls"]:
-        check_recipe(apply(recipe, recipe.controls[control]), control)
-    f0 = apply(recipe, recipe.controls["f0"])
-    # The same network; chains need a sigma that stays, which an encoder does not.
-    same = [{**r.decoder, "learn_sigma": False} for r in (f0, recipe)]
-    assert f0.prior.kind == "gaussian" and same[0] == same[1]
-    if preset == "paper":  # an encoder is what the published models do without
-        assert recipe.encoder["name"] == "" and recipe.learning.decoder == "mcmc"
-        assert not recipe.prior.bound and recipe.learning.finish_steps == 0
+    for baseline, changed in recipe.baselines.items():
+        check_recipe(changed, baseline)
+    return recipe
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("preset", ["paper", "cpu", "smoke"])
+def test_every_preset_and_baseline_resolves(name: str, preset: str) -> None:
+    if (name, preset) == ("image-digits", "paper"):
+        pytest.skip("nobody published the digits")
+    recipe = checked(name, preset)
+    f0, prior = recipe.baselines["f0"], recipe.parts["prior"] or {}
+    # The same network; chains need a fixed sigma, which an encoder does not.
+    same = [{**(r.parts["decoder"] or {}), "learn_sigma": False} for r in (f0, recipe)]
+    assert (f0.parts["prior"] or {})["name"] == "gaussian" and same[0] == same[1]
+    if preset == "paper":  # the published models have no encoder
+        assert recipe.parts["encoder"] is None and recipe.learning["decoder"]["name"] == "mcmc"
+        assert not prior["bound"] and recipe.learning["refit"]["steps"] == 0
 
 
 @pytest.mark.parametrize("data", ["digits", "mnist", "cifar10", "svhn"])
 @pytest.mark.parametrize("preset", ["cpu", "smoke"])
-def test_recipes_of_few_labels_resolve_with_their_controls(data: str, preset: str) -> None:
-    recipe = load(f"semi-{data}", preset)
-    check_recipe(recipe)
-    for control in recipe.evaluation["controls"]:
-        check_recipe(apply(recipe, recipe.controls[control]), control)
-    m2 = apply(recipe, recipe.controls["m2"])
-    assert m2.learning.tilt == "none" and m2.prior.kind == "coupled"
-    assert m2.learning.label_weight == recipe.learning.label_weight
+def test_recipes_of_few_labels_resolve_with_their_baselines(data: str, preset: str) -> None:
+    recipe = checked(f"semi-{data}", preset)
+    m2 = recipe.baselines["m2"]
+    assert m2.learning["prior"]["name"] == "none"
+    assert (m2.parts["prior"] or {})["name"] == "coupled"
+    assert m2.learning["symbols"]["weight"] == recipe.learning["symbols"]["weight"]
 
 
 @pytest.mark.skipif(not os.environ.get("LEBM_DATA"), reason="LEBM_DATA holds MNIST and CIFAR-10")
 @pytest.mark.parametrize("data", ["mnist", "cifar10"])
 def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:
     metric = "evaluation.metrics=[labels.accuracy]"
-    few = ["training.max_steps=5", "evaluation.controls=[m2]", metric]
+    few = ["training.max_steps=5", "evaluation.baselines=[m2,logistic]", metric]
     run = run_recipe(f"semi-{data}", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     assert run.results["model"]["accuracy"].n == 500
     assert run.results["m2"]["accuracy"].value is not None
@@ -64,7 +68,7 @@ def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:
 
 
 def test_digits_from_data_to_report(tmp_path: Path) -> None:
-    few = ["evaluation.controls=[short_run,rae]", "training.max_steps=10"]
+    few = ["evaluation.baselines=[short_run,rae]", "training.max_steps=10"]
     run = run_recipe("image-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     row = run.results["model"]
     assert row["mse"].value is not None and row["mse"].value > 0
@@ -78,9 +82,11 @@ def test_digits_from_data_to_report(tmp_path: Path) -> None:
 
 
 def test_a_metric_of_images_refuses_other_data(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"images\.frechet needs a data set of images"):
+    with pytest.raises(
+        UsageError, match=r"images\.frechet needs a data set of the class ImageDataset"
+    ):
         few = [
-            "evaluation.metrics=[images.frechet]", "evaluation.controls=[]",
+            "evaluation.metrics=[images.frechet]", "evaluation.baselines=[]",
             "training.max_steps=2",
         ]  # fmt: skip
         run_recipe("synthetic-8gaussians", "smoke", few, out=tmp_path, log=lambda line: None)
@@ -89,7 +95,8 @@ def test_a_metric_of_images_refuses_other_data(tmp_path: Path) -> None:
 def test_an_image_is_completed_from_its_upper_half(tmp_path: Path) -> None:
     """What is seen is matched better than what is not, and the rest is no constant."""
     few = [
-        "evaluation.controls=[]", "evaluation.metrics=[]", "training.epochs=8", "decoder.width=1",
+        "evaluation.baselines=[]", "evaluation.metrics=[]", "training.epochs=8",
+        "decoder.width=1",
     ]  # fmt: skip
     run = run_recipe("image-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     data = digits(files=DataFiles(tmp_path), seed=0)  # the split of the recipe, whose seed is 0

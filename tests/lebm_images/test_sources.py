@@ -1,4 +1,4 @@
-"""Data sets of images: formats, splits, and what is said about bad files."""
+"""Data sets of images: formats, splits, and the messages about bad files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_images.data import readers, sources
+from lebm_images.data import formats, sources
 from lebm_images.data.anomaly import mnist_anomaly
 from lebm_images.data.dataset import ImageDataset, to_uint8, to_unit
+from lebm_images.data.options import BenchmarkOptions
 
 
 def files(folder: Path) -> DataFiles:
@@ -66,12 +67,12 @@ def test_mnist_in_each_of_its_forms(tmp_path: Path, form: str) -> None:
                 ending = ".gz" if form.startswith("gz") else ""
                 file = folder / f"{name}-{kind}-ubyte{ending}"
                 file.write_bytes(gzip.compress(raw) if ending else raw)
-    data = sources.mnist(files=files(tmp_path), seed=0, valid=5)
+    data = sources.mnist(files=files(tmp_path), seed=0, options=BenchmarkOptions(5))
     assert [data.length(s) for s in ("train", "valid", "test")] == [25, 5, 7]
     batch = data.batch("test", torch.arange(7))
     assert np.array_equal(to_uint8(batch.x)[..., 0], arrays["x_test"])
     assert batch.y is not None and batch.y.tolist() == arrays["y_test"].tolist()
-    few = sources.mnist(files=files(tmp_path), seed=0, valid=5, train_images=10)
+    few = sources.mnist(files=files(tmp_path), seed=0, options=BenchmarkOptions(5, 10))
     assert few.length("train") == 10
 
 
@@ -83,26 +84,27 @@ def test_cifar_binary_batches(tmp_path: Path) -> None:
     for i, name in enumerate([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]):
         records = [bytes([k % 10]) + images[i, k].tobytes() for k in range(4)]
         (folder / f"{name}.bin").write_bytes(b"".join(records))
-    data = sources.cifar10(files=files(tmp_path), seed=0, valid=2)
+    few = BenchmarkOptions(valid=2)
+    data = sources.cifar10(files=files(tmp_path), seed=0, options=few)
     assert [data.length(s) for s in ("train", "valid", "test")] == [18, 2, 4]
     shown = to_uint8(data.batch("test", torch.arange(4)).x)
     assert np.array_equal(shown, images[5].transpose(0, 2, 3, 1))
     (folder / "test_batch.bin").write_bytes(b"12345")
     with pytest.raises(UsageError, match="test_batch.bin has 5 bytes"):
-        sources.cifar10(files=files(tmp_path), seed=0, valid=2)
+        sources.cifar10(files=files(tmp_path), seed=0, options=few)
 
 
 def test_damaged_idx_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x-ubyte"
     path.write_bytes(idx_bytes(np.zeros((3, 2, 2)))[:-1])
     with pytest.raises(UsageError, match="cut short: 11 bytes of 12"):
-        readers.idx(path)
+        formats.idx(path)
     path.write_bytes(b"GIF89a")
     with pytest.raises(UsageError, match="idx format"):
-        readers.idx(path)
+        formats.idx(path)
     path.write_bytes(gzip.compress(idx_bytes(np.zeros((3, 2, 2))))[:-9])
     with pytest.raises(UsageError, match="x-ubyte cannot be read"):
-        readers.idx(path)
+        formats.idx(path)
 
 
 def test_sizes_survive_a_save(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_the_published_anomaly_split() -> None:
     assert data.length("test") == normal - cut + ones
     assert int(data.labels["test"].sum()) == ones
     assert int(data.labels["train"].sum()) == int(data.labels["valid"].sum()) == 0
-    with pytest.raises(UsageError, match="from 0 to 9, not 10"):
+    with pytest.raises(UsageError, match="data.held_out = 10 must be a digit, from 0 to 9"):
         mnist_anomaly(files=real("mnist"), seed=0, held_out=10)
 
 

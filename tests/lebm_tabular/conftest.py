@@ -32,9 +32,7 @@ class Layouts:
         self.write(folder / "uci_protein" / "test_indices.json.gz", json.dumps({"test": splits}))
         return table
 
-    def hepmass(
-        self, folder: Path, kind: str = "all", rows: int = 60, end: str = ""
-    ) -> np.ndarray:
+    def hepmass(self, folder: Path, kind: str = "all", rows: int = 60, end: str = "") -> np.ndarray:
         """With the mass, as all_*.csv.gz; 1000_test.csv.gz has a comma at the end instead."""
         mass = ["mass"] if kind == "all" else []
         head = ",".join(["# label", *(f"f{i}" for i in range(27)), *mass])

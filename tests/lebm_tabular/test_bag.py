@@ -16,8 +16,8 @@ from torch import Tensor
 from lebm_core import Batch, CoupledPrior, LatentEBM, LatentEBMClassifier
 from lebm_core.data.adapters import SparseRows
 from lebm_core.errors import UsageError
-from lebm_core.learning.consistency import roughness
-from lebm_tabular.data.adapters import BagInputs
+from lebm_core.learning.consistency import vat_loss
+from lebm_tabular.data.adapters import BagAdapter
 from lebm_tabular.networks.bag import BagDecoder, BagEncoder
 
 D, V = 2, 5
@@ -101,13 +101,13 @@ def test_a_last_batch_of_one_is_normalised_by_the_running_figures() -> None:
 
 
 @pytest.mark.parametrize("counts", ["log", "unit"])
-def test_smoothness_moves_counts_and_nothing_turns_nan(counts: str) -> None:
+def test_the_virtual_adversarial_loss_perturbs_counts_and_nothing_is_nan(counts: str) -> None:
     torch.manual_seed(0)
     encoder = BagEncoder(D, V, (8,), dropout=0.5, counts=counts).train()
-    model = LatentEBM(CoupledPrior(D, 2, (8,)), made(), encoder)
-    rough = roughness(model, Batch(X), 3.0, torch.Generator().manual_seed(0))
-    rough.backward()  # type: ignore[no-untyped-call]
-    assert float(rough.detach()) > 0
+    model = LatentEBM(CoupledPrior(D, 2, {"hidden": [8]}), made(), encoder)
+    loss = vat_loss(model, Batch(X), 3.0, torch.Generator().manual_seed(0))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) > 0
     assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
     encoder.eval()
     torch.testing.assert_close(encoder(X).mean, encoder(X).mean)
@@ -130,8 +130,8 @@ def test_documents_are_classified_from_few_labels() -> None:
     x = CountVectorizer().fit_transform(texts)
     few = np.where(np.arange(600) < 15, y, -1)
     model = LatentEBMClassifier(
-        "tabular.bag", encoder_options={"dropout": 0.2}, smoothness=0.0, max_iter=60,
-        finish_steps=300, random_state=0,
+        "tabular.bag", encoder_options={"dropout": 0.2}, vat=0.0, max_iter=60,
+        refit_steps=50, random_state=0,
     ).fit(x[:400], few[:400])  # fmt: skip
     assert model.score(x[400:], y[400:]) > 0.8
     np.testing.assert_allclose(
@@ -144,11 +144,11 @@ def test_documents_are_classified_from_few_labels() -> None:
 
 
 def test_sparse_counts_become_dense_by_the_batch() -> None:
-    x = BagInputs().fit(csr_matrix(X.numpy())).x(csr_matrix(X.numpy()))
+    x = BagAdapter().fit(csr_matrix(X.numpy())).transform(csr_matrix(X.numpy()))
     assert isinstance(x, SparseRows) and len(x) == 3
     torch.testing.assert_close(x[torch.tensor([1, 0])], X[[1, 0]])
     torch.testing.assert_close(x[np.array([False, True, False])], X[1:2])
-    twice = BagInputs(binary=True).fit(X.numpy()).x(X.numpy())
+    twice = BagAdapter(binary=True).fit(X.numpy()).transform(X.numpy())
     torch.testing.assert_close(twice[torch.arange(3)], (X > 0).float())
 
 
@@ -169,9 +169,9 @@ def test_what_is_no_count_says_so(x: Any, said: str) -> None:
 
 
 def test_other_sizes_and_options_say_so() -> None:
-    inputs = BagInputs().fit(X.numpy())
-    with pytest.raises(ValueError, match="counts of 4 words, that of the training of 5"):
-        inputs.x(X[:, :4].numpy())
+    adapter = BagAdapter().fit(X.numpy())
+    with pytest.raises(ValueError, match="counts of 4 words, the training X of 5"):
+        adapter.transform(X[:, :4].numpy())
     with pytest.raises(UsageError, match="counts from 0 on, and x has -4"):
         made().initialise(Documents(-X))
     with pytest.raises(UsageError, match="examples that are counts of words"):
@@ -182,5 +182,5 @@ def test_other_sizes_and_options_say_so() -> None:
         BagEncoder(D, V, dropout=1.0)
     with pytest.raises(UsageError, match="decoder.length = -1"):
         BagDecoder(D, V, length=-1)
-    with pytest.raises(ValueError, match='input_options has no "missing"'):
-        LatentEBMClassifier("tabular.bag", input_options={"missing": True}).fit(X, [0, 1, -1])
+    with pytest.raises(ValueError, match='adapter_options: .*has no option "missing"'):
+        LatentEBMClassifier("tabular.bag", adapter_options={"missing": True}).fit(X, [0, 1, -1])

@@ -1,4 +1,4 @@
-"""Likelihoods of columns: they agree with scipy's, and a missing value counts for nothing."""
+"""Likelihoods of columns: they agree with scipy's, and missing values are left out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from lebm_core import Batch, CoupledPrior, GaussianPrior, LatentEBM, Learning, LearningOptions
+from lebm_core import Amortized, Batch, CoupledPrior, GaussianPrior, LatentEBM, Symbols, TwoPart
 from lebm_core.errors import UsageError
-from lebm_core.latent.amortized import Amortized
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D, F = 2, 3
@@ -97,11 +96,13 @@ def test_no_rule_of_learning_turns_nan(kind: str, rule: str) -> None:
     torch.manual_seed(0)
     x = with_holes(examples(kind))
     labelled = rule != "autoencoder"
-    prior = CoupledPrior(D, 2, (8,)) if labelled else GaussianPrior(D)
+    prior = CoupledPrior(D, 2, {"hidden": [8]}) if labelled else GaussianPrior(D)
     model = LatentEBM(prior, decoder(kind, True), TabularEncoder(D, F, (8,), missing=True))
-    options = LearningOptions(decoder=rule, smoothness=5.0, mutual_information=1.0, kl_cycles=0)
+    options = {"name": rule} | ({"kl_cycles": 0} if rule == "variational" else {})
+    symbols = {"vat": 5.0, "information": 1.0} if labelled else {}
+    learning = TwoPart(options, symbols=Symbols(**symbols))
     batch = Batch(x, torch.arange(40) % 2 if labelled else None)
-    outcome = Learning(options)(model, batch, generator=torch.Generator().manual_seed(0))
+    outcome = learning(model, batch, generator=torch.Generator().manual_seed(0))
     torch.stack(list(outcome.losses.values())).sum().backward()
     for name, p in model.named_parameters():
         assert p.grad is None or bool(p.grad.isfinite().all()), name
@@ -118,7 +119,7 @@ def test_missing_columns_are_filled_in_by_what_is_known() -> None:
         GaussianPrior(1), TabularDecoder(1, 2, (16,), 0.1), TabularEncoder(1, 2, (32,), True),
         Amortized(),
     )  # fmt: skip
-    learning = Learning(LearningOptions(kl_cycles=0))
+    learning = TwoPart({"kl_cycles": 0})
     adam = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(300):
         losses = learning(model, Batch(holes[torch.randint(2000, (200,))])).losses
@@ -144,13 +145,19 @@ def test_a_model_comes_back_with_its_likelihood(tmp_path: object) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"likelihood": "gausian"}, 'decoder.likelihood "gausian".*Did you mean "gaussian"'),
-        ({"sigma": 0.0}, "sigma must be positive"),
-        ({"degrees": 1.0}, "degrees must be above 1"),
-        ({"learn_sigma": True, "min_sigma": 1.0}, "min_sigma must be between 0 and 0.3"),
+        (
+            {"likelihood": "gausian"},
+            'decoder.likelihood = "gausian" is unknown.*Did you mean "gaussian"',
+        ),
+        ({"sigma": 0.0}, "decoder.sigma = 0.0 must be positive"),
+        ({"degrees": 1.0}, "decoder.degrees = 1.0 must be above 1"),
+        (
+            {"learn_sigma": True, "min_sigma": 1.0},
+            "decoder.min_sigma = 1.0 must be between 0 and 0.3",
+        ),
     ],
 )
-def test_what_is_no_likelihood_says_so(options: dict[str, object], said: str) -> None:
+def test_options_that_are_not_possible(options: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         TabularDecoder(D, F, **options)  # type: ignore[arg-type]
 

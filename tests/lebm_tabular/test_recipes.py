@@ -12,7 +12,7 @@ import torch
 from lebm_core import run_recipe
 from lebm_core.run.artifacts import load_model
 from lebm_core.run.build import build_dataset, check_recipe
-from lebm_core.run.old.recipe import apply, load
+from lebm_core.run.config.recipe import load
 from lebm_core.run.stages import Part, train_part
 from lebm_tabular.data.synthetic import Synthetic
 
@@ -20,31 +20,30 @@ from lebm_tabular.data.synthetic import Synthetic
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("control", ["vae_ebm", "mcmc_ebm"])
+@pytest.mark.parametrize("baseline", ["vae_ebm", "mcmc_ebm"])
 @pytest.mark.parametrize("name", ["synthetic-8gaussians", "synthetic-pinwheel"])
 def test_a_whole_model_keeps_every_mode(
-    name: str, control: str, seed: int, tmp_path: Path
+    name: str, baseline: str, seed: int, tmp_path: Path
 ) -> None:
-    recipe = load(name, "cpu", [f"seed={seed}"])
-    recipe = apply(recipe, recipe.controls[control])
+    recipe = load(name, "cpu", [f"seed={seed}"]).baselines[baseline]
     data = build_dataset(recipe, None)
     assert isinstance(data, Synthetic)
-    train_part(Part(control, tmp_path, recipe, data), resume=False, main=True, log=print)
+    train_part(Part(baseline, tmp_path, recipe, data), resume=False, main=True, log=print)
     n = 8_000  # a mode's share is then known within a thirtieth of itself
     x = load_model(tmp_path).sample(n, generator=torch.Generator().manual_seed(seed))
     mode, distance = data.distance(x)
     share = torch.bincount(mode[distance < 3], minlength=data.modes) / n
     rarest = float(share.min()) * data.modes
-    print(f"{name} {control} seed {seed}: the rarest mode has {rarest:.2f} of its share")  # -rP
+    print(f"{name} {baseline} seed {seed}: the rarest mode has {rarest:.2f} of its share")  # -rP
     assert rarest > 0.5
 
 
 def test_codes_of_three_dimensions_are_judged_and_drawn(tmp_path: Path) -> None:
-    """Their log Z is no quadrature's, and a picture shows two of them."""
+    """Their log Z is not by quadrature, and the figure shows two coordinates."""
     few = [
-        "evaluation.controls=[]", "prior.latent_dim=3", "prior.hidden=[16]", "decoder.name=tabular",
-        "encoder.name=tabular", "learning.decoder=variational", "training.max_steps=5",
-        "evaluation.samples=50",
+        "evaluation.baselines=[]", "prior.latent_dim=3", "prior.energy.hidden=[16]",
+        "decoder.name=tabular", "encoder.name=tabular", "learning.decoder.name=variational",
+        "training.max_steps=5", "evaluation.samples=50",
     ]  # fmt: skip
     run = run_recipe(
         "synthetic-8gaussians", "smoke", few, out=tmp_path / "run", log=lambda line: None
@@ -57,22 +56,23 @@ def test_codes_of_three_dimensions_are_judged_and_drawn(tmp_path: Path) -> None:
 
 SEMI = ["semi-protein", "semi-hepmass", "semi-miniboone"]
 FEW = {
-    "semi-protein": ["data.valid=30", "data.classes=4", "learning.labels=12"],
+    "semi-protein": ["data.valid=30", "data.classes=4", "learning.symbols.labels=12"],
     "semi-hepmass": ["data.train_rows=40", "data.valid=10", "data.test_rows=20"],
     "semi-miniboone": ["data.train_rows=40", "data.valid=10", "data.test_rows=20"],
 }
 
 
 @pytest.mark.parametrize("name", SEMI)
-def test_every_preset_and_control_resolves(name: str) -> None:
+def test_every_preset_and_baseline_resolves(name: str) -> None:
     for preset in ("cpu", "smoke"):
         recipe = load(name, preset)
         check_recipe(recipe)
-        for control in recipe.evaluation["controls"]:
-            check_recipe(apply(recipe, recipe.controls[control]), control)
-    m2 = apply(recipe, recipe.controls["m2"]).learning
-    assert (m2.tilt, m2.encoder_tilt, m2.smoothness) == ("none", 0.0, 0.0)
-    assert m2.mutual_information == 0 and m2.label_weight == recipe.learning.label_weight
+        for baseline, changed in recipe.baselines.items():
+            check_recipe(changed, baseline)
+    m2, symbols = recipe.baselines["m2"].learning, recipe.learning["symbols"]
+    assert m2["prior"]["name"] == "none" and m2["decoder"]["encoder_tilt"] == 0
+    assert m2["symbols"]["vat"] == m2["symbols"]["information"] == 0
+    assert m2["symbols"]["weight"] == symbols["weight"]
 
 
 @pytest.mark.parametrize("name", SEMI)
@@ -101,9 +101,10 @@ def test_a_table_of_ones_own_with_holes(tmp_path: Path) -> None:
     lines = [",".join([*row, name]) for row, name in zip(text, label, strict=True)]
     (tmp_path / "mine.csv").write_text("\n".join(["a,b,c,label", *lines]))
     few = [
-        f"data.source={tmp_path / 'mine.csv'}", "data.name=tabular.file", "learning.labels=60",
-        "training.epochs=60", "training.max_steps=none", "evaluation.controls=[]",
-        "data.test=0.3", "training.lr_encoder=1e-2", "training.lr_prior=1e-2",
+        f"data.source={tmp_path / 'mine.csv'}", "data.name=tabular.file",
+        "learning.symbols.labels=60", "training.epochs=60", "training.max_steps=none",
+        "evaluation.baselines=[logistic]", "data.test=0.3", "training.parts.encoder.lr=1e-2",
+        "training.parts.prior.lr=1e-2",
     ]  # fmt: skip
     run = run_recipe("semi-protein", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     row = run.results["model"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lebm_core.errors import UsageError
+from lebm_tabular.data.options import PointOptions
 from lebm_tabular.data.synthetic import EightGaussians, Pinwheel, Synthetic, eight_gaussians
 from lebm_tabular.metrics.density import mmd
 
@@ -57,5 +58,5 @@ def test_mmd_tells_equal_from_different() -> None:
 
 
 def test_sizes_are_checked() -> None:
-    with pytest.raises(UsageError, match=r"data\.test must be at least 1, not 0"):
-        eight_gaussians(files=None, seed=0, test=0)
+    with pytest.raises(UsageError, match=r"data\.test = 0 is too small; use at least 1"):
+        eight_gaussians(files=None, seed=0, options=PointOptions(test=0))

@@ -1,4 +1,4 @@
-"""A user's own table: missing values, unknown labels, splits, every sentence about a bad one."""
+"""The user's own table: missing values, unknown labels, splits, messages about bad ones."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def test_arrays_of_an_npz(tmp_path: Path) -> None:
         (HEAD, {}, "2 columns of numbers and 0 rows"),
         ("", {}, "the file is empty"),
         (rows(), {"valid": 0.6, "test": 0.5}, "data.valid = 0.6 and data.test = 0.5"),
-        (rows(), {"scaling": "all"}, 'data.scaling = "all": accepted are columns, none'),
-        (rows(), {"source": ""}, "needs data.source=FILE.csv"),
+        (rows(), {"scaling": "all"}, 'data.scaling = "all" is unknown; use columns, none'),
+        (rows(), {"source": ""}, "needs data.source = FILE.csv"),
         (rows(), {"source": "nowhere.csv"}, 'There is no file "nowhere.csv"'),
         (rows(), {"source": "nowhere.npz"}, 'There is no file "nowhere.npz"'),
     ],
@@ -124,7 +124,7 @@ def test_a_class_that_is_only_judged_is_named_with_its_line(tmp_path: Path) -> N
         try:
             read(tmp_path, HEAD + "\n".join(odd) + "\n")
         except UsageError as error:
-            assert f'mine.csv, line {place + 2}: the label "newt" of the split' in str(error)
+            assert f'mine.csv, line {place + 2}: the label "newt" of the ' in str(error)
             return
     pytest.fail("every row was trained on")
 
@@ -173,6 +173,6 @@ def test_an_unclosed_quote_is_one_sentence(tmp_path: Path) -> None:
             csv.field_size_limit(before)
 
 
-def test_a_table_of_semicolons_says_what_parts_columns(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="line 1: .*has no comma, which parts columns"):
+def test_a_table_of_semicolons_says_what_separates_columns(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 1: .*has no comma; separate columns by commas"):
         read(tmp_path, "a;kind;b\n1;cat;2\n")

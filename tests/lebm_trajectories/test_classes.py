@@ -17,18 +17,18 @@ from lebm_core.data.dataset import SPLITS
 from lebm_core.data.labels import labels_of
 from lebm_core.errors import UsageError
 from lebm_core.run.build import check_recipe
-from lebm_core.run.old.recipe import apply, load
-from lebm_trajectories.data.adapters import TrackInputs
+from lebm_core.run.config.recipe import load
+from lebm_trajectories.data.adapters import TrackAdapter
 from lebm_trajectories.data.behaviour import BEHAVIOURS, behaviour
-from lebm_trajectories.data.crowd import MANOEUVRES, CrowdDataset, manoeuvre, simulate
-from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.crowd import MANOEUVRES, CrowdDataset, crowd, manoeuvre, simulate
+from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.prepare import prepare
-from lebm_trajectories.data.sources import crowd
 from lebm_trajectories.networks.paths import TrajectoryDecoder, TrajectoryEncoder
 from lebm_trajectories.networks.tracks import TrackDecoder, TrackEncoder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data() -> CrowdDataset:
     return crowd(files=None, seed=0, train=600, valid=50, test=300)
 
@@ -99,7 +99,9 @@ def test_a_mirrored_track_turns_the_other_way() -> None:
 
 
 def test_other_classes_are_refused() -> None:
-    with pytest.raises(UsageError, match=r'data.classes = "behavior" .*Did you mean "behaviour"'):
+    with pytest.raises(
+        UsageError, match=r'data.classes = "behavior" is unknown.*Did you mean "behaviour"'
+    ):
         TrajectoryOptions(classes="behavior")
 
 
@@ -127,7 +129,7 @@ def test_a_class_is_told_from_the_future_given_the_past(data: CrowdDataset) -> N
     """The context goes to the encoder and to F; without it there is no answer."""
     torch.manual_seed(0)
     sizes = {"observed": 8, "predicted": 12, "neighbours": 4}
-    prior = CoupledPrior(2, 3, (8,), context_dim=34)
+    prior = CoupledPrior(2, 3, {"hidden": [8]}, context_dim=34)
     model = LatentEBM(prior, TrajectoryDecoder(2, **sizes), TrajectoryEncoder(2, **sizes)).eval()
     batch = data.batch("test", torch.arange(6))
     assert batch.context is not None
@@ -142,21 +144,21 @@ def test_a_class_is_told_from_the_future_given_the_past(data: CrowdDataset) -> N
 
 
 @pytest.mark.parametrize("preset", ["cpu", "smoke"])
-def test_every_preset_and_control_of_the_recipe_resolves(preset: str) -> None:
+def test_every_preset_and_baseline_of_the_recipe_resolves(preset: str) -> None:
     recorded = ["data.name=trajectories.eth_ucy", "data.classes=behaviour"]
     for overrides in ([], recorded):
         recipe = load("semi-trajectories", preset, overrides)
         check_recipe(recipe)
-        for control in recipe.evaluation["controls"]:
-            check_recipe(apply(recipe, recipe.controls[control]), control)
-    m2 = apply(recipe, recipe.controls["m2"])
-    assert m2.learning.tilt == "none" and m2.learning.encoder_tilt == 0
-    assert m2.learning.mutual_information == m2.learning.smoothness == 0
+        for name, baseline in recipe.baselines.items():
+            check_recipe(baseline, name)
+    m2 = recipe.baselines["m2"].learning
+    assert m2["prior"]["name"] == "none" and m2["decoder"]["encoder_tilt"] == 0
+    assert m2["symbols"]["information"] == m2["symbols"]["vat"] == 0
 
 
 def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     few = [
-        "data.train=600", "data.valid=50", "data.test=100", "evaluation.controls=[vae]",
+        "data.train=600", "data.valid=50", "data.test=100", "evaluation.baselines=[vae,logistic]",
         "evaluation.metrics=[labels.accuracy]", "training.max_steps=5",
     ]  # fmt: skip
     run = run_recipe("semi-trajectories", "smoke", few, out=tmp_path / "run", log=lambda line: None)
@@ -179,18 +181,19 @@ def turns(n: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]
 
 def test_tracks_go_there_and_back_but_for_where_they_were() -> None:
     x, _ = turns(30, 0)
-    inputs = TrackInputs().fit(x)
-    scaled = inputs.x(x)
+    adapter = TrackAdapter().fit(x)
+    scaled = adapter.transform(x)
     assert scaled.shape == (30, 11, 2) and scaled.square().mean() == pytest.approx(1, abs=1e-5)
     assert scaled[:, 3, 1].abs().max() < 1e-5 and (scaled[:, 3, 0] > 0).all()
-    back = inputs.original(scaled)
+    back = adapter.inverse_transform(scaled)
     for shown, given in zip(back, x, strict=True):  # the same shape: distances of all to all
         np.testing.assert_allclose(
             np.linalg.norm(shown[:, None] - shown, axis=-1),
             np.linalg.norm(given[:, None] - given, axis=-1), atol=1e-5,
         )  # fmt: skip
-    plain = TrackInputs(heading=False).fit(x)
-    np.testing.assert_allclose(plain.original(plain.x(x)), x - x[:, :1], atol=1e-5)
+    plain = TrackAdapter(heading=False).fit(x)
+    there_and_back = plain.inverse_transform(plain.transform(x))
+    np.testing.assert_allclose(there_and_back, x - x[:, :1], atol=1e-5)
 
 
 def test_tracks_are_classified_from_few_labels() -> None:
@@ -215,7 +218,7 @@ def test_a_track_decoder_is_a_gaussian_about_its_mean() -> None:
     expected = -2 * error - 10 * math.log(0.5 * math.sqrt(2 * math.pi))
     torch.testing.assert_close(decoder.likelihood(x)(z), expected)
     assert encoder(x).mean.shape == (3, 2)
-    with pytest.raises(UsageError, match=r"decoder.sigma must be positive"):
+    with pytest.raises(UsageError, match=r"decoder.sigma = 0 must be positive"):
         TrackDecoder(2, 5, sigma=0)
 
 
@@ -224,14 +227,14 @@ def test_a_track_decoder_is_a_gaussian_about_its_mean() -> None:
     [
         (np.zeros((3, 8)), r"as \(n, T, 2\), T at least 3; X has the shape \(3, 8\)"),
         (np.zeros((3, 2, 2)), "T at least 3"),
-        (np.zeros((3, 8, 2)), "Nobody moves in X"),
+        (np.zeros((3, 8, 2)), "No track in X moves"),
         (np.full((3, 8, 2), np.nan), "NaN"),
         ([np.zeros((8, 2)), np.zeros((9, 2))], "numbers in equal rows"),
     ],
 )
 def test_what_is_no_track_says_so(x: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        TrackInputs().fit(x)
-    inputs = TrackInputs().fit(turns(5, 0)[0])
-    with pytest.raises(ValueError, match="tracks of 8 positions, those of the training have 12"):
-        inputs.x(np.ones((3, 8, 2)))
+        TrackAdapter().fit(x)
+    adapter = TrackAdapter().fit(turns(5, 0)[0])
+    with pytest.raises(ValueError, match="tracks of 8 positions; the training tracks have 12"):
+        adapter.transform(np.ones((3, 8, 2)))

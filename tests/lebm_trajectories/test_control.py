@@ -14,22 +14,25 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from lebm_core import CoupledPrior, GaussianPrior, LatentEBM, run_recipe
+from lebm_core import CoupledPrior, GaussianPrior, Langevin, LatentEBM, run_recipe
+from lebm_core.control.syntax import parse_control
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.run.build import build_dataset, check_recipe
-from lebm_core.run.old.recipe import apply, load
+from lebm_core.run.config.recipe import load
 from lebm_core.run.reuse import sample_run
 from lebm_trajectories.data.behaviour import BEHAVIOURS, admitted, behaviour, turning
-from lebm_trajectories.data.crowd import CrowdDataset
-from lebm_trajectories.data.dataset import TrajectoryDataset, TrajectoryOptions
-from lebm_trajectories.data.sources import crowd
+from lebm_trajectories.data.crowd import CrowdDataset, crowd
+from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
 from lebm_trajectories.data.windows import Windows
+from lebm_trajectories.goals import to_goal
 from lebm_trajectories.metrics.control import control
-from lebm_trajectories.metrics.goals import to_goal
 from lebm_trajectories.metrics.steering import Steering, wasserstein
 from lebm_trajectories.networks.paths import TrajectoryDecoder
+from lebm_trajectories.networks.tracks import TrackDecoder
 
+BEHAVIOUR = WindowOptions(neighbours=4, classes="behaviour")
 LEFT, RIGHT, STANDING = (BEHAVIOURS.index(n) for n in ("left", "right", "standing"))
 
 
@@ -50,7 +53,9 @@ class Straight(TrajectoryDecoder):
 
 def sided() -> CoupledPrior:
     """Left where the second coordinate is high, right where it is low; bounded at 10 nats."""
-    prior = CoupledPrior(2, 4, (), context_dim=34, steps=20, reference_std=2.0)
+    prior = CoupledPrior(
+        2, 4, {"hidden": []}, Langevin(steps=20), context_dim=34, reference_std=2.0
+    )
     with torch.no_grad():
         for p in prior.parameters():
             p.zero_()
@@ -60,21 +65,23 @@ def sided() -> CoupledPrior:
     return prior
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data() -> CrowdDataset:
-    return crowd(files=None, seed=0, train=200, valid=40, test=120, classes="behaviour")
+    return crowd(files=None, seed=0, train=200, valid=40, test=120, options=BEHAVIOUR)
 
 
 def evaluation(
     data: TrajectoryDataset, model: LatentEBM, folder: Path = Path("/nowhere")
 ) -> Evaluation:
     return Evaluation(
-        model.eval(), data, "test", torch.Generator().manual_seed(0), 0, folder, folder,
-        load("control-trajectories", "smoke"), lambda line: None,
+        model.eval(), data, "test", torch.Generator().manual_seed(0), 0, folder, folder, None,
+        lambda line: None,
     )  # fmt: skip
 
 
-def told(data: TrajectoryDataset, model: LatentEBM, draws: int = 16, sd: float = 0.2) -> Steering:
+def steering(
+    data: TrajectoryDataset, model: LatentEBM, draws: int = 16, sd: float = 0.2
+) -> Steering:
     return Steering(evaluation(data, model), draws, sd)
 
 
@@ -141,7 +148,7 @@ def test_plain_ways_to_a_goal() -> None:
 
 
 def test_goals_in_the_coordinates_of_the_recording(data: CrowdDataset) -> None:
-    model = told(data, LatentEBM(GaussianPrior(2), Straight()))
+    model = steering(data, LatentEBM(GaussianPrior(2), Straight()))
     rows = torch.tensor([3, 50])
     past = model.past(rows)
     step = past[:, -1] - past[:, -2]
@@ -165,18 +172,18 @@ def test_a_path_meets_the_others_of_its_window_alone() -> None:
     data = TrajectoryDataset(
         {"test": made}, TrajectoryOptions(neighbours=4), 3.0, "metres", {}, BEHAVIOURS
     )
-    model = told(data, LatentEBM(GaussianPrior(2), Straight()))
+    model = steering(data, LatentEBM(GaussianPrior(2), Straight()))
     real = model.real(torch.tensor([0]))[0]
     across = real + torch.tensor([0.0, 3.1])  # 0.1 m from the second agent
     late = real.clone()
     late[-1] = positions[1, -1]
     paths = torch.stack([real, across, late])[None]
-    assert model.meeting(torch.tensor([0]), paths).tolist() == [[0, 1, 1]]
-    assert model.meeting(torch.tensor([2]), paths).tolist() == [[0, 0, 0]]  # alone in its window
-    speed, turn = model.apart(torch.tensor([0]), real[None, None] * 1.0)
+    assert model.colliding(torch.tensor([0]), paths).tolist() == [[0, 1, 1]]
+    assert model.colliding(torch.tensor([2]), paths).tolist() == [[0, 0, 0]]  # alone in its window
+    speed, turn = model.distances(torch.tensor([0]), real[None, None] * 1.0)
     assert speed == pytest.approx(0, abs=1e-6) and turn == pytest.approx(0, abs=1e-4)
     slower = positions[0, 7] + 0.5 * (real - positions[0, 7])
-    assert model.apart(torch.tensor([0]), slower[None, None])[0] == pytest.approx(0.5)
+    assert model.distances(torch.tensor([0]), slower[None, None])[0] == pytest.approx(0.5)
 
 
 def test_wasserstein_by_hand() -> None:
@@ -186,11 +193,11 @@ def test_wasserstein_by_hand() -> None:
 
 
 def test_the_floor_is_what_draws_of_the_truth_would_have(data: CrowdDataset) -> None:
-    model = told(data, LatentEBM(GaussianPrior(2), Straight()))
+    model = steering(data, LatentEBM(GaussianPrior(2), Straight()))
     speed, turn = model.floor(torch.arange(120))
     assert 0 < speed < 0.06 and 0 < turn < 30
     faster = model.past(torch.arange(120))[:, -1:] * -1 + model.real(torch.arange(120)) * 2
-    assert model.apart(torch.arange(120), faster[:, None])[0] > 4 * speed
+    assert model.distances(torch.arange(120), faster[:, None])[0] > 4 * speed
 
 
 def test_the_pace_of_a_future_by_hand(data: CrowdDataset) -> None:
@@ -206,7 +213,9 @@ def test_the_pace_of_a_future_by_hand(data: CrowdDataset) -> None:
 def test_each_agent_gets_to_its_own_goal_as_bayes_rule_says(data: CrowdDataset) -> None:
     """z ~ N(0, 9) and g of precision 1 / sd^2: ends are N(w goal, w sd^2), w = 9 / (9 + sd^2)."""
     draws, sd = 400, 0.9
-    model = told(data, LatentEBM(GaussianPrior(2, std=3.0), Straight()), draws, sd * data.scale)
+    model = steering(
+        data, LatentEBM(GaussianPrior(2, reference_std=3.0), Straight()), draws, sd * data.scale
+    )
     rows = torch.arange(30)  # in several parts: 4,000 chains at once
     wanted = model.goals(rows, 2.0)
     for strength in (1.0, 4.0):
@@ -220,23 +229,57 @@ def test_each_agent_gets_to_its_own_goal_as_bayes_rule_says(data: CrowdDataset) 
         assert float(ends.std(1).mean()) == pytest.approx(spread, rel=0.05)
 
 
+def test_a_goal_of_the_command_line_is_in_the_unit_of_the_recording(data: CrowdDataset) -> None:
+    """As above, with z ~ N(0, 9): 2 metres ahead and 1 to the left of each agent."""
+    model = LatentEBM(GaussianPrior(2, reference_std=3.0), Straight()).eval()
+    control = parse_control("goal=2,1@4").bind(model, data)
+    rows = torch.arange(120)
+    context = data.batch("test", rows).context
+    x = model.sample(
+        120, control=control, context=context, generator=torch.Generator().manual_seed(0)
+    )
+    ends = x[:, -1] * data.scale
+    spread = (9 / (9 + (0.1 / data.scale) ** 2)) ** 0.5 * 0.1  # metres, of sd 0.2 at strength 4
+    spread = (spread**2 + (0.05 * data.scale) ** 2) ** 0.5  # and the noise of p(x | z)
+    error = ends.mean(0) - torch.tensor([2.0, 1.0])
+    assert float(error.abs().max()) < 5 * spread / 120**0.5
+    assert float(ends.std(0).mean()) == pytest.approx(spread, rel=0.25)
+
+
+def test_what_is_no_goal_says_so(data: CrowdDataset) -> None:
+    model = LatentEBM(GaussianPrior(2), Straight())
+    for text in ("goal=2", "goal=2,north", "goal>2,1", "goal=2,1,0"):
+        with pytest.raises(UsageError, match="use goal=AHEAD,LEFT"):
+            parse_control(text)
+    with pytest.raises(UsageError, match="Not.. needs a control that is a probability"):
+        parse_control("not:goal=2,1")
+    goal = parse_control("goal=2,1")
+    with pytest.raises(UsageError, match="call bind"):
+        model.controlled(goal)
+    other = LatentEBM(GaussianPrior(2), TrackDecoder(2, 5))
+    with pytest.raises(UsageError, match="needs a model with the decoder trajectories"):
+        goal.bind(other, data)
+
+
 def test_a_behaviour_is_obeyed_and_none_is_as_free(data: CrowdDataset) -> None:
-    model = told(data, LatentEBM(sided(), Straight()))
+    model = steering(data, LatentEBM(sided(), Straight()))
     rows = torch.arange(20)
     for y in (LEFT, RIGHT):
-        share = (model.judged(rows, model.behaving(rows, y, 4.0)) == y).float().mean()
-        free = (model.judged(rows, model.free(rows)) == y).float().mean()
+        share = (model.classified(rows, model.behaving(rows, y, 4.0)) == y).float().mean()
+        free = (model.classified(rows, model.free(rows)) == y).float().mean()
         assert share > 0.9 and free < 0.6
     assert torch.equal(model.behaving(rows, LEFT, 0.0), model.free(rows))
-    assert torch.equal(model.judged(rows, model.real(rows)[:, None]).squeeze(1), model.truth(rows))
+    assert torch.equal(
+        model.classified(rows, model.real(rows)[:, None]).squeeze(1), model.truth(rows)
+    )
 
 
-def test_surprise_is_low_at_the_models_own_futures(data: CrowdDataset) -> None:
-    model = told(data, LatentEBM(sided(), Straight()), 200)
+def test_the_nll_is_low_at_the_models_own_futures(data: CrowdDataset) -> None:
+    model = steering(data, LatentEBM(sided(), Straight()), 200)
     rows = torch.arange(10)
     own, odd = model.drawn(rows)[:, :20], model.drawn(rows)[:, :20] + 50.0
-    assert float(model.surprise(rows, own).mean()) < 10
-    torch.testing.assert_close(model.surprise(rows, odd), torch.full((10,), 20.0))
+    assert float(model.nll(rows, own).mean()) < 10
+    torch.testing.assert_close(model.nll(rows, odd), torch.full((10,), 20.0))
 
 
 # --- the metric ---
@@ -261,7 +304,8 @@ def test_the_metric_of_a_model_with_known_answers(data: CrowdDataset, tmp_path: 
     assert {f.name for f in (tmp_path / "figures").iterdir()} == {"strengths.png", "steered.png"}
     plain = control(**options, strengths=[])(
         dataclasses.replace(
-            evaluation(data, LatentEBM(GaussianPrior(2, std=2.0), Straight()), tmp_path), name="f0"
+            evaluation(data, LatentEBM(GaussianPrior(2, reference_std=2.0), Straight()), tmp_path),
+            name="f0",
         )
     )
     assert "left" not in plain and "obeyed_at_0" not in plain and "aside_distance" in plain
@@ -270,7 +314,7 @@ def test_the_metric_of_a_model_with_known_answers(data: CrowdDataset, tmp_path: 
 
 def test_what_the_metric_refuses(data: CrowdDataset) -> None:
     for options, said in (
-        ({"control_agents": 2}, "evaluation.control_agents = 2 must be at least 4"),
+        ({"control_agents": 2}, "evaluation.control_agents = 2 is too small; use at least 4"),
         ({"goal_sd": 0.0}, "evaluation.goal_sd = 0.0 must be positive"),
         ({"strengths": [1.0, 1.0]}, "each once"),
         ({"class_strength": -1.0}, "evaluation.class_strength"),
@@ -279,33 +323,35 @@ def test_what_the_metric_refuses(data: CrowdDataset) -> None:
             control(**options)  # type: ignore[arg-type]
     other = crowd(files=None, seed=0, train=20, valid=10, test=10)
     with pytest.raises(UsageError, match='needs data.classes = "behaviour"'):
-        told(other, LatentEBM(GaussianPrior(2), Straight()))
+        steering(other, LatentEBM(GaussianPrior(2), Straight()))
 
 
 def test_a_crowd_by_behaviour(data: CrowdDataset) -> None:
     assert tuple(data.classes) == BEHAVIOURS and len(data.windows["test"].y.unique()) == 3  # type: ignore[union-attr]
     with pytest.raises(UsageError, match='data.classes = "manner"'):
-        crowd(files=None, seed=0, classes="manner")
+        crowd(files=None, seed=0, options=WindowOptions(classes="manner"))
 
 
 # --- the recipe ---
 
 
 @pytest.mark.parametrize("preset", ["cpu", "smoke", "paper"])
-def test_every_preset_and_control_resolves(preset: str) -> None:
+def test_every_preset_and_baseline_resolves(preset: str) -> None:
     recipe = load("control-trajectories", preset)
     check_recipe(recipe)
-    assert recipe.data["classes"] == "behaviour" and recipe.prior.kind == "coupled"
-    f0 = apply(recipe, recipe.controls["f0"])
+    assert recipe.data["classes"] == "behaviour"
+    assert (recipe.parts["prior"] or {})["name"] == "coupled"
+    f0 = recipe.baselines["f0"]
     check_recipe(f0, "f0")
-    assert f0.prior.kind == "gaussian"
+    assert (f0.parts["prior"] or {})["name"] == "gaussian"
 
 
 def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     few = [
-        "data.train=300", "data.test=60", "training.max_steps=5", "learning.finish_steps=5",
+        "data.train=300", "data.test=60", "training.max_steps=5", "learning.refit.steps=5",
         "evaluation.metrics=[trajectories.control]", "evaluation.strengths=[2.0]",
-        "evaluation.control_agents=12", "learning.properties=[pace]",
+        "evaluation.control_agents=12", "evaluation.control_draws=4", "evaluation.curve_agents=6",
+        "evaluation.baselines=[f0]", "learning.properties=[pace]",
     ]  # fmt: skip
     run = run_recipe("control-trajectories", "smoke", few, out=tmp_path / "run", log=lambda _: None)
     model, f0, real = (run.results[row] for row in ("model", "f0", "real"))
@@ -316,11 +362,11 @@ def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     assert real["left"].n == 12 and real["any_speed_distance"].value > 0
 
     said: list[str] = []
-    some = sample_run(
-        run.folder, 2, y="left", control=["pace=0.4"], log=said.append, split="valid"
-    )
+    some = sample_run(run.folder, 2, y="left", control=["pace=0.4"], log=said.append, split="valid")
     assert some.name == "samples-2-0-valid-yleft-pace=0.4.csv"
     assert "left" in said[0] and "pace" in said[0]
+    file = sample_run(run.folder, 60, y="straight", control=["goal=3,0.5"])
+    assert file.name == "samples-60-0-ystraight-goal=3-0.5.csv"
     file = sample_run(run.folder, 60, y="straight")
     ends = np.loadtxt(file, delimiter=",", skiprows=1)[:, 2:].reshape(60, 12, 2)[:, -1]
     data = build_dataset(load(run.folder / "recipe.toml"), None)

@@ -13,17 +13,21 @@ import torch
 from scipy.stats import gaussian_kde
 from torch import Tensor
 
-from lebm_core import EBMPrior, LatentEBM
+from lebm_core import EBMPrior, Langevin, LatentEBM
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.run.old.recipe import load
-from lebm_trajectories.data.crowd import CrowdDataset, manoeuvre, simulate, turns
-from lebm_trajectories.data.dataset import NEIGHBOUR, TrajectoryDataset, TrajectoryOptions
+from lebm_trajectories.data.crowd import CrowdDataset, crowd, manoeuvre, simulate, turns
+from lebm_trajectories.data.dataset import NEIGHBOUR, TrajectoryDataset
+from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
 from lebm_trajectories.data.prepare import prepare
-from lebm_trajectories.data.sources import crowd
 from lebm_trajectories.data.windows import Windows, nearest
-from lebm_trajectories.metrics import densities
-from lebm_trajectories.metrics import displacement as metrics
+from lebm_trajectories.metrics import density as density_module
+from lebm_trajectories.metrics import displacement as displacement_module
+from lebm_trajectories.metrics.collisions import collide, collisions
+from lebm_trajectories.metrics.density import density
+from lebm_trajectories.metrics.density_scores import kernel_log
+from lebm_trajectories.metrics.displacement import displacement
+from lebm_trajectories.metrics.truth import truth
 from lebm_trajectories.networks.paths import (
     PastNet,
     TrajectoryDecoder,
@@ -33,6 +37,7 @@ from lebm_trajectories.networks.paths import (
 from lebm_trajectories.prediction import futures, representatives
 
 SIZES = {"observed": 8, "predicted": 12, "neighbours": 3}
+THREE = WindowOptions(neighbours=3)
 
 
 def windows(positions: Tensor, group: Tensor, neighbours: int = 3) -> Windows:
@@ -191,12 +196,12 @@ def test_bad_options(options: dict[str, float], said: str) -> None:
 @pytest.mark.parametrize(
     ("make", "option"),
     [
-        (metrics.displacement, {"draws": 0}),
-        (metrics.displacement, {"chosen_of": 19}),
-        (metrics.collisions, {"collision_draws": 0}),
-        (densities.density, {"density_draws": 1}),
-        (densities.density, {"density_agents": -1}),
-        (densities.truth, {"truth_draws": 1}),
+        (displacement, {"draws": 0}),
+        (displacement, {"chosen_of": 19}),
+        (collisions, {"collision_draws": 0}),
+        (density, {"density_draws": 1}),
+        (density, {"density_agents": -1}),
+        (truth, {"truth_draws": 1}),
     ],
 )
 def test_metrics_refuse_before_training(
@@ -207,22 +212,22 @@ def test_metrics_refuse_before_training(
 
 
 def test_the_truth_of_what_is_not_simulated_is_refused(tmp_path: Path) -> None:
-    found = densities.truth()(evaluation(dataset(), tmp_path))
+    found = truth()(evaluation(dataset(), tmp_path))
     assert "simulated crowd" in (found["energy_distance"].refused or "")
 
 
 def model() -> LatentEBM:
     torch.manual_seed(0)
     decoder, encoder = TrajectoryDecoder(2, **SIZES), TrajectoryEncoder(2, **SIZES)
-    return LatentEBM(EBMPrior(2, (8,), steps=3, context_dim=29), decoder, encoder).eval()
+    prior = EBMPrior(2, {"hidden": [8]}, Langevin(steps=3), context_dim=29)
+    return LatentEBM(prior, decoder, encoder).eval()
 
 
 def evaluation(data: TrajectoryDataset, tmp_path: Path, name: str = "model") -> Evaluation:
     (tmp_path / "figures").mkdir(exist_ok=True)
     generator = torch.Generator().manual_seed(0)
     return Evaluation(
-        model(), data, "test", generator, 0, tmp_path, tmp_path, load("trajectory-crowd"),
-        lambda line: None, name,
+        model(), data, "test", generator, 0, tmp_path, tmp_path, None, lambda line: None, name,
     )  # fmt: skip
 
 
@@ -234,8 +239,8 @@ def test_best_of_several_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     # The first is right but for its end, the second but for its beginning.
     ahead, aside = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     drawn = torch.stack([real + late * ahead, real + early * aside], 1)
-    monkeypatch.setattr(metrics, "futures", lambda *args: drawn)
-    found = metrics.displacement(draws=2, chosen_of=0)(evaluation(data, tmp_path))
+    monkeypatch.setattr(displacement_module, "futures", lambda *args: drawn)
+    found = displacement(draws=2, chosen_of=0)(evaluation(data, tmp_path))
     assert found["minADE_2"].value == pytest.approx(0.1, rel=1e-3)
     assert found["minFDE_2"].value == pytest.approx(0.0, abs=1e-6)
     # The second's sub-goals are all right, so it is chosen, though its error is the greater.
@@ -254,7 +259,7 @@ def test_representatives_are_the_means_of_clusters() -> None:
     assert nearest_one.amin(2).max() < 1e-4 and nearest_one.argmin(2).sum(1).eq(3).all()
     alike = torch.ones(2, 5, 12, 2)
     torch.testing.assert_close(representatives(alike, 4, generator), alike[:, :4])
-    with pytest.raises(UsageError, match="6 representatives cannot be had of 5"):
+    with pytest.raises(UsageError, match="6 representatives of 5 futures are not possible"):
         representatives(alike, 6, generator)
 
 
@@ -271,7 +276,7 @@ def test_the_chosen_cover_more_than_as_many_draws() -> None:
 
 
 def test_the_metric_chooses_too(tmp_path: Path) -> None:
-    found = metrics.displacement(draws=4, chosen_of=16)(evaluation(dataset(), tmp_path))
+    found = displacement(draws=4, chosen_of=16)(evaluation(dataset(), tmp_path))
     assert "chosen of 16 by k-means" in found["minFDE_4_of_16"].definition
     assert found["minADE_4_of_16"].value != found["minADE_4"].value
 
@@ -281,7 +286,7 @@ def test_constant_velocity_is_right_about_who_goes_straight_on(tmp_path: Path) -
     straight = windows(line.expand(4, 20, 2).contiguous(), torch.arange(4))
     splits = {"train": some(), "valid": some(), "test": straight}
     data = prepare(splits, "here", {}, TrajectoryOptions(neighbours=3))
-    found = metrics.displacement(draws=3)(evaluation(data, tmp_path))
+    found = displacement(draws=3)(evaluation(data, tmp_path))
     assert found["constant_velocity_ADE"].value == pytest.approx(0, abs=1e-5)
     assert found["constant_velocity_FDE"].value == pytest.approx(0, abs=1e-5)
 
@@ -289,13 +294,13 @@ def test_constant_velocity_is_right_about_who_goes_straight_on(tmp_path: Path) -
 def test_the_kernel_density_is_scipys() -> None:
     points, x = torch.randn(1, 50, 2) @ torch.tensor([[2.0, 0.3], [0.0, 0.5]]), torch.randn(1, 2)
     theirs = gaussian_kde(points[0].numpy().T).logpdf(x[0].numpy())
-    np.testing.assert_allclose(densities.kernel_log(points, x).numpy(), theirs, atol=1e-3)
+    np.testing.assert_allclose(kernel_log(points, x).numpy(), theirs, atol=1e-3)
 
 
-def test_a_model_that_is_right_is_calibrated(
+def test_a_model_of_the_truth_is_calibrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = crowd(files=None, seed=0, train=400, valid=10, test=400, neighbours=3)
+    data = crowd(files=None, seed=0, train=400, valid=10, test=400, options=THREE)
     assert isinstance(data, CrowdDataset)
     sigma = 0.02  # a narrow kernel about draws of the truth is nearly the truth
     generator = torch.Generator().manual_seed(1)
@@ -304,14 +309,14 @@ def test_a_model_that_is_right_is_calibrated(
         rows = torch.arange(data.length("test"))
         return data.local("test", data.truth("test", rows, draws, generator))
 
-    monkeypatch.setattr(densities, "means", right)
+    monkeypatch.setattr(density_module, "means", right)
     given = evaluation(data, tmp_path)
     given.model.decoder.log_sigma.data.fill_(math.log(sigma))  # type: ignore[operator,union-attr]
-    found = densities.density(density_draws=400, density_agents=0)(given)
+    found = density(density_draws=400, density_agents=0)(given)
     # 400 agents: a share of one half has a standard error of .025
     assert found["calibration_error"].value is not None
     assert found["calibration_error"].value < 0.05
-    wide = densities.density(density_draws=400, density_agents=0)
+    wide = density(density_draws=400, density_agents=0)
     given.model.decoder.log_sigma.data.fill_(math.log(3.0))  # type: ignore[operator,union-attr]
     worse = wide(given)
     assert worse["calibration_error"].value > 0.2  # type: ignore[operator]
@@ -323,7 +328,7 @@ def test_collisions_by_hand() -> None:
     paths[1, 0, :, 0] = torch.tensor([1.0, 0.1])  # comes near the first in the second step
     paths[2, 0, :, 0] = 5.0
     group = torch.tensor([0, 0, 0, 1])  # the last is where the first is, in another window
-    assert metrics._close(paths, group, 0.2).flatten().tolist() == [1, 1, 0, 0]
+    assert collide(paths, group, 0.2).flatten().tolist() == [1, 1, 0, 0]
 
 
 def test_the_simulator_keeps_its_own_odds() -> None:
@@ -336,8 +341,8 @@ def test_the_simulator_keeps_its_own_odds() -> None:
 
 
 def test_the_truth_is_at_no_distance_from_itself(tmp_path: Path) -> None:
-    data = crowd(files=None, seed=0, train=40, valid=40, test=200, neighbours=3)
-    found = densities.truth(truth_draws=100)(evaluation(data, tmp_path))
+    data = crowd(files=None, seed=0, train=40, valid=40, test=200, options=THREE)
+    found = truth(truth_draws=100)(evaluation(data, tmp_path))
     near, error = found["real/energy_distance"].value, found["real/energy_distance"].standard_error
     assert near is not None and error is not None and abs(near) < 4 * error
     assert found["energy_distance"].value > 20 * error  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Files of recordings, the windows cut out of them, and what is wrong with a bad file."""
+"""Files of recordings, the windows cut from them, and the messages about bad files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_trajectories.data import sources
-from lebm_trajectories.data.dataset import TrajectoryOptions
+from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.recordings import Point, check_unit, read_points
 from lebm_trajectories.data.windows import cut
-from lebm_trajectories.metrics import displacement as metrics
+from lebm_trajectories.metrics.collisions import collide
 
 DATA = os.environ.get("LEBM_DATA", "")
 PLAIN = TrajectoryOptions(flip=False)
@@ -104,7 +104,7 @@ def test_far_from_the_origin_nothing_is_lost(far: float) -> None:
     found = cut(points, 8, 12, neighbours=3)
     near, far_off = found.positions.diff(dim=1)[..., 0].aminmax()
     assert abs(float(near) - 0.05) < 1e-4 and abs(float(far_off) - 0.05) < 1e-4
-    assert not metrics._close(found.positions[:, None], found.group, 0.9).any()
+    assert not collide(found.positions[:, None], found.group, 0.9).any()
     place = found.near[:, :, 1] - found.positions[:, None, 7]
     assert (place[10, :2].norm(dim=-1) - 1).abs().max() < 1e-4
 
@@ -194,5 +194,5 @@ def test_each_scene_is_cut_in_time_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_scene_that_is_none() -> None:
-    with pytest.raises(UsageError, match=r'"zara3" is not one of.*[Dd]id you mean'):
+    with pytest.raises(UsageError, match=r'data.scene = "zara3" is unknown.*[Dd]id you mean'):
         sources.eth_ucy(files=DataFiles(), seed=0, scene="zara3")

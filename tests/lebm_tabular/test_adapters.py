@@ -9,9 +9,9 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from lebm_core import LatentEBMClassifier
-from lebm_tabular.data.adapters import TabularInputs
+from lebm_tabular.data.adapters import TabularAdapter
 
-MISSING: dict[str, Any] = {"input_options": {"missing": True}}
+MISSING: dict[str, Any] = {"adapter_options": {"missing": True}}
 
 
 def blobs() -> tuple[Any, Any, Any]:
@@ -23,18 +23,18 @@ def blobs() -> tuple[Any, Any, Any]:
 def test_missing_values_are_scaled_by_the_others_and_stay_missing() -> None:
     x, _, _ = blobs()
     x[:, 5] = np.nan
-    inputs = TabularInputs(missing=True).fit(x)
-    there = inputs.x(x).numpy()
+    adapter = TabularAdapter(missing=True).fit(x)
+    there = adapter.transform(x).numpy()
     np.testing.assert_array_equal(np.isnan(there), np.isnan(x))
     np.testing.assert_allclose(np.nanmean(there[:, :5], axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(np.nanstd(there[:, :5], axis=0), 1, atol=1e-5)
-    np.testing.assert_allclose(inputs.original(inputs.x(x)), x, atol=1e-4)
-    assert inputs.sizes == {"features": 6, "missing": True}
+    np.testing.assert_allclose(adapter.inverse_transform(adapter.transform(x)), x, atol=1e-4)
+    assert adapter.sizes == {"features": 6, "missing": True}
 
 
 def test_examples_with_holes_are_classified() -> None:
     x, y, few = blobs()
-    model = LatentEBMClassifier(max_iter=40, random_state=0, finish_steps=10, **MISSING)
+    model = LatentEBMClassifier(max_iter=40, random_state=0, refit_steps=10, **MISSING)
     model.fit(x, few)
     assert all(np.isfinite(list(means.values())).all() for means in model.history_)
     assert model.score(x, y) > 0.85
@@ -44,7 +44,7 @@ def test_examples_with_holes_are_classified() -> None:
 
 def test_a_hole_is_refused_with_the_option_that_takes_it() -> None:
     x, y, few = blobs()
-    with pytest.raises(ValueError, match='Input X contains NaN: with input_options={"missing"'):
+    with pytest.raises(ValueError, match='Input X contains NaN: with adapter_options={"missing"'):
         LatentEBMClassifier(max_iter=1).fit(x, few)
     model = LatentEBMClassifier(max_iter=1).fit(np.nan_to_num(x), few)
     with pytest.raises(ValueError, match="Input X contains NaN"):
@@ -71,7 +71,7 @@ def test_bits_are_left_as_they_are() -> None:
     model = LatentEBMClassifier(
         max_iter=20, random_state=0, decoder_options={"likelihood": "bernoulli"}
     ).fit(x, few)
-    np.testing.assert_array_equal(model.inputs_.x(x).numpy(), x)
+    np.testing.assert_array_equal(model.adapter_.transform(x).numpy(), x)
     assert set(np.unique(model.sample(50, random_state=0))) <= {0.0, 1.0}
     with pytest.raises(ValueError, match=r"values from 0 to 1: X\[2, 3\] is -4\.") as caught:
         wrong = x.copy()
@@ -84,4 +84,4 @@ def test_bits_are_left_as_they_are() -> None:
 
 def test_no_scaling_at_all() -> None:
     x = np.array([[1.0, 50.0], [3.0, 70.0]])
-    np.testing.assert_array_equal(TabularInputs(scaling="none").fit(x).x(x).numpy(), x)
+    np.testing.assert_array_equal(TabularAdapter(scaling="none").fit(x).transform(x).numpy(), x)

@@ -1,4 +1,4 @@
-"""Slant and stroke width of strokes that are drawn to measure."""
+"""Slant and stroke width of drawn strokes, and samples controlled by them."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
     from lebm_core.run.reuse import sample_run
 
     few = [
-        "evaluation.controls=[]", "evaluation.metrics=[]", "training.epochs=10",
+        "evaluation.baselines=[]", "evaluation.metrics=[]", "training.epochs=10",
         "encoder.width=16", "decoder.width=0.5", "learning.properties=[brightness,slant]",
-        "learning.finish_steps=100", "learning.finish_tilt=density-ratio", "evaluation.samples=4",
-        "learning.labels=300", "learning.label_weight=30", "learning.kl_weight=0.2",
-        "learning.mutual_information=3",
-        "learning.smoothness=0", "training.lr_decoder=1e-2", "training.lr_encoder=1e-2",
-        "prior.steps=40",
+        "learning.refit.steps=100", "learning.refit.rule.name=density-ratio",
+        "evaluation.samples=4", "learning.symbols.labels=300", "learning.symbols.weight=30",
+        "learning.decoder.kl_weight=0.2", "learning.symbols.information=3",
+        "learning.symbols.vat=0", "training.parts.decoder.lr=1e-2",
+        "training.parts.encoder.lr=1e-2", "prior.sampler.steps=40",
     ]  # fmt: skip
     run = run_recipe("semi-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
     model = run.model()
@@ -78,7 +78,7 @@ def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
     for control, match in (
         ("sland=1", 'no property "sland". Did you mean "slant"'),
         ("y=12", 'no class "12"'),
-        ("slant~1", 'not understood: accepted are controls such as qed=0.9'),
+        ("slant~1", "not understood: accepted are controls such as qed=0.9"),
         ("slant=big", 'the value "big" is not a number'),
         ("slant>0@much", 'the strength "much" is not a number'),
         ("y>3", "a class is given by ="),
@@ -88,6 +88,6 @@ def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
 
 
 def test_a_property_that_the_data_do_not_give_is_refused_before_training(tmp_path: Path) -> None:
-    few = ["learning.properties=[brightnes]", "evaluation.controls=[]"]
+    few = ["learning.properties=[brightnes]", "evaluation.baselines=[]"]
     with pytest.raises(UsageError, match='names "brightnes".* Did you mean "brightness"'):
         run_recipe("semi-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)

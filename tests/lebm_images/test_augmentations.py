@@ -1,4 +1,4 @@
-"""Other views of an image, and that learning.consistency compares p(y | x) with p(y | view)."""
+"""Augmentations, and the consistency loss between p(y | x) and p(y | augmented x)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lebm_core import Batch, CoupledPrior, LatentEBM
 from lebm_core.errors import UsageError
-from lebm_core.learning.consistency import inconsistency
-from lebm_images.networks.augmentations import view
+from lebm_core.learning.consistency import consistency_loss
+from lebm_images.networks.augmentations import augment
 from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
 
@@ -28,14 +28,14 @@ def numbered(n: int = MANY, high: int = HIGH, wide: int = WIDE) -> Tensor:
 
 def test_nothing_asked_nothing_changed() -> None:
     x = numbered(5)
-    seen = view(x, 0.0, 0, False, generator())
+    seen = augment(x, 0.0, 0, False, generator())
     assert torch.equal(seen, x)
     assert seen.data_ptr() != x.data_ptr()
 
 
 def test_every_second_image_is_mirrored() -> None:
     x = numbered()
-    seen = view(x, 0.0, 0, True, generator())
+    seen = augment(x, 0.0, 0, True, generator())
     same = (seen == x).flatten(1).all(1)
     turned = (seen == x.flip(3)).flatten(1).all(1)
     assert bool((same ^ turned).all())
@@ -44,7 +44,7 @@ def test_every_second_image_is_mirrored() -> None:
 
 def test_shifts_go_each_way_as_far_as_said_and_the_border_fills() -> None:
     x, shift = numbered(), 2
-    seen = view(x, 0.0, shift, False, generator())
+    seen = augment(x, 0.0, shift, False, generator())
     found = torch.zeros(MANY, dtype=torch.long)
     for down in range(-shift, shift + 1):
         for right in range(-shift, shift + 1):
@@ -69,9 +69,9 @@ def test_a_square_of_at_most_that_share_is_hidden(
     hidden: float, high: int, wide: int, most_high: int, most_wide: int
 ) -> None:
     x = numbered(20000, high, wide)
-    gone = view(x, hidden, 0, False, generator()) == 0
+    gone = augment(x, hidden, 0, False, generator()) == 0
     assert torch.equal(gone[:, :1].expand_as(gone), gone)  # in all channels
-    assert bool(((view(x, hidden, 0, False, generator()) == x) | gone).all())
+    assert bool(((augment(x, hidden, 0, False, generator()) == x) | gone).all())
     gone = gone[:, 0]
     rows, columns = gone.any(2).sum(1), gone.any(1).sum(1)
     assert torch.equal(rows * columns, gone.sum((1, 2)))  # a rectangle, cut by the border
@@ -85,16 +85,16 @@ def test_a_square_of_at_most_that_share_is_hidden(
         assert abs(float(gone[:, row, column].float().mean()) - share) < 4 * error
 
 
-def test_consistency_compares_with_the_view() -> None:
+def test_the_consistency_loss_compares_with_the_augmented_image() -> None:
     torch.manual_seed(0)
     encoder = ConvEncoder(4, 1, SIDE, width=4, mirror=True, half=False)
     decoder = DeconvDecoder(4, 1, SIDE, width=0.1)
-    model = LatentEBM(CoupledPrior(4, 3, hidden=[16]), decoder, encoder)
+    model = LatentEBM(CoupledPrior(4, 3, {"hidden": [16]}), decoder, encoder)
     x = torch.rand(64, 1, SIDE, SIDE) * 2 - 1
     symmetric = x + x.flip(3)
 
     def apart(images: Tensor, hidden: float) -> float:
-        return float(inconsistency(model, Batch(images), hidden, generator()).detach())
+        return float(consistency_loss(model, Batch(images), hidden, generator()).detach())
 
     assert apart(symmetric, 0.0) == pytest.approx(0, abs=1e-6)
     assert apart(x, 0.0) > 1e-4
