@@ -120,7 +120,7 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
     if not (folder / file).exists():
         if file == "model" and (folder / "recipe.toml").exists():
             raise UsageError(
-                f'"{folder}" has no trained model yet: its command with --resume goes on.'
+                f'"{folder}" has no trained model yet: its command with --resume continues it.'
             )
         raise UsageError(f'"{folder}" is not a run folder: {file} is missing.')
 

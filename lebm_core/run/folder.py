@@ -33,7 +33,7 @@ def choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bo
         begun = folder.is_dir() and any(p.name not in BEGINNINGS for p in folder.iterdir())
         if main and not resume and begun:
             raise UsageError(
-                f'--out "{folder}" is not empty: --resume goes on with the run in it; otherwise '
+                f'--out "{folder}" is not empty: --resume continues the run in it; otherwise '
                 "give another folder."
             )
         return folder
@@ -61,7 +61,8 @@ def check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
     known = flatten(dataclasses.asdict(load(folder / "recipe.toml")))
     now = flatten(dataclasses.asdict(recipe))
     for key in [*now, *known]:
-        if key.split(".")[0] not in FOR_READERS and now.get(key) != known.get(key):
+        table = key.split(".")[2 if key.startswith("baselines.") else 0]
+        if table not in FOR_READERS and now.get(key) != known.get(key):
             raise UsageError(
                 f"--resume: the recipe differs from that of {folder}, first in {key} = "
                 f"{now.get(key)}, then {known.get(key)}: repeat the command that began it."
@@ -84,7 +85,7 @@ def begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:
 
 
 def mark(folder: Path, state: str) -> None:
-    string = f"This run is not complete ({state}). Its command with --resume goes on with it.\n"
+    string = f"This run is not complete ({state}). Its command with --resume continues it.\n"
     write_atomically(folder / INCOMPLETE, string)
 
 

@@ -154,7 +154,7 @@ def _ended(folder: Path, main: bool) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         mark_if_possible(folder, "interrupted", main)
-        done = f"Interrupted; {folder} keeps what was done: --resume goes on."
+        done = f"Interrupted; {folder} keeps what was done: --resume continues it."
         raise Interrupted(done) from error
     except LebmError as error:
         mark_if_possible(folder, f"stopped: {error}", main)

@@ -1,7 +1,9 @@
 """The toy plugin, registered as an installed one would be."""
 
+import dataclasses
 import importlib.metadata
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,13 +26,36 @@ def one_thread():
 @pytest.fixture
 def toy(monkeypatch, tmp_path):
     """The path of the toy recipe; the toy plugin is registered."""
+    return write_toy(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of the toy recipe, trained once for a module: not to be changed."""
+    from lebm_core.run.run import run_recipe
+
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        recipe = write_toy(monkeypatch, folder)
+        return run_recipe(recipe, "", out=folder / "run", log=lambda text: None)
+
+
+@pytest.fixture
+def run(finished, toy, tmp_path):
+    """A copy of the finished run."""
+    shutil.copytree(finished.folder, tmp_path / "run")
+    return dataclasses.replace(finished, folder=tmp_path / "run")
+
+
+def write_toy(monkeypatch, folder):
+    """Register the toy plugin, and write its recipe to a folder."""
     monkeypatch.syspath_prepend(str(TOY))
     point = importlib.metadata.EntryPoint("toy", "lebm_toy", "lebm")
     found = lebm_core.registry.registry.Registry([point])
     monkeypatch.setattr(lebm_core.registry.registry, "discover", lambda: found)
     import lebm_toy
 
-    path = tmp_path / "toy.toml"
+    path = folder / "toy.toml"
     path.write_text(lebm_toy.RECIPE)
     return path
 

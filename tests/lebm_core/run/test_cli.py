@@ -200,7 +200,9 @@ def test_missing_data_name_the_recipe_that_needs_none(capsys, monkeypatch):
     monkeypatch.setattr(catalogue, "catalogue", fail)
     monkeypatch.setattr("lebm_core.run.cli.inventory._without_download", lambda: {"text": "mine"})
     assert main(["recipe"]) == 2
-    assert capsys.readouterr().err == "lebm: There is no file. lebm recipe mine needs no download.\n"
+    assert (
+        capsys.readouterr().err == "lebm: There is no file. lebm recipe mine needs no download.\n"
+    )
 
 
 def test_the_readme_holds_the_recipe_table():

@@ -14,7 +14,7 @@ import pytest
 from safetensors.torch import load_file
 
 from lebm_core.errors import DivergenceError, UsageError
-from lebm_core.learning.two_part import Learning
+from lebm_core.learning.two_part import TwoPart
 from lebm_core.run.artifacts import check_same_data
 from lebm_core.run.lock import locked
 from lebm_core.run.report.report import markdown_table, report_run
@@ -27,16 +27,11 @@ def silent(text):
     pass
 
 
-@pytest.fixture
-def run(toy, tmp_path):
-    return run_recipe(toy, "", out=tmp_path / "run", log=silent)
-
-
 def test_the_run_directory_is_whole(run, tmp_path):
     names = {p.name for p in run.folder.iterdir()}
     assert {
         "recipe.toml", "environment.json", "metrics.jsonl", "metrics.json", "samples.csv",
-        "figures", "report.html", "checkpoints", "model", "data", "controls",
+        "figures", "report.html", "checkpoints", "model", "data", "baselines",
     } <= names  # fmt: skip
     assert "INCOMPLETE" not in names
     assert set(run.results) == {"model", "f0", "real"}
@@ -63,11 +58,11 @@ def test_the_report_stands_alone(run):
         assert word in text
 
 
-def test_control_has_its_own_prior_and_the_same_samples_count(run):
-    config = json.loads((run.folder / "controls" / "f0" / "model" / "config.json").read_text())
-    assert "GaussianPrior" in json.dumps(config)
+def test_a_baseline_has_its_own_prior_and_the_same_samples_count(run):
+    config = json.loads((run.folder / "baselines" / "f0" / "model" / "config.json").read_text())
+    assert config["lebm"]["prior"]["name"] == "gaussian"
     assert run.model("f0").sample(3).shape == (3, 2)
-    assert len((run.folder / "controls" / "f0" / "samples.csv").read_text().splitlines()) == 20
+    assert len((run.folder / "baselines" / "f0" / "samples.csv").read_text().splitlines()) == 20
 
 
 def test_sample_and_evaluate_a_run(run, tmp_path):
@@ -75,7 +70,7 @@ def test_sample_and_evaluate_a_run(run, tmp_path):
     second = sample_run(run.folder, 7, seed=3, out=tmp_path / "y")
     assert first == tmp_path / "x.csv" and first.read_text() == second.read_text()
     assert len(first.read_text().splitlines()) == 7
-    assert sample_run(run.folder / "controls" / "f0", 2).is_file()
+    assert sample_run(run.folder / "baselines" / "f0", 2).is_file()
     values = evaluate_run(run.folder, "train", log=silent)
     assert (run.folder / "figures" / "toy.png").read_bytes() == b"test"
     assert (run.folder / "evaluation-train" / "figures" / "toy.png").read_bytes() == b"train"
@@ -104,7 +99,7 @@ def test_what_is_complete_is_not_done_again(toy, tmp_path):
     arguments = ["", [f"evaluation.calls={calls}"]]
     run_recipe(toy, *arguments, out=tmp_path / "run", log=silent)
     assert calls.read_text().split() == ["model", "f0"]
-    (tmp_path / "run" / "controls" / "f0" / "evaluation" / "toy.mean.json").unlink()
+    (tmp_path / "run" / "baselines" / "f0" / "evaluation" / "toy.mean.json").unlink()
     before = (tmp_path / "run" / "model" / "model.safetensors").stat().st_mtime_ns
     again = run_recipe(toy, *arguments, out=tmp_path / "run", resume=True, log=silent)
     assert calls.read_text().split() == ["model", "f0", "f0"]
@@ -128,12 +123,12 @@ def test_the_same_seed_gives_the_same_run(toy, tmp_path):
         {"overrides": ["training.epochs=0"]},
         {"overrides": ["training.epochs=many"]},
         {"overrides": ["encoder.name="]},
-        {"overrides": ["control.f0.training.lr_prior=-1"]},
+        {"overrides": ["baseline.f0.training.parts.prior.lr=-1"]},
         {"overrides": ["data.name=nothing"]},
         {"overrides": ["data.batch_size=0"]},
         {"overrides": ["seed=99999999999999999999"]},
-        {"overrides": ["control.fo.training.epochs=2", "evaluation.controls=[f0]"]},
-        {"overrides": ["control.model.training.epochs=2", "evaluation.controls=[model]"]},
+        {"overrides": ["baseline.fo.training.epochs=2", "evaluation.baselines=[f0]"]},
+        {"overrides": ["baseline.model.training.epochs=2", "evaluation.baselines=[model]"]},
         {"preset": "papre"},
         {"data_dir": "/nowhere"},
         {"resume": True},
@@ -155,18 +150,18 @@ def test_one_process_at_a_time(toy, tmp_path):
     with locked(folder), pytest.raises(UsageError, match="Another process is at work"):
         run_recipe(toy, "", out=folder, log=silent)
     assert not folder.joinpath("INCOMPLETE").exists() and not folder.joinpath(".lock").exists()
-    run_recipe(toy, "", ["evaluation.controls=[]"], out=folder, log=silent)
+    run_recipe(toy, "", ["evaluation.baselines=[]"], out=folder, log=silent)
 
 
-def test_a_control_may_have_metrics_of_its_own(toy, tmp_path):
-    run = run_recipe(toy, "", ["control.f0.evaluation.metrics=[]"], out=tmp_path / "r", log=silent)
+def test_a_baseline_may_have_metrics_of_its_own(toy, tmp_path):
+    run = run_recipe(toy, "", ["baseline.f0.evaluation.metrics=[]"], out=tmp_path / "r", log=silent)
     assert json.loads((run.folder / "metrics.json").read_text())["complete"]
 
 
 def test_a_kill_before_the_first_file_blocks_nothing(toy, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "INCOMPLETE").write_text("begun")
-    run_recipe(toy, "", ["evaluation.controls=[]"], out=tmp_path / "run", log=silent)
+    run_recipe(toy, "", ["evaluation.baselines=[]"], out=tmp_path / "run", log=silent)
     assert not (tmp_path / "run" / "INCOMPLETE").exists()
 
 
@@ -200,7 +195,7 @@ def test_a_divergence_leaves_the_run_marked(toy, tmp_path, monkeypatch):
     def stop(self, metrics):
         raise DivergenceError("The tilt has run away.")
 
-    monkeypatch.setattr(Learning, "warnings", stop)
+    monkeypatch.setattr(TwoPart, "warnings", stop)
     with pytest.raises(DivergenceError, match="step 5: The tilt has run away"):
         run_recipe(toy, "", out=tmp_path / "run", log=silent)
     assert "run away" in (tmp_path / "run" / "INCOMPLETE").read_text()
@@ -246,7 +241,7 @@ def wait_for_checkpoint(process, out, patience=180.0):
 
 
 def assert_same(one, other):
-    for part in (".", "controls/f0"):
+    for part in (".", "baselines/f0"):
         a, b = (load_file(out / part / "model" / "model.safetensors") for out in (one, other))
         assert a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
         a, b = ((out / part / "samples.csv").read_text() for out in (one, other))
@@ -271,13 +266,13 @@ def test_kill_and_interrupt_at_random_moments(toy, command, tmp_path):
     assert (cut / "INCOMPLETE").is_file()
 
     process = command(cut, "--resume")
-    while process.poll() is None and "goes on from step" not in (process.stderr.readline()):
+    while process.poll() is None and "resumes at step" not in (process.stderr.readline()):
         pass
     time.sleep(random.uniform(0, 0.3))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "--resume goes on" in said and "Traceback" not in said
+    assert "--resume continues" in said and "Traceback" not in said
 
     process = command(cut, "--resume")
     _, said = process.communicate(timeout=120)
@@ -290,11 +285,11 @@ def test_an_interrupt_of_the_parent_reaches_each_worker_once(command, tmp_path):
     out = tmp_path / "run"
     process = command(out, "training.epochs=100000", "--jobs")
     wait_for_checkpoint(process, out)
-    wait_for_checkpoint(process, out / "controls" / "f0")
+    wait_for_checkpoint(process, out / "baselines" / "f0")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    assert "Traceback" not in said and "--resume goes on" in said
-    for part in (out, out / "controls" / "f0"):
+    assert "Traceback" not in said and "--resume continues" in said
+    for part in (out, out / "baselines" / "f0"):
         assert any((part / "checkpoints").glob("step-*"))
     assert "interrupted" in (out / "INCOMPLETE").read_text()
