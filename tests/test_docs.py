@@ -272,12 +272,15 @@ def test_the_flow_of_the_plugin_page_stands_in_another_recipe(plugins: Path) -> 
     assert recipe.learning["prior"] == {"name": "counts.likelihood", "jitter": 0.0}
 
 
-def test_the_decoder_of_the_plugin_page_draws_at_once(
+def test_the_short_examples_of_the_plugin_page_run(
     plugins: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (example,) = [block for block in code_of(WRITTEN["counts"]) if "print(model.sample" in block]
-    exec(compile(example, "writing-a-plugin.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("tensor(")
+    examples = [block for block in code_of(WRITTEN["counts"]) if not block.startswith("# ")]
+    for example in examples:
+        exec(compile(example, "writing-a-plugin.md", "exec"), {})
+    tables, *drawn = capsys.readouterr().out.splitlines()
+    assert len(examples) == 2 and "'name': 'mala', 'steps': 5" in tables
+    assert drawn[0].startswith("tensor(")
 
 
 def test_the_decoder_of_the_readme_trains(plugins: Path) -> None:
