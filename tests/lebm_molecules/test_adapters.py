@@ -15,7 +15,7 @@ ALCOHOLS = [f"{'C' * n}({'C' * m})CO" for n in range(1, 9) for m in range(1, 6)]
 AMINES = [f"{'C' * n}({'C' * m})CN" for n in range(1, 9) for m in range(1, 6)]
 QUICK: dict[str, Any] = {
     "latent_dim": 4, "prior_hidden": (16,), "decoder_options": {"embed_dim": 8, "hidden": 16},
-    "encoder_options": {"embed_dim": 8, "hidden": 16}, "batch_size": 40, "finish_steps": 0,
+    "encoder_options": {"embed_dim": 8, "hidden": 16}, "batch_size": 40, "refit_steps": 0,
     "random_state": 0,
 }  # fmt: skip
 
@@ -31,14 +31,14 @@ def test_smiles_go_there_and_back() -> None:
 
 
 def test_molecules_are_classified_from_few_labels() -> None:
-    """With the estimator's own smoothness, of the embedded symbols."""
+    """With the estimator's own virtual adversarial loss, of the embedded symbols."""
     x = [*ALCOHOLS, *AMINES]
     y = np.array(["alcohol"] * len(ALCOHOLS) + ["amine"] * len(AMINES), dtype=object)
     few = y.copy()
     few[np.random.RandomState(0).permutation(80)[:60]] = -1
     model = LatentEBMClassifier("molecules", max_iter=60, learning_rate=1e-2, **QUICK).fit(x, few)
     assert model.score(x, y) > 0.9
-    assert "roughness" in model.history_[-1] and model.history_[-1]["label_loss"] < 0.5
+    assert "vat_loss" in model.history_[-1] and model.history_[-1]["label_loss"] < 0.5
     drawn = model.sample(5, y="amine")
     assert len(drawn) == 5 and all(isinstance(smiles, str) for smiles in drawn)
     assert model.transform(x[:3]).shape == (3, 4)
@@ -73,4 +73,4 @@ def test_a_symbol_that_training_never_saw_is_named_with_its_row() -> None:
     with pytest.raises(ValueError, match='X, row 1: the molecule "CBr" has the symbol Br, which'):
         model.predict(["CO", "CBr"])
     with pytest.raises(ValueError, match='notation = "inchi" is unknown'):
-        LatentEBMClassifier("molecules", input_options={"notation": "inchi"}).fit(["C"], [0])
+        LatentEBMClassifier("molecules", adapter_options={"notation": "inchi"}).fit(["C"], [0])

@@ -180,6 +180,27 @@ def test_encoder_sees_each_sequence_up_to_its_own_end(pooling: str) -> None:
         assert not torch.allclose(first, encoder(X[:1]).mean, atol=1e-4)
 
 
+def test_the_scale_of_an_embedding_is_the_length_of_its_average_token() -> None:
+    encoder = SequenceEncoder(3, 12, embed_dim=8, hidden=8).eval()
+    with torch.no_grad():
+        embedded = encoder.embed(X)
+        scale = encoder.embedded_scale(embedded, X)
+    lengths = encoder.embedding.weight.detach().norm(dim=1)
+    expected = [lengths[row[row != 0]].square().mean().sqrt() for row in X]
+    assert scale.shape == (3, 1) and torch.allclose(scale[:, 0], torch.stack(expected))
+
+
+def test_augmentation_hides_whole_tokens() -> None:
+    encoder = SequenceEncoder(3, 12, embed_dim=8, hidden=8)
+    embedded = torch.ones(200, 10, 8)
+    part = encoder.augment(embedded, 0.3, torch.Generator().manual_seed(0))
+    kept = part.mean(2)
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    assert float(kept.mean()) == pytest.approx(0.7, abs=0.04)  # sd 0.01
+    assert torch.equal(part, encoder.augment(embedded, 0.3, torch.Generator().manual_seed(0)))
+    assert torch.equal(encoder.augment(embedded, 0.0), embedded)
+
+
 @pytest.mark.parametrize("half", [False, True])
 def test_vocabulary_loss_is_cross_entropy(half: bool) -> None:
     torch.manual_seed(0)

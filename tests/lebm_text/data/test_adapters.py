@@ -33,10 +33,10 @@ def fitted(request):
     X, y = reviews(300, 0)  # noqa: N806
     few = np.where(np.arange(300) < 60, y, -1)
     options = {
-        "text.lstm": {"decoder_options": {"hidden": 32}, "smoothness": 10.0}, "text.bag": {},
+        "text.lstm": {"decoder_options": {"hidden": 32}, "vat": 10.0}, "text.bag": {},
     }[request.param]  # fmt: skip
     model = LatentEBMClassifier(
-        request.param, max_iter=15, batch_size=50, finish_steps=200, random_state=0, **options
+        request.param, max_iter=15, batch_size=50, refit_steps=200, random_state=0, **options
     )
     return model.fit(X, few)
 
@@ -46,15 +46,15 @@ def test_a_few_labels_are_enough(fitted):
     assert fitted.score(X, y) > 0.9
     assert fitted.score(np.array(X), y) == fitted.score(X, y)
     assert fitted.transform(X).shape == (200, 10)
-    assert fitted.history_[-1]["roughness"] > 0  # the default smoothness is at work
+    assert fitted.history_[-1]["vat_loss"] > 0  # the default loss is at work
 
 
 def test_samples_are_texts_of_the_words_learned(fitted):
-    drawn = fitted.sample(60, y=1, random_state=0)
-    assert drawn.shape == (60,) and all(isinstance(text, str) for text in drawn)
+    drawn = fitted.sample(200, y=1, random_state=0)
+    assert drawn.shape == (200,) and all(isinstance(text, str) for text in drawn)
     words = {word for text in drawn for word in text.split()}
     assert words and words <= {*GOOD, *BAD, *OTHER, "."}
-    assert (fitted.predict(drawn) == 1).mean() > 0.6
+    assert (fitted.predict(drawn) == 1).mean() > 0.55  # chance is 0.5, sd 0.035
 
 
 def test_pickle_and_clone(fitted):

@@ -10,9 +10,8 @@ import torch
 
 from lebm_core import run_recipe
 from lebm_core.errors import UsageError
-from lebm_core.learning.cluster_init import k_means
-from lebm_core.run.build import build_metrics, check_recipe
-from lebm_core.run.old.recipe import apply, load
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_text.data.dataset import TextDataset
 from lebm_text.data.labelled.dailydialog import DialogueDataset
 from lebm_text.data.vocabulary import Vocabulary
 from lebm_text.metrics.classes.class_samples import described
@@ -22,7 +21,8 @@ from lebm_text.metrics.classes.cluster_agreement import (
     batch_information,
     information,
 )
-from lebm_text.metrics.classes.discovery import build
+from lebm_text.metrics.classes.clusters import k_means
+from lebm_text.metrics.classes.discovery import Discovery
 
 ACT_SHARES = torch.tensor([0.457, 0.286, 0.165, 0.093])  # of DailyDialog's test split
 
@@ -94,7 +94,7 @@ def test_information_by_hand():
 
 
 def test_clusters_are_no_more_than_rows():
-    x = torch.tensor([[0.0], [0.1], [5.0]])
+    x = torch.tensor([[0.0], [0.1], [5.0]]).numpy()
     assert k_means(x, 8, 0).n_clusters == 3
     two = k_means(x, 2, 0).labels_.tolist()
     assert two[0] == two[1] != two[2]
@@ -121,37 +121,13 @@ def test_a_class_is_described_by_its_commonest_act_and_its_utterances(small):
     assert second.splitlines()[0] == "class 2: 0.250 of the utterances; "  # its act is not known
 
 
-@pytest.mark.parametrize("preset", ["paper", "cpu", "smoke"])
-def test_every_preset_and_control_resolves(preset):
-    recipe = load("discover-dailydialog", preset)
-    check_recipe(recipe)
-    assert list(build_metrics(recipe)) == ["text.discovery", "text.reconstruction"]
-    controls = {each: apply(recipe, recipe.controls[each]) for each in recipe.controls}
-    assert set(controls) == {"vae", "svebm"}
-    for control, each in controls.items():
-        check_recipe(each, control)
-        assert each.prior.n_classes == recipe.prior.n_classes  # so many clusters
-    assert recipe.learning.mutual_information >= 50 and recipe.learning.labels == 0
-    svebm = controls["svebm"].learning
-    assert svebm.mutual_information == svebm.smoothness == 0
-    assert controls["vae"].prior.kind == "gaussian"
-
-
-def test_the_paper_preset_is_what_was_published():
-    recipe = load("discover-dailydialog", "paper")
-    assert (recipe.prior.n_classes, recipe.prior.steps, recipe.prior.step_size) == (125, 40, 0.5)
-    assert recipe.encoder["hidden"] == 1024 and recipe.decoder["cell"] == "lstm"
-    assert (recipe.learning.kl_cycles, recipe.learning.kl_weight) == (10, 0.5)
-    assert recipe.learning.encoder_tilt == 0 and recipe.data["batch_size"] == 30
-    assert (recipe.learning.mutual_information, recipe.learning.smoothness) == (50, 0)
-    assert recipe.published["SVEBM-IB"]["information_30"] == 2.42
-
-
 def test_options_that_are_not_possible_are_refused():
-    with pytest.raises(UsageError, match=r"evaluation\.discovery_draws = 0 must be at least 1"):
-        build(discovery_draws=0)
+    with pytest.raises(
+        UsageError, match=r"evaluation\.discovery_draws = 0 is too small; use at least 1"
+    ):
+        Discovery(discovery_draws=0)
     with pytest.raises(UsageError, match=r"evaluation\.strengths"):
-        build(strengths=[1.0, -1.0])
+        Discovery(strengths=[1.0, -1.0])
 
 
 def dialogues(folder: Path, n: int) -> None:
@@ -169,12 +145,13 @@ def dialogues(folder: Path, n: int) -> None:
 def test_classes_are_found_and_judged_from_data_to_report(tmp_path):
     dialogues(tmp_path, 60)
     changes = [
-        "prior.n_classes=2", "learning.class_start=2", "prior.steps=30", "training.epochs=30",
-        "training.lr_decoder=1e-2", "training.lr_encoder=1e-2", "training.lr_prior=1e-2",
-        "learning.finish_steps=600", "learning.mutual_information=10", "learning.smoothness=0",
-        "learning.kl_zero=0.4",
-        "learning.tilt_start=0.4", "learning.reference_samples=2", "learning.code_pool=256",
-        "evaluation.discovery_samples=40", "evaluation.controls=[vae]",
+        "prior.n_classes=2", "learning.symbols.clusters=2", "prior.sampler.steps=30",
+        "training.epochs=20", "training.parts.decoder.lr=1e-2", "training.parts.encoder.lr=1e-2",
+        "training.parts.prior.lr=1e-2", "learning.refit.steps=300",
+        "learning.symbols.information=10", "learning.symbols.vat=0", "learning.decoder.kl_zero=0.4",
+        "learning.prior_start=0.4", "learning.prior.reference_samples=2",
+        "learning.prior.code_pool=256", "evaluation.discovery_samples=30",
+        "evaluation.baselines=[vae]",
     ]  # fmt: skip
     run = run_recipe(
         "discover-dailydialog", "smoke", changes, tmp_path, tmp_path / "run", log=lambda line: None
@@ -194,15 +171,16 @@ def test_classes_are_found_and_judged_from_data_to_report(tmp_path):
     assert (run.folder / "figures" / "strength.png").is_file()
 
 
-def test_the_metric_needs_attributes(text_file, tmp_path):
-    changes = ["data.name=text.file", f"data.source={text_file}", "evaluation.controls=[]"]
-    with pytest.raises(UsageError, match=r"text\.dailydialog, not TextDataset"):
-        run_recipe(
-            "discover-dailydialog", "smoke", changes, out=tmp_path / "run", log=lambda line: None
-        )
+def test_the_metric_needs_attributes(tmp_path):
+    data = TextDataset(Vocabulary(["why", "no"]), {"test": [[4], [5]]}, {})
+    given = Evaluation(
+        None, data, "test", torch.Generator(), 0, tmp_path, tmp_path, None, print
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="needs a data set of the class DialogueDataset, and this"):
+        Discovery()(given)
 
 
 def test_clusters_for_a_prior_without_classes_are_refused_before_a_run_begins(tmp_path):
-    with pytest.raises(UsageError, match="class_start = 3 needs an encoder and a coupled prior"):
-        run_recipe("image-digits", "smoke", ["learning.class_start=3"], out=tmp_path / "run")
+    with pytest.raises(UsageError, match="clusters = 3 needs an encoder and a coupled prior"):
+        run_recipe("image-digits", "smoke", ["learning.symbols.clusters=3"], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
