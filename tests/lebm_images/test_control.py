@@ -114,12 +114,6 @@ def bright() -> LatentEBM:
     return model
 
 
-@pytest.fixture(autouse=True)
-def small_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each place of the figure of compositions is a sample of its own."""
-    monkeypatch.setattr("lebm_images.metrics.composition.COLUMNS", 2)
-
-
 Evaluate = Callable[..., Evaluation]
 
 

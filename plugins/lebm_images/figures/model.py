@@ -19,6 +19,7 @@ from lebm_images.figures.grids import grid
 
 __all__ = ["pictures"]
 
+ROWS, COLUMNS = 8, 8  # of samples
 STEPS = 2500  # of the long chain
 SHOWN = (0, 20, 60, 150, 400, 1000, 2500)
 
@@ -29,9 +30,8 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     data = evaluation.need(ImageDataset, "images.model")
     model, generator = evaluation.model, evaluation.generator
     folder = evaluation.folder / "figures"
-    rows, columns = 8, 8
-    x = model.sample(rows * columns, generator=generator, noise=False).cpu()
-    lines = [("samples" if i == 0 else "", part) for i, part in enumerate(x.split(columns))]
+    x = model.sample(ROWS * COLUMNS, generator=generator, noise=False).cpu()
+    lines = [("samples" if i == 0 else "", part) for i, part in enumerate(x.split(COLUMNS))]
     yield grid(lines, folder / "samples.png"), "Samples of the model: the mean of p(x|z)."
     split = next((s for s in ("test", "valid", "train") if data.length(s) >= 10), "")
     if not split:
