@@ -42,8 +42,7 @@ class DataEBM(Component):
         network = make(ENERGY, energy, {"latent_dim": features})
         chain = make(SAMPLER, sampler)
         self.prior = EBMPrior(features, network, chain, reference_std=std, bound=bound)
-        self.options["energy"] = table_of(ENERGY, network)
-        self.options["sampler"] = table_of(SAMPLER, chain)
+        self.remember(energy=table_of(ENERGY, network), sampler=table_of(SAMPLER, chain))
 
     @classmethod
     def build(

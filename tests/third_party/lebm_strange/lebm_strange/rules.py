@@ -59,9 +59,6 @@ class Importance(Configured, DecoderRule):
 class Likelihood(Configured, PriorRule):
     """Maximum likelihood of posterior codes, for a prior whose density is normalised."""
 
-    def __init__(self) -> None:
-        """There are no options."""
-
     def __call__(
         self,
         prior: Prior,
