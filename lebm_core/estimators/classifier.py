@@ -22,15 +22,15 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from lebm_core.data.adapters import Examples, InputAdapter
+from lebm_core.estimators import prediction
 from lebm_core.estimators.arguments import check_arguments, make_adapter, make_model
 from lebm_core.estimators.examples import LabelledExamples
-from lebm_core.estimators.fitting import refitted_prior, train_classifier
+from lebm_core.estimators.fitting import refitted_prior, seed_of, train_classifier
 from lebm_core.estimators.labels import class_ids, held_out, ids_of
-from lebm_core.estimators.prediction import class_probabilities, log_likelihood, mean_codes
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.models.latent_ebm import LatentEBM
@@ -122,14 +122,12 @@ class LatentEBMClassifier(
         verbose: bool | int = False,
     ) -> None:
         # Explicit, without checks: scikit-learn's `clone` and its checkers require it.
-        self.decoder, self.encoder = decoder, encoder
-        self.adapter_options = adapter_options
+        self.decoder, self.encoder, self.adapter_options = decoder, encoder, adapter_options
         self.decoder_options, self.encoder_options = decoder_options, encoder_options
         self.latent_dim, self.prior_hidden = latent_dim, prior_hidden
         self.label_weight, self.mutual_information = label_weight, mutual_information
-        self.vat, self.vat_radius = vat, vat_radius
-        self.consistency, self.masked = consistency, masked
-        self.kl_weight, self.learning_rate = kl_weight, learning_rate
+        self.vat, self.vat_radius, self.consistency = vat, vat_radius, consistency
+        self.masked, self.kl_weight, self.learning_rate = masked, kl_weight, learning_rate
         self.batch_size, self.labelled_batch = batch_size, labelled_batch
         self.max_iter, self.early_stopping = max_iter, early_stopping
         self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
@@ -162,19 +160,20 @@ class LatentEBMClassifier(
             X = self._matrix(X, adapter)  # noqa: N806
         self.classes_, labels = class_ids(y, _num_samples(X), self.unlabelled)
         self.adapter_ = adapter.fit(X)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = seed_of(self.random_state)
         x = self.adapter_.transform(X)
         held = held_out(labels, self.validation_fraction, seed) if self.early_stopping else None
         data = LabelledExamples(x, labels if held is None else np.where(held, -1, labels))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model_ = make_model(given, self.adapter_, len(self.classes_), data)
-            noise = torch.randn(-(-self.draws // 2), self.latent_dim)
-            self._noise = torch.cat([noise, -noise])[: self.draws]
+            self._noise = prediction.antithetic_noise(self.draws, self.latent_dim)
+            self._n_features_out = self.latent_dim
             validate = None
             if held is not None:
                 known = torch.as_tensor(labels[held])
-                validate = partial(log_likelihood, self.model_, x[held], known, self._noise)
+                likelihood, noise = prediction.log_likelihood, self._noise
+                validate = partial(likelihood, x[held], known, self.model_, noise)
             self.history_ = train_classifier(
                 given, self.adapter_, self.model_, data, seed=seed, validate=validate
             )
@@ -184,16 +183,16 @@ class LatentEBMClassifier(
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """p(y | x), (n, C): the mean over a few draws of the code, the same draws for all."""
-        return class_probabilities(self.model_, self._x(X), self._noise).numpy()
+        return prediction.class_probabilities(self._x(X), self.model_, self._noise).numpy()
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The likeliest class of each example, (n,)."""
-        classes: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
-        return classes
+        ids = self.predict_proba(X).argmax(1)
+        return np.asarray(self.classes_[ids])
 
     def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """The mean of q(z | x), (n, latent_dim)."""
-        return mean_codes(self.model_, self._x(X)).double().numpy()
+        return prediction.mean_codes(self._x(X), self.model_).double().numpy()
 
     def sample(
         self, n: int = 1, y: Any = None, *, random_state: int | np.random.RandomState | None = None
@@ -213,14 +212,9 @@ class LatentEBMClassifier(
             raise ValueError(f"n = {n} must be at least 1.")
         ids = None if y is None else torch.from_numpy(ids_of(y, n, self.classes_)).to(self.device)
         state = self.random_state if random_state is None else random_state
-        seed = int(check_random_state(state).randint(2**31 - 1))
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed_of(state))
         model = LatentEBM(self._sampling_prior, self.model_.decoder)
         return self.adapter_.inverse_transform(model.sample(n, y=ids, generator=generator).cpu())
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.latent_dim
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
