@@ -22,7 +22,7 @@ POINTS = 2_000  # codes, and samples
 
 def densities(evaluation: Evaluation) -> list[tuple[Path, str]]:
     """Draw four panels: the true density, prior, posterior codes, model samples."""
-    data = evaluation.need(Synthetic, "tabular.densities")
+    data = evaluation.need(Synthetic, "tabular.densities")  # type: ignore[type-abstract]
     model, generator, n = evaluation.model, evaluation.generator, POINTS
     codes = aggregate_codes(model, data, n, generator).detach().cpu()
     drawn = model.sample(n, generator=generator).cpu()

@@ -30,7 +30,8 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
     """
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        data, model = evaluation.need(Synthetic, "tabular.density"), evaluation.model
+        model = evaluation.model
+        data = evaluation.need(Synthetic, "tabular.density")  # type: ignore[type-abstract]
         generator, split = evaluation.generator, evaluation.split
         n = data.length(split)
         real = data.batch(split, torch.arange(n)).x
