@@ -187,7 +187,7 @@ def class_id(y: int | str, n_classes: int, classes: Sequence[str] = ()) -> int:
     """
     if n_classes == 0:
         raise UsageError(
-            "This model has no classes: y needs a coupled prior (prior.kind = coupled)."
+            "This model has no classes: y needs a coupled prior (prior.name = coupled)."
         )
     if isinstance(y, str):
         if y in classes:

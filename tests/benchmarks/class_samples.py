@@ -1,4 +1,4 @@
-"""Are samples of a class of that class? `semi-digits` as trained, and with its prior finished.
+"""Are samples of a class of that class? `semi-digits` as trained, and with its prior refitted.
 
 Run it by `python tests/benchmarks/class_samples.py --seeds 3`. A support vector machine that is
 trained apart, on the pixels and all labels of the training split, judges 100 samples of each digit.
@@ -20,13 +20,14 @@ from lebm_core import ClassIs, Dataset, LatentEBM, run_recipe
 from lebm_core.data.labels import labels_of
 from lebm_core.run.build import build_dataset
 
-FINISH = [
-    "learning.finish_steps=1000", "learning.finish_tilt=density-ratio", "learning.finish_lr=1e-3",
+REFIT = [
+    "learning.refit.steps=1000", "learning.refit.rule.name=density-ratio",
+    "learning.refit.rule.code_pool=0", "learning.refit.lr=1e-3",
 ]  # fmt: skip
 PRIORS = {
     "as trained": [],
-    "finished, soft": [*FINISH, "learning.finish_classes=soft"],
-    "finished, likeliest": [*FINISH, "learning.finish_classes=likeliest"],
+    "refitted, soft": [*REFIT, "learning.refit.classes=soft"],
+    "refitted, likeliest": [*REFIT, "learning.refit.classes=likeliest"],
 }
 EACH, CLASSES = 100, 10
 COLUMNS = ("plain chain on F_y", "annealed", "annealed, λ = 2", "accuracy", "−log p(y \\| x)")
@@ -63,7 +64,7 @@ def main() -> None:
     rights = []
     for seed in range(seeds):
         for name, overrides in PRIORS.items():
-            few = ["evaluation.controls=[]", "evaluation.metrics=[labels.accuracy]", *overrides]
+            few = ["evaluation.baselines=[]", "evaluation.metrics=[labels.accuracy]", *overrides]
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "run"
                 run = run_recipe(
