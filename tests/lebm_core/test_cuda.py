@@ -21,10 +21,9 @@ from lebm_core import (
     EBMPrior,
     LatentEBM,
     LatentEBMClassifier,
-    Learning,
-    LearningOptions,
     SequenceDecoder,
     ShortRun,
+    TwoPart,
 )
 from lebm_core.base.modules import frozen
 from lebm_core.base.precision import recurrent_autocast
@@ -60,7 +59,13 @@ CASES: dict[str, Case] = {
 def test_chains_sample_the_tilt(y: int | None) -> None:
     """The mean of 20,000 codes against quadrature in the plane."""
     torch.manual_seed(1)
-    prior = CoupledPrior(2, 3, energy={"hidden": (16,)}, sampler={"name": "mala", "steps": 150, "step_size": 0.5}, bound=3.0).cuda()
+    prior = CoupledPrior(
+        2,
+        3,
+        energy={"hidden": (16,)},
+        sampler={"name": "mala", "steps": 150, "step_size": 0.5},
+        bound=3.0,
+    ).cuda()
     for p in prior.parameters():
         torch.nn.init.normal_(p, std=0.7)
     n = 20_000
@@ -119,8 +124,7 @@ def test_each_learns_samples_and_is_saved(name: str, tilt: str, tmp_path: Path) 
     dim = 0 if context is None else context.shape[1]
     prior = EBMPrior(DIM, energy={"hidden": (16,)}, sampler={"steps": 5}, context_dim=dim)
     model = LatentEBM(prior, make(), None, ShortRun(sampler={"steps": 5, "step_size": 0.05})).cuda()
-    options = LearningOptions(decoder="mcmc", tilt=tilt, persistent_chains=32)
-    learning = Learning(options)
+    learning = TwoPart("mcmc", {"name": tilt, **({"chains": 32} if tilt == "persistent" else {})})
     batch = Batch(x, context=context).to("cuda")
     generator = torch.Generator("cuda").manual_seed(0)
     adam = torch.optim.Adam(model.parameters(), 1e-2)
