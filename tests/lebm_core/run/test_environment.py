@@ -1,4 +1,4 @@
-"""A run names its environment: what was installed and used, with no list of families in the core."""
+"""A run names its environment, what was installed and used; the core holds no list of families."""
 
 from __future__ import annotations
 
