@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from lebm_core.run.build import build_dataset
-from lebm_core.run.old.recipe import load
+from lebm_core.run.config.recipe import load
 from lebm_molecules.chemistry.properties import values_of
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.design.run import design_run, summary

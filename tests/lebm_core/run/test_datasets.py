@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from lebm_core.data.files import DataFiles, cache_dir, open_text
+from lebm_core.data.files import DataFiles, cache_dir, open_lines
 from lebm_core.errors import MissingData, UsageError
 
 
@@ -70,7 +70,7 @@ def test_text_is_read_line_by_line_plain_or_zipped(tmp_path, zipped):
     data = "\ufeffone\r\n\nthrée".encode()
     path = tmp_path / "a.txt"
     path.write_bytes(gzip.compress(data) if zipped else data)
-    assert list(open_text(path)) == [(1, "one"), (2, ""), (3, "thrée")]
+    assert list(open_lines(path)) == [(1, "one"), (2, ""), (3, "thrée")]
 
 
 @pytest.mark.parametrize(
@@ -88,15 +88,15 @@ def test_unreadable_text_is_one_sentence(tmp_path, data, words):
     path = tmp_path / "bad.txt"
     path.write_bytes(data)
     with pytest.raises(UsageError) as error:
-        list(open_text(path))
+        list(open_lines(path))
     assert words in str(error.value) and "bad.txt" in str(error.value)
 
 
 def test_a_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "train.txt").write_text("x")
     with pytest.raises(UsageError, match='There is no file .*trian.txt". Did you mean "train.txt"'):
-        list(open_text(tmp_path / "trian.txt"))
+        list(open_lines(tmp_path / "trian.txt"))
     with pytest.raises(UsageError, match="There is no file"):
-        list(open_text(tmp_path / "no" / "folder.txt"))
+        list(open_lines(tmp_path / "no" / "folder.txt"))
     with pytest.raises(UsageError, match="cannot be read"):
-        list(open_text(tmp_path))
+        list(open_lines(tmp_path))
