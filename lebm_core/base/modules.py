@@ -50,7 +50,7 @@ class Configured:
                 }
             make(self, *args, **kw)
 
-        cls.__init__ = __init__  # type: ignore[assignment,method-assign]
+        cls.__init__ = __init__  # type: ignore[method-assign]
 
     def remember(self, **options: Any) -> None:
         """Keep tables in the place of arguments, for parts that were given by name or not at all.

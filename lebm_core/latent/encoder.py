@@ -66,12 +66,14 @@ class Encoder(Component):
             x: the examples.
         """
         if embedded is x:
-            return (~embedded.isnan()).flatten(1).sum(1, keepdim=True).sqrt()
+            known: Tensor = (~embedded.isnan()).flatten(1).sum(1, keepdim=True)
+            return known.sqrt()
         lengths = embedded.detach()
         if lengths.ndim > 2:
             lengths = lengths.flatten(2).norm(dim=2)
         many = (lengths != 0).sum(1, keepdim=True).clamp(min=1)
-        return lengths.norm(dim=1, keepdim=True) / many.sqrt()
+        root_mean_square: Tensor = lengths.norm(dim=1, keepdim=True) / many.sqrt()
+        return root_mean_square
 
     def augment(
         self, embedded: Tensor, masked: float, generator: torch.Generator | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +53,9 @@ class Energy(Component):
         """Draw all weights again, in place, as a new network has them."""
         with fork(generator):
             for module in self.modules():
-                if module is not self and hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+                reset: Any = getattr(module, "reset_parameters", None)
+                if reset is not None and module is not self:
+                    reset()
 
     def start_at_zero(self) -> None:
         """Make F = 0 by zeroing the last linear layer: what a later stage starts from.
