@@ -36,7 +36,7 @@ def test_molecules_are_classified_from_few_labels() -> None:
     y = np.array(["alcohol"] * len(ALCOHOLS) + ["amine"] * len(AMINES), dtype=object)
     few = y.copy()
     few[np.random.RandomState(0).permutation(80)[:60]] = -1
-    model = LatentEBMClassifier("molecules", max_iter=60, learning_rate=1e-2, **QUICK).fit(x, few)
+    model = LatentEBMClassifier("molecules", max_iter=40, learning_rate=1e-2, **QUICK).fit(x, few)
     assert model.score(x, y) > 0.9
     assert "vat_loss" in model.history_[-1] and model.history_[-1]["label_loss"] < 0.5
     drawn = model.sample(5, y="amine")

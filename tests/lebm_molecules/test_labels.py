@@ -201,6 +201,7 @@ def test_every_preset_and_baseline_of_the_recipe_resolves(preset: str) -> None:
     assert m2["symbols"]["information"] == m2["symbols"]["vat"] == 0
 
 
+@pytest.mark.slow
 def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     few = ["evaluation.baselines=[vae, logistic, self_training, spreading]"]
     run = run_recipe("semi-molecules", "smoke", few, out=tmp_path / "run", log=lambda line: None)

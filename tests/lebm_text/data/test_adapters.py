@@ -30,13 +30,18 @@ def reviews(n: int, seed: int) -> tuple[list[str], np.ndarray]:
 
 @pytest.fixture(scope="module", params=KINDS)
 def fitted(request):
-    X, y = reviews(300, 0)  # noqa: N806
-    few = np.where(np.arange(300) < 60, y, -1)
+    X, y = reviews(200, 0)  # noqa: N806
+    few = np.where(np.arange(200) < 60, y, -1)
     options = {
-        "text.lstm": {"decoder_options": {"hidden": 32}, "vat": 10.0}, "text.bag": {},
+        "text.lstm": {"decoder_options": {"hidden": 32}, "learning_rate": 1.5e-2, "vat": 10.0},
+        "text.bag": {"max_iter": 20},
     }[request.param]  # fmt: skip
     model = LatentEBMClassifier(
-        request.param, max_iter=15, batch_size=50, refit_steps=200, random_state=0, **options
+        request.param,
+        **({"max_iter": 12} | options),
+        batch_size=40,
+        refit_steps=200,
+        random_state=0,
     )
     return model.fit(X, few)
 
@@ -54,7 +59,7 @@ def test_samples_are_texts_of_the_words_learned(fitted):
     assert drawn.shape == (200,) and all(isinstance(text, str) for text in drawn)
     words = {word for text in drawn for word in text.split()}
     assert words and words <= {*GOOD, *BAD, *OTHER, "."}
-    assert (fitted.predict(drawn) == 1).mean() > 0.55  # chance is 0.5, sd 0.035
+    assert (fitted.predict(drawn) == 1).mean() > 0.6  # chance is 0.5, sd 0.035
 
 
 def test_pickle_and_clone(fitted):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from lebm_core import run_recipe
+from lebm_core import CoupledPrior, GaussianPrior, LatentEBM, SequenceDecoder, run_recipe
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.latent.amortized import Amortized
+from lebm_core.sequences.tokens import EOS
 from lebm_text.data.dataset import TextDataset
 from lebm_text.data.labelled.dailydialog import DialogueDataset
 from lebm_text.data.vocabulary import Vocabulary
+from lebm_text.evaluators.language_model import EvaluatorOptions
 from lebm_text.metrics.classes.class_samples import described
 from lebm_text.metrics.classes.cluster_agreement import (
     agreement,
@@ -142,15 +146,92 @@ def dialogues(folder: Path, n: int) -> None:
             (folder / "dailydialog" / f"dialogues{kind}_{part}.txt").write_text(content)
 
 
+class Kinds(torch.nn.Module):
+    """Codes of utterances: z0 is 2 for those that begin with the first word, -2 for others."""
+
+    latent_dim = 2
+
+    def forward(self, x, context=None):
+        sign = torch.where(x[:, 0] == 4, 2.0, -2.0)
+        mean = torch.stack([sign, torch.zeros(len(x))], 1)
+        return torch.distributions.Independent(torch.distributions.Normal(mean, 0.1), 1)
+
+
+class Asks(SequenceDecoder):
+    """ "why no" where z0 is positive, else "go no"."""
+
+    def next_logits(self, token, state, z):
+        step = 0 if state is None else state
+        words = torch.where(z[:, 0] > 0, 4, 6) if step == 0 else torch.full((len(z),), 5)
+        words = torch.where(torch.tensor(step == 2), EOS, words)
+        return torch.nn.functional.one_hot(words, 7).float().log().clamp(min=-1e4), step + 1
+
+    def select(self, state, rows):
+        return state
+
+
+def test_known_classes_are_scored_against_attributes_and_permuted_ones(tmp_path):
+    """The class is the sign of z0, which says the act, and has nothing to do with the emotion."""
+    rows = [[4, 5], [6, 5]] * 40
+    n = len(rows)
+    splits = ("train", "valid", "test")
+    data = DialogueDataset(
+        Vocabulary(["why", "no", "go"]), dict.fromkeys(splits, rows), {},
+        attributes={
+            "act": dict.fromkeys(splits, torch.arange(n) % 2),
+            "emotion": dict.fromkeys(splits, torch.arange(n) // 2 % 2),
+        },
+        names={"act": ("question", "order"), "emotion": ("none", "joy")},
+        dialogues=dict.fromkeys(splits, torch.arange(n) // 4),
+    )  # fmt: skip
+    prior = CoupledPrior(2, 2, {"hidden": []}, {"steps": 20})
+    with torch.no_grad():
+        weight = next(p.zero_() for p in prior.parameters() if p.ndim == 2)
+        weight[0, 0], weight[1, 0] = 4.0, -4.0
+    decoder = Asks(2, 7, embed_dim=4, hidden=4, max_length=5)
+    model = LatentEBM(prior, decoder, Kinds(), Amortized()).eval()
+    metric = Discovery(
+        discovery_draws=2, discovery_resamples=4, discovery_samples=20, strengths=[0.0, 1.0],
+        evaluator=EvaluatorOptions(embedding=8, hidden=8, epochs=1),
+    )  # fmt: skip
+    given = Evaluation(
+        model, data, "test", torch.Generator().manual_seed(0), 0, tmp_path / "cache", tmp_path,
+        None, lambda line: None,
+    )  # fmt: skip
+    found = metric(given)
+    for row in ("", "k_means/"):
+        assert found[f"{row}act_ami_of_x"].value == pytest.approx(1)
+        assert found[f"{row}emotion_ami_of_x"].value == pytest.approx(0, abs=0.02)
+        assert found[f"{row}classes_in_use"].value == 2
+    assert abs(found["random/act_ami_of_x"].value) < 0.1
+    assert found["random/act_ami"].row_title == "the model's classes, randomly permuted"
+    assert found["information"].value == pytest.approx(math.log(2), abs=0.02)
+    assert found["coherence_at_1"].value > 0.95
+    assert found["coherence_at_0"].value == pytest.approx(0.5, abs=0.25)  # sd 0.08
+    assert {"real/fppl", "real/distinct_2"} <= set(found)
+    text = (tmp_path / "figures" / "discovered-classes.txt").read_text()
+    assert text.startswith("Classes by p(y | x) of 80 utterances of the test split.")
+    assert text.count("  real ") == 6 == text.count("  drawn ")
+    assert text.count("  drawn  why no") == 3 == text.count("  drawn  go no")
+    assert (tmp_path / "figures" / "strength.png").is_file()
+    # A baseline without classes has as many clusters of its codes as the model's classes in use.
+    plain = LatentEBM(GaussianPrior(2), decoder, Kinds(), Amortized()).eval()
+    clusters = metric(replace(given, model=plain, name="vae"))
+    assert clusters["act_ami"].value == pytest.approx(1)
+    assert clusters["classes_in_use"].value == 2 and "coherence_at_1" not in clusters
+    assert not any(value.row for value in clusters.values())
+
+
+@pytest.mark.slow
 def test_classes_are_found_and_judged_from_data_to_report(tmp_path):
     dialogues(tmp_path, 60)
     changes = [
         "prior.n_classes=2", "learning.symbols.clusters=2", "prior.sampler.steps=30",
-        "training.epochs=20", "training.parts.decoder.lr=1e-2", "training.parts.encoder.lr=1e-2",
-        "training.parts.prior.lr=1e-2", "learning.refit.steps=300",
+        "training.epochs=30", "training.parts.decoder.lr=1e-2", "training.parts.encoder.lr=1e-2",
+        "training.parts.prior.lr=1e-2", "learning.refit.steps=600",
         "learning.symbols.information=10", "learning.symbols.vat=0", "learning.decoder.kl_zero=0.4",
         "learning.prior_start=0.4", "learning.prior.reference_samples=2",
-        "learning.prior.code_pool=256", "evaluation.discovery_samples=30",
+        "learning.prior.code_pool=256", "evaluation.discovery_samples=40",
         "evaluation.baselines=[vae]",
     ]  # fmt: skip
     run = run_recipe(
