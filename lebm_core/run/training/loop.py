@@ -20,7 +20,12 @@ from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.learning.rules import Rule
 from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.finite import check_finite
-from lebm_core.run.training.optimizers import check_options, part_optimizers, rate_factor
+from lebm_core.run.training.optimizers import (
+    Trainable,
+    check_options,
+    part_optimizers,
+    rate_factor,
+)
 from lebm_core.run.training.options import TrainingOptions
 from lebm_core.run.training.processes import average_gradients, make_accelerator
 from lebm_core.run.training.state import TrainingState
@@ -50,7 +55,7 @@ class TrainingResult:
 
 
 def train(
-    model: Any,
+    model: Trainable,
     dataset: Dataset,
     rule: Rule,
     options: TrainingOptions,
@@ -91,7 +96,7 @@ class _Loop:
 
     def __init__(
         self,
-        model: Any,
+        model: Trainable,
         dataset: Dataset,
         rule: Rule,
         options: TrainingOptions,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +14,26 @@ from lebm_core.base.schedules import cosine
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["HasParts", "PartOptimizer", "check_options", "part_optimizers", "rate_factor"]
+__all__ = ["PartOptimizer", "Trainable", "check_options", "part_optimizers", "rate_factor"]
 
 
 SCHEDULES = ("constant", "cosine", "exponential")
 
 
-class HasParts(Protocol):
-    """A model whose parts are optimised separately."""
+class Trainable(Protocol):
+    """A model that can be trained: an `nn.Module` whose parts are optimised separately."""
 
     def parts(self) -> dict[str, nn.Module]: ...
+
+    def to(self, device: torch.device) -> Any: ...
+
+    def train(self, mode: bool = True) -> Any: ...
+
+    def eval(self) -> Any: ...
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
 
 
 @dataclass
@@ -76,7 +87,7 @@ class PartOptimizer:
                     moments[name] = torch.empty_like(parameter).copy_(value).detach()
 
 
-def part_optimizers(model: HasParts, options: TrainingOptions) -> dict[str, PartOptimizer]:
+def part_optimizers(model: Trainable, options: TrainingOptions) -> dict[str, PartOptimizer]:
     """Make an optimiser for each part that has parameters to train, in the model's order.
 
     Raises:
@@ -126,7 +137,7 @@ def check_options(options: TrainingOptions) -> None:
     """Refuse values that no training can run with.
 
     Raises:
-        UsageError: naming the key, the value and what is accepted.
+        UsageError: naming the key, the value and what is accepted; for a GPU that is not there.
     """
     max_steps = options.max_steps
     rules: list[tuple[str, object, bool, str]] = [
@@ -157,3 +168,5 @@ def check_options(options: TrainingOptions) -> None:
     for key, value, good, accepted in rules:
         if not good:
             raise UsageError(f"training.{key} = {value} is not possible; use {accepted}.")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError('training.device = "cuda", but no GPU is found here; use "auto" or "cpu".')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,6 +61,13 @@ class TrainingOptions:
     checkpoint_every: int = 500
     tensorboard: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        """Take tables of options for those of parts, as a recipe writes them."""
+        self.parts = {
+            name: PartOptions(**part) if isinstance(part, Mapping) else part
+            for name, part in self.parts.items()
+        }
 
     def of(self, part: str) -> PartOptions:
         """The options of one part, defaults filled in but for `clip`, which None leaves off."""

@@ -11,7 +11,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from lebm_core.errors import UsageError
 from lebm_core.run.training.optimizers import PartOptimizer
 from lebm_core.run.training.options import TrainingOptions
 
@@ -19,16 +18,9 @@ __all__ = ["agreed", "average_gradients", "make_accelerator", "wait_for_everyone
 
 
 def make_accelerator(options: TrainingOptions) -> Accelerator:
-    """Create Accelerate's process-wide state for these options; a process group is kept.
-
-    Raises:
-        UsageError: for a GPU where torch finds none.
-    """
-    found = torch.cuda.is_available()
-    if options.device == "cuda" and not found:
-        raise UsageError('training.device = "cuda", but no GPU is found here; use "auto" or "cpu".')
+    """Create Accelerate's process-wide state for these options; a process group is kept."""
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    cpu = options.device == "cpu" or not found
+    cpu = options.device == "cpu" or not torch.cuda.is_available()
     return Accelerator(cpu=cpu, mixed_precision=options.precision)
 
 

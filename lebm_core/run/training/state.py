@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from lebm_core.learning.rules import Rule
 from lebm_core.run.training.checkpoint import Checkpoint
 from lebm_core.run.training.means import Means
-from lebm_core.run.training.optimizers import PartOptimizer
+from lebm_core.run.training.optimizers import PartOptimizer, Trainable
 from lebm_core.run.training.options import TrainingOptions
 
 __all__ = ["TrainingState"]
@@ -44,7 +44,7 @@ class TrainingState:
         stopping: set by a callback to end the training after this step.
     """
 
-    model: nn.Module
+    model: Trainable
     rule: Rule
     options: TrainingOptions
     accelerator: Accelerator

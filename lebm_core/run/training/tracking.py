@@ -92,15 +92,16 @@ class ProgressBar(Callback):
 
     INTERVAL = 30.0  # seconds between two plain lines
 
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
     def on_start(self, state: TrainingState) -> None:
         self._first, self._show = state.step, state.accelerator.is_main_process
         self._began = self._last = time.monotonic()
-        on_terminal = self._show and sys.stderr.isatty() and PLAIN not in os.environ
-        self._bar = (
-            tqdm(total=state.total, initial=state.step, desc=state.name, unit="step", leave=True)
-            if on_terminal
-            else None
-        )
+        if self._show and sys.stderr.isatty() and PLAIN not in os.environ:
+            self._bar = tqdm(
+                total=state.total, initial=state.step, desc=state.name, unit="step", leave=True
+            )
 
     def after_step(self, state: TrainingState) -> None:
         if self._bar is not None:
@@ -119,7 +120,7 @@ class ProgressBar(Callback):
             state.log(f"{state.name}: {place}  {string}")
 
     def close(self, state: TrainingState) -> None:
-        if getattr(self, "_bar", None) is not None:
+        if self._bar is not None:
             self._bar.close()
 
 

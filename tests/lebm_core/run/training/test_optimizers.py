@@ -13,7 +13,7 @@ from lebm_core.run.training.options import PartOptions, TrainingOptions
 def test_each_part_has_options_of_its_own(make):
     model, *_ = make("run", max_steps=1)
     options = TrainingOptions(
-        lr=0.5, parts={"decoder": PartOptions(clip=0.1), "encoder": PartOptions(0.2, None, 0.3)}
+        lr=0.5, parts={"decoder": {"clip": 0.1}, "encoder": PartOptions(0.2, None, 0.3)}
     )
     parts = part_optimizers(model, options)
     assert list(parts) == ["prior", "decoder", "encoder"]
@@ -105,3 +105,10 @@ def test_moments_come_back_in_the_memory_order_of_their_weights():
         each.step(each.norm(), 1.0)
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a GPU")
+def test_a_gpu_that_is_not_there_is_refused(make, tmp_path):
+    with pytest.raises(UsageError, match='training.device = "cuda", but no GPU is found'):
+        make("run", device="cuda")
+    assert not (tmp_path / "run").exists()
