@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from lebm_core.control.base import Control
 from lebm_core.control.heads import PropertyHead
 from lebm_core.control.targets import ClassReadout, ClassTerms, Weighted, energy_of
 from lebm_core.errors import UsageError
-from lebm_core.priors.base import Prior
+from lebm_core.priors.base import Coupled, Prior
 from lebm_core.priors.tilt_target import ReadsLogits
 
 __all__ = ["ControlledPrior"]
@@ -111,7 +112,7 @@ class ControlledPrior(Prior):
         elif isinstance(self.prior, ReadsLogits):
             base = self.prior.readout_target(ClassReadout(known), context)
         else:  # a coupled prior of a plugin: its logits, by autograd
-            base = Total(self.prior.target(None, context), ClassTerms(self.prior, known, context))
+            base = Total(self.prior.target(None, context), ClassTerms(cast(Coupled, self.prior), known, context))
         weighted = (Weighted(term, strength, context) for term, strength in others)
         return Total(base, *weighted, label="controlled chain")
 
