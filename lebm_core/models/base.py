@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lebm_core.data.dataset import Dataset
-from lebm_core.registry.parts import Part, make
+from lebm_core.registry.parts import Part, arguments, make
 
 __all__ = ["Model", "build"]
 
@@ -68,4 +68,5 @@ def build(
         marks = [m for m in getattr(hints.get(name), "__metadata__", ()) if isinstance(m, Part)]
         if marks:
             parts[name] = make(marks[0], tables.get(name), dataset.sizes)
-    return family(**parts, **options)
+    given = {**options, **parts}
+    return family(**arguments(family, given, dataset.sizes, f"model {family.__name__}"))

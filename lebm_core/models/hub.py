@@ -25,8 +25,8 @@ __all__ = ["PARTS", "HubModel"]
 # The parts of a latent model, in the order of its constructor.
 PARTS = {
     "prior": Part("priors", "ebm"),
-    "decoder": Part("decoders"),
-    "encoder": Part("encoders", optional=True),
+    "decoder": Part("decoders", filled=("latent_dim",)),
+    "encoder": Part("encoders", optional=True, filled=("latent_dim",)),
     "inference": Part("inference", "amortized"),
 }
 CONFIG, WEIGHTS, FORMAT = "config.json", "model.safetensors", 2

@@ -24,7 +24,8 @@ from lebm_core.registry.parts import Part, make, table_of
 
 __all__ = ["EBMPrior"]
 
-ENERGY, SAMPLER = Part("energies", "mlp"), Part("samplers", "langevin")
+ENERGY = Part("energies", "mlp", filled=("latent_dim", "outputs", "context_dim"))
+SAMPLER = Part("samplers", "langevin")
 REFERENCES = ("gaussian", "uniform")
 
 

@@ -19,6 +19,7 @@ class Part:
         options: other defaults than the part's own, such as {"steps": 20}.
         prefix: what registered names begin with, such as "prior.": a recipe leaves it out.
         optional: whether the name "" (or "none") stands for no part.
+        filled: parameters that the owner fills, which are no keys of a recipe.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Part:
     options: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
     optional: bool = False
+    filled: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash((self.kind, self.default, self.prefix, self.optional))

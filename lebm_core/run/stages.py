@@ -64,7 +64,7 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
     model = build_model(recipe, part.dataset)
     log(f"{part.name}: {_count(model)} parameters, {part.dataset.length('train')} examples.")
     result = train(
-        model,
+        cast(Any, model),  # an `nn.Module` too, which a Protocol cannot say
         part.dataset,
         build_learning(recipe),
         recipe.training,

@@ -65,7 +65,8 @@ def part_options(part: Part, name: str) -> dict[str, Option]:
     """
     check_name(part, name)
     options = options_of(part.kind, part.prefix + name)
-    options = {key: option for key, option in options.items() if not key.startswith("_")}
+    hidden = [key for key in options if key.startswith("_") or key in part.filled]
+    options = {key: option for key, option in options.items() if key not in hidden}
     if part == MODEL:
         return {key: option for key, option in options.items() if option.part is None}
     if part == DATA:
