@@ -48,6 +48,8 @@ def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
         "evaluation.baselines=[]", "evaluation.metrics=[]", "training.epochs=10",
         "encoder.width=16", "decoder.width=0.5", "learning.properties=[brightness,slant]",
         "learning.refit.steps=100", "learning.refit.rule.name=density-ratio",
+        "learning.refit.rule.reference_samples=2", "learning.refit.rule.energy_l2=1e-4",
+        "learning.refit.rule.code_pool=0",
         "evaluation.samples=4", "learning.symbols.labels=300", "learning.symbols.weight=30",
         "learning.decoder.kl_weight=0.2", "learning.symbols.information=3",
         "learning.symbols.vat=0", "training.parts.decoder.lr=1e-2",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from lebm_core import run_recipe
+from lebm_core import Dataset, Run, run_recipe
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
+from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.run.build import check_recipe
 from lebm_core.run.config.recipe import Recipe, load
 from lebm_images.data.sources import digits
+from lebm_images.metrics import anomaly, composition, control, frechet, reconstruction
 
 NAMES = [
     f"image-{data}" for data in ("digits", "mnist", "cifar10", "svhn", "celeba", "eurosat")
@@ -67,38 +70,32 @@ def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:
     assert run.results["logistic"]["accuracy"].value > 0.15
 
 
-def test_digits_from_data_to_report(tmp_path: Path) -> None:
-    few = ["evaluation.baselines=[short_run,rae]", "training.max_steps=10"]
-    run = run_recipe("image-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The digits with two baselines; the model alone is trained for more than a few steps."""
+    few = [
+        "evaluation.baselines=[short_run,rae]", "training.epochs=8", "decoder.width=1",
+        "baseline.short_run.training.max_steps=5", "baseline.rae.training.max_steps=5",
+        "baseline.short_run.decoder.width=0.25", "baseline.rae.decoder.width=0.25",
+    ]  # fmt: skip
+    folder = tmp_path_factory.mktemp("digits") / "run"
+    return run_recipe("image-digits", "smoke", few, out=folder, log=lambda line: None)
+
+
+def test_digits_from_data_to_report(run: Run) -> None:
     row = run.results["model"]
     assert row["mse"].value is not None and row["mse"].value > 0
     assert row["frechet_distance"].value is not None
     assert 0 <= row["precision"].value <= 1
     assert set(run.results) >= {"model", "short_run", "rae", "aggregate", "real"}
-    figures = {p.name for p in (tmp_path / "run" / "figures").iterdir()}
+    figures = {p.name for p in (run.folder / "figures").iterdir()}
     assert figures >= {"samples.png", "reconstructions.png", "interpolation.png", "chain.png"}
-    drawn = np.load(tmp_path / "run" / "samples.npz")["x"]
+    drawn = np.load(run.folder / "samples.npz")["x"]
     assert drawn.dtype == np.uint8 and drawn.shape[1:] == (8, 8, 1)
 
 
-def test_a_metric_of_images_refuses_other_data(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"images\.frechet needs a data set of the class ImageDataset"
-    ):
-        few = [
-            "evaluation.metrics=[images.frechet]", "evaluation.baselines=[]",
-            "training.max_steps=2",
-        ]  # fmt: skip
-        run_recipe("synthetic-8gaussians", "smoke", few, out=tmp_path, log=lambda line: None)
-
-
-def test_an_image_is_completed_from_its_upper_half(tmp_path: Path) -> None:
-    """What is seen is matched better than what is not, and the rest is no constant."""
-    few = [
-        "evaluation.baselines=[]", "evaluation.metrics=[]", "training.epochs=8",
-        "decoder.width=1",
-    ]  # fmt: skip
-    run = run_recipe("image-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
+def test_an_image_is_completed_from_its_upper_half(run: Run, tmp_path: Path) -> None:
+    """The given half is kept, and the hidden half is about as near as the mean image."""
     data = digits(files=DataFiles(tmp_path), seed=0)  # the split of the recipe, whose seed is 0
     x = data.batch("test", torch.arange(50)).x
     mask = torch.zeros_like(x, dtype=torch.bool)
@@ -111,3 +108,27 @@ def test_an_image_is_completed_from_its_upper_half(tmp_path: Path) -> None:
     hidden = ~mask
     error = (done - x)[hidden].square().mean()
     assert float(error) < 1.5 * float((mean.expand_as(x) - x)[hidden].square().mean())
+
+
+@pytest.mark.parametrize(
+    "build",
+    [frechet.build, reconstruction.build, anomaly.build, control.build, composition.build],
+)
+def test_a_metric_of_images_refuses_other_data(build: Callable[[], Metric], run: Run) -> None:
+    class Other(Dataset):
+        pass
+
+    Other.__abstractmethods__ = frozenset()
+    evaluation = Evaluation(
+        run.model(),
+        Other(),
+        "test",
+        torch.Generator(),
+        0,
+        run.folder,
+        run.folder,
+        None,
+        print,  # type: ignore[abstract]
+    )
+    with pytest.raises(UsageError, match=r"images\.\w+ needs a data set of the class ImageDataset"):
+        build()(evaluation)

@@ -34,7 +34,9 @@ def test_missing_values_are_scaled_by_the_others_and_stay_missing() -> None:
 
 def test_examples_with_holes_are_classified() -> None:
     x, y, few = blobs()
-    model = LatentEBMClassifier(max_iter=40, random_state=0, refit_steps=10, **MISSING)
+    model = LatentEBMClassifier(
+        prior_hidden=(32,), max_iter=40, random_state=0, refit_steps=10, **MISSING
+    )
     model.fit(x, few)
     assert all(np.isfinite(list(means.values())).all() for means in model.history_)
     assert model.score(x, y) > 0.85
@@ -69,8 +71,9 @@ def test_bits_are_left_as_they_are() -> None:
     x = (blobs()[0] > 0).astype(float)
     _, y, few = blobs()
     model = LatentEBMClassifier(
-        max_iter=20, random_state=0, decoder_options={"likelihood": "bernoulli"}
-    ).fit(x, few)
+        prior_hidden=(32,), max_iter=5, refit_steps=10, random_state=0,
+        decoder_options={"likelihood": "bernoulli"},
+    ).fit(x, few)  # fmt: skip
     np.testing.assert_array_equal(model.adapter_.transform(x).numpy(), x)
     assert set(np.unique(model.sample(50, random_state=0))) <= {0.0, 1.0}
     with pytest.raises(ValueError, match=r"values from 0 to 1: X\[2, 3\] is -4\.") as caught:

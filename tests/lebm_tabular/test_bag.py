@@ -130,8 +130,8 @@ def test_documents_are_classified_from_few_labels() -> None:
     x = CountVectorizer().fit_transform(texts)
     few = np.where(np.arange(600) < 15, y, -1)
     model = LatentEBMClassifier(
-        "tabular.bag", encoder_options={"dropout": 0.2}, vat=0.0, max_iter=60,
-        refit_steps=50, random_state=0,
+        "tabular.bag", encoder_options={"dropout": 0.2}, vat=0.0, prior_hidden=(32,),
+        max_iter=100, refit_steps=20, random_state=0,
     ).fit(x[:400], few[:400])  # fmt: skip
     assert model.score(x[400:], y[400:]) > 0.8
     np.testing.assert_allclose(

@@ -201,7 +201,8 @@ def test_tracks_are_classified_from_few_labels() -> None:
     few = np.where(np.arange(400) < 10, y, -1)
     model = LatentEBMClassifier(
         "trajectories", latent_dim=4, prior_hidden=(32,), decoder_options={"hidden": [32]},
-        encoder_options={"hidden": [32]}, max_iter=40, batch_size=50, random_state=0,
+        encoder_options={"hidden": [32]}, max_iter=20, batch_size=50,
+        refit_steps=50, random_state=0,
     ).fit(x, few)  # fmt: skip
     unseen, truth = turns(200, 2)
     assert model.score(unseen, truth) > 0.95

@@ -286,20 +286,20 @@ def test_the_nll_is_low_at_the_models_own_futures(data: CrowdDataset) -> None:
 
 
 def test_the_metric_of_a_model_with_known_answers(data: CrowdDataset, tmp_path: Path) -> None:
-    options: dict[str, Any] = dict(control_agents=20, control_draws=8, curve_agents=6)
+    options: dict[str, Any] = dict(control_agents=16, control_draws=8, curve_agents=4)
     model = LatentEBM(sided(), Straight())
     found = control(**options, strengths=[4.0], class_strength=4.0, goal_strength=8.0)(
         evaluation(data, model, tmp_path)
     )
     assert found["left"].value > 0.9 > found["left_uncontrolled"].value  # type: ignore[operator]
     assert found["left_any_of_8"].value >= found["left_uncontrolled"].value  # type: ignore[operator]
-    assert found["real/left"].n == round(20 * found["left_admitted"].value)  # type: ignore[operator]
+    assert found["real/left"].n == round(16 * found["left_admitted"].value)  # type: ignore[operator]
     assert found["aside_distance"].value < 0.3 < found["aside_best_distance"].value  # type: ignore[operator]
     assert found["aside_straight_line_within"].value == 1
     assert found["true_straight_line_distance"].value < 1e-3  # type: ignore[operator]
     both = [found[f"true{way}_ADE_of_turners"].value for way in ("", "_straight_line")]
     assert both[0] == pytest.approx(both[1], rel=0.2)  # for this decoder goes straight
-    assert found["true_ADE_of_turners"].n == 10
+    assert found["true_ADE_of_turners"].n == 8
     assert found["obeyed_at_4"].value > found["obeyed_at_0"].value  # type: ignore[operator]
     assert {f.name for f in (tmp_path / "figures").iterdir()} == {"strengths.png", "steered.png"}
     plain = control(**options, strengths=[])(
@@ -350,16 +350,16 @@ def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     few = [
         "data.train=300", "data.test=60", "training.max_steps=5", "learning.refit.steps=5",
         "evaluation.metrics=[trajectories.control]", "evaluation.strengths=[2.0]",
-        "evaluation.control_agents=12", "evaluation.control_draws=4", "evaluation.curve_agents=6",
-        "evaluation.baselines=[f0]", "learning.properties=[pace]",
+        "evaluation.control_agents=8", "evaluation.control_draws=4", "evaluation.curve_agents=4",
+        "evaluation.baselines=[f0]", "learning.properties=[pace]", "prior.sampler.steps=5",
     ]  # fmt: skip
     run = run_recipe("control-trajectories", "smoke", few, out=tmp_path / "run", log=lambda _: None)
     model, f0, real = (run.results[row] for row in ("model", "f0", "real"))
-    assert model["left"].n == model["straight"].n == 12 and model["obeyed_at_2"].value is not None
+    assert model["left"].n == model["straight"].n == 8 and model["obeyed_at_2"].value is not None
     assert f0["true_distance"].value > 0 and "left" not in f0
     head = run.model().heads.known["pace"]  # sees the past beside z
     assert head.context_dim == 34 and 0.3 < float(head.centre) < 0.7
-    assert real["left"].n == 12 and real["any_speed_distance"].value > 0
+    assert real["left"].n == 8 and real["any_speed_distance"].value > 0
 
     said: list[str] = []
     some = sample_run(run.folder, 2, y="left", control=["pace=0.4"], log=said.append, split="valid")
