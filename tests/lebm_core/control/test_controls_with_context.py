@@ -204,7 +204,7 @@ def test_a_head_learns_what_only_code_and_context_tell(tmp_path: Path) -> None:
     )
     wrong = 5 + 2 * drawn[:, 0] * context[:400, 0] - 9
     assert float(wrong.abs().median()) < 2 * seeing.sigma
-    with pytest.raises(UsageError, match="sees a context of 1 features: pass context"):
+    with pytest.raises(UsageError, match="depends on a context of 1 features: pass context"):
         model.sample(4, control=Property("mass", target=9.0))
     with pytest.raises(UsageError, match=r"a context \(N, c\) for its 3000 codes, not \(5, 1\)"):
         fit_property(model, "mass", z, values, context=context[:5])
