@@ -165,6 +165,7 @@ def real(name: str) -> DataFiles:
     return DataFiles(folder)
 
 
+@pytest.mark.slow
 def test_zinc_by_its_published_indices(build: Any) -> None:
     files = real("zinc250k")
     data = build(zinc, files)
@@ -187,6 +188,7 @@ def test_indices_of_another_file_are_refused(build: Any, tmp_path: Path) -> None
         build(zinc, DataFiles(tmp_path))
 
 
+@pytest.mark.slow
 def test_qm9_is_whole(build: Any) -> None:
     data = build(qm9, real("qm9"))
     assert sum(data.length(split) for split in SPLITS) == 133_885
