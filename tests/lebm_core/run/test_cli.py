@@ -38,7 +38,7 @@ def test_help_starts_fast_and_without_torch():
         spent = after.children_user - before.children_user
         times.append(spent + after.children_system - before.children_system)
     assert shown.returncode == 0 and "recipe" in shown.stdout and shown.stderr == ""
-    assert min(times) < 0.3
+    assert min(times) < 0.5  # 0.3 on an idle machine, see tests/benchmarks/startup.py
     code = (
         "import sys; from lebm_core.run.cli import main; code = main(['--help']);"
         "heavy = {'torch', 'numpy', 'tomlkit', 'jinja2', 'transformers'} & set(sys.modules);"
