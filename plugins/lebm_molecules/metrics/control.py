@@ -189,7 +189,7 @@ def _training(data: MoleculeDataset) -> frozenset[str]:
 
 
 def _panels(targets: Targets, swept: Swept, free: Drawn, real: Drawn) -> dict[str, Panel]:
-    """What `densities` draws for each control."""
+    """The panel of `densities` for each control."""
     panels: dict[str, Panel] = {}
     for text, target in targets.items():
         drawn = {"training": real, "no control": free}

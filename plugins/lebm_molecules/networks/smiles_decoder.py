@@ -80,7 +80,7 @@ class SmilesDecoder(SequenceDecoder):
 
 
 def _changes(symbols: Sequence[str], vocab_size: int) -> Tensor:
-    """What each token adds, (V, R + 1): to the number of each ring's digits, and to the depth."""
+    """The increment of each token, (V, R + 1): of the count of each ring's digits, and of depth."""
     rings = [match[1] if (match := RING.fullmatch(s)) else "" for s in symbols]
     labels = sorted(set(rings) - {""}, key=int)
     changes = torch.zeros(vocab_size, len(labels) + 1)

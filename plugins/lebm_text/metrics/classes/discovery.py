@@ -91,7 +91,7 @@ class Discovery:
 
     @property
     def samples(self) -> ClassSamples:
-        """What samples of the classes are scored by."""
+        """The scores of samples of the classes."""
         return ClassSamples(
             self.discovery_classes, self.discovery_samples, checked_strengths(self.strengths),
             self.discovery_draws, self.evaluator,
