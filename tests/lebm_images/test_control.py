@@ -313,6 +313,7 @@ def test_the_recipe_resolves_with_its_baselines(preset: str) -> None:
     assert unfinished.learning["refit"]["steps"] == 0 < recipe.learning["refit"]["steps"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("LEBM_DATA"), reason="LEBM_DATA holds MNIST")
 def test_the_recipe_on_mnist(tmp_path: Path) -> None:
     few = ["training.max_steps=5", "evaluation.baselines=[f0]", "data.train_images=500",

@@ -59,7 +59,7 @@ def test_recipes_of_few_labels_resolve_with_their_baselines(data: str, preset: s
 
 
 @pytest.mark.skipif(not os.environ.get("LEBM_DATA"), reason="LEBM_DATA holds MNIST and CIFAR-10")
-@pytest.mark.parametrize("data", ["mnist", "cifar10"])
+@pytest.mark.parametrize("data", ["mnist", pytest.param("cifar10", marks=pytest.mark.slow)])
 def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:
     metric = "evaluation.metrics=[labels.accuracy]"
     few = ["training.max_steps=5", "evaluation.baselines=[m2,logistic]", metric]
@@ -74,7 +74,7 @@ def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The digits with two baselines; the model alone is trained for more than a few steps."""
     few = [
-        "evaluation.baselines=[short_run,rae]", "training.epochs=8", "decoder.width=1",
+        "evaluation.baselines=[short_run,rae]", "training.epochs=6", "decoder.width=0.5",
         "baseline.short_run.training.max_steps=5", "baseline.rae.training.max_steps=5",
         "baseline.short_run.decoder.width=0.25", "baseline.rae.decoder.width=0.25",
     ]  # fmt: skip
@@ -82,6 +82,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_recipe("image-digits", "smoke", few, out=folder, log=lambda line: None)
 
 
+@pytest.mark.slow
 def test_digits_from_data_to_report(run: Run) -> None:
     row = run.results["model"]
     assert row["mse"].value is not None and row["mse"].value > 0

@@ -128,7 +128,12 @@ def expected(name: str, prior: CoupledPrior) -> Tensor:
     return tilt[name] + reference
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("class", "not", "product of a class and a function", "hard")  # one of each kind of control
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
+)
 @torch.no_grad()
 def test_draws_agree_with_quadrature(name: str) -> None:
     prior = coupled()

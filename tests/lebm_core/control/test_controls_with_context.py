@@ -92,7 +92,13 @@ def moments(z: Tensor) -> Tensor:
     return torch.cat([z, z.square(), z[..., :1] * z[..., 1:]], dim=-1).double()
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("class and property",)  # both kinds of control
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES],
+)
 @torch.no_grad()
 def test_each_contexts_draws_agree_with_quadrature(name: str) -> None:
     prior = coupled()
