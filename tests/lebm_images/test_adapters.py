@@ -33,7 +33,7 @@ def test_images_are_classified_from_few_labels() -> None:
     images = images.reshape(-1, 8, 8)
     few = np.where(np.arange(len(y)) < 100, y, -1)
     model = LatentEBMClassifier(
-        "images.conv", decoder_options={"width": 0.25}, encoder_options={"width": 8},
+        "images.conv", decoder_options={"width": 0.5}, encoder_options={"width": 16},
         prior_hidden=(50, 50), max_iter=20, batch_size=100, refit_steps=20, random_state=0,
     ).fit(images[:1000], few[:1000])  # fmt: skip
     assert model.score(images[-400:], y[-400:]) > 0.75

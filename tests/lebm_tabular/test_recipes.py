@@ -107,7 +107,7 @@ def test_a_table_of_ones_own_with_holes(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("\n".join(["a,b,c,label", *lines]))
     few = [
         f"data.source={tmp_path / 'mine.csv'}", "data.name=tabular.file",
-        "learning.symbols.labels=60", "training.epochs=40", "training.max_steps=none",
+        "learning.symbols.labels=60", "training.epochs=60", "training.max_steps=none",
         "evaluation.baselines=[logistic]", "data.test=0.3", "training.parts.encoder.lr=1e-2",
         "training.parts.prior.lr=1e-2",
     ]  # fmt: skip
