@@ -186,12 +186,19 @@ def test_a_folder_in_use_is_refused(make):
 
 def launch(environment, tmp_path, steps, *more):
     script = str(next(p for p in environment["PYTHONPATH"].split(os.pathsep) if p.endswith("toy")))
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-         f"{script}/two_processes.py", str(tmp_path / "out"), str(steps), *more],
-        env=environment, timeout=120, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
+        f"{script}/two_processes.py", str(tmp_path / "out"), str(steps), *more,
+    ]  # fmt: skip
+    running = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        _, errors = running.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)  # its workers too, which hold the pipe open
+        raise
+    assert running.returncode == 0, errors
     return [json.loads((tmp_path / "out" / f"rank-{r}-{steps}.json").read_text()) for r in (0, 1)]
 
 
