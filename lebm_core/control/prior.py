@@ -112,7 +112,8 @@ class ControlledPrior(Prior):
         elif isinstance(self.prior, ReadsLogits):
             base = self.prior.readout_target(ClassReadout(known), context)
         else:  # a coupled prior of a plugin: its logits, by autograd
-            base = Total(self.prior.target(None, context), ClassTerms(cast(Coupled, self.prior), known, context))
+            terms = ClassTerms(cast(Coupled, self.prior), known, context)
+            base = Total(self.prior.target(None, context), terms)
         weighted = (Weighted(term, strength, context) for term, strength in others)
         return Total(base, *weighted, label="controlled chain")
 
