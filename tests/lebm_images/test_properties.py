@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lebm_core import run_recipe
+from lebm_core import Property, run_recipe
 from lebm_core.errors import UsageError
 from lebm_images.data.properties import properties_of
 
@@ -69,11 +69,16 @@ def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
             assert "KL" in said[0] and control[0].split("=")[0].split(":")[-1] in said[0]
         return torch.from_numpy(np.load(file)["x"]).permute(0, 3, 1, 2) / 127.5 - 1
 
-    def bright(x: torch.Tensor) -> float:
-        return float(properties_of(x)["brightness"].mean())
+    head = model.heads.known["brightness"]
 
-    low, high = drawn("brightness=min@3"), drawn("brightness=max@3")
-    assert bright(low) < bright(high) - 0.005  # three standard errors
+    def expected(**kind: bool) -> float:
+        prior = model.controlled(Property("brightness", strength=3.0, **kind))
+        z = prior.sample(300, generator=torch.Generator().manual_seed(0))
+        return float(head(z).mean().detach())
+
+    low, high = expected(minimise=True), expected(maximise=True)
+    assert high - low > 10 * head.sigma / 300**0.5
+    assert not torch.equal(drawn("brightness=min@3"), drawn("brightness=max@3"))
     ones = drawn(y="1")
     assert torch.equal(ones, drawn("y=1")) and not torch.equal(ones, drawn("not:y=1"))
     assert (tmp_path / "run" / "samples-100-0-y1.npz").is_file()
