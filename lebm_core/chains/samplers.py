@@ -45,62 +45,17 @@ class Sampler(Protocol):
         """The same sampler with other options."""
 
 
-class Langevin(Configured):
-    """Unadjusted Langevin dynamics, z <- z + (s^2/2) grad log p(z) + s tau eps.
+class LangevinChain(Configured):
+    """What the chains of Langevin proposals share; `adjusted` says whether they are accepted."""
 
-    Args:
-        steps: number of steps K of the chain.
-        step_size: s.
-        noise: tau, the factor of the noise; 1 is Langevin's own, 0 is gradient ascent.
+    adjusted: bool
+    noise = 1.0
 
-    Raises:
-        UsageError: for steps below 0, or a step size or noise that is not possible.
-    """
-
-    adjusted = False
-
-    def __init__(self, steps: int = 60, step_size: float = 0.4, noise: float = 1.0) -> None:
-        _check(steps, step_size)
-        if not (math.isfinite(noise) and noise >= 0):
-            raise UsageError(f"noise = {noise} is not possible; use 0 or more.")
-        self.steps, self.step_size, self.noise = steps, step_size, noise
-
-    def __call__(
-        self,
-        target: LogDensity,
-        z: Tensor,
-        *,
-        generator: torch.Generator | None = None,
-        trace: Chain | None = None,
-    ) -> Tensor:
-        return langevin(
-            target,
-            z,
-            steps=self.steps,
-            step_size=self.step_size,
-            noise=self.noise,
-            generator=generator,
-            trace=trace,
-            fold=getattr(target, "fold", None),
-            name=getattr(target, "label", "chain"),
-        )
-
-
-class MALA(Configured):
-    """Metropolis-adjusted Langevin: exact at any step size (Roberts and Tweedie 1996).
-
-    Args:
-        steps: number of steps K of the chain.
-        step_size: s; an acceptance near 0.57 is the most efficient (Roberts and Rosenthal 1998).
-
-    Raises:
-        UsageError: for steps below 0 or a step size that is not positive.
-    """
-
-    adjusted = True
-
-    def __init__(self, steps: int = 60, step_size: float = 0.4) -> None:
-        _check(steps, step_size)
+    def __init__(self, steps: int, step_size: float) -> None:
+        if steps < 0:
+            raise UsageError(f"steps = {steps} is not possible; use 0 or more.")
+        if not (math.isfinite(step_size) and step_size > 0):
+            raise UsageError(f"step_size = {step_size} is not possible; use a number above 0.")
         self.steps, self.step_size = steps, step_size
 
     def __call__(
@@ -116,12 +71,51 @@ class MALA(Configured):
             z,
             steps=self.steps,
             step_size=self.step_size,
-            adjust=True,
+            noise=self.noise,
+            adjust=self.adjusted,
             generator=generator,
             trace=trace,
             fold=getattr(target, "fold", None),
             name=getattr(target, "label", "chain"),
         )
+
+
+class Langevin(LangevinChain):
+    """Unadjusted Langevin dynamics, z <- z + (s^2/2) grad log p(z) + s tau eps.
+
+    Args:
+        steps: number of steps K of the chain.
+        step_size: s.
+        noise: tau, the factor of the noise; 1 is Langevin's own, 0 is gradient ascent.
+
+    Raises:
+        UsageError: for steps below 0, or a step size or noise that is not possible.
+    """
+
+    adjusted = False
+
+    def __init__(self, steps: int = 60, step_size: float = 0.4, noise: float = 1.0) -> None:
+        super().__init__(steps, step_size)
+        if not (math.isfinite(noise) and noise >= 0):
+            raise UsageError(f"noise = {noise} is not possible; use 0 or more.")
+        self.noise = noise
+
+
+class MALA(LangevinChain):
+    """Metropolis-adjusted Langevin: exact at any step size (Roberts and Tweedie 1996).
+
+    Args:
+        steps: number of steps K of the chain.
+        step_size: s; an acceptance near 0.57 is the most efficient (Roberts and Rosenthal 1998).
+
+    Raises:
+        UsageError: for steps below 0 or a step size that is not positive.
+    """
+
+    adjusted = True
+
+    def __init__(self, steps: int = 60, step_size: float = 0.4) -> None:
+        super().__init__(steps, step_size)
 
 
 def option_of(sampler: Sampler | None, name: str, default: Any) -> Any:
@@ -143,10 +137,3 @@ def with_steps(sampler: Sampler, steps: int) -> Sampler:
             "has none: use 0."
         )
     return sampler.replaced(steps=steps)
-
-
-def _check(steps: int, step_size: float) -> None:
-    if steps < 0:
-        raise UsageError(f"steps = {steps} is not possible; use 0 or more.")
-    if not (math.isfinite(step_size) and step_size > 0):
-        raise UsageError(f"step_size = {step_size} is not possible; use a number above 0.")

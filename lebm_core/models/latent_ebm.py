@@ -102,7 +102,7 @@ class LatentEBM(LatentModel, HubModel):
         Args:
             n: how many.
             y: class, an id or a name, or n of them, for a coupled prior.
-            control: what the samples shall be: ClassIs, Property, Function, Not, or several.
+            control: energies added to the prior: ClassIs, Property, Function, Not, or several.
             context: (n, c), for a conditioned prior.
             generator: source of all randomness.
             batch_size: chains run at once.

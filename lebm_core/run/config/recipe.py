@@ -95,7 +95,7 @@ def load(
 def apply(recipe: Recipe, overrides: Mapping[str, Any], where: str = "the overrides") -> Recipe:
     """A copy of the recipe with other values, by dotted key; the original is left as it is.
 
-    A new name of a part starts that part's table anew. Baselines change with the recipe.
+    A new name of a part resets that part's table. Baselines change with the recipe.
     """
     known = flatten(recipe.tables())
     for name, values in _baseline_changes(recipe).items():

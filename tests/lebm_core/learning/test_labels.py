@@ -161,7 +161,7 @@ def test_classes_are_found_without_any_label() -> None:
 
 
 def test_information_rests_while_the_kl_does() -> None:
-    """In the phase of a cycle without a KL codes learn what x is like, and classes ask nothing."""
+    """While the KL weight of a cycle is 0, codes learn to reconstruct x without a class term."""
     symbols = Symbols(information=10.0)
     cyclic = {"kl_cycles": 2, "kl_zero": 0.5, "encoder_tilt": 0.0}
     data, model = Rows(), toy()

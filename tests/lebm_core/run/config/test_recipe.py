@@ -114,7 +114,7 @@ def test_values_are_toml_or_else_bare_strings(path):
     assert load(path, None, ["data.source=${x}"]).data["source"] == "${x}"
 
 
-def test_another_part_starts_its_table_anew(path):
+def test_another_part_resets_its_table(path):
     found = apply(load(path), {"decoder.name": "toyrecipe.other", "decoder.depth": 2})
     assert found.parts["decoder"] == {"name": "toyrecipe.other", "hidden": [32], "depth": 2}
     for none in ("", "none"):

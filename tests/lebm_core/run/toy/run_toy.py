@@ -16,9 +16,7 @@ if __name__ == "__main__":
     recipe, out, *rest = sys.argv[1:]
     resume, jobs = "--resume" in rest, 2 if "--jobs" in rest else 1
     try:
-        run_recipe(
-            recipe, "", [w for w in rest if "=" in w], out=out, resume=resume, jobs=jobs
-        )
+        run_recipe(recipe, "", [w for w in rest if "=" in w], out=out, resume=resume, jobs=jobs)
     except LebmError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
