@@ -14,6 +14,7 @@ __all__ = [
     "UnsupportedEstimate",
     "UsageError",
     "did_you_mean",
+    "shown",
 ]
 
 
@@ -109,3 +110,16 @@ def did_you_mean(word: str, accepted: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in accepted}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f' Did you mean "{by_lower[near[0]]}"?' if near else ""
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A user's own value for a message: in quotes, on one line, cut where it is long.
+
+    >>> shown("a\\nb"), shown("x" * 100, most=5)
+    ('"a\\\\nb"', '"xxxxx..." (100 characters)')
+    """
+    string = str(value)
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in string[: most + 1])
+    if len(string) <= most:
+        return f'"{line}"'
+    return f'"{line[:most]}..." ({len(string):,} characters)'

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["replace_file", "replace_folder", "sha256", "sync", "write_atomically"]
+from lebm_core.errors import UsageError
+
+__all__ = ["read_json", "replace_file", "replace_folder", "sha256", "sync", "write_atomically"]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that lebm wrote.
+
+    Raises:
+        UsageError: naming the file that is missing, unreadable, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path} is missing.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):  # also bytes that are not UTF-8
+        raise UsageError(f"{path} is damaged: it is not JSON.") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} is damaged: it holds no JSON object.")
+    return found
 
 
 def write_atomically(path: Path, string: str) -> None:

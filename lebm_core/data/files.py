@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import zlib
@@ -9,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean
+from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean, shown
 
-__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_lines"]
+__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_lines", "open_rows"]
 
 HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
@@ -95,22 +96,63 @@ def open_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
             zipped = probe.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if zipped else open(path, "rb") as file:
             for number, data in enumerate(file, 1):
+                if number == 1:
+                    _check_start(data, path)
                 line = data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 blank = blank and not line.strip()
                 yield number, line
     except FileNotFoundError:
         siblings = path.parent.iterdir() if path.parent.is_dir() else ()
         near = did_you_mean(path.name, [sibling.name for sibling in siblings])
-        raise UsageError(f'There is no file "{path}".{near}') from None
+        raise UsageError(f"There is no file {shown(path, 300)}.{near}") from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise UsageError(f"{path}, line {number}: byte 0x{byte:02x} is not valid UTF-8.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UsageError(f"{path}: the gzip file is damaged ({error}).") from None
     except OSError as error:
-        raise UsageError(f'The file "{path}" cannot be read: {error.strerror}.') from None
+        raise UsageError(f"The file {shown(path, 300)} cannot be read: {error.strerror}.") from None
     if blank:
         raise UsageError(f"{path}: the file is empty.")
+
+
+def open_rows(
+    path: str | os.PathLike[str], delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a delimited table, each with the number of the line on which it begins.
+
+    Cells may stand in double quotes, and hold line breaks then. Rows without content are left out.
+
+    Raises:
+        UsageError: as `open_lines`, and for a quote that is not closed.
+    """
+    path = Path(os.fspath(path))
+    csv.field_size_limit(1 << 30)  # a cell of any length is one cell
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for read, line in open_lines(path):  # noqa: B007 - the last one read is named by errors
+            yield line + "\n"
+
+    start = 1
+    try:
+        for cells in csv.reader(lines(), delimiter=delimiter, strict=True):
+            if any(cell.strip() for cell in cells):
+                yield start, cells
+            start = read + 1
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {start}: {error}; is a quote unclosed?") from None
+
+
+def _check_start(data: bytes, path: Path) -> None:
+    """Refuse by its first line a file that is no UTF-8 text of lines."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UsageError(f"{path} is UTF-16: save it as UTF-8.")
+    if b"\r" in data.rstrip(b"\r\n") and not data.endswith(b"\n"):
+        raise UsageError(
+            f"{path}: its lines end in carriage returns alone; save it with LF or CRLF."
+        )
 
 
 def hub_splits(source: str, config: str, extra: str) -> dict[str, Any]:

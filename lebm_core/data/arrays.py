@@ -1,0 +1,107 @@
+"""Arrays of an .npz file, read without unpickling and without trusting its headers."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from lebm_core.errors import UsageError, did_you_mean, shown
+
+__all__ = ["need_array", "read_npz"]
+
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    NotImplementedError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip - what NumPy and zipfile raise for damaged files
+
+
+def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file by name.
+
+    Raises:
+        UsageError: naming the file that is missing, damaged, no .npz file, or that holds objects,
+            or an array whose header and content differ in size.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(6) == b"\x93NUMPY":
+                raise UsageError(
+                    f"{path} holds a single array as an .npy file does: save it by "
+                    "numpy.savez(file, x=array)."
+                )
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            if not names:
+                raise UsageError(f"{path} holds no array: numpy.savez writes such a file.")
+            return {name.removesuffix(".npy"): _array(archive, name, path) for name in names}
+    except FileNotFoundError:
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.npz")])
+        raise UsageError(f"There is no file {shown(path)}.{near}") from None
+    except zipfile.BadZipFile:
+        raise UsageError(f"{path} is no .npz file, or is damaged.") from None
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(f"{path} cannot be read as an .npz file: {reason}.") from None
+
+
+def need_array(arrays: dict[str, NDArray[Any]], name: str, path: Path, hint: str = "") -> Any:
+    """The array of that name.
+
+    Raises:
+        UsageError: naming those that there are, where it is not among them.
+    """
+    if name not in arrays:
+        held = ", ".join(map(str, arrays)) or "nothing"
+        raise UsageError(
+            f'{path} has no array "{name}": it holds {held}.{did_you_mean(name, arrays)}{hint}'
+        )
+    return arrays[name]
+
+
+def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
+    """One array, once its header is known to say what its content is."""
+    where = f'{path}, "{name.removesuffix(".npy")}",'
+    size = archive.getinfo(name).file_size
+    with archive.open(name) as file:
+        shape, dtype = _header(file, where)
+        wanted = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject:
+            raise UsageError(f"{where} holds Python objects: save plain numbers or strings.")
+        if wanted != size - file.tell():
+            raise UsageError(
+                f"{where} is damaged: its header tells of {wanted:,} bytes, and there are "
+                f"{size - file.tell():,}."
+            )
+    with archive.open(name) as file:
+        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+    return array
+
+
+def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    try:
+        major, _ = npy.read_magic(file)  # type: ignore[no-untyped-call]
+        read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
+        shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
+    except DAMAGE:
+        raise UsageError(f"{where} is damaged: it does not begin as an array does.") from None
+    return shape, dtype
