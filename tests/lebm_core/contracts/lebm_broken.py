@@ -79,6 +79,9 @@ class Wide(Langevin):
     def __init__(self, steps: int = 60, step_size: float = 1.2) -> None:
         super().__init__(steps, step_size)
 
+    def __call__(self, target, z, **options):
+        return Langevin(self.steps, self.step_size)(target, z, **options)
+
 
 class Forgets(Persistent):
     """Keeps its chains out of its state."""
