@@ -36,6 +36,7 @@ class Value:
         row: the row of the table that it belongs to: "" for the model or baseline that is
             evaluated, "real", "aggregate", "reference", or the name of a registered baseline.
         row_title: what that row is called in tables; "" for its baseline's summary or its name.
+        better: "higher" or "lower", which values are better; "" where neither is.
     """
 
     value: float | None
@@ -47,6 +48,7 @@ class Value:
     extra: dict[str, Any] = field(default_factory=dict)
     row: str = ""
     row_title: str = ""
+    better: str = ""
 
     @classmethod
     def share(
@@ -57,6 +59,7 @@ class Value:
         extra: Mapping[str, Any] | None = None,
         *,
         of: int | None = None,
+        better: str = "",
     ) -> Self:
         """The share of n independent trials that succeed, with its binomial standard error.
 
@@ -66,6 +69,7 @@ class Value:
             definition: what it measures.
             extra: anything else that a reader needs.
             of: n, where `right` is a count; refused where it is 0.
+            better: which values are better.
         """
         if isinstance(right, int):
             count, n = right, of or 0
@@ -73,9 +77,9 @@ class Value:
             count, n = int(right.sum()), len(right)
         told = dict(extra or {})
         if not n:
-            return cls(None, None, 0, split, definition, "There are none.", told)
-        p = count / n
-        return cls(p, (p * (1 - p) / n) ** 0.5, n, split, definition, extra=told)
+            return cls(None, None, 0, split, definition, "There are none.", told, better=better)
+        p, error = count / n, (count / n * (1 - count / n) / n) ** 0.5
+        return cls(p, error, n, split, definition, extra=told, better=better)
 
     @classmethod
     def mean(
@@ -84,6 +88,8 @@ class Value:
         split: str,
         definition: str,
         extra: Mapping[str, Any] | None = None,
+        *,
+        better: str = "",
     ) -> Self:
         """The mean of independent numbers (n,), with its standard error; refused where n is 0.
 
@@ -92,16 +98,17 @@ class Value:
             split: of what they are numbers of.
             definition: what it measures, with the unit.
             extra: anything else that a reader needs.
+            better: which values are better.
         """
         n, told = len(values), dict(extra or {})
         if not n:
-            return cls(None, None, 0, split, definition, "There are none.", told)
+            return cls(None, None, 0, split, definition, "There are none.", told, better=better)
         error = None
         if n > 1 and isinstance(values, np.ndarray):
             error = float(values.std(ddof=1) / n**0.5)
         elif n > 1:
             error = float(values.std()) / n**0.5
-        return cls(float(values.mean()), error, n, split, definition, extra=told)
+        return cls(float(values.mean()), error, n, split, definition, extra=told, better=better)
 
 
 def in_row(row: str, values: Mapping[str, Value], title: str = "") -> dict[str, Value]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import shlex
 import time
@@ -42,6 +43,8 @@ from lebm_core.run.workers import Workers
 
 __all__ = ["Run", "run_recipe"]
 
+TRAINED = 0.6  # of the time of a run; the rest goes into evaluation and start
+
 
 @dataclass
 class Run:
@@ -72,6 +75,7 @@ def run_recipe(
     resume: bool = False,
     log: Callable[[str], None] | None = None,
     jobs: int | None = 1,
+    minutes: float | None = None,
 ) -> Run:
     """Runs a recipe from data to report.
 
@@ -92,6 +96,8 @@ def run_recipe(
             an equal share of the cores; None for as many as there are cores, and 1 on a GPU. Above
             1, a script needs the guard `if __name__ == "__main__":`, as all of Python's processes
             do.
+        minutes: wall time that the run may take, about: `training.minutes` is set to each part's
+            share of it, and what is left is for the evaluation.
 
     Raises:
         UsageError: for a mistake in what was asked; nothing is written then.
@@ -105,6 +111,9 @@ def run_recipe(
     if preset is None:
         preset = default_preset(name)
     recipe = load(name, preset, overrides)
+    if minutes is not None:
+        overrides.append(f"training.minutes={_share(minutes, recipe, jobs):.3g}")
+        recipe, plain = load(name, preset, overrides), False
     main = int(os.environ.get("RANK", "0")) == 0
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and out is None:
         raise UsageError("Several processes need one run directory: give --out.")
@@ -114,9 +123,12 @@ def run_recipe(
         recipe = begun if begun.name == recipe.name else recipe
     if not named and recipe.preset:
         say(f"{recipe.name}: preset {recipe.preset}.")
-    check_resumable(recipe, folder, resume)
     check_recipe(recipe)
     dataset = build_dataset(recipe, data_dir)
+    if not dataset.classes and not (resume and plain):
+        recipe = load(name, preset, overrides, classes=False)
+        check_recipe(recipe)
+    check_resumable(recipe, folder, resume)
     if resume:
         check_same_data(dataset, folder)
     build_metrics(recipe)  # so that a mistake in their options is found now
@@ -177,6 +189,15 @@ def _parts(
             rule, model = build_learning(part.recipe), build_model(part.recipe, part.dataset)
             rule.check(model)
     return parts
+
+
+def _share(minutes: float, recipe: Recipe, jobs: int | None) -> float:
+    """The minutes that each training may take of those of a run."""
+    if not 0 < minutes < math.inf:
+        raise UsageError(f"--minutes {minutes:g} is not possible; use a number above 0.")
+    parts = 1 + len(recipe.baselines)
+    at_once = Workers(jobs, parts, recipe.training.device).jobs
+    return TRAINED * minutes / math.ceil(parts / at_once)
 
 
 def _command(

@@ -22,6 +22,7 @@ import torch
 
 from lebm_core.errors import RunError, UsageError
 from lebm_core.run.environment import cores
+from lebm_core.run.signals import CPU_LIMIT, SIGNALS, stoppable
 from lebm_core.run.training.tracking import PLAIN, to_stderr
 
 __all__ = ["Workers"]
@@ -107,12 +108,12 @@ class _Worker:
         sender.close()
 
     def interrupt(self) -> None:
-        """Send the process SIGINT; while it still starts, and would ignore it, end it."""
+        """Send the process SIGINT; while it still starts, and has nothing to save, end it."""
         if self.receiver.poll():
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid or 0, signal.SIGINT)
         else:
-            self.process.terminate()
+            self.process.kill()
 
     def error(self) -> list[BaseException]:
         """The error of a process that has ended, if any."""
@@ -154,8 +155,14 @@ def _run(
     torch.set_num_threads(threads)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # A scheduler signals every process, and the parent forwards: twice would end it at once.
+        # The limit of processor time is each process's own.
+        for number in SIGNALS:
+            if number not in (signal.SIGINT, CPU_LIMIT):
+                signal.signal(number, signal.SIG_IGN)
         errors.send(None)
-        work(*given, log=to_stderr)
+        with stoppable():
+            work(*given, log=to_stderr)
     except BaseException as error:
         error.add_note(traceback.format_exc())  # LEBM_DEBUG=1 shows it
         try:

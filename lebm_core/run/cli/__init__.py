@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from lebm_core.errors import LebmError, MissingData
 from lebm_core.run.cli.commands import app
+from lebm_core.run.signals import signal_of, stoppable
 
 __all__ = ["app", "main"]
 
@@ -19,17 +20,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: in place of those of the process.
 
     Returns:
-        The exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted.
+        The exit code: 0, 1 for a failure, 2 for wrong usage, 128 + N when signal N ended it.
     """
     try:
         given = None if arguments is None else list(arguments)
-        code = app(given, prog_name="lebm", standalone_mode=False)
+        with stoppable() as came:
+            code = app(given, prog_name="lebm", standalone_mode=False)
         sys.stdout.flush()
-        if code == 130:  # typer's answer to a KeyboardInterrupt
-            return _fail("Interrupted.", 130)
+        if code == 130:  # typer's answer to a KeyboardInterrupt, whichever signal it was
+            return _fail("Interrupted.", 128 + came[0] if came else 130)
         return code if isinstance(code, int) else 0
-    except KeyboardInterrupt:
-        return _fail("Interrupted.", 130)
+    except KeyboardInterrupt as error:
+        return _fail("Interrupted.", 128 + signal_of(error))
     except BrokenPipeError:
         # The reader has gone; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -82,6 +82,10 @@ def recipe(
         Optional[int],  # noqa: UP045
         typer.Option(help="Model and baselines trained at once; by default one for each core."),
     ] = None,
+    minutes: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="About how long all of it may take; trainings are shortened to fit."),
+    ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write the table of recipes as Markdown.")
     ] = False,
@@ -108,7 +112,9 @@ def recipe(
         return
     from lebm_core.run.run import run_recipe
 
-    run_recipe(name, preset, overrides or [], data_dir, out, seed, resume, jobs=jobs)
+    run_recipe(
+        name, preset, overrides or [], data_dir, out, seed, resume, jobs=jobs, minutes=minutes
+    )
 
 
 @app.command(cls=ControlCommand)

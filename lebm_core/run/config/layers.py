@@ -66,11 +66,18 @@ class Source(NamedTuple):
         return list(found) if isinstance(found, dict) else []
 
     def base(self) -> Layer:
-        """The recipe without its presets."""
-        table = dict(self.table)
+        """The recipe without its presets and its table [unlabelled]."""
+        table = {key: value for key, value in self.table.items() if key != "unlabelled"}
         if isinstance(table.get("preset"), dict):
             del table["preset"]
         return Layer(flatten(table), self._where(""))
+
+    def unlabelled(self) -> Layer:
+        """What changes for data without classes; empty where the recipe does not say."""
+        values = self.table.get("unlabelled", {})
+        if not isinstance(values, dict):
+            raise UsageError(f"{self.label}: [unlabelled] must be a table.")
+        return Layer(flatten(values), self._where("unlabelled."))
 
     def preset(self, name: str) -> Layer:
         """One preset; UsageError where the recipe has none of that name."""

@@ -70,14 +70,22 @@ class Recipe:
 
 
 def load(
-    recipe: str | os.PathLike[str], preset: str | None = None, overrides: Iterable[str] = ()
+    recipe: str | os.PathLike[str],
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    classes: bool = True,
 ) -> Recipe:
     """The recipe of that name or file with a preset and key=value overrides applied.
+
+    Over other data than the recipe's own, what it says of its data is left out: its summary, the
+    figures to expect and those that were published, its minutes.
 
     Args:
         recipe: a registered name, or the path of a TOML file (the recipe.toml of a run too).
         preset: name of a preset; None for the recipe as it stands.
         overrides: such as "training.epochs=2".
+        classes: whether the data have classes; where not, [unlabelled] comes before the preset.
 
     Raises:
         UsageError: an unknown recipe, preset, part or key, or a value of the wrong type; the
@@ -86,10 +94,30 @@ def load(
     source = read_source(recipe)
     layers = [source.base()]
     layers[0].values.setdefault("name", source.name)
+    if not classes:
+        layers.append(source.unlabelled())
     if preset:
         layers.append(source.preset(preset))
     layers.append(from_overrides(overrides))
-    return _recipe(*resolve(layers))
+    return _of_its_data(_recipe(*resolve(layers)), layers[0])
+
+
+def _of_its_data(recipe: Recipe, base: Layer) -> Recipe:
+    """The recipe without what its file says of other data than those that it is now about."""
+    name, source = recipe.data["name"], str(recipe.data.get("source") or "")
+    same = name == base.values.get("data.name")
+    about = bool(recipe.expected or recipe.published)  # else it was written for a user's own file
+    if same and (not about or source == str(base.values.get("data.source") or "")):
+        return recipe
+    summary = f"The settings of {recipe.name} on {os.path.basename(source) or name}"
+    plain: dict[str, Any] = {"expected": "", "minutes": {}, "published": {}}
+    own = {
+        k: dataclasses.replace(
+            each, **plain, summary=summary if each.summary == recipe.summary else each.summary
+        )
+        for k, each in recipe.baselines.items()
+    }
+    return dataclasses.replace(recipe, **plain, summary=summary, baselines=own)
 
 
 def apply(recipe: Recipe, overrides: Mapping[str, Any], where: str = "the overrides") -> Recipe:

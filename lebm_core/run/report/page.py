@@ -21,6 +21,13 @@ __all__ = ["page"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".svg")
 SAMPLE_LINES = 40
+FEW_STEPS, FEW_EXAMPLES = 200, 100
+# What the presets that all recipes share are good for.
+PRESETS = {
+    "smoke": "a trial of a minute: its figures prove nothing",
+    "cpu": "sized for a computer without a GPU",
+    "paper": "the published settings",
+}
 
 
 @dataclass
@@ -52,9 +59,12 @@ def page(
     own = [(file, caption) for row, file, caption in figures if row == "model"]
     others = [(file, f"{row}: {caption}") for row, file, caption in figures if row != "model"]
     return _template().render(
-        title=results.recipe + (f", {results.preset}" if results.preset else ""),
+        title=results.recipe
+        + (f" on {results.source}" if results.source else "")
+        + (f", {results.preset}" if results.preset else ""),
         results=results,
         environment=environment,
+        good_for=PRESETS.get(results.preset, ""),
         facts=_facts(results, environment),
         warnings=_warnings(results),
         figures_table=table,
@@ -86,8 +96,7 @@ def _facts(results: Collected, environment: dict[str, Any]) -> list[tuple[str, A
     facts = {
         "parameters": f"{parameters:,}" if parameters else "",
         "steps": trained.get("steps", ""),
-        "training": f"{results.seconds['model']:.0f} s" if "model" in results.seconds else "",
-        "everything": f"{sum(results.seconds.values()):.0f} s",
+        "time": f"{sum(results.seconds.values()):.0f} s of work",
         "machine": machine(environment) if environment else "",
         "commit": environment.get("commit") or "",
     }
@@ -97,7 +106,18 @@ def _facts(results: Collected, environment: dict[str, Any]) -> list[tuple[str, A
 def _warnings(results: Collected) -> list[str]:
     warnings = [] if results.complete else ["This run is not complete: some figures are missing."]
     for row, facts in results.training.items():
+        steps = int(facts.get("steps", FEW_STEPS))
+        if steps < FEW_STEPS:
+            warnings.append(
+                f"{row}: {steps} steps are too few to mean anything; raise training.epochs."
+            )
         warnings += [f"{row}: {warning}" for warning in facts.get("warnings", [])]
+    tested = [v.n for v in results.rows.get("model", {}).values() if v.split == "test" and v.n]
+    if tested and max(tested) < FEW_EXAMPLES:
+        warnings.append(
+            f"The test split has {max(tested)} examples: differences within a few standard "
+            "errors mean nothing."
+        )
     return warnings
 
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import write_atomically
+from markupsafe import Markup
+
+from lebm_core.base.files import read_json, write_atomically
 from lebm_core.errors import UsageError
-from lebm_core.evaluation.values import Value
+from lebm_core.evaluation.values import Value, column_of
 from lebm_core.run.artifacts import need_run, part_folder
 from lebm_core.run.config.recipe import Recipe, load
 from lebm_core.run.environment import machine
 from lebm_core.run.report.numbers import format_value
 from lebm_core.run.report.page import page
-from lebm_core.run.report.results import Collected, collect, conditions, write_results
+from lebm_core.run.report.results import (
+    Collected,
+    best_of,
+    collect,
+    conditions,
+    write_results,
+)
 from lebm_core.run.report.seeds import over_seeds
 from lebm_core.run.report.training_curves import training_curves
 
@@ -51,7 +59,8 @@ def report_run(folder: str | Path, recipe: Recipe | None = None) -> Path:
         drawn = training_curves(part, part / "figures")
         if drawn is not None:
             figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
-    string = page(folder, results, environment, figures, results_table(results, format_value))
+    table = results_table(results, functools.partial(_marked, best_of(results)), _arrows(results))
+    string = page(folder, results, environment, figures, table)
     target = folder / "report.html"
     write_atomically(target, string)
     return target
@@ -107,11 +116,20 @@ def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str
     return "\n\n".join([*blocks, _markdown(made)]) + "\n"
 
 
-def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
+def results_table(
+    results: Collected,
+    show: Callable[[Value], str],
+    heads: Mapping[str, str] | None = None,
+) -> Table:
     """The results as rows of strings, the first one the heading.
 
     Rows are the model, its baselines, real data, the aggregate posterior and what was published;
     columns are metrics. With more than `WIDE` metrics it is transposed.
+
+    Args:
+        results: what was measured.
+        show: writes a value.
+        heads: of metrics, where they are more than the name.
     """
     rows: dict[str, dict[str, Value]] = {
         results.title_of(row): values for row, values in results.rows.items()
@@ -119,12 +137,29 @@ def results_table(results: Collected, show: Callable[[Value], str]) -> Table:
     for row, figures in results.published.items():
         rows[f"published: {row}"] = {k: Value(float(v)) for k, v in figures.items()}
     metrics = list(dict.fromkeys(metric for values in rows.values() for metric in values))
-    table = [["", *metrics]]
+    table = [["", *((heads or {}).get(metric, metric) for metric in metrics)]]
     for row, values in rows.items():
         table.append([row, *(show(values[m]) if m in values else "" for m in metrics)])
     if len(metrics) > WIDE:
         table = [list(column) for column in zip(*table, strict=True)]
     return table
+
+
+def _marked(best: set[int], value: Value) -> str:
+    """A value as HTML, bold where it is the best."""
+    string = format_value(value)
+    return Markup("<b>{}</b>").format(string) if id(value) in best else string
+
+
+def _arrows(results: Collected) -> dict[str, str]:
+    """The name of each metric with an arrow where one direction is better."""
+    arrows = {"higher": "↑", "lower": "↓"}
+    return {
+        column_of(name, value): f"{column_of(name, value)} {arrows[value.better]}"
+        for values in results.rows.values()
+        for name, value in values.items()
+        if value.better in arrows
+    }
 
 
 def _definitions(results: Collected) -> str:
@@ -157,7 +192,7 @@ def _seedless(recipe: Recipe) -> Recipe:
 def _read(folder: Path, recipe: Recipe) -> tuple[Collected, dict[str, Any]]:
     environment: dict[str, Any] = {}
     if (folder / "environment.json").is_file():
-        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        environment = read_json(folder / "environment.json")
     return collect(folder, recipe), environment
 
 

@@ -15,7 +15,7 @@ from lebm_core.registry.registry import discover
 from lebm_core.run.artifacts import TRAINING, part_folder, result_files
 from lebm_core.run.config.recipe import Recipe
 
-__all__ = ["Collected", "Results", "collect", "conditions", "write_results"]
+__all__ = ["Collected", "Results", "best_of", "collect", "conditions", "write_results"]
 
 Results = dict[str, dict[str, Value]]
 
@@ -32,6 +32,8 @@ class Collected:
         training: steps, epochs, device, parameters and warnings by part.
         published: rows of published figures, from the recipe.
         complete: whether every part is trained and every metric has run.
+        source: the name of the user's own file or folder; "" for a data set that has a name.
+        about: what each baseline is, as its recipe says.
     """
 
     recipe: str
@@ -45,6 +47,8 @@ class Collected:
     complete: bool = False
     summary: str = ""
     expected: str = ""
+    source: str = ""
+    about: dict[str, str] = field(default_factory=dict)
 
     def title_of(self, row: str) -> str:
         """The title of a row in tables: its values', its registered baseline's, or its name."""
@@ -53,6 +57,26 @@ class Collected:
         if row in known.names("baselines"):
             titles.append(known.find("baselines", row).summary)
         return next(filter(None, titles), row)
+
+
+def best_of(results: Collected) -> set[int]:
+    """The identities of the best value of each metric, among the model and what it is held against.
+
+    A metric of one row alone has no best, nor has one of which neither direction is better.
+    """
+    compared = ("model", *results.about, *discover().names("baselines"))
+    columns: dict[str, list[Value]] = {}
+    for row in compared:
+        for name, value in results.rows.get(row, {}).items():
+            if value.value is not None and value.better:
+                columns.setdefault(column_of(name, value), []).append(value)
+    best = set()
+    for values in columns.values():
+        if len(values) > 1:
+            sign = 1 if values[0].better == "higher" else -1
+            top = max(sign * (value.value or 0.0) for value in values)
+            best |= {id(value) for value in values if sign * (value.value or 0.0) == top}
+    return best
 
 
 def conditions(value: Value) -> str:
@@ -72,6 +96,12 @@ def collect(folder: Path, recipe: Recipe) -> Collected:
     found = Collected(
         recipe.name, recipe.preset, recipe.seed, {}, published=dict(recipe.published),
         complete=True, summary=recipe.summary, expected=recipe.expected,
+        source=Path(str(recipe.data.get("source") or "")).name,
+        about={
+            name: each.summary
+            for name, each in recipe.baselines.items()
+            if each.summary != recipe.summary
+        },
     )  # fmt: skip
     beside: Results = {}
     for name, part in {"model": recipe, **recipe.baselines}.items():

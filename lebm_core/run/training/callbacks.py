@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,13 @@ from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.checkpoint import latest_checkpoint, save_checkpoint
 from lebm_core.run.training.interruption import Interruption
 from lebm_core.run.training.options import TrainingOptions
-from lebm_core.run.training.processes import agreed, wait_for_everyone
+from lebm_core.run.training.processes import agreed, agreed_number, wait_for_everyone
 from lebm_core.run.training.state import TrainingState
 from lebm_core.run.training.tracking import MetricsLog, ProgressBar, Trackers
 
-__all__ = ["Checkpoints", "DriftStop", "EarlyStopping", "run_callbacks"]
+__all__ = ["Checkpoints", "DriftStop", "EarlyStopping", "TimeBudget", "run_callbacks"]
 
+MEASURED = 5, 25  # steps, between which the time of a step is measured
 NUMBER = re.compile(r"-?\d[\d.e+-]*")
 
 
@@ -38,6 +40,7 @@ def run_callbacks(
     """
     metrics = MetricsLog(folder)
     return [
+        *([TimeBudget(60 * options.minutes)] if options.minutes else []),
         Checkpoints(folder, options.checkpoint_every, resume=resume),  # restores before the others
         metrics,
         *([Trackers(folder)] if options.tensorboard else []),
@@ -47,7 +50,7 @@ def run_callbacks(
 
 
 class Checkpoints(Callback):
-    """Save the state every few steps, at the end and at SIGINT; restore the newest one.
+    """Save the state every few steps, at the end and at a signal; restore the newest one.
 
     Args:
         folder: of the run; the checkpoints are in its folder "checkpoints".
@@ -88,15 +91,17 @@ class Checkpoints(Callback):
         """Save where it is time.
 
         Raises:
-            Interrupted: after SIGINT, the state saved.
+            Interrupted: after a signal, the state saved.
         """
-        interrupted = agreed(state.accelerator, self.interruption.asked)
+        asked = self.interruption.asked
+        interrupted = agreed(state.accelerator, bool(asked))
         if interrupted or state.ended or state.step % self.every == 0:
             self._save(state)
         if interrupted:
             raise Interrupted(
                 f"Interrupted at step {state.step} of {state.total}; saved in {self.run}: --resume "
-                "continues from there."
+                "continues from there.",
+                asked or signal.SIGINT,  # another process was told
             )
 
     def on_end(self, state: TrainingState) -> None:
@@ -121,6 +126,40 @@ class Checkpoints(Callback):
             barrier=partial(wait_for_everyone, state.accelerator),
         )
         self._saved = state.step
+
+
+class TimeBudget(Callback):
+    """Shorten a training to the wall time that it may take, by the time of its first steps.
+
+    Schedules end with the last step that is made. How many those are depends on the machine.
+
+    Args:
+        seconds: of the steps, over all resumptions.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._began: tuple[int, float] | None = None  # step, seconds
+
+    def after_step(self, state: TrainingState) -> None:
+        first, last = MEASURED
+        if state.step >= first and self._began is None:
+            self._began = state.step, state.seconds
+        elif state.step == last and self._began is not None:
+            step, seconds = self._began
+            each = (state.seconds - seconds) / (state.step - step)
+            affordable = state.step + max(0.0, self.seconds - state.seconds) / max(each, 1e-9)
+            total = int(agreed_number(state.accelerator, min(float(state.total), affordable)))
+            if total < state.total:
+                state.log(
+                    f"{state.name}: {total} of {state.total} steps fit into "
+                    f"{self.seconds / 60:.3g} minutes."
+                )
+                state.total = max(total, state.step)
+        # Steps that have become slower since are not to cost much more than was allowed.
+        if agreed(state.accelerator, state.seconds > 1.5 * self.seconds) and not state.ended:
+            state.log(f"{state.name}: stopped at step {state.step}, steps have become slower.")
+            state.stopping = True
 
 
 class DriftStop(Callback):

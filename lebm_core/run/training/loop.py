@@ -120,7 +120,7 @@ class _Loop:
         generator = torch.Generator(accelerator.device).manual_seed(_mix(seed, 1, rank))
         torch.manual_seed(_mix(seed, 2, rank))
         self.batches = self._order(0)
-        total = options.epochs * len(self.batches)
+        total = max(options.epochs * len(self.batches), options.min_steps)
         if options.max_steps is not None:
             total = min(total, options.max_steps)
         quiet = log if accelerator.is_main_process else _silent
@@ -153,8 +153,6 @@ class _Loop:
         state.model.train()
         while not state.ended:
             if state.position >= len(self.batches):
-                if state.epoch + 1 >= self.options.epochs:
-                    return
                 state.epoch, state.position = state.epoch + 1, 0
                 self.batches = self._order(state.epoch)
             state.position += 1

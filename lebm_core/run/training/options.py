@@ -31,6 +31,8 @@ class TrainingOptions:
     Attributes:
         epochs: passes over the training split
         max_steps: stop after so many steps, whatever epochs says
+        min_steps: steps to make at least, by more epochs where the examples are few
+        minutes: wall time of the steps: fewer are made where they would take longer; 0 = no limit
         lr: learning rate of the parts that have none of their own
         parts: options of single parts of the model, by name
         beta1: Adam's decay of the gradient's mean
@@ -48,6 +50,8 @@ class TrainingOptions:
 
     epochs: int = 10
     max_steps: int | None = None
+    min_steps: int = 0
+    minutes: float = 0.0
     lr: float = 1e-3
     parts: dict[str, PartOptions] = field(default_factory=dict)
     beta1: float = 0.9

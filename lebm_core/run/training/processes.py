@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from lebm_core.run.training.optimizers import PartOptimizer
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["agreed", "average_gradients", "make_accelerator", "wait_for_everyone"]
+__all__ = ["agreed", "agreed_number", "average_gradients", "make_accelerator", "wait_for_everyone"]
 
 
 def make_accelerator(options: TrainingOptions) -> Accelerator:
@@ -51,6 +51,14 @@ def agreed(accelerator: Accelerator, wanted: bool) -> bool:
         return wanted
     flag = torch.tensor(float(wanted), device=accelerator.device)
     return float(accelerator.reduce(flag, "sum")) > 0
+
+
+def agreed_number(accelerator: Accelerator, number: float) -> float:
+    """The mean of a number over the processes, the same on all of them."""
+    if accelerator.num_processes == 1:
+        return number
+    tensor = torch.tensor(number, device=accelerator.device)
+    return float(accelerator.reduce(tensor, "mean"))
 
 
 def wait_for_everyone(accelerator: Accelerator) -> None:

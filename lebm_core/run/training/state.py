@@ -89,6 +89,7 @@ class TrainingState:
     def record(self) -> dict[str, Any]:
         """The JSON values of a checkpoint."""
         return {
+            "total": self.total,
             "epoch": self.epoch,
             "position": self.position,
             "seconds": self.seconds,
@@ -110,7 +111,7 @@ class TrainingState:
         torch.set_rng_state(tensors["random/torch"])
         if device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random/cuda"], device)
-        self.step = int(record["step"])
+        self.step, self.total = int(record["step"]), int(record["total"])
         self.epoch, self.position = int(record["epoch"]), int(record["position"])
         self.seconds = float(record["seconds"])
         self.means = Means(record["means"])

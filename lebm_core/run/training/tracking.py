@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,8 +27,9 @@ PLAIN = "LEBM_PLAIN_PROGRESS"  # set in workers: bars of several processes would
 
 
 def to_stderr(line: str) -> None:
-    """Print a line without tearing a progress bar."""
-    tqdm.write(line, file=sys.stderr)
+    """Print a line without tearing a progress bar; a terminal that is closed ends nothing."""
+    with suppress(OSError):
+        tqdm.write(line, file=sys.stderr)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -105,13 +107,15 @@ class ProgressBar(Callback):
 
     def after_step(self, state: TrainingState) -> None:
         if self._bar is not None:
-            self._bar.update(1)
+            with suppress(OSError):
+                self._bar.update(1)
 
     def after_report(self, state: TrainingState, record: dict[str, Any]) -> None:
         shown = {k: v for k, v in record.items() if k.startswith(("loss/", "f_gap"))}
         string = "  ".join(f"{name} {value:.4g}" for name, value in list(shown.items())[:4])
         if self._bar is not None:
-            self._bar.set_postfix_str(string)
+            with suppress(OSError):
+                self._bar.set_postfix_str(string)
         elif self._show and (state.ended or time.monotonic() - self._last >= self.INTERVAL):
             self._last = time.monotonic()
             per_step = (self._last - self._began) / max(1, state.step - self._first)
@@ -121,7 +125,8 @@ class ProgressBar(Callback):
 
     def close(self, state: TrainingState) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
 
 
 class Trackers(Callback):

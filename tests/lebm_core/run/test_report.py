@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from lebm_core.evaluation.values import Value, column_of, in_row
 from lebm_core.run.report import numbers
 from lebm_core.run.report.numbers import format_value
 from lebm_core.run.report.page import page
-from lebm_core.run.report.report import markdown_table, results_table
-from lebm_core.run.report.results import Collected
+from lebm_core.run.report.report import _arrows, _marked, markdown_table, results_table
+from lebm_core.run.report.results import Collected, best_of
 from lebm_core.run.report.seeds import over_seeds
 from lebm_core.run.report.training_curves import training_curves
 
@@ -173,3 +174,30 @@ def test_a_cached_result_that_is_cut_counts_as_none(tmp_path):
     path.write_text(path.read_text()[:-20])
     assert MetricResult.read(path) is None
     assert MetricResult.read(tmp_path / "none.json") is None
+
+
+def test_the_best_of_a_column_is_bold_and_its_head_says_which_way(tmp_path):
+    rows = {
+        "model": {"error": Value(2.0, better="lower"), "size": Value(9.0)},
+        "f0": {"error": Value(3.0, better="lower"), "size": Value(1.0)},
+        "real": {"error": Value(0.5, better="lower", row="real")},  # no model: it is not the best
+    }
+    results = Collected("r", "smoke", 0, rows, about={"f0": "The same model without the tilt"})
+    best = best_of(results)
+    assert best == {id(rows["model"]["error"])}
+    marked = results_table(results, partial(_marked, best), _arrows(results))
+    text = page(tmp_path, results, {}, [], marked)
+    assert "<b>2</b>" in text and "<b>3</b>" not in text and "<b>1</b>" not in text
+    assert "error ↓" in text and "<th>size</th>" in text
+    assert "<dt>f0</dt><dd>The same model without the tilt.</dd>" in text
+    assert "its figures prove nothing" in text
+
+
+def test_a_report_warns_of_few_steps_and_few_examples(tmp_path):
+    rows = {"model": {"accuracy": Value(0.3, 0.1, 18, "test")}}
+    short = Collected("r", "", 0, rows, training={"model": {"steps": 5}}, complete=True)
+    text = page(tmp_path, short, {}, [], results_table(short, format_value))
+    assert "model: 5 steps are too few" in text and "The test split has 18 examples" in text
+    rows = {"model": {"accuracy": Value(0.3, 0.1, 1800, "test")}}
+    long = Collected("r", "", 0, rows, training={"model": {"steps": 5000}}, complete=True)
+    assert "class=warn" not in page(tmp_path, long, {}, [], results_table(long, format_value))

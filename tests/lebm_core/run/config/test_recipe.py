@@ -310,3 +310,33 @@ def test_a_recipe_is_resolved_and_written_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_on_other_data_a_recipe_keeps_no_word_of_its_own(path):
+    plain = load(path, "cpu")
+    assert plain.expected and plain.published and plain.minutes
+    own = load(path, "cpu", ["data.source=somewhere/my.csv"])
+    assert own.summary == "The settings of toy on my.csv"
+    assert (own.expected, own.published, own.minutes) == ("", {}, {})
+    assert own.baselines["f0"].expected == "" and own.baselines["f0"].published == {}
+    assert 'expected = ""' in dump(own) and "388" not in dump(own)
+    again = load(path, "cpu", ["training.epochs=3"])
+    assert again.summary == plain.summary and again.expected == plain.expected
+
+
+def test_a_baseline_says_what_it_is_on_any_data(path):
+    told = 'baseline.f0.summary="without the tilt"'
+    for source in ([], ["data.source=my.csv"]):
+        assert load(path, None, [told, *source]).baselines["f0"].summary == "without the tilt"
+
+
+def test_data_without_classes_have_a_table_of_their_own(path):
+    path.write_text(
+        path.read_text() + '\n[unlabelled]\n"prior.bound" = 2.0\n"evaluation.draws" = 1\n'
+    )
+    assert load(path, "cpu").parts["prior"]["bound"] == 5.0
+    found = load(path, "cpu", ["evaluation.draws=3"], classes=False)
+    assert found.parts["prior"]["bound"] == 2.0 and found.evaluation["draws"] == 3
+    path.write_text(path.read_text() + '"prior.bouns" = 2.0\n')
+    with pytest.raises(UsageError, match=r'line \d+: there is no option "prior.bouns"'):
+        load(path, "cpu", classes=False)
