@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 
 from lebm_core.errors import UsageError, shown
 
-__all__ = ["Classes", "classes_of", "is_missing", "is_unlabelled", "label_names", "sorted_names"]
+__all__ = [
+    "Classes", "as_number", "check_classes", "classes_of", "is_missing", "is_unlabelled",
+    "label_names", "one_column", "sorted_names",
+]  # fmt: skip
 
-MISSING = frozenset({"", "?", "na", "n/a", "<na>", "nan", "nat", "none", "null"})
+MISSING = frozenset(
+    ("", "?", "NA", "na", "#N/A", "N/A", "n/a", "<NA>", "<na>", "NaN", "nan", "NAN", "NaT", "nat")
+    + ("None", "NULL", "Null", "null")
+)  # spelled so: "none" may be a class, "Na" sodium, "Nan" a name
 NUMBER = re.compile(r"[+-]?(\d{1,300}\.?\d{0,300}|\.\d{1,300})(e[+-]?\d{1,3})?", re.IGNORECASE)
 FEW = 100  # classes, up to which a single example each may be meant
 
@@ -38,29 +44,40 @@ class Classes(NamedTuple):
 def is_missing(value: Any) -> bool:
     """Whether a value is one that files, pandas and NumPy write where nothing is known.
 
-    >>> [is_missing(v) for v in ("NA", " ? ", None, float("nan"), "<NA>", "no", 0)]
-    [True, True, True, True, True, False, False]
+    >>> [is_missing(v) for v in ("NA", " ? ", None, float("nan"), "<NA>", "no", "none", 0)]
+    [True, True, True, True, True, False, False, False]
     """
     if value is None:
         return True
     if isinstance(value, str):
-        return value.strip().lower() in MISSING
+        return value.strip() in MISSING
     try:
         return bool(value != value)  # NaN and NaT
     except (TypeError, ValueError):  # pandas.NA has no truth value
-        return True
+        return np.ndim(value) == 0
 
 
-def is_unlabelled(value: Any) -> bool:
-    """Whether a label means that the class is not known: a missing value, or -1.
+def is_unlabelled(value: Any, marker: Any = -1) -> bool:
+    """Whether a label means that the class is not known: a missing value, or the marker.
+
+    Args:
+        value: the label.
+        marker: as a number it stands for all writings of it; None for missing values alone.
 
     >>> [is_unlabelled(v) for v in (-1, "-1.0", "NA", "", 0, "one")]
     [True, True, True, True, False, False]
     """
-    return is_missing(value) or _number(value) == -1
+    if is_missing(value):
+        return True
+    if is_missing(marker):
+        return False
+    number = as_number(marker)
+    if number is not None:
+        return as_number(value) == number
+    return str(value).strip() == str(marker).strip()
 
 
-def label_names(labels: Iterable[Any]) -> list[str]:
+def label_names(labels: Iterable[Any], marker: Any = -1) -> list[str]:
     """The name of each label's class, "" where the class is not known.
 
     Where all known labels are numbers, those of one value are one class.
@@ -68,8 +85,8 @@ def label_names(labels: Iterable[Any]) -> list[str]:
     >>> label_names([0, "0.0", "2", "NA", -1]), label_names(["0.0", "0", "no"])
     (['0', '0', '2', '', ''], ['0.0', '0', 'no'])
     """
-    plain = [None if is_unlabelled(label) else label for label in labels]
-    numbers = [None if label is None else _number(label) for label in plain]
+    plain = [None if is_unlabelled(label, marker) else label for label in labels]
+    numbers = [None if label is None else as_number(label) for label in plain]
     if all(n is not None for n, label in zip(numbers, plain, strict=True) if label is not None):
         return ["" if n is None else _written(n) for n in numbers]
     return ["" if label is None else str(label).strip() for label in plain]
@@ -82,7 +99,7 @@ def sorted_names(names: Iterable[str]) -> list[str]:
     (['9', '10'], ['10', '9', 'b'])
     """
     distinct = set(names) - {""}
-    numbers = {name: _number(name) for name in distinct}
+    numbers = {name: as_number(name) for name in distinct}
     if all(number is not None for number in numbers.values()):
         return sorted(distinct, key=lambda name: (numbers[name], name))
     return sorted(distinct)
@@ -109,7 +126,8 @@ def check_classes(names: Sequence[str], given: Sequence[str], where: str) -> Non
     """Refuse labels that are no classes; see `classes_of`."""
     if len(names) < 2:
         held = f"one class, {shown(names[0])}" if names else "no label"
-        raise UsageError(f"{where} holds {held}: at least two classes are needed.")
+        beside = " (-1 means no label)" if list(names) == ["1"] else ""
+        raise UsageError(f"{where} holds {held}{beside}: at least two classes are needed.")
     once = sum(n == 1 for name, n in Counter(given).items() if name)
     if len(names) > FEW and 2 * once > len(names):
         known = sum(name != "" for name in given)
@@ -119,7 +137,30 @@ def check_classes(names: Sequence[str], given: Sequence[str], where: str) -> Non
         )
 
 
-def _number(value: Any) -> float | int | None:
+def one_column(labels: NDArray[Any], n: int, where: str) -> list[Any]:
+    """The n labels of an array as values of Python, one for each example.
+
+    Args:
+        labels: (n,) or (n, 1), of any type.
+        n: how many examples there are.
+        where: the file and the array, for an error.
+
+    Raises:
+        UsageError: for another shape, such as that of one-hot rows.
+    """
+    if labels.shape not in ((n,), (n, 1)):
+        hint = ""
+        if labels.ndim == 2 and len(labels) == n:
+            hint = " Rows with a column for each class become labels by labels.argmax(1)."
+        raise UsageError(
+            f"{where} has the shape {labels.shape}: one label for each of the {n:,} examples is "
+            f"needed.{hint}"
+        )
+    values: list[Any] = labels.reshape(-1).tolist()
+    return [v.decode(errors="replace") if isinstance(v, bytes) else v for v in values]
+
+
+def as_number(value: Any) -> float | int | None:
     """The number that a label is; None for a word, a truth value and what is not finite."""
     if isinstance(value, (bool, np.bool_)):
         return None

@@ -17,7 +17,7 @@ def labels_of(dataset: Dataset, split: str) -> Tensor:
     """The class ids (N,) of a split, -1 where unknown.
 
     Raises:
-        UsageError: where the data set has no classes.
+        UsageError: where the data set has no classes, or labels that are no class ids (N,).
     """
     labels = []
     for index in torch.arange(dataset.length(split)).split(1000):
@@ -26,6 +26,11 @@ def labels_of(dataset: Dataset, split: str) -> Tensor:
             raise UsageError(
                 "This data set has no classes, which learning.symbols.labels and labels.accuracy "
                 "need."
+            )
+        if y.ndim != 1 or y.is_floating_point():
+            raise UsageError(
+                f"The labels of the split {split} have the shape {tuple(y.shape)} and the type "
+                f"{y.dtype}: one class id for each example is needed, y.argmax(1) of one-hot rows."
             )
         labels.append(y)
     return torch.cat(labels) if labels else torch.zeros(0, dtype=torch.long)

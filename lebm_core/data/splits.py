@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from lebm_core.errors import UsageError
 
-__all__ = ["by_hash", "hash_key", "homes_by_group", "homes_by_hash"]
+__all__ = ["by_hash", "check_shares", "hash_key", "homes_by_group", "homes_by_hash"]
 
 
 def hash_key(string: str) -> bytes:
@@ -35,7 +35,7 @@ def homes_by_hash(
     Raises:
         UsageError: for shares outside (0, 1), or too few keys for three splits.
     """
-    _check_shares(valid_share, test_share)
+    check_shares(valid_share, test_share)
     distinct = by_hash(keys)
     n_valid = max(1, round(len(distinct) * valid_share))
     n_test = max(1, round(len(distinct) * test_share))
@@ -66,7 +66,7 @@ def homes_by_group(
     Raises:
         UsageError: for shares outside (0, 1), or where a split would stay empty.
     """
-    _check_shares(valid_share, test_share)
+    check_shares(valid_share, test_share)
     sizes = Counter(groups)
     home = dict.fromkeys(sizes, "train")
     for split, share in (("test", test_share), ("valid", valid_share)):
@@ -79,11 +79,22 @@ def homes_by_group(
     return [home[group] for group in groups]
 
 
-def _check_shares(valid_share: float, test_share: float) -> None:
-    if not (0 < valid_share and 0 < test_share and valid_share + test_share < 1):
+def check_shares(
+    valid: float, test: float, keys: tuple[str, str] = ("data.valid_share", "data.test_share")
+) -> None:
+    """Refuse shares of which nothing can be chosen, judged or trained by.
+
+    Args:
+        valid, test: shares of the examples.
+        keys: as a recipe names them.
+
+    Raises:
+        UsageError: unless both are above 0 (NaN is not) and their sum is below 1.
+    """
+    if not (0 < valid and 0 < test and valid + test < 1):
         raise UsageError(
-            f"data.valid_share = {valid_share:g} and data.test_share = {test_share:g} must be "
-            "positive and leave something to train on."
+            f"{keys[0]} = {valid:g} and {keys[1]} = {test:g} must be above 0, and their sum below "
+            "1, so that something is left to train on."
         )
 
 

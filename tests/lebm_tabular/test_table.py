@@ -94,12 +94,27 @@ def test_arrays_of_an_npz(tmp_path: Path) -> None:
         (HEAD + "1,cat,2\n3,dog\n", {}, "mine.csv, line 3: 2 of the 3 values that line 1 names"),
         (HEAD + "1,cat,2\n\nx1,dog,2\n", {}, 'line 4: "x1" in the column "a" is not a number'),
         (HEAD + "1,cat,inf\n", {}, 'line 2: the column "b" is infinite'),
-        (rows(), {"label": "knd"}, 'no column "knd".*it has a, kind, b. Did you mean "kind"'),
-        (HEAD + "1,cat,2\n" * 20, {}, 'the column "kind" holds one class, cat'),
-        (HEAD + "1,,2\n" * 20, {}, "has 0 labelled rows, too few"),
+        (rows(), {"label": "knd"}, 'no column "knd".*has "a", "kind", "b". Did you mean "kind"'),
+        (HEAD + "1,cat,2\n" * 20, {}, 'the column "kind" holds one class, "cat"'),
+        (HEAD + "1,,2\n" * 20, {}, 'the column "kind" holds no label: at least two'),
         (HEAD + "1,cat,2\n2,dog,3\n", {}, "has 2 labelled rows, too few"),
         ("a,a,kind\n1,2,cat\n", {}, 'line 1: the column "a" is there twice'),
-        ("kind\ncat\n", {}, "has 0 columns of numbers"),
+        ("kind\ncat\ndog\n", {}, "has 0 columns of numbers"),
+        ("5.1,3.5,1.4\n4.9,3,1.4\n", {"label": ""}, "are numbers: the first line must name"),
+        ("5.1,3.5,1.4,cat\n4.9,3,1.4,dog\n", {}, 'no column "kind".*Its first line must name'),
+        ("a\tb\tkind\n1\t2\tcat\n", {}, "line 1: .*has no comma; separate columns by commas"),
+        ("a b kind\n1 2 cat\n", {}, 'line 1: "a b kind" has no comma; separate columns by'),
+        (HEAD + "1_000,cat,2\n", {}, 'line 2: "1_000" in the column "a" is not a number; data.wi'),
+        (HEAD + "1,cat,none\n", {}, 'line 2: "none" in the column "b" is not a number'),
+        (HEAD + f"1,cat,{'x' * 400}\n", {}, 'line 2: "x{30}..." .400 characters. in the col'),
+        (",kind,b\n7,cat,1\n3,dog,2\n", {}, "line 1: column 1 has no name.*index=False"),
+        (rows(), {"without": ["c"]}, 'data.without: .*has no column "c".*has "a", "kind", "b"'),
+        (rows(), {"without": ["kind"]}, 'no column "kind" that is no label'),
+        ("kind,b\n" + "-1,2\n1,3\n" * 9, {}, 'one class, "1" .-1 means no label.: at least'),
+        ("kind,b\n" + "cat,1e300\ndog,-1e300\n" * 20, {}, 'The column "b" has values too large'),
+        (rows(), {"valid": float("nan")}, "data.valid = nan and data.test = 0.1 must be above"),
+        (rows(), {"test": float("nan")}, "data.valid = 0.1 and data.test = nan must be above"),
+        (rows(), {"source": "mine.xlsx"}, "reads .csv and .npz files, not .xlsx: a DataFrame's"),
         (HEAD, {}, "2 columns of numbers and 0 rows"),
         ("", {}, "the file is empty"),
         (rows(), {"valid": 0.6, "test": 0.5}, "data.valid = 0.6 and data.test = 0.5"),
@@ -132,11 +147,20 @@ def test_a_class_that_is_only_judged_is_named_with_its_line(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"y": np.zeros(20)}, 'has no array "x": it has y'),
-        ({"x": np.zeros((20, 2))}, 'has no array "kind": it has x'),
+        ({"y": np.zeros(20)}, 'has no array "x": it holds y'),
+        ({"x": np.zeros((20, 2))}, 'has no array "kind": it holds x'),
         ({"x": np.zeros(20), "kind": np.zeros(20)}, r"numbers of the shape \(rows, columns\)"),
-        ({"x": np.zeros((20, 2)), "kind": np.zeros(9)}, r'"x" has 20 rows, and "kind" the shape'),
+        (
+            {"x": np.zeros((20, 2)), "kind": np.zeros(9)},
+            r"shape \(9,\): one label for each of the 20",
+        ),
         ({"x": np.full((9, 2), np.inf), "kind": np.zeros(9)}, 'row 0 of "x": a value is infinite'),
+        (
+            {"x": np.zeros((20, 2)), "kind": np.eye(20)[:, :2]},
+            r'the array "kind" has the shape \(20, 2\): one label .* by labels.argmax\(1\)',
+        ),
+        ({"x": np.zeros((20, 2)), "kind": np.array(3)}, r"the shape \(\): one label for each"),
+        ({"x": np.array([[None, 1]] * 9), "kind": np.zeros(9)}, '"x", holds Python objects'),
     ],
 )
 def test_what_is_wrong_with_an_npz(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -144,8 +168,11 @@ def test_what_is_wrong_with_an_npz(arrays: dict[str, Any], said: str, tmp_path: 
     with pytest.raises(UsageError, match=said):
         table(files=None, seed=0, source=str(tmp_path / "mine.npz"), label="kind")  # type: ignore[arg-type]
     (tmp_path / "mine.npz").write_text("no archive")
-    with pytest.raises(UsageError, match="cannot be read as .npz"):
+    with pytest.raises(UsageError, match="is no .npz file, or is damaged"):
         table(files=None, seed=0, source=str(tmp_path / "mine.npz"))  # type: ignore[arg-type]
+    np.save(tmp_path / "mine.npy", np.zeros((9, 2)))
+    with pytest.raises(UsageError, match="mine.npy holds a single array .* numpy.savez"):
+        table(files=None, seed=0, source=str(tmp_path / "mine.npy"))  # type: ignore[arg-type]
 
 
 def test_a_constant_column_does_not_explode() -> None:
@@ -176,3 +203,75 @@ def test_an_unclosed_quote_is_one_sentence(tmp_path: Path) -> None:
 def test_a_table_of_semicolons_says_what_separates_columns(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="line 1: .*has no comma; separate columns by commas"):
         read(tmp_path, "a;kind;b\n1;cat;2\n")
+
+
+def unlabelled(data: TabularDataset) -> int:
+    return sum(int((y == -1).sum()) for y in data.y.values())
+
+
+def test_missing_labels_are_no_class(cases: Path) -> None:
+    data = table(files=None, seed=0, source=str(cases / "label_NA.csv"))  # type: ignore[arg-type]
+    assert data.classes == ["no", "yes"] and unlabelled(data) == 40
+    assert sum(data.length(s) for s in ("train", "valid", "test")) == 120
+    assert all(bool((data.y[s] >= 0).all()) for s in ("valid", "test"))
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "?", "", "<NA>", "-1", "-1.0", " NaN "])
+def test_one_rule_for_labels_and_features(word: str, tmp_path: Path) -> None:
+    lines = [f"{i},{word if i % 4 == 3 else ['cat', 'dog'][i % 2]},{i % 7}" for i in range(40)]
+    data = read(tmp_path, HEAD + "\n".join(lines) + "\n")
+    assert data.classes == ["cat", "dog"] and unlabelled(data) == 10
+    if not word.startswith("-1"):  # which is a number
+        lines = [f"{i},{['cat', 'dog'][i % 2]},{word if i % 4 == 0 else i}" for i in range(40)]
+        data = read(tmp_path, HEAD + "\n".join(lines) + "\n")
+        assert sum(int(x[:, 1].isnan().sum()) for x in data.x.values()) == 10
+
+
+def test_classes_are_by_value(tmp_path: Path) -> None:
+    """10, 20, 30 are three; 0, 0.0 and "0" are one; a big id is one."""
+    for labels, classes in (
+        (["10", "20", "30"], ["10", "20", "30"]),
+        (["0", "0.0", "1", "5000000"], ["0", "1", "5000000"]),
+        (["-2", "10", "9"], ["-2", "9", "10"]),
+    ):
+        text = "kind,a\n" + "".join(f"{c},{i}\n" for i in range(20) for c in labels)
+        assert read(tmp_path, text).classes == classes
+    x = np.arange(120.0).reshape(60, 2)
+    for given in (np.arange(60) % 3 * 10.0, (np.arange(60) % 3 * 10)[:, None]):
+        np.savez(tmp_path / "mine.npz", x=x, label=np.where(given == 0, np.nan, given))
+        data = table(files=None, seed=0, source=str(tmp_path / "mine.npz"))  # type: ignore[arg-type]
+        assert data.classes == ["10", "20"] and unlabelled(data) == 20
+    np.savez(tmp_path / "mine.npz", x=x, label=np.array([b"cat", b"dog", b"NA"] * 20))
+    data = table(files=None, seed=0, source=str(tmp_path / "mine.npz"))  # type: ignore[arg-type]
+    assert data.classes == ["cat", "dog"] and unlabelled(data) == 20
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "id"])
+def test_a_column_that_counts_the_rows_is_no_feature(name: str, tmp_path: Path) -> None:
+    text = f"{name},a,kind,\n" + "".join(f"{i},{i % 7},{i % 2},\n" for i in range(40))
+    data = read(tmp_path, text)
+    assert data.columns == ["a"] and data.summary["left_out"] == [name or "row numbers"]
+    if name == "id":  # which may be one that does not count the rows
+        assert read(tmp_path, text.replace("39,4", "41,4")).columns == ["id", "a"]
+
+
+def test_columns_are_left_out_by_name(tmp_path: Path) -> None:
+    text = "who,a,kind,b\n" + "".join(f'"x, y",{i % 7},{i % 2},{i}\n' for i in range(40))
+    data = read(tmp_path, text, without=["who", "b"])
+    assert data.columns == ["a"] and data.summary["left_out"] == ["who", "b"]
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    text = HEAD + '1,"two\nlines",2\n\n' + "1,cat,2\n1,dog,oops\n"
+    with pytest.raises(UsageError, match='line 6: "oops" in the column "b"'):
+        read(tmp_path, text)
+
+
+def test_what_was_saved_and_damaged_is_named(tmp_path: Path) -> None:
+    read(tmp_path, rows()).save(tmp_path / "kept")
+    file = tmp_path / "kept" / "columns.json"
+    good = file.read_text()
+    for text in ("", "[1]", "{}", good[:-9], good.replace('"mean": [', '"mean": ["x",')):
+        file.write_text(text)
+        with pytest.raises(UsageError, match="columns.json is damaged"):
+            TabularDataset.load(tmp_path / "kept")

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from lebm_core import Batch, Dataset
 from lebm_core.base.checks import choice
+from lebm_core.base.files import read_json
 from lebm_core.data.dataset import SPLITS
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 
 __all__ = ["Rows", "TabularDataset"]
 
@@ -41,7 +42,7 @@ class TabularDataset(Dataset):
         scaling: "columns", to mean 0 and variance 1, or "none".
 
     Raises:
-        UsageError: for another scaling, or a split without rows.
+        UsageError: for another scaling, a split without rows, or values that float32 cannot hold.
     """
 
     suffix: ClassVar[str] = ".csv"
@@ -60,10 +61,7 @@ class TabularDataset(Dataset):
         if "train" in splits and scaling == "columns":
             self.mean, self.scale = _moments(splits["train"].x)
         missing = any(bool(np.isnan(rows.x).any()) for rows in splits.values())
-        self.x = {
-            split: torch.from_numpy(((rows.x - self.mean) / self.scale).astype(np.float32))
-            for split, rows in splits.items()
-        }
+        self.x = {split: torch.from_numpy(self._scaled(rows.x)) for split, rows in splits.items()}
         self.y = {s: torch.from_numpy(rows.y) for s, rows in splits.items() if rows.y is not None}
         self.sizes = {"features": len(columns), "missing": missing}
         if classes:
@@ -113,18 +111,35 @@ class TabularDataset(Dataset):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
-        kept = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        data = cls({}, kept["columns"], kept["summary"], kept["classes"], kept["scaling"])
-        data.mean, data.scale = np.array(kept["mean"]), np.array(kept["scale"])
-        data.sizes = kept["sizes"]
+        kept = read_json(folder / FILE)
+        try:
+            data = cls({}, kept["columns"], kept["summary"], kept["classes"], kept["scaling"])
+            moments = np.array([kept["mean"], kept["scale"]], dtype=np.float64)
+            data.mean, data.scale = moments.reshape(2, len(data.columns))
+            data.sizes = dict(kept["sizes"])
+        except (KeyError, TypeError, ValueError):
+            raise UsageError(f"{folder / FILE} is damaged: it is not what lebm wrote.") from None
         return data
+
+    def _scaled(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Scale rows; refuse those whose moments or scaled values overflow."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = ((x - self.mean) / self.scale).astype(np.float32)
+        wrong = ~np.isfinite(self.mean + self.scale) | np.isinf(scaled).any(0)
+        if wrong.any():
+            raise UsageError(
+                f"The column {shown(self.columns[int(wrong.argmax())], 30)} has values too large "
+                "for single precision: write it in another unit."
+            )
+        return scaled
 
 
 def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compute mean and standard deviation of each column's observed values; 0 and 1 without any."""
     known = ~np.isnan(x)
     n = np.maximum(known.sum(0), 1)
-    mean = np.where(known, x, 0.0).sum(0) / n
-    scale = np.sqrt(np.where(known, (x - mean) ** 2, 0.0).sum(0) / n)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused by its column
+        mean = np.where(known, x, 0.0).sum(0) / n
+        scale = np.sqrt(np.where(known, (x - mean) ** 2, 0.0).sum(0) / n)
     # Rounding gives a constant column a tiny scale, by which any other value would explode.
     return mean, np.where(scale > 1e-10 * np.abs(mean), scale, 1.0)

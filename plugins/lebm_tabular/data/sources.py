@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from lebm_core.base.checks import at_least, choice
 from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.dataset import Rows, TabularDataset
 from lebm_tabular.data.options import RowOptions
 
@@ -60,9 +61,11 @@ def protein(
         scaling: columns (mean 0, variance 1), or none
     """
     path, indices = PROTEIN.find(files)
-    table = np.array(list(_rows(open_lines(path), path, 10, None)))
+    table = _table(_rows(open_lines(path), path, 10, None), 10)
     held = _test_rows(indices, split, len(table))
     at_least("data.classes", classes, 2)
+    if classes > len(table):
+        raise UsageError(f"data.classes = {classes:,} is more than the {len(table):,} rows.")
     testing = np.isin(np.arange(len(table)), held)
     known = np.flatnonzero(~testing)
     edges = np.quantile(table[known, 9], np.arange(1, classes) / classes)
@@ -105,7 +108,8 @@ def hepmass(*, files: DataFiles, seed: int, options: RowOptions = HEPMASS_ROWS) 
 def _hepmass_table(path: Path, n: int) -> Numbers:
     """Read the label and the features of the first n rows."""
     lines, width = _without_head(open_lines(path)), HEPMASS_FEATURES + 1
-    table = np.array(list(itertools.islice(_rows(lines, path, width, ",", width + 1), n)))
+    rows = _rows(lines, path, width, ",", width + 1)
+    table = _table(itertools.islice(rows, max(0, min(n, sys.maxsize))), width)
     _check_count(path, table, n)
     wrong = np.flatnonzero(~np.isin(table[:, 0], (0, 1)))
     if len(wrong):
@@ -131,12 +135,13 @@ def miniboone(
     lines = open_lines(path)
     _, head = next(lines)
     counts = head.split()
-    if len(counts) != 2 or not all(c.isdecimal() for c in counts):
+    if len(counts) != 2 or not all(c.isdecimal() and len(c) < 10 for c in counts):
         raise UsageError(
-            f'{path}, line 1: "{head.strip()[:40]}" is not the two counts of signal and background.'
+            f"{path}, line 1: {shown(head.strip(), 40)} is not the two counts of signal and "
+            "background."
         )
     signal, background = map(int, counts)
-    table = np.array(list(_rows(lines, path, MINIBOONE_FEATURES, None)))
+    table = _table(_rows(lines, path, MINIBOONE_FEATURES, None), MINIBOONE_FEATURES)
     if len(table) != signal + background:
         raise UsageError(
             f"{path} has {len(table)} rows, and its first line promises {signal} + {background}."
@@ -160,6 +165,10 @@ def miniboone(
 
 def _labelled(table: Numbers) -> Rows:
     return Rows(table[:, 1:], table[:, 0].astype(np.int64))
+
+
+def _table(rows: Iterable[list[float]], width: int) -> Numbers:
+    return np.array(list(rows), dtype=np.float64).reshape(-1, width)
 
 
 def _rows(
@@ -186,7 +195,7 @@ def _number(field: str, path: Path, line: int) -> float:
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        raise UsageError(f'{path}, line {line}: "{field.strip()[:30]}" is not a finite number.')
+        raise UsageError(f"{path}, line {line}: {shown(field.strip(), 30)} is not a finite number.")
     return value
 
 
@@ -218,11 +227,15 @@ def _test_rows(path: Path, split: int, n: int) -> list[int]:
     """Read the row numbers of a published test split, from 0."""
     text = "".join(line for _, line in open_lines(path))
     try:
-        splits: dict[str, list[int]] = json.loads(text)["test"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f'{path} is not JSON with the row numbers of "test" ({error}).') from None
+        splits: dict[str, list[int]] = dict(json.loads(text)["test"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UsageError(f'{path} is not JSON with the row numbers of "test".') from None
     choice("data.split", str(split), splits)
     rows = splits[str(split)]
-    if not rows or min(rows) < 0 or max(rows) >= n:
+    if not isinstance(rows, list) or not rows or not all(_is_row(row, n) for row in rows):
         raise UsageError(f"{path}: the test rows of split {split} are not from 0 to {n - 1}.")
     return rows
+
+
+def _is_row(row: object, n: int) -> bool:
+    return isinstance(row, int) and 0 <= row < n
