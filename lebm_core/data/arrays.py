@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,7 +24,8 @@ DAMAGE = (
     ValueError,
     EOFError,
     TypeError,
-    KeyError,
+    LookupError,
+    AttributeError,
     RuntimeError,
     NotImplementedError,
     SyntaxError,
@@ -30,6 +33,8 @@ DAMAGE = (
     OverflowError,
     RecursionError,
     zlib.error,
+    struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
 )  # fmt: skip - what NumPy and zipfile raise for damaged files
 
