@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.adapters import InputAdapter
+from lebm_images.data.ranges import Range, asked_range, extent_of, range_of
 
 __all__ = ["ImageAdapter"]
 
@@ -18,21 +19,26 @@ CHANNELS = (1, 3)
 class ImageAdapter(InputAdapter):
     """Square images (n, H, W) or (n, H, W, C), C 1 or 3.
 
-    uint8 is taken to run from 0 to 255, other numbers from the smallest to the largest value of
-    the training images.
+    The range of pixels is that of `range_of`, and otherwise from the smallest to the largest value
+    of the training images; images that do not fit it are refused later.
+
+    Args:
+        low: the value of black; None to tell it from the training images.
+        high: the value of white; None to tell it from the training images.
     """
 
     decoder = "images.deconv"
     encoder = "images.conv"
 
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+        self.asked = asked_range(low, high, key="")
+
     def fit(self, X: Any) -> Self:  # noqa: N803
         images = self._images(X)
-        as_bytes = images.dtype == np.uint8
-        self.low, self.high = (
-            (0.0, 255.0) if as_bytes else (float(images.min()), float(images.max()))
-        )
-        if not self.high > self.low:
-            raise ValueError(f"Every pixel of X is {self.low:g}: there is nothing to learn.")
+        extent = extent_of(images)
+        if not extent.high > extent.low:
+            raise ValueError(f"Every pixel of X is {extent.low:g}: there is nothing to learn.")
+        self.range = self.asked or range_of(extent) or Range(*extent, own=True)
         self.shape, self.flat = images.shape[1:], np.asarray(X).ndim == 3
         self.sizes = {"channels": images.shape[3], "side": images.shape[1]}
         return self
@@ -43,11 +49,18 @@ class ImageAdapter(InputAdapter):
             raise ValueError(
                 f"X has images of shape {images.shape[1:]}; the training images have {self.shape}."
             )
-        unit = (images.astype(np.float32) - self.low) * (2 / (self.high - self.low)) - 1
+        reason = self.range.misfit(images)
+        if reason:
+            raise ValueError(
+                f"X has {reason}; the model is of pixels from {self.range}: scale them alike."
+            )
+        low, high = self.range.low, self.range.high
+        unit = (images.astype(np.float32) - low) * (2 / (high - low)) - 1
         return torch.from_numpy(np.ascontiguousarray(unit.transpose(0, 3, 1, 2)))
 
     def inverse_transform(self, x: Tensor) -> Any:
-        images = (x.numpy().transpose(0, 2, 3, 1) + 1) * ((self.high - self.low) / 2) + self.low
+        low, high = self.range.low, self.range.high
+        images = (x.numpy().transpose(0, 2, 3, 1) + 1) * ((high - low) / 2) + low
         return images[..., 0] if self.flat else images
 
     @staticmethod
@@ -67,7 +80,9 @@ class ImageAdapter(InputAdapter):
                 "Images are needed as (n, H, W) or (n, H, W, C), square, C 1 or 3; X has the shape "
                 f"{np.shape(X)}."
             )
-        if images.dtype.kind not in "uif":
+        if not len(images):
+            raise ValueError("X has no image.")
+        if images.dtype.kind not in "buif":
             raise ValueError(f"Images are needed as numbers, not {images.dtype}.")
         if not np.isfinite(images).all():
             raise ValueError("Input X contains NaN or infinity.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
+from lebm_core.base.files import read_json
 from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
 from lebm_images.data.properties import properties_of
@@ -115,9 +116,13 @@ class ImageDataset(Dataset):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
-        saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        sizes = saved["sizes"]
-        return cls({}, sizes["channels"], sizes["side"], saved["summary"], None, saved["classes"])
+        saved = read_json(folder / FILE)
+        try:
+            sizes, summary, classes = saved["sizes"], dict(saved["summary"]), list(saved["classes"])
+            channels, side = int(sizes["channels"]), int(sizes["side"])
+        except (KeyError, TypeError, ValueError):
+            raise UsageError(f"{folder / FILE} is not as a run writes it.") from None
+        return cls({}, channels, side, summary, None, classes)
 
 
 def to_unit(x: Tensor) -> Tensor:

@@ -1,58 +1,36 @@
 """Folders of image files, read batch by batch.
 
-Images that cannot be read are named in a warning and left out.
+What is left out is named in a warning and counted in the summary.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from lebm_core.data.files import open_lines
 from lebm_core.errors import UsageError
+from lebm_images.data.cuts import Rows, cut_rows, fill_splits, split_dataset, warn_about
 from lebm_images.data.dataset import ImageDataset, Pixels
+from lebm_images.data.kinds import classes_of_folders, classes_of_lines
 from lebm_images.data.options import OwnImageOptions
-from lebm_images.data.readers import (
-    FilePixels,
-    Images,
-    fitted,
-    form,
-    image_files,
-    open_image,
-)
+from lebm_images.data.ranges import Extent, Range, asked_range, extent_of, found_range
+from lebm_images.data.readers import BYTES, Box, FilePixels, Form, Found, image_files, open_image
 
-__all__ = ["BoxPixels", "cut_rows", "folder_dataset", "split_dataset", "warn_about"]
+__all__ = ["folder_dataset"]
 
-SHOWN = 5  # images that a warning names one by one
-Labels = tuple[Tensor, list[str]]  # (N,) class ids, -1 for unknown, and the names of the classes
-
-
-class BoxPixels(FilePixels):
-    """Image files cropped to a fixed box.
-
-    Args:
-        files, channels, side: as `FilePixels`.
-        box: left, top, right, bottom.
-    """
-
-    def __init__(
-        self, files: Sequence[Path], channels: int, side: int, box: tuple[int, int, int, int]
-    ) -> None:
-        super().__init__(files, channels, side)
-        self.box = box
-
-    def one(self, file: Path) -> Images:
-        left, top, right, bottom = self.box
-        image = open_image(file, self.channels)
-        if image.shape[0] < bottom or image.shape[1] < right:
-            raise UsageError(f"{file} is smaller than the box {self.box} to be cropped.")
-        return fitted(image[top:bottom, left:right], self.side)
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+}  # fmt: skip - names of folders
+Place = tuple[str, ...]  # the folders between the top and an image
 
 
 def folder_dataset(
@@ -61,147 +39,162 @@ def folder_dataset(
     seed: int,
     *,
     labels: str = "",
-    box: tuple[int, int, int, int] | None = None,
+    box: Box | None = None,
 ) -> ImageDataset:
     """Make a data set of the images below a folder; its direct subfolders, if any, are the classes.
 
-    Every file is opened once; those that cannot be read are left out.
+    Where they are called train, valid and test, they are the splits, and theirs the classes; a
+    split that is not among them is cut from the training images. A single folder is no class: what
+    is in it counts. Every file is opened once; those that cannot be read are left out.
 
     Args:
         folder: where the files are.
-        options: channels, side and splits; shares from 1 on are numbers of images.
+        options: channels, side, range and splits; shares from 1 on are numbers of images.
         seed: of the splits.
         labels: a file of lines "NAME,CLASS", which names the classes instead; empty for none.
-        box: see `BoxPixels`; None for the centre square.
+        box: see `FilePixels`; None for the centre square.
 
     Raises:
-        UsageError: where no file can be read, or too few for three splits.
+        UsageError: where no file can be read, too few for three splits, or none of a range that
+            is clear.
     """
-    channels, side = options.channels, options.side
-    if channels not in (1, 3):
-        raise UsageError(f"data.channels = {channels} must be 1 or 3.")
-
-    def pixels_of(files: Sequence[Path]) -> FilePixels:
-        if box is None:
-            return FilePixels(files, channels, side)
-        return BoxPixels(files, channels, side, box)
-
-    files = image_files(folder)
-    good = _readable(files, pixels_of(files))
-    rows = cut_rows(len(good), options.valid, options.test, seed, str(folder))
-    _warn_of_forms(good, channels, side)
-    known = _from_file(Path(labels), folder, good) if labels else _from_folders(folder, good)
-    pixels: dict[str, Pixels] = {
-        s: pixels_of([good[i] for i in r.tolist()]) for s, r in rows.items()
+    found = image_files(folder)
+    others = [f for f in found.others if not (labels and f.samefile(labels))]
+    warn_about(_names(found.hidden), "{n} images are hidden and left out: ")
+    warn_about(_names(others), "{n} files are of kinds that are not read, and left out: ")
+    places, homes = _homes(found, folder)
+    asked = asked_range(options.low, options.high)
+    files, pixels = _readable(list(homes), options, asked, box, folder)
+    rows = _rows(files, homes, options, seed, folder)
+    known = (
+        classes_of_lines(Path(labels), folder, files, found.images)
+        if labels
+        else classes_of_folders(files, [places[file] for file in files], folder)
+    )
+    held: dict[str, Pixels] = {
+        s: FilePixels([files[i] for i in r], options.channels, options.side, box, pixels)
+        for s, r in rows.items()
     }
-    skipped = len(files) - len(good)
-    return split_dataset(pixels, channels, side, rows, known, folder.name, skipped)
-
-
-def cut_rows(
-    n: int, valid: float, test: float, seed: int, where: str
-) -> dict[str, np.ndarray[Any, Any]]:
-    """Draw the rows of the three splits; `valid` and `test` are shares, or numbers from 1 on.
-
-    Raises:
-        UsageError: where one of the splits would be empty.
-    """
-    n_test, n_valid = (round(x if x >= 1 else x * n) for x in (test, valid))
-    if valid <= 0 or test <= 0 or min(n_test, n_valid) < 1 or n_test + n_valid >= n:
-        raise UsageError(
-            f"{where}: {n} images do not make a train, a valid and a test split with "
-            f"data.valid = {valid:g} and data.test = {test:g}."
-        )
-    order = np.random.default_rng(seed).permutation(n)
-    first, second = n_test, n_test + n_valid
-    return {"test": order[:first], "valid": order[first:second], "train": order[second:]}
-
-
-def split_dataset(
-    pixels: dict[str, Pixels],
-    channels: int,
-    side: int,
-    rows: dict[str, np.ndarray[Any, Any]],
-    known: Labels | None,
-    source: str,
-    skipped: int,
-) -> ImageDataset:
-    """Make a data set of the images of each split and the labels of all images, where there are."""
     summary = {
-        "source": source, "counts": {s: len(r) for s, r in rows.items()}, "left out": skipped,
-    }  # fmt: skip
-    if known is None:
-        return ImageDataset(pixels, channels, side, summary)
-    y, classes = known
-    labels = {s: y[torch.from_numpy(r)] for s, r in rows.items()}
-    return ImageDataset(pixels, channels, side, summary, labels, classes)
+        "source": folder.name,
+        "pixels": str(pixels),
+        "left out": len(found.images) - len(files),
+        "hidden": len(found.hidden),
+        "of other kinds": len(others),
+    }
+    return split_dataset(held, (options.channels, options.side), rows, known, summary)
 
 
-def _readable(files: Sequence[Path], pixels: FilePixels) -> list[Path]:
-    good, bad = [], []
+def _homes(found: Found, folder: Path) -> tuple[dict[Path, Place], dict[Path, str]]:
+    """The folders that may name the class of each image, and its split, "" where none is given."""
+    places = {file: file.relative_to(folder).parts[:-1] for file in found.images}
+    places = _without_common(places)
+    tops = {place[0] if place else "" for place in places.values()}
+    split_of = {top: SPLITS[top.lower()] for top in tops if top.lower() in SPLITS}
+    given = set(split_of.values())
+    if len(given) < 2:
+        return places, dict.fromkeys(found.images, "")
+    if "train" not in given:
+        raise UsageError(f"{folder} has the folders {', '.join(sorted(split_of))}, but no train.")
+    homes = {
+        file: split_of[place[0]] for file, place in places.items() if place and place[0] in split_of
+    }
+    warn_about(
+        _names([file for file in found.images if file not in homes]),
+        f"{{n}} images stand beside the folders {', '.join(sorted(split_of))} of {folder}, "
+        "and are left out: ",
+    )
+    return _without_common({file: places[file][1:] for file in homes}), homes
+
+
+def _without_common(places: dict[Path, Place]) -> dict[Path, Place]:
+    """Places without the folders that all images share."""
+    while all(places.values()) and len({place[0] for place in places.values()}) == 1:
+        places = {file: place[1:] for file, place in places.items()}
+    return places
+
+
+def _rows(
+    files: Sequence[Path], homes: dict[Path, str], options: OwnImageOptions, seed: int, folder: Path
+) -> Rows:
+    """The rows of the three splits: those given by folders, else drawn."""
+    given = np.array([homes[file] for file in files])
+    valid, test = options.valid, options.test
+    if "train" not in given:
+        return cut_rows(len(files), valid, test, seed, str(folder))
+    rows = {split: np.flatnonzero(given == split) for split in dict.fromkeys(given.tolist())}
+    return fill_splits(rows, valid, test, seed, str(folder))
+
+
+def _readable(
+    files: Sequence[Path],
+    options: OwnImageOptions,
+    asked: Range | None,
+    box: Box | None,
+    folder: Path,
+) -> tuple[list[Path], Range]:
+    """The files that can be read, and the range of their pixels."""
+    good, bad, forms, extents = list[Path](), list[str](), list[Form](), list[Extent]()
     for file in files:
         try:
-            pixels.one(file)
-            good.append(file)
+            form, extent = _look(file, options.channels, asked, box)
         except UsageError as error:
             bad.append(str(error).rstrip("."))
-    warn_about(bad, f"{{n}} of {len(files)} files are left out: ")
-    return good
-
-
-def _warn_of_forms(files: Sequence[Path], channels: int, side: int) -> None:
-    """Warn of grey images among colour ones, and of images of different sizes."""
-    forms = [form(file) for file in files]
-    grey = [str(f) for f, (_, is_grey) in zip(files, forms, strict=True) if is_grey]
-    if channels == 3 and len(grey) < len(files):
-        warn_about(
-            grey, f"{{n}} of {len(files)} images are grey among colour ones, and made colour: "
-        )
-    sizes = {size for size, _ in forms}
-    if len(sizes) > 1:
-        warnings.warn(
-            f"The images have {len(sizes)} different sizes: the centre square of each is scaled to "
-            f"{side} x {side}.",
-            stacklevel=4,
-        )
-
-
-def _from_folders(folder: Path, files: Sequence[Path]) -> Labels | None:
-    if any(f.parent == folder for f in files):
-        return None
-    kinds = [f.relative_to(folder).parts[0] for f in files]
-    names = sorted(set(kinds))
-    return torch.tensor([names.index(kind) for kind in kinds]), names
-
-
-def _from_file(path: Path, folder: Path, files: Sequence[Path]) -> Labels:
-    kinds: dict[str, str] = {}
-    for number, line in open_lines(path):
-        name, comma, kind = line.strip().rpartition("," if "," in line else "\t")
-        if not line.strip():
             continue
-        if not comma or not name.strip() or not kind.strip():
-            raise UsageError(f'{path}, line {number}: "{line}" is not of the form NAME,CLASS.')
-        kinds[name.strip()] = kind.strip()
-    keys = [f.relative_to(folder).as_posix() for f in files]
-    warn_about(
-        [key for key in keys if key not in kinds],
-        f"{path} has no label for {{n}} of {len(files)} images, which are used without: ",
-    )
-    unknown = [name for name in kinds if not (folder / name).is_file()]
-    warn_about(unknown, f"{path} has {{n}} labels of images that {folder} does not hold: ")
-    names = sorted({kinds[key] for key in keys if key in kinds})
-    if not names:
+        good.append(file)
+        forms.append(form)
+        extents.append(extent)
+    if not good:
+        raise UsageError(f"None of the {len(files)} images of {folder} can be used: {bad[0]}.")
+    warn_about(bad, f"{{n}} of {len(files)} files are left out: ")
+    _warn_of_forms(good, forms, options)
+    whole = Extent(min(e.low for e in extents), max(e.high for e in extents))
+    return good, found_range(whole, asked, str(folder))
+
+
+def _look(file: Path, channels: int, asked: Range | None, box: Box | None) -> tuple[Form, Extent]:
+    """Read one file, and refuse it where the data set cannot use it."""
+    image, form = open_image(file, channels)
+    deep = image.dtype != np.uint8
+    if deep and asked is None:
         raise UsageError(
-            f"{path} labels no image of {folder}: its names are paths below that folder."
+            f"{file} has more than 8 bits a channel ({image.dtype}): convert it to 8, or set "
+            "data.high to the value of white, such as 65535."
         )
-    ids = [names.index(kinds[key]) if key in kinds else -1 for key in keys]
-    return torch.tensor(ids), names
+    if not deep and asked is not None and asked.high > BYTES.high:
+        raise UsageError(f"{file} has 8 bits a channel, where data.high is {asked.high:g}.")
+    if deep and not np.isfinite(image).all():
+        raise UsageError(f"{file} has a pixel that is not a number.")
+    extent = extent_of(image)
+    reason = asked.misfit(image) if asked is not None else ""
+    if reason:
+        raise UsageError(f"{file} has {reason}, where data.low to data.high is {asked}.")
+    if box is not None and (form.size[0] < box[2] or form.size[1] < box[3]):
+        raise UsageError(f"{file} is smaller than the box {box} to be cropped.")
+    return form, extent
 
 
-def warn_about(names: Sequence[str], text: str) -> None:
-    """Warn once, naming the first few of `names`; {n} in the text is their number."""
-    if names:
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        shown = "; ".join(names[:SHOWN])
-        warnings.warn(text.format(n=len(names)) + shown + more + ".", stacklevel=4)
+def _warn_of_forms(files: Sequence[Path], forms: Sequence[Form], options: OwnImageOptions) -> None:
+    """Warn of grey images among colour ones, of different sizes, and of several frames."""
+    every = list(zip(files, forms, strict=True))
+    grey = [file for file, form in every if form.grey]
+    if options.channels == 3 and len(grey) < len(files):
+        warn_about(
+            _names(grey),
+            f"{{n}} of {len(files)} images are grey among colour ones, and made colour: ",
+        )
+    warn_about(
+        _names([file for file, form in every if form.several]),
+        "{n} files hold several images, of which the first is used: ",
+    )
+    sizes = sorted({form.size for form in forms})
+    if len(sizes) > 1:
+        warn_about(
+            [f"{width} x {height}" for width, height in sizes],
+            f"The images have {{n}} different sizes: the centre square of each is scaled to "
+            f"{options.side} x {options.side}: ",
+        )
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    return [str(file) for file in files]

@@ -9,17 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lebm_core.data.classes import classes_of
 from lebm_core.data.files import DataFiles, hub_splits
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError, did_you_mean, shown
+from lebm_images.data.cuts import fill_splits
 from lebm_images.data.dataset import ImageDataset, Pixels
-from lebm_images.data.folders import cut_rows
 from lebm_images.data.options import OwnImageOptions
-from lebm_images.data.readers import Images, as_pixels, fitted
+from lebm_images.data.ranges import Extent, Range, asked_range, extent_of, found_range
+from lebm_images.data.readers import BYTES, Images, Numbers, as_pixels, fitted
 
 __all__ = ["HubPixels", "hub"]
 
 OWN = OwnImageOptions()
+LABEL = "label"  # the column that is looked for without being named
+PROBED = 500  # training images from which the range is told
 HUB = Needs("images.hub", source="an id of the hub or a local folder")
 
 
@@ -32,26 +36,56 @@ class HubPixels:
         channels: 1 or 3.
         side: to which the centre square of each image is scaled.
         where: the name of the data set in messages.
+        pixels: the range of their pixels.
     """
 
-    def __init__(self, rows: Any, field: str, channels: int, side: int, where: str) -> None:
+    def __init__(
+        self, rows: Any, field: str, channels: int, side: int, where: str, pixels: Range = BYTES
+    ) -> None:
         self.rows, self.field, self.channels = rows, field, channels
-        self.side, self.where = side, where
+        self.side, self.where, self.range = side, where, pixels
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, rows: Sequence[int]) -> Images:
-        found = self.rows[list(rows)][self.field]
-        return np.stack([
-            fitted(as_pixels(image, self.channels, f"{self.where}, row {row}"), self.side)
-            for row, image in zip(rows, found, strict=True)
-        ])  # fmt: skip
+        return np.stack([fitted(self._bytes(row, x), self.side) for row, x in self.read(rows)])
+
+    def read(self, rows: Sequence[int]) -> list[tuple[int, Numbers]]:
+        """The images of these rows, each with its number, as numbers (H, W, channels).
+
+        Raises:
+            UsageError: naming the row of what is damaged, or no image.
+        """
+        where = f"{self.where}, column {shown(self.field)}"
+        try:
+            found = self.rows[list(rows)][self.field]
+            return [
+                (row, as_pixels(image, self.channels, f"{where}, row {row}"))
+                for row, image in zip(rows, found, strict=True)
+            ]
+        except UsageError:
+            raise
+        except Exception as error:  # of damaged images, the library raises errors of any kind
+            if len(rows) > 1:  # to name the row
+                return [pair for row in rows for pair in self.read([row])]
+            reason = str(error) or type(error).__name__
+            raise UsageError(f"{where}, row {rows[0]} cannot be read: {shown(reason)}.") from None
+
+    def _bytes(self, row: int, image: Numbers) -> Images:
+        """Refuse an image that is beyond the range of those from which it was told."""
+        reason = self.range.misfit(image)
+        if reason:
+            raise UsageError(
+                f"{self.where}, row {row} has {reason}, where others have {self.range}: set "
+                "data.low and data.high."
+            )
+        return self.range.bytes_of(image)
 
 
 def hub(
     *, files: DataFiles, seed: int, source: str = "", config: str = "", field: str = "image",
-    label: str = "label", options: OwnImageOptions = OWN,
+    label: str = LABEL, options: OwnImageOptions = OWN,
 ) -> ImageDataset:  # fmt: skip
     """A data set of the `datasets` library; splits that it lacks are cut from the training split.
 
@@ -66,40 +100,65 @@ def hub(
     HUB.check(source)
     splits = hub_splits(source, config, "images")
     for split, rows in splits.items():
-        if field not in rows.column_names:
-            raise UsageError(
-                f'data.field = "{field}" is not a column of {source}, {split}: '
-                f"{', '.join(rows.column_names)} are." + did_you_mean(field, rows.column_names)
-            )
-    missing = [split for split in ("valid", "test") if split not in splits]
-    if missing:
+        _need_column(rows, "field", field, f"{source}, {split}")
+        if label not in ("", LABEL):
+            _need_column(rows, "label", label, f"{source}, {split}")
+    given = {split: np.arange(len(rows)) for split, rows in splits.items()}
+    filled = fill_splits(given, options.valid, options.test, seed, source)
+    if len(filled) > len(given):
         train = splits["train"]
-        cut = cut_rows(len(train), options.valid, options.test, seed, source)
-        for split in missing:
-            splits[split] = train.select(cut[split])
-        kept = [split for split in cut if split not in missing]  # rows that are not needed go back
-        splits["train"] = train.select(np.sort(np.concatenate([cut[split] for split in kept])))
-    pixels: dict[str, Pixels] = {
+        splits |= {s: train.select(r) for s, r in filled.items() if s not in given or s == "train"}
+    pixels = {
         split: HubPixels(rows, field, options.channels, options.side, f"{source}, {split}")
         for split, rows in splits.items()
     }
+    found = _range(pixels["train"], asked_range(options.low, options.high), source)
+    for each in pixels.values():
+        each.range = found
     labels, names = None, list[str]()
     if label and all(label in rows.column_names for rows in splits.values()):
         labels, names = _labels(splits, label, source)
     counts = {split: len(rows) for split, rows in splits.items()}
-    summary = {"source": source, "counts": counts}
-    return ImageDataset(pixels, options.channels, options.side, summary, labels, names)
+    summary = {"source": source, "pixels": str(found), "counts": counts}
+    held: dict[str, Pixels] = dict(pixels)
+    return ImageDataset(held, options.channels, options.side, summary, labels, names)
+
+
+def _need_column(rows: Any, key: str, name: str, where: str) -> None:
+    if name not in rows.column_names:
+        raise UsageError(
+            f"data.{key} = {shown(name)} is not a column of {where}: "
+            f"{', '.join(rows.column_names)} are." + did_you_mean(name, rows.column_names)
+        )
+
+
+def _range(pixels: HubPixels, asked: Range | None, source: str) -> Range:
+    """The range of the pixels, of some of the images, evenly spread."""
+    n = len(pixels)
+    rows = np.unique(np.linspace(0, n - 1, min(n, PROBED)).astype(np.int64)).tolist()
+    extents = [extent_of(image) for row in rows for _, image in pixels.read([row])]
+    if not extents:
+        raise UsageError(f"{source} has no training image.")
+    return found_range(
+        Extent(min(e.low for e in extents), max(e.high for e in extents)), asked, source
+    )
 
 
 def _labels(splits: dict[str, Any], label: str, source: str) -> tuple[dict[str, Tensor], list[str]]:
+    """The class ids of each split, -1 where unknown, and the names of the classes."""
     kinds = {split: list(rows[label]) for split, rows in splits.items()}
     names: list[str] | None = getattr(splits["train"].features[label], "names", None)
-    if names is None:  # plain values: the sorted distinct ones are the classes
-        values = sorted({kind for each in kinds.values() for kind in each})
-        number = {value: i for i, value in enumerate(values)}
-        names = [str(value) for value in values]
-        kinds = {split: [number[kind] for kind in each] for split, each in kinds.items()}
-    ids = {split: torch.tensor(each) for split, each in kinds.items()}
+    if names is None:  # plain values
+        known = classes_of(
+            [kind for each in kinds.values() for kind in each], f'{source}, column "{label}",'
+        )
+        ends = np.cumsum([len(each) for each in kinds.values()])[:-1]
+        parts = zip(kinds, np.split(known.ids, ends), strict=True)
+        return {split: torch.from_numpy(ids) for split, ids in parts}, known.names
+    ids = {
+        split: torch.tensor([-1 if kind is None else kind for kind in each], dtype=torch.long)
+        for split, each in kinds.items()
+    }
     if any(len(each) and int(each.max()) >= len(names) for each in ids.values()):
         raise UsageError(f'{source}: column "{label}" has ids beyond its {len(names)} classes.')
     return ids, list(names)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lebm_core.base.checks import at_least
+from lebm_core.errors import UsageError
+from lebm_images.data.ranges import asked_range
+
 __all__ = ["BenchmarkOptions", "OwnImageOptions"]
 
 
@@ -19,6 +23,9 @@ class BenchmarkOptions:
     valid: int = 5000
     train_images: int = 0
 
+    def __post_init__(self) -> None:
+        at_least("data.train_images", self.train_images, 0)
+
 
 @dataclass(frozen=True)
 class OwnImageOptions:
@@ -29,9 +36,19 @@ class OwnImageOptions:
         side: to which the centre square of each image is scaled
         valid: share of the images to choose by, where no split is for that
         test: share of the images to judge by, where no split is for that
+        low: the pixel value of black; none to tell it from the images
+        high: the pixel value of white; none to tell it from the images
     """
 
     channels: int = 3
     side: int = 64
     valid: float = 0.1
     test: float = 0.1
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise UsageError(f"data.channels = {self.channels} must be 1 or 3.")
+        at_least("data.side", self.side, 1)
+        asked_range(self.low, self.high)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
+from lebm_core.data.arrays import need_array, read_npz
+from lebm_core.data.classes import classes_of
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
+from lebm_images.data.cuts import cut_rows, split_dataset, warn_about
 from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
-from lebm_images.data.folders import cut_rows, folder_dataset, split_dataset, warn_about
-from lebm_images.data.formats import check_array, npz
+from lebm_images.data.folders import folder_dataset
+from lebm_images.data.formats import check_shape
 from lebm_images.data.options import OwnImageOptions
+from lebm_images.data.ranges import asked_range, extent_of, found_range
 
 __all__ = ["celeba", "folder", "npz_dataset"]
 
@@ -45,7 +50,7 @@ def folder(
     *, files: DataFiles, seed: int, source: str = "", options: OwnImageOptions = OWN,
     labels: str = "",
 ) -> ImageDataset:  # fmt: skip
-    """Any folder of PNG, JPEG or WebP files, or an .npz with x (and y); folders name the classes.
+    """Any folder of image files, or an .npz with x (and y); folders name the classes.
 
     Args:
         files: not used.
@@ -55,46 +60,57 @@ def folder(
     """
     FOLDER.check(source)
     path = Path(source)
-    if path.suffix == ".npz":
-        return npz_dataset(path, options.valid, options.test, seed)
+    if path.suffix.lower() in (".npz", ".npy"):
+        if labels:
+            raise UsageError(f'data.labels is for folders: {path} holds its labels as "y".')
+        return npz_dataset(path, options, seed)
+    if os.path.isfile(path):
+        raise UsageError(f"{path} is a file: data.source must be a folder of images, or an .npz.")
     return folder_dataset(path, options, seed, labels=labels)
 
 
-def npz_dataset(path: Path, valid: float, test: float, seed: int) -> ImageDataset:
-    """Read the images of an .npz: "x" (N, H, H) or (N, H, H, C), and class ids "y" (N,) if any.
+def npz_dataset(path: Path, options: OwnImageOptions, seed: int) -> ImageDataset:
+    """Read the images of an .npz: "x" (N, H, H) or (N, H, H, C), and labels "y" (N,) if any.
 
     Images with a pixel that is not a number are left out.
 
     Args:
         path: the file.
-        valid, test, seed: as `cut_rows`.
+        options: range and splits; channels and side are those of the arrays.
+        seed: of the splits.
 
     Raises:
         UsageError: naming the file and what is wrong with it.
     """
-    arrays = npz(path)
-    if "x" not in arrays:
-        held = ", ".join(arrays) or "nothing"
-        raise UsageError(f'{path} has no array "x": it holds {held}.')
-    x, y = arrays["x"], arrays.get("y")
-    if y is not None and (len(y) != len(x) or not np.issubdtype(y.dtype, np.integer)):
-        raise UsageError(
-            f'{path} has {len(x)} images but {len(y)} labels of type {y.dtype} in "y": accepted '
-            "are as many integers as images, or no y."
-        )
+    arrays = read_npz(path)
+    where = f'{path}, "x"'
+    x = check_shape(need_array(arrays, "x", path), where)
     n = len(x)
-    if np.issubdtype(x.dtype, np.floating) and n:
-        finite = np.isfinite(x).reshape(n, -1).all(1)
+    y = _labels(arrays["y"], n, path) if "y" in arrays else None
+    finite = np.isfinite(x).reshape(n, -1).all(1) if n else np.zeros(0, dtype=bool)
+    if not finite.all():
         warn_about(
             [f"image {i}" for i in np.flatnonzero(~finite)],
             f"{path}: {{n}} of {n} images have a pixel that is not a number and are left out: ",
         )
-        x, y = x[finite], y if y is None else y[finite]
-    images = check_array(x, f'{path}, "x"')
-    rows = cut_rows(len(images), valid, test, seed, str(path))
-    known = None
-    if y is not None:
-        known = torch.from_numpy(y.astype(np.int64)), [str(c) for c in range(int(y.max()) + 1)]
-    pixels: dict[str, Pixels] = {s: ArrayPixels(images[r]) for s, r in rows.items()}
-    channels, side = images.shape[3], images.shape[1]
-    return split_dataset(pixels, channels, side, rows, known, path.name, n - len(images))
+        x, y = x[finite], None if y is None else [y[i] for i in np.flatnonzero(finite)]
+    rows = cut_rows(len(x), options.valid, options.test, seed, str(path))
+    pixels = found_range(extent_of(x), asked_range(options.low, options.high), where)
+    images = pixels.bytes_of(x)
+    held: dict[str, Pixels] = {split: ArrayPixels(images[r]) for split, r in rows.items()}
+    known = None if y is None else classes_of(y, f'{path}, "y",')
+    summary = {"source": path.name, "pixels": str(pixels), "left out": n - len(x)}
+    return split_dataset(held, (x.shape[3], x.shape[1]), rows, known, summary)
+
+
+def _labels(y: np.ndarray[Any, Any], n: int, path: Path) -> list[Any]:
+    """One label for each image, of any kind; a column is as good as a row."""
+    flat = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+    if flat.shape != (n,):
+        held = f"{y.shape[0]} labels" if y.ndim == 1 else f"labels of the shape {y.shape}"
+        raise UsageError(f'{path} has {n} images but {held} in "y": accepted is one for each.')
+    if flat.dtype.kind not in "biufSU":
+        raise UsageError(f'{path}, "y", holds {shown(flat.dtype)}: give numbers or strings.')
+    if flat.dtype.kind == "S":
+        return [label.decode("utf-8", "replace") for label in flat.tolist()]
+    return flat.tolist()

@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 import io
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lebm_core.errors import MissingExtra, UsageError
+from lebm_core.errors import MissingExtra, UsageError, shown
+from lebm_images.data.ranges import Range
 
-__all__ = ["FilePixels", "Images", "as_pixels", "fitted", "form", "image_files", "open_image"]
+__all__ = [
+    "BYTES", "FilePixels", "Form", "Found", "Images", "as_pixels", "fitted", "image_files",
+    "open_image",
+]  # fmt: skip
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+Numbers = np.ndarray[Any, np.dtype[Any]]
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+
+BYTES = Range(0.0, 255.0)
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm",
+)  # fmt: skip
+SYSTEM = ("__macosx", "@eadir", "$recycle.bin")  # folders that systems leave behind, as .NAME is
+ORIENTATION = 0x0112  # the tag of EXIF
 
 
-def open_image(file: Path | io.BytesIO, channels: int, where: str = "") -> Images:
-    """Read one image as uint8 (H, W, channels): grey and colour converted, alpha dropped.
+class Form(NamedTuple):
+    """What an image is before it is converted."""
+
+    size: tuple[int, int]  # width and height, upright
+    grey: bool
+    several: bool  # frames, of which the first one is read
+
+
+class Found(NamedTuple):
+    """The files below a folder, each list sorted by path."""
+
+    images: list[Path]
+    hidden: list[Path]  # images in a hidden place, or hidden themselves
+    others: list[Path]  # of kinds that are not read
+
+
+def open_image(file: Path | io.BytesIO, channels: int, where: str = "") -> tuple[Numbers, Form]:
+    """Read one image as numbers (H, W, channels), see `as_pixels`, and what it was.
 
     Raises:
-        UsageError: naming the file that is no image, or has 16 bits a channel.
+        UsageError: naming the file that is damaged, no image, or beyond Pillow's limit of size.
         MissingExtra: where Pillow is not installed.
     """
     name = where or str(file)
@@ -30,47 +60,61 @@ def open_image(file: Path | io.BytesIO, channels: int, where: str = "") -> Image
     except ImportError as error:
         raise MissingExtra("pillow", "images", "reading image files") from error
     try:
-        with Image.open(file) as image:
-            return as_pixels(image, channels, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                pixels = as_pixels(image, channels, name)
+                size = pixels.shape[1], pixels.shape[0]
+                several = bool(getattr(image, "is_animated", False))
+                return pixels, Form(size, image.mode in ("1", "L", "LA"), several)
+    except UsageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UsageError(f"{name} is larger than the limit of {_limit():,} pixels.") from None
     except UnidentifiedImageError:
         raise UsageError(f"{name} is not an image that can be read.") from None
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error}.") from None
+    except Exception as error:  # a damaged file makes Pillow raise errors of nearly any kind
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UsageError(f"{name} cannot be read: {shown(reason)}.") from None
 
 
-def as_pixels(image: Any, channels: int, name: str) -> Images:
-    """Convert a Pillow image to uint8 (H, W, channels), see `open_image`."""
+def as_pixels(image: Any, channels: int, name: str) -> Numbers:
+    """Convert a Pillow image to numbers (H, W, channels): upright, grey or colour, no alpha.
+
+    They are uint8, but for images of more than 8 bits a channel.
+    """
     if not hasattr(image, "convert"):
         raise UsageError(f"{name} is not an image.")
+    if 0 in image.size:
+        raise UsageError(f"{name} has no pixel.")
+    if _is_turned(image):
+        from PIL import ImageOps
+
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        raise UsageError(
-            f"{name} has more than 8 bits a channel (mode {image.mode}): convert it to 8, "
-            "since the range of its values is not known."
-        )
+        return np.repeat(np.asarray(image)[..., None], channels, axis=2)
     plain = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return plain[..., None] if plain.ndim == 2 else plain
 
 
-def form(file: Path) -> tuple[tuple[int, int], bool]:
-    """Read width and height of an image file, and whether it is grey, from its header."""
-    from PIL import Image
-
-    with Image.open(file) as image:
-        return image.size, image.mode in ("1", "L", "LA")
-
-
-def image_files(folder: Path) -> list[Path]:
-    """List the image files below a folder, sorted by path.
+def image_files(folder: Path) -> Found:
+    """The files below a folder.
 
     Raises:
         UsageError: where the folder is missing or holds no image.
     """
-    if not folder.is_dir():
-        raise UsageError(f'There is no folder "{folder}".')
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not files:
+    if not os.path.isdir(folder):  # of a path that is too long, Path.is_dir raises
+        raise UsageError(f"There is no folder {shown(folder, 300)}.")
+    images, hidden, others = list[Path](), list[Path](), list[Path]()
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        is_image = file.suffix.lower() in SUFFIXES
+        if any(_is_hidden(part) for part in file.relative_to(folder).parts):
+            hidden += [file] if is_image else []
+        else:
+            (images if is_image else others).append(file)
+    if not images:
         raise UsageError(f"{folder} holds no image: accepted are {', '.join(SUFFIXES)}.")
-    return files
+    return Found(images, hidden, others)
 
 
 class FilePixels:
@@ -79,11 +123,21 @@ class FilePixels:
     Args:
         files: the image files.
         channels: 1 or 3.
-        side: to which the centre square of each is scaled.
+        side: to which the centre square of each, or the box, is scaled.
+        box: left, top, right and bottom of the part that is used; None for the centre square.
+        pixels: the range of their pixels.
     """
 
-    def __init__(self, files: Sequence[Path], channels: int, side: int) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        channels: int,
+        side: int,
+        box: Box | None = None,
+        pixels: Range = BYTES,
+    ) -> None:
         self.files, self.channels, self.side = list(files), channels, side
+        self.box, self.range = box, pixels
 
     def __len__(self) -> int:
         return len(self.files)
@@ -93,7 +147,13 @@ class FilePixels:
 
     def one(self, file: Path) -> Images:
         """Read one file as uint8 (side, side, channels)."""
-        return fitted(open_image(file, self.channels), self.side)
+        image = self.range.bytes_of(open_image(file, self.channels)[0])
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if image.shape[0] < bottom or image.shape[1] < right:
+                raise UsageError(f"{file} is smaller than the box {self.box} to be cropped.")
+            image = image[top:bottom, left:right]
+        return fitted(image, self.side)
 
 
 def fitted(image: Images, side: int) -> Images:
@@ -112,3 +172,22 @@ def fitted(image: Images, side: int) -> Images:
     )
     pixels = np.asarray(scaled)
     return pixels[..., None] if grey else pixels
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part.lower() in SYSTEM
+
+
+def _is_turned(image: Any) -> bool:
+    """Whether EXIF says so; nothing is known from EXIF that is damaged."""
+    image.load()  # errors of the image itself
+    try:
+        return bool(image.getexif().get(ORIENTATION, 1) != 1)
+    except Exception:  # Pillow raises errors of nearly any kind
+        return False
+
+
+def _limit() -> int:
+    from PIL import Image
+
+    return int(Image.MAX_IMAGE_PIXELS or 0)

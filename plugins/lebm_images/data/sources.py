@@ -10,11 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lebm_core.data.arrays import need_array, read_npz
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
-from lebm_images.data.formats import check_array, cifar_binary, idx, npz, svhn_mat, unpack
+from lebm_images.data.formats import (
+    check_arrays,
+    check_ids,
+    cifar_binary,
+    idx,
+    svhn_mat,
+    unpack,
+)
 from lebm_images.data.options import BenchmarkOptions
 from lebm_images.data.readers import Images
 
@@ -85,8 +93,7 @@ def mnist(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED)
     """
     (path,) = MNIST.find(files)
     if path.suffix == ".npz":
-        arrays = npz(path)
-        train, test = (_pair(arrays, s, path) for s in ("train", "test"))
+        train, test = _pairs(path)
     else:
         train, test = _idx_pair(path, "train"), _idx_pair(path, "t10k")
     return _dataset(_hold_out(train, test, options, seed), str(path.name), DIGITS)
@@ -109,9 +116,7 @@ def cifar10(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHE
         train, test = (_packed(path.with_name(f"{s}_jpeg.npz"), 3) for s in ("train", "test"))
         source = "a JPEG copy, not the original pixels"
     else:
-        arrays = npz(path)
-        train, test = (_pair(arrays, s, path) for s in ("train", "test"))
-        source = path.name
+        (train, test), source = _pairs(path), path.name
     return _dataset(_hold_out(train, test, options, seed), source, CIFAR)
 
 
@@ -160,32 +165,34 @@ def _dataset(splits: dict[str, Split], source: str, classes: Sequence[str]) -> I
     return ImageDataset(pixels, first.shape[3], first.shape[1], summary, labels, classes)
 
 
-def _pair(arrays: dict[str, np.ndarray[Any, Any]], split: str, path: Path) -> Split:
-    _check_names(arrays, (f"x_{split}", f"y_{split}"), path)
-    x, y = check_array(arrays[f"x_{split}"], f'{path}, "x_{split}"'), arrays[f"y_{split}"]
-    if len(x) != len(y):
-        raise UsageError(f"{path} has {len(x)} images in x_{split} but {len(y)} labels.")
-    return x, y
+def _pairs(path: Path) -> tuple[Split, Split]:
+    """The training and the test split of an .npz with x_train, y_train, x_test and y_test."""
+    arrays = read_npz(path)
+    x = [need_array(arrays, f"x_{split}", path) for split in ("train", "test")]
+    y = [need_array(arrays, f"y_{split}", path) for split in ("train", "test")]
+    train, test = check_arrays(x, str(path))
+    if train.shape[1:] != test.shape[1:]:
+        raise UsageError(
+            f"{path} has images of {train.shape[1:]} in x_train, of {test.shape[1:]} in x_test."
+        )
+    return (
+        (train, check_ids(y[0], len(train), len(DIGITS), f"{path}, train,")),
+        (test, check_ids(y[1], len(test), len(DIGITS), f"{path}, test,")),
+    )
 
 
 def _packed(path: Path, channels: int) -> Split:
-    arrays = npz(path)
-    _check_names(arrays, ("blob", "offsets", "labels"), path)
-    return unpack(arrays, channels, str(path)), arrays["labels"]
-
-
-def _check_names(arrays: dict[str, np.ndarray[Any, Any]], names: Sequence[str], path: Path) -> None:
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise UsageError(f'{path} has no array "{missing[0]}": it holds {", ".join(arrays)}.')
+    """The images and labels of an .npz of packed image files."""
+    arrays = read_npz(path)
+    for name in ("blob", "offsets", "labels"):
+        need_array(arrays, name, path)
+    images = unpack(arrays, channels, str(path))
+    return images, check_ids(arrays["labels"], len(images), len(DIGITS), str(path))
 
 
 def _idx_pair(path: Path, prefix: str) -> Split:
     ending = ".gz" if path.suffix == ".gz" else ""
-    images = idx(path.with_name(f"{prefix}-images-idx3-ubyte{ending}"))
-    labels = idx(path.with_name(f"{prefix}-labels-idx1-ubyte{ending}"))
-    if len(images) != len(labels):
-        raise UsageError(
-            f"{path.parent} has {len(images)} {prefix} images but {len(labels)} labels."
-        )
-    return images[..., None], labels
+    images = idx(path.with_name(f"{prefix}-images-idx3-ubyte{ending}"), axes=3)[..., None]
+    labels = idx(path.with_name(f"{prefix}-labels-idx1-ubyte{ending}"), axes=1)
+    (pixels,) = check_arrays([images], f"{path.parent}, {prefix},")
+    return pixels, check_ids(labels, len(images), len(DIGITS), f"{path.parent}, {prefix},")
