@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean, shown
 
-__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_lines", "open_rows"]
+__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_lines", "open_rows", "own_path"]
 
 HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
@@ -21,6 +22,11 @@ def cache_dir() -> Path:
     """The user cache for data: $XDG_CACHE_HOME/lebm/data, or ~/.cache/lebm/data."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "lebm" / "data"
+
+
+def own_path(source: str | os.PathLike[str]) -> Path:
+    """The path that a user wrote; "~" is their home where there is one."""
+    return Path(os.path.expanduser(source))
 
 
 class DataFiles:
@@ -35,8 +41,8 @@ class DataFiles:
 
     def __init__(self, data_dir: str | os.PathLike[str] | None = None) -> None:
         self.data_dir = None if data_dir is None else Path(data_dir)
-        if self.data_dir is not None and not self.data_dir.is_dir():
-            raise UsageError(f'--data-dir "{data_dir}" is not a folder.')
+        if self.data_dir is not None and not os.path.isdir(self.data_dir):
+            raise UsageError(f"--data-dir {shown(data_dir, 300)} is not a folder.")
 
     def places(self) -> list[tuple[str, Path | None]]:
         """Each place with its name, in the order of looking; None where it is not set."""
@@ -70,7 +76,7 @@ class DataFiles:
                 if label == "--data-dir":
                     tries += [Path(name).name, f"{Path(name).name}.gz"]
                 for candidate in tries:
-                    if (folder / candidate).is_file():
+                    if os.path.isfile(folder / candidate):
                         return folder / candidate
         raise MissingData(
             dataset,
@@ -85,26 +91,27 @@ def open_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     One line at a time is held in memory.
 
     Raises:
-        UsageError: the file is missing, unreadable, empty, a damaged gzip, or not UTF-8; the
-            message names the file, and the line where there is one.
+        UsageError: the file is missing, unreadable, empty, no regular file, a damaged gzip, or not
+            UTF-8; it holds NUL bytes, or lines that end in carriage returns alone; the message
+            names the file, and the line where there is one.
     """
     path = Path(os.fspath(path))
-    number = 0
-    blank = True
+    _check_file(path)
+    number, blank, bare = 0, True, False
     try:
         with open(path, "rb") as probe:
             zipped = probe.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if zipped else open(path, "rb") as file:
             for number, data in enumerate(file, 1):
                 if number == 1:
-                    _check_start(data, path)
+                    bare = _bare_returns(data, path)
+                if b"\0" in data:
+                    raise UsageError(
+                        f"{path}, line {number}, holds a NUL byte: a plain UTF-8 file is needed."
+                    )
                 line = data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 blank = blank and not line.strip()
                 yield number, line
-    except FileNotFoundError:
-        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
-        near = did_you_mean(path.name, [sibling.name for sibling in siblings])
-        raise UsageError(f"There is no file {shown(path, 300)}.{near}") from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise UsageError(f"{path}, line {number}: byte 0x{byte:02x} is not valid UTF-8.") from None
@@ -114,6 +121,8 @@ def open_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         raise UsageError(f"The file {shown(path, 300)} cannot be read: {error.strerror}.") from None
     if blank:
         raise UsageError(f"{path}: the file is empty.")
+    if bare and number == 1:
+        raise _returns(path)
 
 
 def open_rows(
@@ -145,20 +154,41 @@ def open_rows(
         raise UsageError(f"{path}, line {start}: {error}; is a quote unclosed?") from None
 
 
-def _check_start(data: bytes, path: Path) -> None:
-    """Refuse by its first line a file that is no UTF-8 text of lines."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+def _check_file(path: Path) -> None:
+    """Refuse a path that names no regular file, before it is opened: a pipe would never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        siblings = os.listdir(path.parent) if os.access(path.parent, os.R_OK) else []
+        near = did_you_mean(path.name, siblings)
+        raise UsageError(f"There is no file {shown(path, 300)}.{near}") from None
+    except (OSError, ValueError) as error:  # a path too long, or with a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"The file {shown(path, 300)} cannot be read: {reason}.") from None
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise UsageError(f"The file {shown(path, 300)} cannot be read: it is {kind}.")
+
+
+def _bare_returns(first: bytes, path: Path) -> bool:
+    """Whether the first line has carriage returns inside; refused where it is the whole file."""
+    if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UsageError(f"{path} is UTF-16: save it as UTF-8.")
-    if b"\r" in data.rstrip(b"\r\n") and not data.endswith(b"\n"):
-        raise UsageError(
-            f"{path}: its lines end in carriage returns alone; save it with LF or CRLF."
-        )
+    bare = b"\r" in first.rstrip(b"\r\n")
+    if bare and not first.endswith(b"\n"):
+        raise _returns(path)
+    return bare
+
+
+def _returns(path: Path) -> UsageError:
+    return UsageError(f"{path}: its lines end in carriage returns alone; save it with LF or CRLF.")
 
 
 def hub_splits(source: str, config: str, extra: str) -> dict[str, Any]:
     """The splits that the `datasets` library has for an id of the hub or a local folder.
 
-    Those that `HUB_NAMES` lists are called "valid" and "test".
+    Those that `HUB_NAMES` lists are called "valid" and "test". A single data set that
+    `save_to_disk` wrote, without splits, is all for training: the caller cuts what it lacks.
 
     Args:
         source: the id or the folder.
@@ -173,18 +203,22 @@ def hub_splits(source: str, config: str, extra: str) -> dict[str, Any]:
         import datasets
     except ImportError as error:
         raise MissingExtra("datasets", extra) from error
+    name = f"data.source = {shown(source, 300)}"
+    folder = os.path.expanduser(source)
+    if os.path.isfile(folder):
+        raise UsageError(f"{name} is a file: an id of the hub or a folder is needed.")
     try:
-        if (Path(source) / "dataset_dict.json").is_file():
-            splits = dict(datasets.load_from_disk(source))
+        if os.path.isfile(os.path.join(folder, "dataset_dict.json")):
+            splits = dict(datasets.load_from_disk(folder))
+        elif os.path.isfile(os.path.join(folder, "state.json")):
+            splits = {"train": datasets.load_from_disk(folder)}
         else:
-            splits = dict(datasets.load_dataset(source, config or None))
+            splits = dict(datasets.load_dataset(folder, config or None))
     except Exception as error:  # the library raises many kinds; none of them is a bug of lebm
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(
-            f'data.source = "{source}" could not be read by datasets: {reason}'
-        ) from error
+        raise UsageError(f"{name} could not be read by datasets: {shown(reason, 200)}.") from error
     if "train" not in splits:
-        raise UsageError(f'"{source}" has no split "train"; it has {", ".join(splits)}.')
+        raise UsageError(f'{name} has no split "train"; it has {shown(", ".join(splits), 300)}.')
     found = {"train": splits["train"]}
     for split, names in HUB_NAMES.items():
         there = next((name for name in names if name in splits), None)

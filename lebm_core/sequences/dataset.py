@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from lebm_core.base.files import read_json
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import UsageError
 from lebm_core.sequences.tokens import BOS, EOS, PAD, Tokenizer
 
-__all__ = ["TokenDataset", "pad", "rows_of", "write_lines"]
+__all__ = ["TokenDataset", "is_list_of", "pad", "rows_of", "write_lines"]
 
 WINDOW = 50  # batches sorted by length together: lengths stay mixed across an epoch
 
@@ -157,9 +158,26 @@ class TokenDataset(Dataset):
         """Read what `save` wrote, for a subclass's `load`.
 
         The keys are "tokenizer", "max_length", "classes" and "summary".
+
+        Raises:
+            UsageError: naming the file that is missing or damaged.
         """
-        saved: dict[str, Any] = json.loads((folder / cls.file).read_text(encoding="utf-8"))
-        return {"classes": [], **saved}
+        saved = {"classes": [], **read_json(folder / cls.file)}
+        longest = saved.get("max_length")
+        for key, right in {
+            "tokenizer": isinstance(saved.get("tokenizer"), dict),
+            "max_length": isinstance(longest, int) and longest > 0,
+            "classes": is_list_of(str, saved["classes"]),
+            "summary": isinstance(saved.get("summary"), dict),
+        }.items():
+            if not right:
+                raise UsageError(f"{folder / cls.file} is damaged: its {key} is not as it was.")
+        return saved
+
+
+def is_list_of(kind: type, value: Any) -> bool:
+    """Return whether a value read from JSON is a list of `kind` alone."""
+    return isinstance(value, list) and all(isinstance(each, kind) for each in value)
 
 
 def write_lines(lines: Iterable[str], path: Path, suffix: str) -> Path:

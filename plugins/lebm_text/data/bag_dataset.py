@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from lebm_core.base.files import read_json
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import UsageError
-from lebm_core.sequences.dataset import write_lines
-from lebm_core.sequences.tokens import SPECIAL, Tokenizer
+from lebm_core.sequences.dataset import is_list_of, write_lines
+from lebm_core.sequences.tokens import SPECIAL, UNK, Tokenizer
 from lebm_text.data.dataset import FILE, TextDataset
 
 __all__ = ["BagDataset", "frequent_words", "spelled"]
@@ -98,14 +99,16 @@ class BagDataset(Dataset):
         """Write the vocabulary, the words counted and the summary as text.json."""
         self.text.save(folder)
         file = folder / FILE
-        saved = json.loads(file.read_text(encoding="utf-8")) | {"columns": self.columns}
+        saved = read_json(file) | {"columns": self.columns}
         file.write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
-        saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return cls(TextDataset.load(folder), saved["columns"])
+        text, columns = TextDataset.load(folder), read_json(folder / FILE).get("columns")
+        if not is_list_of(str, columns) or UNK in text.tokenizer.encode(" ".join(columns)):
+            raise UsageError(f"{folder / FILE} is damaged: its columns are no words of it.")
+        return cls(text, columns)
 
 
 def spelled(x: Tensor, columns: Sequence[str]) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lebm_core.base.files import sha256
-from lebm_core.data.files import open_lines
+from lebm_core.data.files import open_lines, own_path
 from lebm_core.data.splits import homes_by_hash
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_text.data.options import SplitOptions
+from lebm_text.data.records import column, kind_of
 from lebm_text.data.words import word_rule
 
 __all__ = [
@@ -59,29 +61,53 @@ def check_length(words: int, max_line: int, where: str) -> None:
 
 
 def read_sentences(
-    path: Path, *, max_line: int = 1000, prepare: Preparation | None = None
+    path: Path, *, max_line: int = 1000, prepare: Preparation | None = None, field: str = ""
 ) -> list[str]:
-    """Read one sentence a line; empty lines are skipped.
+    """Read one sentence a line, or one of each record of a table; empty ones are skipped.
 
     Args:
         path: a plain or gzipped UTF-8 file.
         max_line: the most words of a line.
         prepare: applied to each line, for instance a tokeniser; by default white space is
             normalised and nothing else.
+        field: the column of a table or of JSON objects that holds the text; "" for plain lines.
 
     Raises:
-        UsageError: naming file and line, for a missing or empty file, invalid UTF-8, and a line
-            that is too long.
+        UsageError: naming file and line, for a missing or empty file, invalid UTF-8, a line that
+            is too long, and a table or JSON without `field`.
     """
     sentences = []
-    for number, line in open_lines(path):
+    for where, line in column(path, field) if field else _plain_lines(path):
         sentence = " ".join((prepare(line) if prepare else line).split())
-        check_length(sentence.count(" ") + 1, max_line, f"{path}, line {number},")
+        check_length(sentence.count(" ") + 1, max_line, where)
         if sentence:
             sentences.append(sentence)
     if not sentences:
         raise UsageError(f"{path} holds no sentence: every line is blank.")
     return sentences
+
+
+def _plain_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the place of each line, and the line; refuse tables and JSON, which are not plain."""
+    for number, line in open_lines(path):
+        if number == 1 and (kind_of(path) or _is_object(line)):
+            raise UsageError(
+                f"{path} is {'JSON' if 'json' in kind_of(path) or _is_object(line) else 'a table'},"
+                f" not plain lines; its line 1 is {shown(line)}. Read a column of a .csv, .tsv, "
+                ".json or .jsonl file with data.name=text.file data.field=COLUMN, one with classes "
+                "with data.name=text.labelled."
+            )
+        yield f"{path}, line {number},", line
+
+
+def _is_object(line: str) -> bool:
+    """Return whether a line is a JSON object, as in a file of JSON lines by another name."""
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def split_by_hash(
@@ -110,11 +136,15 @@ def split_by_hash(
 
 
 def user_corpus(
-    source: str, max_line: int, shares: SplitOptions | None = None, words: str = "whitespace"
+    source: str,
+    max_line: int,
+    shares: SplitOptions | None = None,
+    words: str = "whitespace",
+    field: str = "",
 ) -> Corpus:
     """Read the user's own file, one sentence a line, and cut it by a hash of each sentence."""
-    path = Path(source).expanduser()
-    sentences = read_sentences(path, max_line=max_line, prepare=word_rule(words))
+    path = own_path(source)
+    sentences = read_sentences(path, max_line=max_line, prepare=word_rule(words), field=field)
     corpus = split_by_hash(sentences, shares or SplitOptions(), str(path))
     corpus.facts["sha256"] = {path.name: sha256(path)}
     return corpus

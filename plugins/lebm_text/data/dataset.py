@@ -53,5 +53,5 @@ class TextDataset(TokenDataset):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
         saved = cls.saved(folder)
-        tokenizer = load_tokenizer(saved["tokenizer"])
+        tokenizer = load_tokenizer(saved["tokenizer"], folder / cls.file)
         return cls(tokenizer, {}, saved["summary"], saved["max_length"], classes=saved["classes"])

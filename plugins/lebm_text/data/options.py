@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import at_least, choice, within
 from lebm_core.errors import UsageError
 
 __all__ = ["SplitOptions", "TextOptions"]
@@ -25,6 +25,7 @@ class TextOptions:
         max_length: the most tokens of a training sentence, without its end; 0 for no limit
         long_lines: "drop" or "truncate" longer training sentences; others are kept whole
         max_line: a line of more words is refused
+        max_lost: largest share of the text that the tokenizer may drop or read as unknown
         train_lines: use only so many training sentences; 0 for all
         eval_lines: use only so many sentences of valid and of test; 0 for all
         representation: "tokens", or "bag": counts of the vocab_size most frequent words
@@ -37,6 +38,7 @@ class TextOptions:
     max_length: int = 40
     long_lines: str = "drop"
     max_line: int = 1000
+    max_lost: float = 0.05
     train_lines: int = 0
     eval_lines: int = 0
     representation: str = "tokens"
@@ -49,6 +51,7 @@ class TextOptions:
             raise UsageError(
                 'data.representation = "bag" counts words: leave data.tokenizer empty.'
             )
+        within("data.max_lost", self.max_lost, 0, 1)
         for name in COUNTS:
             at_least(f"data.{name}", getattr(self, name), 0)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from lebm_core.data.dataset import SPLITS
-from lebm_core.errors import UsageError
-from lebm_core.sequences.tokens import UNK, Tokenizer
+from lebm_core.errors import UsageError, shown
 from lebm_text.data.bag_dataset import BagDataset, frequent_words
 from lebm_text.data.corpus import Corpus, check_length
 from lebm_text.data.dataset import TextDataset
@@ -22,11 +22,12 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
 
     Raises:
         UsageError: for a sentence of more than data.max_line words, a vocabulary of fewer than
-            two words, or where no training sentence is short enough.
+            two words, a tokenizer that loses more than data.max_lost of the text, or where no
+            training sentence is short enough.
     """
     text, labels = _limited(corpus, options)
     bag = options.representation == "bag"
-    tokenizer: Tokenizer
+    tokenizer: Vocabulary | Subwords
     if options.tokenizer:
         tokenizer = Subwords.from_pretrained(options.tokenizer)
     else:
@@ -38,7 +39,10 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
         )
     ids = {split: [tokenizer.encode(s) for s in text[split]] for split in SPLITS}
     tokens = {split: sum(map(len, ids[split])) for split in SPLITS}
-    unknown = {s: sum(row.count(UNK) for row in ids[s]) / max(tokens[s], 1) for s in SPLITS}
+    unknown = {
+        s: sum(row.count(i) for row in ids[s] for i in tokenizer.unknown) / max(tokens[s], 1)
+        for s in SPLITS
+    }
     counts = {split: len(ids[split]) for split in SPLITS}
     long = _shorten(ids, labels, options, corpus.source)
     summary: dict[str, Any] = {
@@ -50,6 +54,8 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
         "training sentences used": len(ids["train"]),
         **corpus.facts,
     }
+    if isinstance(tokenizer, Subwords):
+        summary["dropped share"] = _check_lost(tokenizer, text, unknown, options, corpus.source)
     if options.max_length:
         summary[f"training sentences of more than {options.max_length} tokens"] = (
             f"{long} {'dropped' if options.long_lines == 'drop' else 'truncated'}"
@@ -63,6 +69,38 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
     columns = frequent_words(tokenizer, options.vocab_size, options.stop_words)
     summary["words counted"] = len(columns)
     return BagDataset(data, columns)
+
+
+def _check_lost(
+    tokenizer: Subwords,
+    text: dict[str, list[str]],
+    unknown: dict[str, float],
+    options: TextOptions,
+    source: str,
+) -> dict[str, float]:
+    """Return the share of each split's characters that a tokenizer drops; refuse a large one.
+
+    Its model would be one of another text, and its perplexity too.
+    """
+    shares = {}
+    for split in SPLITS:
+        lost = tokenizer.dropped(text[split])
+        written = sum(len(word) for sentence in text[split] for word in sentence.split())
+        shares[split] = round(lost.total() / max(written, 1), 5)
+        some = f" ({', '.join(shown(c) for c, _ in lost.most_common(3))}, ...)" if lost else ""
+        said = (
+            f"data.tokenizer = {shown(options.tokenizer, 300)} drops {shares[split]:.1%} of the "
+            f"characters{some} of {source}, {split}, and reads {unknown[split]:.1%} of its tokens "
+            "as unknown"
+        )
+        if max(shares[split], unknown[split]) > options.max_lost:
+            raise UsageError(
+                f"{said}; at most data.max_lost = {options.max_lost:g} is accepted: use a tokenizer"
+                " made for such text, or one of bytes."
+            )
+        if lost:
+            warnings.warn(f"{said}: what is measured is the text without them.", stacklevel=4)
+    return shares
 
 
 def prepare_tokens(corpus: Corpus, options: TextOptions) -> TextDataset:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lebm_core.data.files import hub_splits, open_lines
+from lebm_core.data.files import hub_splits, open_lines, open_rows
 from lebm_core.data.splits import by_hash, hash_key
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_text.data.corpus import Corpus, check_length, read_sentences, split_by_hash
 from lebm_text.data.options import SplitOptions
+from lebm_text.data.records import json_lines, kind_of, pick
 from lebm_text.data.words import simple_words
 
 __all__ = ["read_hub", "read_lines", "read_snli", "read_yahoo"]
@@ -32,7 +31,7 @@ def read_snli(path: Path, max_line: int, most: int = 0) -> list[str]:
     Of the .jsonl and the tab-separated .txt of SNLI 1.0 the distinct sentences are taken, `most`
     of them by their hash; a file of plain lines is taken as it is.
     """
-    if ".jsonl" in path.suffixes:
+    if kind_of(path) == ".jsonl":
         pairs = _snli_json(path)
     elif next(iter(open_lines(path)))[1].startswith("gold_label\t"):
         pairs = _snli_table(path)
@@ -45,14 +44,8 @@ def read_snli(path: Path, max_line: int, most: int = 0) -> list[str]:
 
 
 def _snli_json(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in open_lines(path):
-        try:
-            item = json.loads(line)
-            yield item["sentence1"], item["sentence2"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"{path}, line {number}, is not a JSON object with sentence1 and sentence2."
-            ) from error
+    for where, item in json_lines(path, ["sentence1", "sentence2"]):
+        yield pick(item, "sentence1", where), pick(item, "sentence2", where)
 
 
 def _snli_table(path: Path) -> Iterator[tuple[str, str]]:
@@ -76,7 +69,7 @@ def read_yahoo(path: Path, max_line: int, most: int = 0) -> list[str]:
     question and answer; `most` documents of 20 to 200 words are taken by their hash, tokenised
     and lower-cased.
     """
-    if ".csv" not in path.suffixes:
+    if kind_of(path) != ".csv":
 
         def text_only(line: str) -> str:
             label, tab, text = line.partition("\t")
@@ -94,12 +87,11 @@ def read_yahoo(path: Path, max_line: int, most: int = 0) -> list[str]:
 
 def _yahoo_documents(path: Path) -> Iterator[str]:
     shortest, longest = YAHOO_WORDS
-    rows = csv.reader(line for _, line in open_lines(path))
-    for row in rows:
+    for number, row in open_rows(path):
         if len(row) != 4:
             raise UsageError(
-                f"{path}, near line {rows.line_num}, has {len(row)} columns, not the four of "
-                "class, title, question and answer."
+                f"{path}, line {number}, has {len(row)} columns, not the four of class, title, "
+                "question and answer."
             )
         text = simple_words(" ".join(row[1:]).replace("\\n", " ").replace("<br />", " "))
         if shortest <= text.count(" ") + 1 <= longest:
@@ -149,18 +141,18 @@ def _column(
     columns = list(split.column_names)
     if field not in columns:
         raise UsageError(
-            f'data.field = "{field}" is not a column of {where}: {", ".join(columns)} are.'
-            + did_you_mean(field, columns)
+            f"data.field = {shown(field)} is not a column of {where}: "
+            f"{shown(', '.join(columns), 300)} are.{did_you_mean(field, columns)}"
         )
     sentences = []
     for number, value in enumerate(split[field], 1):
         if not isinstance(value, str):
-            raise UsageError(f'{where}, row {number}: column "{field}" holds no text.')
+            raise UsageError(f"{where}, row {number}: column {shown(field)} holds no text.")
         for line in value.splitlines():
             sentence = " ".join((rule(line) if rule else line).split())
             check_length(sentence.count(" ") + 1, max_line, f"{where}, row {number},")
             if sentence:
                 sentences.append(sentence)
     if not sentences:
-        raise UsageError(f'{where}: column "{field}" holds no sentence.')
+        raise UsageError(f"{where}: column {shown(field)} holds no sentence.")
     return sentences

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 from lebm_core.base.files import sha256
-from lebm_core.data.files import DataFiles
+from lebm_core.data.files import DataFiles, own_path
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_text.data.bag_dataset import BagDataset
@@ -22,6 +22,7 @@ from lebm_text.data.options import SplitOptions, TextOptions
 from lebm_text.data.prepare import prepare
 from lebm_text.data.pydocs import pydoc_sentences
 from lebm_text.data.readers import read_hub, read_lines, read_snli, read_yahoo
+from lebm_text.data.records import kind_of
 from lebm_text.data.words import word_rule
 
 __all__ = ["file", "hub", "ptb", "pydocs", "snli", "yahoo"]
@@ -70,7 +71,7 @@ YAHOO = Needs(
     "et al. 2015 will do too.",
 )
 YAHOO_VALID = ["yahoo/yahoo.valid.txt", "yahoo/valid.txt"]
-FILE = Needs("text.file", source="my.txt, a text file")
+FILE = Needs("text.file", source="my.txt, a text file, or a .csv, .tsv or .json with data.field")
 HUB = Needs("text.hub", source="the id of a data set of the hub, or a local folder")
 
 WHOLE = TextOptions()
@@ -127,7 +128,7 @@ def yahoo(
         return prepare(user_corpus(source, max_line), options)
     train, test = YAHOO.find(files)
     n_train, n_valid, n_test = SUBSET
-    if ".csv" not in train.suffixes:
+    if kind_of(train) != ".csv":
         paths = [train, files.find("text.yahoo", YAHOO_VALID, YAHOO.how), test]
         return prepare(split_files(paths, [read_yahoo] * 3, max_line), options)
     both = read_yahoo(train, max_line, n_train + n_valid)
@@ -155,29 +156,31 @@ def file(
     source: str = "",
     valid: str = "",
     test: str = "",
+    field: str = "",
     shares: SplitOptions = OWN,
     words: str = "whitespace",
     options: TextOptions = WHOLE,
 ) -> TextDataset | BagDataset:
-    """Any text file, one sentence a line.
+    """Any text file, one sentence a line; a column of a table, one sentence a row.
 
     Args:
         source: the text, or the training text where valid and test are given
         valid: file of the validation sentences; both valid and test, or neither
         test: file of the test sentences
+        field: the column that holds the text, of a .csv, .tsv, .json or .jsonl file
         words: "whitespace" takes lines as they are, "simple" lower-cases and parts punctuation
     """
     FILE.check(source)
     if bool(valid) != bool(test):
         raise UsageError("text.file takes both data.valid and data.test, or neither.")
     if not valid:
-        return prepare(user_corpus(source, options.max_line, shares, words), options)
+        return prepare(user_corpus(source, options.max_line, shares, words, field), options)
     rule = word_rule(words)
 
     def read(path: Path, limit: int) -> list[str]:
-        return read_sentences(path, max_line=limit, prepare=rule)
+        return read_sentences(path, max_line=limit, prepare=rule, field=field)
 
-    paths = [Path(each).expanduser() for each in (source, valid, test)]
+    paths = [own_path(each) for each in (source, valid, test)]
     corpus = split_files(paths, [read] * 3, options.max_line)
     corpus.source = source
     return prepare(corpus, options)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from lebm_core.errors import UsageError
+from lebm_core.base.files import read_json
+from lebm_core.errors import UsageError, shown
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
 
 __all__ = ["Vocabulary"]
@@ -28,6 +29,8 @@ class Vocabulary:
         >>> v.encode("a c b"), v.decode([4, 3, 5, 2, 0])
         ([4, 3, 5], 'a <unk> b')
     """
+
+    unknown = frozenset({UNK})
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = [*SPECIAL, *words]
@@ -62,7 +65,7 @@ class Vocabulary:
         )
         kept = kept[:size] if size else kept
         if len(kept) < 2:
-            seen = f' ("{kept[0]}")' if kept else ""
+            seen = f" ({shown(kept[0])})" if kept else ""
             raise UsageError(
                 f"The vocabulary of {where} has {len(kept)} word{'s' * (len(kept) != 1)}{seen} "
                 f"with data.min_count = {min_count} and data.vocab_size = {size}: "
@@ -97,5 +100,12 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
-        return cls(json.loads(path.read_text(encoding="utf-8"))["words"])
+        """Read what `save` wrote.
+
+        Raises:
+            UsageError: for a damaged file.
+        """
+        words = read_json(path).get("words")
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise UsageError(f"{path} is damaged: it holds no list of words.")
+        return cls(words)

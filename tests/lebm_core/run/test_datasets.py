@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
+from pathlib import Path
 
 import pytest
 
-from lebm_core.data.files import DataFiles, cache_dir, open_lines
+from lebm_core.data.files import DataFiles, cache_dir, open_lines, open_rows, own_path
 from lebm_core.errors import MissingData, UsageError
 
 
@@ -82,6 +84,11 @@ def test_text_is_read_line_by_line_plain_or_zipped(tmp_path, zipped):
         (b"good\nb\xffd\n", "line 2: byte 0xff is not valid UTF-8"),
         (gzip.compress(b"good\nb\xffd\n", mtime=0), "line 2: byte 0xff"),
         (gzip.compress(b"good\n" * 1000, mtime=0)[:-12], "gzip file is damaged"),
+        (b"a\rb\rc", "carriage returns alone"),
+        (gzip.compress(b"a\rb\r", mtime=0), "carriage returns alone"),
+        (b"a\rb\rc\n", "carriage returns alone"),
+        (b"good\nb\0d\n", "line 2, holds a NUL byte"),
+        ("a\nb\n".encode("utf-16"), "is UTF-16"),
     ],
 )
 def test_unreadable_text_is_one_sentence(tmp_path, data, words):
@@ -98,5 +105,26 @@ def test_a_missing_file_names_the_nearest(tmp_path):
         list(open_lines(tmp_path / "trian.txt"))
     with pytest.raises(UsageError, match="There is no file"):
         list(open_lines(tmp_path / "no" / "folder.txt"))
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read: it is a folder"):
         list(open_lines(tmp_path))
+
+
+def test_a_path_that_cannot_be_one_is_one_sentence(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # which would wait for a writer for ever
+    paths = {"x" * 5000: "too long", "a\0b": "null byte", tmp_path / "pipe": "no regular file"}
+    for path, said in paths.items():
+        with pytest.raises(UsageError, match=said) as error:
+            list(open_lines(path))
+        assert len(str(error.value)) < 400 and "\n" not in str(error.value)
+    with pytest.raises(UsageError, match="is not a folder"):
+        DataFiles("x" * 5000)
+    assert own_path("~nobody-of-this-name/a") == Path("~nobody-of-this-name/a")
+
+
+def test_rows_keep_line_breaks_in_quotes_and_know_where_they_begin(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('a,"b\nc"\n\n , \nd,e\n', encoding="utf-8")
+    assert list(open_rows(path)) == [(1, ["a", "b\nc"]), (5, ["d", "e"])]
+    path.write_text('a,b\nc,"d\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"a.csv, line 2: .* is a quote unclosed"):
+        list(open_rows(path))

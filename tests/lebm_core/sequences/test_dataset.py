@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 import torch
 
+from lebm_core.errors import UsageError
 from lebm_core.sequences.dataset import TokenDataset, pad, rows_of
 from lebm_core.sequences.tokens import EOS, PAD
 
@@ -61,6 +63,25 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     del saved["classes"]  # as in a model saved before there were any
     file.write_text(json.dumps(saved), encoding="utf-8")
     assert Words.load(tmp_path).classes == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds no JSON object"),
+        ("{}", "its tokenizer is not as it was"),
+        ('{"tokenizer": {}, "max_length": 0}', "its max_length is not"),
+        ('{"tokenizer": {}, "max_length": 3, "classes": [1]}', "its classes is not"),
+        ('{"tokenizer": {}, "max_length": 3, "summary": []}', "its summary is not"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+    with pytest.raises(UsageError, match="tokens.json is missing"):
+        Words.load(tmp_path)
+    (tmp_path / "tokens.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=f"tokens.json is damaged: .*{said}"):
+        Words.load(tmp_path)
 
 
 def test_rows_end_with_their_end() -> None:

@@ -105,8 +105,8 @@ def test_a_single_file_is_cut_by_the_sentence(build, tmp_path):
     [
         ("good\ta joy\na bore\n", r"train.tsv, line 2, has no tab"),
         ("good\ta joy\nbad\t \n", r"train.tsv, line 2, has a label and no sentence"),
-        ("good\ta joy\ngood\ta bore\n", r'has one class, "good": at least two'),
-        ("\ta joy\n\ta bore\n", r"has no label: at least two"),
+        ("good\ta joy\ngood\ta bore\n", r'holds one class, "good": at least two'),
+        ("\ta joy\n\ta bore\n", r"holds no label: at least two"),
         ("good\ta joy\nbd\ta bore\n", r'valid.tsv, line 1, has the label "bad".*mean "bd"'),
     ],
 )

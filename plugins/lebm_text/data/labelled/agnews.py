@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lebm_core.data.files import open_lines
+from lebm_core.data.classes import label_names
+from lebm_core.data.files import open_rows
 from lebm_core.data.splits import hash_key
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_text.data.labelled.files import Line, read_table
+from lebm_text.data.records import json_lines, pick
 from lebm_text.data.words import simple_words
 
 __all__ = ["CLASSES", "agnews_splits", "clean"]
@@ -113,35 +113,23 @@ def _table(path: Path) -> Iterator[Item]:
 
 
 def _json(path: Path) -> Iterator[Item]:
-    for number, line in open_lines(path):
-        where = f"{path}, line {number},"
-        try:
-            item = json.loads(line)
-            parts = str(item["label"]), item["headline"], item["text"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"{where} is not a JSON object with label, headline and text."
-            ) from error
-        yield _item(*parts, where, first=1)
+    for where, item in json_lines(path, ["label", "headline", "text"]):
+        title, text = pick(item, "headline", where), pick(item, "text", where)
+        yield _item(item["label"], title, text, where, first=1)
 
 
 def _csv(path: Path) -> Iterator[Item]:
-    rows = csv.reader(line for _, line in open_lines(path))
-    while True:
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            raise UsageError(f"{path}, line {rows.line_num}: {error}.") from None
-        if row is None:
-            return
-        where = f"{path}, near line {rows.line_num},"
+    for number, row in open_rows(path):
+        where = f"{path}, line {number},"
         if len(row) != 3:
             raise UsageError(f"{where} has {len(row)} columns, not class, title and text.")
         yield _item(row[0], row[1], row[2], where, first=1)
 
 
-def _item(label: str, title: str, text: str, where: str, first: int) -> Item:
-    numbers = [str(i + first) for i in range(len(CLASSES))]
-    if label not in numbers:
-        raise UsageError(f'{where} has the class "{label}": accepted are {", ".join(numbers)}.')
-    return Item(str(int(label) - first), clean(title), clean(text), where)
+def _item(label: object, title: str, text: str, where: str, first: int) -> Item:
+    numbers = {str(i + first): str(i) for i in range(len(CLASSES))} | {"": ""}
+    (name,) = label_names([label])
+    if name not in numbers:
+        accepted = ", ".join(filter(None, numbers))
+        raise UsageError(f"{where} has the class {shown(label)}: accepted are {accepted}.")
+    return Item(numbers[name], clean(title), clean(text), where)

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.files import sha256
+from lebm_core.data.classes import is_unlabelled
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_text.data.corpus import Corpus, check_length
 from lebm_text.data.dataset import TextDataset
 from lebm_text.data.options import TextOptions
@@ -181,7 +182,7 @@ def read_dialogues(text: Path, acts: Path, emotions: Path, *, max_line: int) -> 
 
 
 def _read_labels(path: Path, name: str) -> list[list[int]]:
-    """Read the ids of each line, counted from 0."""
+    """Read the ids of each line, counted from 0, -1 where unknown."""
     first, count = FIRST[name], len(NAMES[name])
     known = {str(first + i): i for i in range(count)}
     rows = []
@@ -189,10 +190,10 @@ def _read_labels(path: Path, name: str) -> list[list[int]]:
         if not line.strip():
             continue
         for word in line.split():
-            if word not in known:
+            if word not in known and not is_unlabelled(word):
                 raise UsageError(
-                    f'{path}, line {number}, has the {name} "{word}": accepted are {first} to '
+                    f"{path}, line {number}, has the {name} {shown(word)}: accepted are {first} to "
                     f"{first + count - 1}."
                 )
-        rows.append([known[word] for word in line.split()])
+        rows.append([known.get(word, -1) for word in line.split()])
     return rows

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from lebm_core.base.files import sha256
+from lebm_core.data.classes import check_classes, is_unlabelled, label_names, sorted_names
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import open_lines
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_text.data.corpus import Corpus, check_length, split_by_hash
 from lebm_text.data.options import SplitOptions
+from lebm_text.data.records import kind_of, pick, records
 
 __all__ = [
     "Line",
@@ -24,10 +27,13 @@ __all__ = [
 ]
 
 SENTIMENT = {"0": "negative", "1": "positive"}
+# Names of the two columns in the first line of a file, by which it is no sentence with a class.
+LABELS = ("label", "labels", "class", "target", "category", "sentiment", "y")
+SENTENCES = ("sentence", "sentences", "text", "texts", "document", "review", "content")
 
 
 class Line(NamedTuple):
-    """A sentence, its class ("" where unknown) and its place, for messages."""
+    """A sentence, its label as it is written and its place, for messages."""
 
     label: str
     sentence: str
@@ -35,31 +41,63 @@ class Line(NamedTuple):
 
 
 def read_labelled(
-    path: Path, max_line: int, prepare: Callable[[str], str] | None = None
+    path: Path,
+    max_line: int,
+    prepare: Callable[[str], str] | None = None,
+    field: str = "",
+    label: str = "",
 ) -> list[Line]:
-    """Read a file of `label TAB sentence`, one a line; blank lines are skipped.
+    """Read a file of `label TAB sentence`, one a line, or two columns of a table.
+
+    Blank lines are skipped. A header that names both columns may stand first, and they may be the
+    other way round then.
 
     Args:
-        path: plain or gzipped UTF-8; an empty label means that it is not known.
+        path: plain or gzipped UTF-8.
         max_line: the most words of a line.
         prepare: applied to each sentence; by default only white space is normalised.
+        field: the column of the sentences, of a table or of JSON objects; "" for plain lines.
+        label: the column of the labels, with `field`.
 
     Raises:
-        UsageError: naming file and line, where there is no tab, no sentence, or one too long.
+        UsageError: naming file and line, where there is no tab, no sentence, or one too long; and
+            for a table whose columns are not named.
     """
-    lines = []
+    pairs = _columns(path, field, label) if field else _pairs(path)
+    return [_line(name, text, where, max_line, prepare) for where, name, text in pairs]
+
+
+def _columns(path: Path, field: str, label: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the place, the label and the sentence of each record."""
+    for where, record in records(path, {"data.field": field, "data.label": label}):
+        name = record[label]
+        if isinstance(name, dict | list):
+            raise UsageError(f"{where} has {shown(name)} as {shown(label)}: one label is needed.")
+        yield where, "" if is_unlabelled(name) else str(name), pick(record, field, where)
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the place, the label and the sentence of each line."""
+    reverse = False
     for number, line in open_lines(path):
+        where = f"{path}, line {number},"
+        if number == 1 and kind_of(path) not in ("", ".tsv"):
+            raise UsageError(
+                f"{path} has columns: name that of the sentences with data.field and that of the "
+                f"labels with data.label; its line 1 is {shown(line)}."
+            )
         if not line.strip():
             continue
-        where = f"{path}, line {number},"
-        label, tab, text = line.partition("\t")
+        label, tab, text = line.rpartition("\t")[::-1] if reverse else line.partition("\t")
         if not tab:
             raise UsageError(
                 f'{where} has no tab: "label TAB sentence" is accepted, with an empty label '
                 "before the tab where it is not known."
             )
-        lines.append(_line(label, text, where, max_line, prepare))
-    return lines
+        names = label.strip().lower(), text.strip().lower()
+        reverse = reverse or (number == 1 and names[0] in SENTENCES and names[1] in LABELS)
+        if number > 1 or not (reverse or (names[0] in LABELS and names[1] in SENTENCES)):
+            yield where, label, text
 
 
 def read_table(path: Path, max_line: int) -> Iterator[Line]:
@@ -73,7 +111,7 @@ def read_table(path: Path, max_line: int) -> Iterator[Line]:
             continue
         text, tab, label = line.rpartition("\t")
         where = f"{path}, line {number},"
-        if not tab or not label.strip():
+        if not tab:
             raise UsageError(f'{where} is not "sentence TAB label".')
         yield _line(label, text, where, max_line, None)
 
@@ -96,7 +134,10 @@ def corpus_of(
     paths: Sequence[Path] = (),
     facts: Mapping[str, object] | None = None,
 ) -> Corpus:
-    """Make a corpus of lines; the classes are the labels of the training split, sorted.
+    """Make a corpus of lines; the classes are the labels of the training split.
+
+    Numbers come by size, words by the alphabet; what means that nothing is known, -1 too, is no
+    class.
 
     Args:
         splits: the lines of train, valid and test.
@@ -108,24 +149,26 @@ def corpus_of(
     Raises:
         UsageError: for one class or none, and naming the line where valid or test has another.
     """
-    labels = sorted({line.label for line in splits["train"]} - {""})
-    if len(labels) < 2:
-        seen = f'one class, "{labels[0]}"' if labels else "no label"
-        raise UsageError(f"The training split of {source} has {seen}: at least two are needed.")
+    every = [line for split in SPLITS for line in splits[split]]
+    written = label_names(line.label for line in every)
+    known = written[: len(splits["train"])]
+    labels = sorted_names(known)
+    check_classes(labels, known, f"The training split of {source}")
     ids = {label: i for i, label in enumerate(labels)} | {"": -1}
-    for line in (*splits["valid"], *splits["test"]):
-        if line.label not in ids:
+    for line, label in zip(every, written, strict=True):
+        if label not in ids:
             raise UsageError(
-                f'{line.where} has the label "{line.label}", which no training sentence has: known '
-                f"are {', '.join(labels)}." + did_you_mean(line.label, labels)
+                f"{line.where} has the label {shown(label)}, which no training sentence has: known "
+                f"are {shown(', '.join(labels), 300)}.{did_you_mean(label, labels)}"
             )
+    numbers = iter([ids[label] for label in written])
     train, valid, test = ([line.sentence for line in splits[s]] for s in SPLITS)
     corpus = Corpus(
         train,
         valid,
         test,
         source,
-        labels={s: [ids[line.label] for line in splits[s]] for s in SPLITS},
+        labels={s: list(islice(numbers, len(splits[s]))) for s in SPLITS},
         classes=[(names or {}).get(label, label) for label in labels],
     )
     if paths:

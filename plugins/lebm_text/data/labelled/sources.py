@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from lebm_core.data.files import DataFiles
+from lebm_core.data.files import DataFiles, own_path
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_text.data.bag_dataset import BagDataset
@@ -43,7 +41,11 @@ AGNEWS = Needs(
     ["agnews/train10000_lower.tsv", "agnews/dev5000_from_train.jsonl", "agnews/test.csv"],
     how="It needs the test part as .csv, and items of the training part as .jsonl and .tsv.",
 )
-LABELLED = Needs("text.labelled", source='my.tsv, a file of "label TAB sentence" lines')
+LABELLED = Needs(
+    "text.labelled",
+    source='my.tsv, a file of "label TAB sentence" lines, or a .csv, .tsv or .json with '
+    "data.field and data.label",
+)
 
 SENTENCES = TextOptions(max_length=0)
 NEWS = TextOptions(
@@ -126,26 +128,32 @@ def labelled(
     source: str = "",
     valid: str = "",
     test: str = "",
+    field: str = "",
+    label: str = "",
     shares: SplitOptions = TENTHS,
     words: str = "whitespace",
     options: TextOptions = SENTENCES,
 ) -> TextDataset | BagDataset:
-    """Sentences of the user's own with a class: lines of `label TAB sentence`.
+    """Sentences of the user's own with a class: lines of `label TAB sentence`, or a table.
 
-    An empty label is one that is not known.
+    An empty label is one that is not known, and so are -1, NA, nan, None, null and ?.
 
     Args:
         source: the file, or the training file where valid and test are given
         valid: file of the validation sentences; both valid and test, or neither
         test: file of the test sentences
+        field: the column of the sentences, of a .csv, .tsv, .json or .jsonl file
+        label: the column of the labels, where data.field names that of the sentences
         words: "whitespace" takes lines as they are, "simple" lower-cases and parts punctuation
     """
     LABELLED.check(source)
     if bool(valid) != bool(test):
         raise UsageError("text.labelled takes both data.valid and data.test, or neither.")
+    if bool(field) != bool(label):
+        raise UsageError("text.labelled takes both data.field and data.label, or neither.")
     rule = word_rule(words)
-    paths = [Path(each).expanduser() for each in (source, valid, test) if each]
-    read = [read_labelled(path, options.max_line, rule) for path in paths]
+    paths = [own_path(each) for each in (source, valid, test) if each]
+    read = [read_labelled(path, options.max_line, rule, field, label) for path in paths]
     facts: dict[str, object] = {}
     if valid:
         splits = dict(zip(("train", "valid", "test"), read, strict=True))
