@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def checked_strengths(strengths: Sequence[float], key: str = "evaluation.strengt
         UsageError: where there is none, one twice, or one below 0.
     """
     found = sorted(float(each) for each in strengths)
-    if not found or found[0] < 0 or len(set(found)) < len(found):
+    known = found and found[0] >= 0 and math.isfinite(sum(found))
+    if not known or len(set(found)) < len(found):
         raise UsageError(f"{key} = {list(strengths)} must be one or more numbers >= 0, each once.")
     return found
 

@@ -12,10 +12,11 @@ from lebm_core.errors import UsageError
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_trajectories.data.dataset import TrajectoryDataset
 
-__all__ = ["controlled_means", "futures", "means", "representatives"]
+__all__ = ["MOST_DRAWS", "controlled_means", "futures", "means", "representatives"]
 
 AT_ONCE = 4_000  # chains whose states fit into the last cache
 LLOYD_STEPS = 10
+MOST_DRAWS = 100_000  # futures of an agent: all its draws are held at once
 
 
 @torch.no_grad()

@@ -139,7 +139,7 @@ def test_a_class_is_told_from_the_future_given_the_past(data: CrowdDataset) -> N
     other = batch.context.flip(0)
     q = model.classify(batch.x, context=other, generator=torch.Generator().manual_seed(0))
     assert (p - q).abs().max() > 1e-4
-    with pytest.raises(UsageError, match="need a past"):
+    with pytest.raises(UsageError, match="context="):
         model.classify(batch.x)
 
 

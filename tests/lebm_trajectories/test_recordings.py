@@ -12,7 +12,8 @@ from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_trajectories.data import sources
 from lebm_trajectories.data.options import TrajectoryOptions
-from lebm_trajectories.data.recordings import Point, check_unit, read_points
+from lebm_trajectories.data.recordings import Point, read_points
+from lebm_trajectories.data.units import check_unit
 from lebm_trajectories.data.windows import cut
 from lebm_trajectories.metrics.collisions import collide
 
@@ -132,7 +133,7 @@ def test_columns(tmp_path: Path, text: str) -> None:
 BAD = {
     "three columns": ("0 1 2 3\n10 1 2\n", "line 2: 3 columns, not 4"),
     "a word": ("0 1 2 3\n10 1 two 3\n", 'line 2: the x "two" is not a number'),
-    "NaN": ("0 1 2 3\n10 1 nan 3\n", 'line 2: the x "nan" is not finite'),
+    "NaN": ("0 1 2 3\n10 1 nan 3\n", 'line 2: the x "nan" is missing'),
     "twice": ("0 1 2 3\n0 1 2 4\n", "line 2: agent 1 is in frame 0 a second time, first in line 1"),
     "back": ("10 1 2 3\n0 1 2 4\n", "line 2: frame 0 comes after frame 10"),
     "half a frame": ("0.5 1 2 3\n", 'line 1: the frame "0.5" is not a whole number'),
@@ -141,7 +142,7 @@ BAD = {
     "infinite in float32": ("0 1 1e300 3\n", 'the x "1e300" is not finite, or beyond 1e+08'),
     "a huge id": ("0 99999999999999999999 2 3\n", "is too large"),
     "twice a column": ("frame,id,x,y,x\n0,1,2,3,4\n", 'the column "x" is there twice'),
-    "binary": ("\x00\x01\x02\n", '"???" is neither four numbers'),
+    "binary": ("\x01\x02\n", r'"\x01\x02" is neither four numbers'),
     "no header": ("when who x y\n0 1 2 3\n", "is neither four numbers"),
 }
 

@@ -33,10 +33,13 @@ class TrackAdapter(InputAdapter):
     def fit(self, X: Any) -> Self:  # noqa: N803
         tracks = self._tracks(X)
         self.steps = tracks.shape[1]
-        away = self._own(tracks)
-        with np.errstate(over="ignore"):
-            self.scale = float(np.sqrt(np.square(away).mean()))
-        if not 0 < self.scale < math.inf:
+        if not len(tracks):
+            raise ValueError("X holds no track: there is nothing to learn.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.scale = float(np.sqrt(np.square(self._own(tracks)).mean()))
+        if not self.scale < math.inf:
+            raise ValueError("X holds positions too far from each other; change the unit.")
+        if self.scale == 0:
             raise ValueError("No track in X moves: there is nothing to learn.")
         self.sizes = {"steps": self.steps - 1}
         return self
@@ -49,7 +52,8 @@ class TrackAdapter(InputAdapter):
                 f"X has tracks of {tracks.shape[1]} positions; the training tracks have "
                 f"{self.steps}."
             )
-        scaled = (self._own(tracks) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (self._own(tracks) / self.scale).astype(np.float32)
         if not np.isfinite(scaled).all():
             raise ValueError("X has values too far from the training values for float32.")
         return torch.from_numpy(scaled)
@@ -74,6 +78,8 @@ class TrackAdapter(InputAdapter):
     @staticmethod
     def _tracks(X: Any) -> np.ndarray[Any, np.dtype[Any]]:  # noqa: N803
         try:
+            if np.iscomplexobj(X):
+                raise TypeError
             tracks = np.asarray(X, dtype=np.float64)
         except (TypeError, ValueError):
             raise ValueError(

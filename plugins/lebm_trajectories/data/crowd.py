@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import whole
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.dataset import TrajectoryDataset
 from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
@@ -26,6 +26,7 @@ __all__ = ["CrowdDataset", "MANOEUVRES", "crowd", "manoeuvre", "simulate", "turn
 
 FEW_NEIGHBOURS = WindowOptions(neighbours=4)
 
+MOST = 10_000_000  # trajectories that fit into memory
 SPEED, SPREAD = 0.5, 0.12  # metres a step of 0.4 s, over people
 SLOWEST = 0.15
 WANDER = 0.03  # radians a step
@@ -171,7 +172,7 @@ def crowd(
     """
     sizes = {"train": train, "valid": valid, "test": test}
     for split, n in sizes.items():
-        at_least(f"data.{split}", n, 1)
+        whole(f"data.{split}", n, 1, MOST)
     if options.predicted <= TURNING[1]:
         raise UsageError(
             f"data.predicted = {options.predicted} must be more than {TURNING[1]}, the steps of a "

@@ -11,6 +11,7 @@ the agents present in the last two observed steps, whether or not they stay.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,15 +21,18 @@ import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
+from lebm_core.base.files import read_json
+from lebm_core.errors import UsageError
 from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
 from lebm_trajectories.data.windows import Windows
 
-__all__ = ["NEIGHBOUR", "TrajectoryDataset", "own_frame"]
+__all__ = ["NEIGHBOUR", "UNITS", "TrajectoryDataset", "own_frame"]
 
 NEIGHBOUR = 5  # numbers for each neighbour
 FAR = 10.0  # units of scale, to which larger distances are clipped
 STILL = 1e-3  # share of a usual step, below which a motion has no direction
 FILE = "trajectories.json"
+UNITS = ("metres", "pixels", "units")
 
 
 class TrajectoryDataset(Dataset):
@@ -38,13 +42,13 @@ class TrajectoryDataset(Dataset):
         splits: windows of each split, those of training already augmented.
         options: lengths, neighbours and heading.
         scale: the unit of length, in the unit of the recording.
-        unit: of the recording, "metres" or "pixels".
+        unit: of the recording, one of `UNITS`.
         summary: facts for the report.
         classes: names of the classes, where the windows have y.
 
     Attributes:
         windows: by split, in the unit of the recording.
-        metre: a metre in the unit of the recording; for pixels `scale` stands for it.
+        metre: a metre in the unit of the recording; for another unit `scale` stands for it.
     """
 
     suffix: ClassVar[str] = ".csv"
@@ -160,10 +164,29 @@ class TrajectoryDataset(Dataset):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
-        saved = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        options = TrajectoryOptions(**saved["options"])
-        classes = saved.get("classes", [])  # absent in older models
-        return cls({}, options, saved["scale"], saved["unit"], saved["summary"], classes)
+        saved = read_json(folder / FILE)
+        try:
+            options = TrajectoryOptions(**saved["options"])
+            scale, unit, summary = float(saved["scale"]), saved["unit"], dict(saved["summary"])
+            classes = [str(name) for name in saved.get("classes", [])]  # absent in older models
+            if not 0 < scale < math.inf or unit not in UNITS or not _whole(options):
+                raise ValueError
+        except (KeyError, TypeError, ValueError, OverflowError, UsageError):
+            raise UsageError(
+                f"{folder / FILE} is damaged: it does not hold the options, scale and unit of "
+                "trajectories."
+            ) from None
+        return cls({}, options, scale, unit, summary, classes)
+
+
+def _whole(options: TrajectoryOptions) -> bool:
+    """Whether each option has the type of its default; a whole number may stand for another."""
+    wanted = asdict(TrajectoryOptions())
+    given = asdict(options)
+    return all(
+        type(given[name]) in (type(value), int if type(value) is float else type(value))
+        for name, value in wanted.items()
+    )
 
 
 def own_frame(positions: Tensor, options: WindowOptions) -> tuple[Tensor, Tensor]:

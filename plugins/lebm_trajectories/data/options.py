@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import choice, whole, within
 from lebm_core.errors import UsageError
 
 __all__ = ["TrajectoryOptions", "WindowOptions"]
 
 CLASSES = ("", "behaviour")
+MOST = 1_000  # steps, neighbours or copies: more is a slip of the keyboard
+LARGEST = 100.0  # factor of a rescaled copy
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,8 @@ class WindowOptions:
     classes: str = ""
 
     def __post_init__(self) -> None:
-        at_least("data.observed", self.observed, 2)
-        at_least("data.predicted", self.predicted, 1)
-        at_least("data.neighbours", self.neighbours, 0)
+        for name, least in (("observed", 2), ("predicted", 1), ("neighbours", 0)):
+            whole(f"data.{name}", getattr(self, name), least, MOST)
         choice("data.classes", self.classes, CLASSES)
 
     @property
@@ -66,12 +66,10 @@ class TrajectoryOptions(WindowOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("rotations", "train_trajectories", "eval_trajectories"):
-            at_least(f"data.{name}", getattr(self, name), 0)
-        if not 1 <= self.rescale < math.inf:
-            raise UsageError(
-                f"data.rescale = {self.rescale} must be at least 1: the largest factor, 1 for none."
-            )
+        whole("data.rotations", self.rotations, 0, MOST)
+        for name in ("train_trajectories", "eval_trajectories"):
+            whole(f"data.{name}", getattr(self, name))
+        within("data.rescale", self.rescale, 1, LARGEST)
         if self.rotations and self.heading:
             raise UsageError(
                 f"data.rotations = {self.rotations} changes nothing with data.heading = true: each "

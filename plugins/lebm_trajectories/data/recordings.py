@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lebm_core.data.classes import is_missing
 from lebm_core.data.files import open_lines
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 
-__all__ = ["Point", "check_unit", "read_points"]
+__all__ = ["Point", "read_points"]
 
 COLUMNS = ("frame", "id", "x", "y")
 # A table's own names of the columns; case does not count.
@@ -23,6 +24,7 @@ NAMES = (
 LARGEST = 1e8  # of a coordinate; national grids are below
 EXACT = 2**53  # beyond it a float is not exact
 WHOLE = 2**63
+LONGEST = 40  # characters of a field in a message
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _fields(text: str) -> list[str]:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return None if "_" in text else float(text)
     except ValueError:
         return None
 
@@ -119,36 +121,38 @@ def _number(text: str) -> float | None:
 def _whole(text: str, name: str, where: str) -> int:
     """Read a frame or an id; 10.0 is accepted, 0.4 is not."""
     try:
-        whole = int(text)
+        whole = int(text.replace("_", "?"))  # int() reads 1_000
     except ValueError:
         value = _number(text)
         if value is None or not math.isfinite(value):
-            raise UsageError(f"{where}: the {name} {_shown(text)} is not a number.") from None
+            raise UsageError(
+                f"{where}: the {name} {shown(text, LONGEST)} is not a number."
+            ) from None
         if value != int(value) or abs(value) >= EXACT:
             raise UsageError(
-                f"{where}: the {name} {_shown(text)} is not a whole number; number frames and "
-                "agents."
+                f"{where}: the {name} {shown(text, LONGEST)} is not a whole number; number "
+                "frames and agents."
             ) from None
         whole = int(value)
     if abs(whole) >= WHOLE:
-        raise UsageError(f"{where}: the {name} {_shown(text)} is too large.")
+        raise UsageError(f"{where}: the {name} {shown(text, LONGEST)} is too large.")
     return whole
 
 
 def _coordinate(text: str, name: str, where: str) -> float:
     value = _number(text)
+    if is_missing(text):
+        raise UsageError(
+            f"{where}: the {name} {shown(text, LONGEST)} is missing; leave out lines without a "
+            "position."
+        )
     if value is None:
-        raise UsageError(f"{where}: the {name} {_shown(text)} is not a number.")
+        raise UsageError(f"{where}: the {name} {shown(text, LONGEST)} is not a number.")
     if not math.isfinite(value) or abs(value) > LARGEST:
         raise UsageError(
-            f"{where}: the {name} {_shown(text)} is not finite, or beyond {LARGEST:g}."
+            f"{where}: the {name} {shown(text, LONGEST)} is not finite, or beyond {LARGEST:g}."
         )
     return value
-
-
-def _shown(text: str) -> str:
-    """Quote a field of a file, shortened and without control characters."""
-    return '"' + "".join(c if c.isprintable() else "?" for c in text[:40]) + '"'
 
 
 def _layout(fields: Sequence[str], where: str) -> _Layout:
@@ -163,7 +167,7 @@ def _layout(fields: Sequence[str], where: str) -> _Layout:
         places = [at for at, name in enumerate(lower) if name in names]
         if not places:
             raise UsageError(
-                f"{where}: {_shown(' '.join(fields))} is neither four numbers "
+                f"{where}: {shown(' '.join(fields), LONGEST)} is neither four numbers "
                 f"({', '.join(COLUMNS)}, separated by tabs, blanks, commas or semicolons) nor a "
                 f"header with {' or '.join(names)}."
             )
@@ -172,36 +176,3 @@ def _layout(fields: Sequence[str], where: str) -> _Layout:
         order.append(places[0])
     scene = lower.index("scene") if "scene" in lower else None
     return _Layout(len(fields), order, scene, True)
-
-
-def check_unit(points: Sequence[Point], unit: str, path: Path, fastest: float) -> None:
-    """Refuse a recording in metres whose median step is longer than `fastest`.
-
-    Args:
-        points: in any order.
-        unit: of the coordinates.
-        path: for the message.
-        fastest: metres from one frame to the next; 0 for no check.
-
-    Raises:
-        UsageError: naming the first such step's line.
-    """
-    if unit != "metres" or not fastest:
-        return
-    order = sorted(points, key=lambda p: (p.scene, p.agent, p.frame))
-    steps = [
-        (b.frame - a.frame, math.hypot(b.x - a.x, b.y - a.y), b)
-        for a, b in zip(order, order[1:], strict=False)
-        if (a.scene, a.agent) == (b.scene, b.agent)
-    ]
-    if not steps:
-        return
-    usual = min(frames for frames, _, _ in steps)
-    lengths = sorted(length for frames, length, _ in steps if frames == usual)
-    if (middle := lengths[len(lengths) // 2]) > fastest:
-        line = min(p.line for frames, length, p in steps if frames == usual and length > fastest)
-        raise UsageError(
-            f"{path}: half of all steps are longer than {middle:.1f} metres, the first beyond "
-            f'{fastest:g} in line {line}: is it in pixels? Then set data.unit = "pixels"; if '
-            "not, raise data.fastest."
-        )

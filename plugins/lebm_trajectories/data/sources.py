@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import at_least, choice, whole
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError
-from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_core.errors import UsageError, shown
+from lebm_trajectories.data.clocks import Clock, clocks_of
+from lebm_trajectories.data.dataset import UNITS, TrajectoryDataset
 from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.prepare import prepare
-from lebm_trajectories.data.recordings import Point, check_unit, read_points
-from lebm_trajectories.data.windows import Windows, cut, join, usual_step
+from lebm_trajectories.data.recordings import Point, read_points
+from lebm_trajectories.data.units import check_unit
+from lebm_trajectories.data.windows import Windows, cut, join
 
 __all__ = ["eth_ucy", "file", "sdd"]
 
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
-UNITS = ("metres", "pixels")
 PEOPLE, REVERSED = TrajectoryOptions(), TrajectoryOptions(reverse=True)
 OF_SPLIT = {"train": "train", "valid": "val", "test": "test"}
 
@@ -106,6 +109,7 @@ def file(
     unit: str = "metres",
     every: int = 1,
     fastest: float = 4.0,
+    slowest: float = 0.01,
     options: TrajectoryOptions = PEOPLE,
     valid_share: float = 0.1,
     test_share: float = 0.2,
@@ -114,23 +118,26 @@ def file(
 
     Args:
         source: the file
-        unit: metres or pixels
+        unit: metres, pixels, or units of any other length, such as of coordinates from 0 to 1
         every: use every n-th frame only, for recordings of more frames than steps
         fastest: largest plausible median step in metres; 0 for no check
+        slowest: smallest plausible median step in metres; 0 for no check
         valid_share: of the frames
         test_share: of the frames
     """
     FILE.check(source)
     choice("data.unit", unit, UNITS)
     _check_shares(valid_share, test_share)
-    at_least("data.every", every, 1)
+    whole("data.every", every, 1)
+    at_least("data.fastest", fastest, 0)
+    at_least("data.slowest", slowest, 0)
     path = Path(source).expanduser()
     points = list(read_points(path))
-    check_unit(points, unit, path, fastest)
-    step = usual_step(p.frame for p in points)
+    check_unit(points, unit, path, fastest, slowest, every)
+    clocks = clocks_of(points)
     splits = {}
     for split, part in _in_time(points, valid_share, test_share).items():
-        splits[split] = _cut(part, options, split, step=step, every=every, name=path.stem)
+        splits[split] = _cut(part, options, split, clocks=clocks, every=every, name=path.stem)
         share = {"valid": valid_share, "test": test_share}.get(split)
         if share and not len(splits[split]):
             frames = len({(p.scene, p.frame) for p in part})
@@ -139,8 +146,44 @@ def file(
                 f"no agent is in {options.length} of them in a row: set data.{split}_share, or "
                 "record longer."
             )
-    facts = {"frames from one step to the next": step * every}
-    return prepare(splits, source, facts, options, unit=unit, seed=seed)
+    steps = Counter(clock.step * every for clock in clocks.values())
+    told = (
+        next(iter(steps))
+        if len(steps) == 1
+        else ", ".join(f"{step} in {n} scenes" for step, n in steps.most_common())
+    )
+    data = prepare(
+        splits, source, {"frames from one step to the next": told}, options, unit=unit, seed=seed
+    )
+    _say_left_out(path, splits, clocks, options.length)
+    return data
+
+
+def _say_left_out(
+    path: Path, splits: dict[str, Windows], clocks: dict[str, Clock], length: int
+) -> None:
+    """Warn of positions that are in no trajectory, and of scenes of which nothing is left."""
+    said = []
+    for split, windows in splits.items():
+        points = sum(n for what, n in windows.left_out.items() if what.startswith("points"))
+        gaps = sum(n for what, n in windows.left_out.items() if what.startswith("frames"))
+        if points:
+            after = f" (gaps between frames: {gaps:,})" if gaps else ""
+            said.append(f"{points:,} in {split}{after}")
+    if said:
+        warnings.warn(
+            f"{path}: left out are positions of agents not there in {length} frames in a row: "
+            f"{', '.join(said)}.",
+            stacklevel=3,
+        )
+    kept = {w.names[i] for w in splits.values() for i in w.scenes.unique().tolist()}
+    if empty := sorted(scene for scene in clocks if scene and scene not in kept):
+        few = ", ".join(shown(scene, 40) for scene in empty[:3])
+        warnings.warn(
+            f"{path}: nobody in {len(empty)} of {len(clocks)} scenes is there in {length} frames "
+            f"in a row, so that they are left out: {few}{', ...' if empty[3:] else ''}.",
+            stacklevel=3,
+        )
 
 
 def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any) -> Windows:

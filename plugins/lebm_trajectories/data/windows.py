@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from lebm_trajectories.data.clocks import Clock, usual_step
 from lebm_trajectories.data.recordings import Point
 
-__all__ = ["Windows", "apart", "cut", "join", "nearest", "usual_step"]
+__all__ = ["Windows", "apart", "cut", "join", "nearest"]
 
 Place = tuple[float, float]
 Frames = dict[int, dict[int, Place]]  # frame -> agent -> where
@@ -67,7 +68,7 @@ def cut(
     *,
     least: int = 1,
     gaps: bool = False,
-    step: int = 0,
+    clocks: Mapping[str, Clock] | None = None,
     every: int = 1,
     backwards: bool = False,
     name: str = "",
@@ -83,30 +84,31 @@ def cut(
         least: agents that a window must have; 2 in the Social-GAN line of papers.
         gaps: also windows across missing frames, as in that line of papers: frames without agents
             are not in its files, and the frames before and after them count as adjacent.
-        step: frames from one step to the next; 0 for the usual one of the scene.
+        clocks: of each scene, as `clocks_of` finds them in more than these points; None for their
+            own.
         every: use every n-th step only.
         backwards: in the other direction of time.
         name: of the scene, for points without one.
     """
     by_scene: dict[str, Frames] = {}
     for p in points:
-        frame = -p.frame if backwards else p.frame
-        by_scene.setdefault(p.scene or name, {}).setdefault(frame, {})[p.agent] = (p.x, p.y)
+        by_scene.setdefault(p.scene, {}).setdefault(p.frame, {})[p.agent] = (p.x, p.y)
     parts = []
     for scene, frames in by_scene.items():
-        usual = every * (step or usual_step(frames))
+        clock = clocks[scene] if clocks else Clock(min(frames), usual_step(frames))
+        usual = every * clock.step
+        off = 0
         if every > 1:
-            first = min(frames)
-            frames = {at: frames[at] for at in frames if (at - first) % usual == 0}
-        parts.append(_windows(scene, frames, usual, observed, predicted, neighbours, least, gaps))
+            off = sum(len(there) for at, there in frames.items() if (at - clock.first) % clock.step)
+            frames = {at: frames[at] for at in frames if (at - clock.first) % usual == 0}
+        if backwards:
+            frames = {-at: there for at, there in frames.items()}
+        lengths = observed, predicted, neighbours, least
+        part = _windows(scene or name, frames, usual, *lengths, gaps)
+        if off:
+            part.left_out[f"points in frames between steps of {clock.step}"] = off
+        parts.append(part)
     return join(parts, observed + predicted, neighbours)
-
-
-def usual_step(frames: Iterable[int]) -> int:
-    """Find the most frequent distance of consecutive frames; 1 for a single frame."""
-    order = sorted(set(frames))
-    steps = Counter(b - a for a, b in zip(order, order[1:], strict=False))
-    return min(steps, key=lambda step: (-steps[step], step)) if steps else 1
 
 
 def _windows(

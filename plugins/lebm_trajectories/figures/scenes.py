@@ -90,7 +90,7 @@ def _destinations(
     batch = data.batch(split, rows)
     assert batch.context is not None
     ends = means(model, batch.context, CHAINS, generator)[:, :, -1] * data.scale
-    ahead, aside = ", ahead", "to the left" if data.unit == "metres" else "to the right"
+    ahead, aside = ", ahead", "to the right" if data.unit == "pixels" else "to the left"
     if not data.options.heading:
         ahead = aside = ""
     figure, axes = _panels(len(rows))

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import whole
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_trajectories.data.dataset import TrajectoryDataset
 from lebm_trajectories.data.windows import apart
-from lebm_trajectories.prediction import futures
+from lebm_trajectories.prediction import MOST_DRAWS, futures
 
 __all__ = ["CLOSE", "collide", "collisions"]
 
@@ -25,7 +25,7 @@ def collisions(*, collision_draws: int = 20) -> Metric:
     Args:
         collision_draws: futures of each window
     """
-    at_least("evaluation.collision_draws", collision_draws, 1)
+    whole("evaluation.collision_draws", collision_draws, 1, MOST_DRAWS)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data = evaluation.need(TrajectoryDataset, "trajectories.collisions")

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
-from lebm_core.errors import UsageError
+from lebm_core.base.checks import positive, whole
 from lebm_core.evaluation.curves import checked_strengths, curve_figure, curve_values
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
@@ -28,6 +27,7 @@ from lebm_trajectories.metrics.control_scores import (
 )
 from lebm_trajectories.metrics.steered import steered
 from lebm_trajectories.metrics.steering import Steering
+from lebm_trajectories.prediction import MOST_DRAWS
 
 __all__ = ["control"]
 
@@ -56,10 +56,9 @@ def control(
         curve_agents: agents of the curve
     """
     for name, agents in (("control_agents", control_agents), ("curve_agents", curve_agents)):
-        at_least(f"evaluation.{name}", agents, 4)
-    at_least("evaluation.control_draws", control_draws, 2)
-    if not goal_sd > 0:
-        raise UsageError(f"evaluation.goal_sd = {goal_sd} must be positive.")
+        whole(f"evaluation.{name}", agents, 4)
+    whole("evaluation.control_draws", control_draws, 2, MOST_DRAWS)
+    positive("evaluation.goal_sd", goal_sd)
     sweep = checked_strengths([0.0, *(s for s in strengths if s)])
     for name, given in (("class_strength", class_strength), ("goal_strength", goal_strength)):
         checked_strengths([given], f"evaluation.{name}")

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import whole
 from lebm_core.data.dataset import subset
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
 from lebm_trajectories.data.dataset import TrajectoryDataset
 from lebm_trajectories.figures.calibration import calibration_curve
 from lebm_trajectories.metrics.density_scores import MIN_LOG, kernel_log, mixture_log, sigma_of
-from lebm_trajectories.prediction import means
+from lebm_trajectories.prediction import MOST_DRAWS, means
 
 __all__ = ["density"]
 
@@ -33,8 +33,8 @@ def density(*, density_draws: int = 200, density_agents: int = 2_000) -> Metric:
         density_draws: futures of each agent
         density_agents: agents, at random; 0 for all
     """
-    at_least("evaluation.density_draws", density_draws, 4)
-    at_least("evaluation.density_agents", density_agents, 0)
+    whole("evaluation.density_draws", density_draws, 4, MOST_DRAWS)
+    whole("evaluation.density_agents", density_agents, 0)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         model, split, generator = evaluation.model, evaluation.split, evaluation.generator

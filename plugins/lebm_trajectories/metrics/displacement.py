@@ -12,12 +12,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import whole
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
 from lebm_trajectories.data.dataset import TrajectoryDataset
 from lebm_trajectories.networks.paths import goal_steps
-from lebm_trajectories.prediction import futures, representatives
+from lebm_trajectories.prediction import MOST_DRAWS, futures, representatives
 
 __all__ = ["displacement"]
 
@@ -33,9 +33,9 @@ def displacement(*, draws: int = 20, chosen_of: int = 100) -> Metric:
         draws: futures of each agent
         chosen_of: draws of which as many representatives are chosen; 0 not to choose any
     """
-    at_least("evaluation.draws", draws, 1)
+    whole("evaluation.draws", draws, 1, MOST_DRAWS)
     if chosen_of:
-        at_least("evaluation.chosen_of", chosen_of, draws)
+        whole("evaluation.chosen_of", chosen_of, draws, MOST_DRAWS)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data = evaluation.need(TrajectoryDataset, "trajectories.displacement")

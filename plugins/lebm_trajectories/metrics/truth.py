@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import whole
 from lebm_core.data.dataset import subset
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_trajectories.data.crowd import MANOEUVRES, CrowdDataset, manoeuvre
 from lebm_trajectories.data.windows import apart
 from lebm_trajectories.metrics.density_scores import sigma_of
-from lebm_trajectories.prediction import futures
+from lebm_trajectories.prediction import MOST_DRAWS, futures
 
 __all__ = ["energy_distance", "truth"]
 
@@ -26,8 +26,8 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
         truth_draws: futures of each agent
         truth_agents: agents of the split
     """
-    at_least("evaluation.truth_draws", truth_draws, 2)
-    at_least("evaluation.truth_agents", truth_agents, 0)
+    whole("evaluation.truth_draws", truth_draws, 2, MOST_DRAWS)
+    whole("evaluation.truth_agents", truth_agents, 0)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split, generator = evaluation.dataset, evaluation.split, evaluation.generator
