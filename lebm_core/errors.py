@@ -92,9 +92,20 @@ class UnsupportedEstimate(RunError):
 
 
 class Interrupted(LebmError):
-    """The user stopped the run, and what it had was saved."""
+    """A signal stopped the run, Ctrl-C or a scheduler's, and what it had was saved."""
 
-    exit_code = 130
+    def __init__(self, message: str, signal: int = 2) -> None:
+        """Exit as shells say that a signal ended a program.
+
+        Args:
+            message: the message.
+            signal: its number; 2 is SIGINT, Ctrl-C.
+        """
+        super().__init__(message)
+        self.exit_code = 128 + signal
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[str, int]]:
+        return type(self), (str(self), self.exit_code - 128)
 
 
 def did_you_mean(word: str, accepted: Iterable[str]) -> str:

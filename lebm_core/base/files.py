@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,14 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         write: takes the temporary path, in the folder of `path`.
     """
     part = path.with_name(f".{path.name}.part")
-    write(part)
-    sync(part)
-    os.replace(part, path)
+    try:
+        write(part)
+        sync(part)
+        os.replace(part, path)
+    except BaseException:  # a full disk needs the room
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 def replace_folder(source: Path, target: Path) -> None:

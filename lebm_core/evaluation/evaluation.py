@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lebm_core.base.files import write_atomically
-from lebm_core.errors import RunError, UsageError
+from pydantic import TypeAdapter, ValidationError
+
+from lebm_core.base.files import read_json, write_atomically
+from lebm_core.errors import RunError, UsageError, shown
 from lebm_core.evaluation.values import Value
 
 if TYPE_CHECKING:
@@ -111,14 +113,22 @@ class MetricResult:
 
     @classmethod
     def read(cls, path: Path) -> MetricResult | None:
-        """Read the cached result; None where there is none that can be read."""
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            values = {name: Value(**value) for name, value in stored["values"].items()}
-            figures = [(str(file), str(caption)) for file, caption in stored["figures"]]
-            return cls(values, figures, float(stored["seconds"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        """Read the cached result; None where there is none.
+
+        Raises:
+            UsageError: the file is damaged.
+        """
+        if not path.exists():
             return None
+        try:
+            return TypeAdapter(cls).validate_python(read_json(path))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            key = ".".join(map(str, wrong["loc"]))
+            raise UsageError(
+                f"{path} is damaged: {shown(key)}, {wrong['msg'].lower()}. Without the file, "
+                "--resume measures it again."
+            ) from None
 
     def write(self, path: Path) -> None:
         """Cache the result."""

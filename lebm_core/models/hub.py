@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_file
 from torch import Tensor, nn
 
+from lebm_core.base.files import read_json
 from lebm_core.control.heads import PropertyHeads
 from lebm_core.control.prior import ControlledPrior
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.parts import LatentModel
@@ -111,32 +112,44 @@ def _load(
     cls: type[Any], folder: Path, device: str, decoder: Decoder | None, encoder: Encoder | None
 ) -> Any:
     config = folder / CONFIG
+    for file in (config, folder / WEIGHTS):
+        if not file.is_file():
+            raise UsageError(f"{folder} holds no saved model: {file} is missing.")
+    described = read_json(config).get(KEY)
+    if not isinstance(described, dict):
+        raise UsageError(f"{config} is not a model's configuration: it has no table {KEY}.")
+    if described.get("format") != FORMAT:
+        raise UsageError(
+            f"{config} has format {str(described.get('format'))[:80]}; this version reads {FORMAT}."
+        )
     try:
-        described = json.loads(config.read_text())[KEY]
-        if described["format"] != FORMAT:
-            raise UsageError(
-                f"{config} has format {described['format']}; this version reads {FORMAT}."
-            )
         given = {"decoder": decoder, "encoder": encoder}
         model: Any = cls(**{name: given.get(name) or _rebuild(described, name) for name in PARTS})
         model.classes = tuple(map(str, described.get("classes", ())))
         model.heads = PropertyHeads(described.get("heads"))
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError,
+            ValueError) as error:  # fmt: skip
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UsageError(f"{config} is not a model's configuration: {reason}.") from error
+    try:
         model.cpu()  # load_model minds the one storage of an LSTM on a GPU as well
         load_model(model, str(folder / WEIGHTS))
-    except FileNotFoundError as error:
-        raise UsageError(f"{folder} holds no saved model: {error.filename} is missing.") from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UsageError(f"{config} is not a model's configuration: {error}.") from error
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"{folder / WEIGHTS} does not fit {config}: {reason}") from error
-    return model.to(device).eval()
+    try:
+        return model.to(device).eval()
+    except (AssertionError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"map_location = {shown(device)} is not possible: {reason}") from error
 
 
 def _rebuild(described: dict[str, Any], name: str) -> Any:
     table = described[name]
     if table is None:
         return None
+    if not isinstance(table, dict):
+        raise TypeError(f"{name} is no table")
     if table["name"] is None:
         raise UsageError(
             f"The {name} {table['class']} is registered by no plugin: make it yourself and pass "

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import write_atomically
+from lebm_core.base.files import read_json, write_atomically
 from lebm_core.data.dataset import SPLITS, Dataset
-from lebm_core.errors import UsageError
+from lebm_core.errors import LebmError, UsageError, shown
 from lebm_core.models.base import Model
 from lebm_core.registry.registry import registry
+from lebm_core.run.config.layers import read_source
 from lebm_core.run.config.recipe import Recipe
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "load_model",
     "need_run",
     "part_folder",
+    "read_training",
     "result_files",
     "save_dataset",
 ]
@@ -83,11 +86,10 @@ def load_dataset(folder: Path) -> Dataset:
     Raises:
         UsageError: the folder has none, or its plugin is not installed.
     """
-    try:
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        name, path = str(described["name"]), str(described["class"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / DESCRIPTION} is missing or unreadable.") from error
+    described = read_json(folder / DESCRIPTION)
+    name, path = described.get("name"), described.get("class")
+    if not (isinstance(name, str) and isinstance(path, str)):
+        raise UsageError(f"{folder / DESCRIPTION} is damaged: it names no data set.")
     factory = registry().get("datasets", name)
     module, _, attribute = path.partition(":")
     # Only the packages that the registered factory stands on are imported, not any a file names.
@@ -98,17 +100,67 @@ def load_dataset(folder: Path) -> Dataset:
     for each in attribute.split("."):
         found = getattr(found, each, None)
     if not (isinstance(found, type) and issubclass(found, Dataset)):
-        raise UsageError(f'The data set "{name}" has no class {path}: was its plugin changed?')
-    return found.load(folder / "data")
+        raise UsageError(
+            f'{folder / DESCRIPTION}: the data set "{name}" has no class {shown(path)}: was its '
+            "plugin changed?"
+        )
+    with _readable(folder / "data"):
+        return found.load(folder / "data")
 
 
 def load_model(folder: Path) -> Model:
     """The trained model of a run or baseline, in evaluation mode, on the CPU."""
     need_run(folder)
     need_run(folder, "model")
-    recipe = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
-    model: Model = registry().get("models", recipe["model"]["name"])
-    return model.from_pretrained(folder / "model")
+    given = read_source(folder / "recipe.toml").table.get("model")
+    name = given.get("name") if isinstance(given, dict) else None
+    if not isinstance(name, str):
+        raise UsageError(f"{folder / 'recipe.toml'} is damaged: it names no model.")
+    model: Model = registry().get("models", name)
+    with _readable(folder / "model"):
+        return model.from_pretrained(folder / "model")
+
+
+def read_training(folder: Path) -> dict[str, Any] | None:
+    """The facts of the training of a model or baseline; None where it is not complete.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    path = folder / TRAINING
+    if not path.exists():
+        return None
+    found = read_json(path)
+    kinds: dict[str, Any] = {
+        "steps": int,
+        "seconds": (int, float),
+        "warnings": list,
+        "parameters": dict,
+    }
+    wrong = [key for key, kind in kinds.items() if not isinstance(found.get(key), kind)]
+    if not wrong and all(isinstance(n, int) for n in found["parameters"].values()):
+        return found
+    raise UsageError(
+        f"{path} is damaged: {wrong[0] if wrong else 'parameters'} is not what lebm writes. "
+        "Without the file, --resume goes on from the last checkpoint."
+    )
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Within the scope what a damaged folder breaks is one sentence."""
+    try:
+        yield
+    except LebmError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
+            ValueError) as error:  # fmt: skip
+        raise UsageError(f"{folder} is damaged: {type(error).__name__}, {_line(error)}.") from error
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error, without the full stop."""
+    return (str(error).strip() or "no reason given").splitlines()[0][:200].rstrip(".")
 
 
 def need_run(folder: Path, file: str = "recipe.toml") -> None:
@@ -117,12 +169,20 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
     Raises:
         UsageError: naming what is missing.
     """
-    if not (folder / file).exists():
+    if not _exists(folder / file):
         if file == "model" and (folder / "recipe.toml").exists():
             raise UsageError(
                 f'"{folder}" has no trained model yet: its command with --resume continues it.'
             )
-        raise UsageError(f'"{folder}" is not a run folder: {file} is missing.')
+        raise UsageError(f"{shown(folder, 300)} is not a run folder: {file} is missing.")
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a path; a name that no system takes is none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def check_same_data(dataset: Dataset, folder: Path) -> None:
@@ -131,11 +191,12 @@ def check_same_data(dataset: Dataset, folder: Path) -> None:
     Raises:
         UsageError: naming the first difference.
     """
-    try:
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (folder / DESCRIPTION).exists():  # killed before it was written
         return
-    kept = described.get("summary", {}).get("sha256") or {}
+    described = read_json(folder / DESCRIPTION)
+    summary = described.get("summary")
+    kept = summary.get("sha256") if isinstance(summary, dict) else None
+    kept = kept if isinstance(kept, dict) else {}
     for file, checksum in (dataset.summary.get("sha256") or {}).items():
         if kept.get(file, checksum) != checksum:
             raise UsageError(

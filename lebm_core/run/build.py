@@ -9,13 +9,14 @@ from typing import Any
 from lebm_core.base.checks import at_least
 from lebm_core.data.dataset import Dataset
 from lebm_core.data.files import DataFiles
-from lebm_core.errors import MissingExtra, UsageError
+from lebm_core.errors import MissingExtra, UsageError, shown
 from lebm_core.evaluation.evaluation import Metric
 from lebm_core.learning.rules import Rule
 from lebm_core.models.base import Model, build
 from lebm_core.registry.parts import Part, arguments, make
 from lebm_core.registry.registry import registry
 from lebm_core.run.artifacts import baseline_names
+from lebm_core.run.config.layers import flatten
 from lebm_core.run.config.recipe import Recipe, metric_options, options
 from lebm_core.run.training.optimizers import check_options
 
@@ -81,8 +82,10 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
     """
     place = f" (baseline {where})" if where else ""
     check_options(recipe.training)
-    if not -(2**62) < recipe.seed < 2**62:
-        raise UsageError(f"seed = {recipe.seed} is out of range; use fewer digits.")
+    for key, value in flatten(recipe.tables()).items():
+        several = value if isinstance(value, list) else [value]
+        if any(isinstance(each, int) and not -(2**62) < each < 2**62 for each in several):
+            raise UsageError(f"{key} = {shown(value)}{place} is out of range; use fewer digits.")
     at_least(f"data.batch_size{place}", int(recipe.data.get("batch_size", 1)), 1)
     at_least(f"evaluation.samples{place}", int(recipe.evaluation["samples"]), 0)
     if recipe.training.tensorboard and find_spec("tensorboard") is None:

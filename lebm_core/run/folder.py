@@ -4,36 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
+import shutil
 from pathlib import Path
 
-from lebm_core.base.files import write_atomically
-from lebm_core.errors import UsageError
+from lebm_core.base.files import read_json, write_atomically
+from lebm_core.errors import UsageError, shown
 from lebm_core.run.config.layers import flatten
 from lebm_core.run.config.recipe import Recipe, dump, load
 from lebm_core.run.environment import describe_environment
 from lebm_core.run.lock import LOCK
 from lebm_core.run.report.results import write_results
 
-__all__ = ["INCOMPLETE", "begin", "check_resumable", "choose_folder", "mark", "mark_if_possible"]
+__all__ = [
+    "INCOMPLETE",
+    "begin",
+    "check_resumable",
+    "choose_folder",
+    "forget",
+    "is_false_start",
+    "mark",
+    "mark_if_possible",
+]
 
 INCOMPLETE = "INCOMPLETE"
 FOR_READERS = ("summary", "expected", "minutes", "published")  # keys that change no result
-BEGINNINGS = (INCOMPLETE, f".{INCOMPLETE}.part", ".recipe.toml.part", LOCK)
+# What stands in a run folder before the first checkpoint.
+FILES = (
+    INCOMPLETE, "recipe.toml", "environment.json", "data.json", "metrics.jsonl", LOCK,
+    ".INCOMPLETE.part", ".recipe.toml.part", ".environment.json.part", ".data.json.part",
+    ".metrics.jsonl.part",
+)  # fmt: skip
+FOLDERS = ("data", "checkpoints", "baselines", "tensorboard")
+KEPT = ("step-*", "damaged-*", "training.json", "model", "evaluation*", "samples.*")
 
 
 def choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bool) -> Path:
     if out is not None:
         folder = Path(out)
-        if resume and not (folder / "recipe.toml").is_file():
-            raise UsageError(f'--resume: "{folder}" is not a run folder (recipe.toml is missing).')
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f'--out "{folder}" is a file; a folder is needed.')
-        # A run that was killed before its recipe was written has nothing to go on with.
-        begun = folder.is_dir() and any(p.name not in BEGINNINGS for p in folder.iterdir())
+        try:
+            if resume and not (folder / "recipe.toml").is_file():
+                raise UsageError(
+                    f"--resume: {shown(folder)} is not a run folder (recipe.toml is missing)."
+                )
+            if folder.exists() and not folder.is_dir():
+                raise UsageError(f"--out {shown(folder)} is a file; a folder is needed.")
+            begun = folder.is_dir() and not is_false_start(folder)
+        except (OSError, ValueError) as error:  # too long, a zero byte, no permission
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"--out {shown(folder)} cannot be used: {reason}.") from error
         if main and not resume and begun:
             raise UsageError(
-                f'--out "{folder}" is not empty: --resume continues the run in it; otherwise '
+                f"--out {shown(folder)} is not empty: --resume continues the run in it; otherwise "
                 "give another folder."
             )
         return folder
@@ -47,6 +68,31 @@ def choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bo
         return max(known, key=lambda p: p.stat().st_mtime)
     number = 1 + max((_numbered(p.name, name) or 1 for p in taken), default=0)
     return Path("runs") / (name if not taken else f"{name}-{number}")
+
+
+def is_false_start(folder: Path) -> bool:
+    """Whether a folder holds a run that ended before it had anything to keep, or nothing at all."""
+    here = list(folder.iterdir())
+    if any(path.name not in (FOLDERS if path.is_dir() else FILES) for path in here):
+        return False
+    # The mark is the first file of a run: without it the others are somebody's own.
+    marked = (
+        all(p.name in (LOCK, ".INCOMPLETE.part") for p in here) or (folder / INCOMPLETE).exists()
+    )
+    return marked and not any(any(folder.rglob(pattern)) for pattern in KEPT)
+
+
+def forget(folder: Path) -> None:
+    """Remove a false start, and the folder where nothing else is in it."""
+    if not (folder.is_dir() and is_false_start(folder)):
+        return
+    for path in folder.iterdir():
+        if path.name == LOCK:
+            continue  # held by this process, which removes it
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _numbered(folder: str, name: str) -> int:
@@ -77,11 +123,11 @@ def begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:
         write_atomically(folder / "recipe.toml", dump(recipe))
         known = folder / "environment.json"
         if resume and known.is_file():  # the command that began the run is the one to repeat
-            command = str(json.loads(known.read_text(encoding="utf-8")).get("command", command))
+            command = str(read_json(known).get("command", command))
         write_results(folder, {"command": command, **describe_environment()}, known.name)
     except OSError as error:
         reason = error.strerror
-        raise UsageError(f'The run directory "{folder}" cannot be made: {reason}.') from error
+        raise UsageError(f"The run directory {shown(folder)} cannot be made: {reason}.") from error
 
 
 def mark(folder: Path, state: str) -> None:
@@ -90,7 +136,7 @@ def mark(folder: Path, state: str) -> None:
 
 
 def mark_if_possible(folder: Path, state: str, main: bool) -> None:
-    """The same, in the wake of an error that a full disk must not hide."""
-    if main and folder.is_dir():
+    """The same, in the wake of an error that a full disk must not hide, for a run that began."""
+    if main and (folder / "recipe.toml").is_file():
         with contextlib.suppress(OSError):
             mark(folder, state)

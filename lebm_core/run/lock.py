@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 
 __all__ = ["LOCK", "locked"]
 
@@ -24,7 +24,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: another process holds the lock, or the folder cannot be made.
     """
-    lock = FileLock(folder / LOCK)
+    lock, made = FileLock(folder / LOCK), not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise UsageError(
-            f'The run directory "{folder}" cannot be made: {error.strerror}.'
+            f"The run directory {shown(folder)} cannot be made: {error.strerror}."
         ) from error
     try:
         yield
@@ -42,3 +42,6 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # Windows deletes no file that is open
             (folder / LOCK).unlink()
         lock.release()
+        if made:
+            with suppress(OSError):  # it holds a run
+                folder.rmdir()

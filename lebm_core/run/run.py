@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.models.base import Model
 from lebm_core.run.artifacts import check_same_data, load_model, part_folder
 from lebm_core.run.build import (
-    build_baselines,
     build_dataset,
-    build_learning,
-    build_metrics,
-    build_model,
     check_recipe,
 )
 from lebm_core.run.config.recipe import Recipe, default_preset, load
@@ -31,12 +29,17 @@ from lebm_core.run.folder import (
     begin,
     check_resumable,
     choose_folder,
+    forget,
+    is_false_start,
     mark,
     mark_if_possible,
 )
+from lebm_core.run.leftovers import clear, reason
 from lebm_core.run.lock import locked
+from lebm_core.run.rehearsal import rehearse
 from lebm_core.run.report.report import report_run
 from lebm_core.run.report.results import Results, collect
+from lebm_core.run.signals import signal_of, stoppable
 from lebm_core.run.stages import Part, evaluate_part, train_part
 from lebm_core.run.training.tracking import to_stderr
 from lebm_core.run.workers import Workers
@@ -102,7 +105,7 @@ def run_recipe(
     Raises:
         UsageError: for a mistake in what was asked; nothing is written then.
         RunError: where the run fails.
-        Interrupted: after SIGINT, with all that was done kept.
+        Interrupted: after SIGINT, SIGTERM, SIGHUP or SIGXCPU, with all that was done kept.
     """
     say = log or to_stderr
     named = preset is not None
@@ -131,12 +134,12 @@ def run_recipe(
     check_resumable(recipe, folder, resume)
     if resume:
         check_same_data(dataset, folder)
-    build_metrics(recipe)  # so that a mistake in their options is found now
-    build_baselines(recipe)
-    parts = _parts(recipe, dataset, folder, data_dir)
+    parts = _parts(recipe, dataset, folder, data_dir, main)
     quiet = say if main else lambda string: None
-    with locked(folder) if main else contextlib.nullcontext(), _ended(folder, main):
+    lock = locked(folder) if main else contextlib.nullcontext()
+    with stoppable(), lock, _ended(folder, main, resume):
         if main:
+            (clear if resume else forget)(folder)
             begin(folder, recipe, _command(name, recipe.preset, overrides, data_dir), resume)
         began = time.monotonic()
         workers = Workers(jobs, len(parts), recipe.training.device, log)
@@ -160,23 +163,35 @@ def run_recipe(
 
 
 @contextlib.contextmanager
-def _ended(folder: Path, main: bool) -> Iterator[None]:
-    """Whatever ends a run early is one of our errors, and the folder says so."""
+def _ended(folder: Path, main: bool, resume: bool) -> Iterator[None]:
+    """Whatever ends a run early is one of our errors, and the folder says so.
+
+    What was refused or interrupted before there was anything to keep leaves nothing behind.
+    """
+    fresh = main and not resume
     try:
         yield
     except KeyboardInterrupt as error:
-        mark_if_possible(folder, "interrupted", main)
         done = f"Interrupted; {folder} keeps what was done: --resume continues it."
-        raise Interrupted(done) from error
+        if fresh and is_false_start(folder):
+            forget(folder)
+            done = "Interrupted before the first step: nothing is kept."
+        mark_if_possible(folder, "interrupted", main)
+        raise Interrupted(done, signal_of(error)) from error
     except LebmError as error:
+        if fresh and isinstance(error, UsageError) and is_false_start(folder):
+            forget(folder)
         mark_if_possible(folder, f"stopped: {error}", main)
         raise
-    except OSError as error:
-        raise RunError(f"The run in {folder} stopped: {error}.") from error
+    except (OSError, SafetensorError) as error:
+        file = getattr(error, "filename", None)
+        why = reason(error) + (f" ({file})" if file else "")
+        mark_if_possible(folder, f"stopped: {why}", main)
+        raise RunError(f"The run in {folder} stopped: {why}.") from error
 
 
 def _parts(
-    recipe: Recipe, dataset: Dataset, folder: Path, data_dir: str | Path | None
+    recipe: Recipe, dataset: Dataset, folder: Path, data_dir: str | Path | None, main: bool
 ) -> list[Part]:
     """The model and its baselines, each with its recipe, once all are known to be possible."""
     parts = [Part("model", folder, recipe, dataset)]
@@ -185,9 +200,8 @@ def _parts(
         parts.append(Part(name, part_folder(folder, name), changed, data))
     for part in parts:
         check_recipe(part.recipe, "" if part.name == "model" else part.name)
-        if part.trained() is None:
-            rule, model = build_learning(part.recipe), build_model(part.recipe, part.dataset)
-            rule.check(model)
+        if main and part.trained() is None:
+            rehearse(part.recipe, part.dataset, part.name)
     return parts
 
 

@@ -23,10 +23,11 @@ from lebm_core.evaluation.evaluation import Evaluation, Metric, MetricResult, ev
 from lebm_core.evaluation.values import Value, in_row
 from lebm_core.models.base import Model
 from lebm_core.registry.registry import registry
-from lebm_core.run.artifacts import TRAINING, load_model, save_dataset
+from lebm_core.run.artifacts import TRAINING, load_model, read_training, save_dataset
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
 from lebm_core.run.config.recipe import Recipe, dump
 from lebm_core.run.draw import draw_samples
+from lebm_core.run.leftovers import written
 from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
 
@@ -43,12 +44,8 @@ class Part:
     dataset: Dataset
 
     def trained(self) -> dict[str, Any] | None:
-        """The facts of the training, or None where it is not complete."""
-        try:
-            found: dict[str, Any] = json.loads((self.folder / TRAINING).read_text())
-        except (OSError, ValueError):
-            return None
-        return found
+        """The facts of the training, None where it is not complete; UsageError for damaged ones."""
+        return read_training(self.folder)
 
 
 def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], None]) -> None:
@@ -75,7 +72,8 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
         name=part.name,
     )
     if main:
-        _save_model(model, folder / "model")
+        with written(f"The model {folder / 'model'}"):
+            _save_model(model, folder / "model")
         facts = dataclasses.asdict(result) | {"parameters": _sizes(model)}
         write_atomically(folder / TRAINING, json.dumps(facts, indent=1) + "\n")
 
@@ -172,8 +170,12 @@ def _write_samples(dataset: Dataset, x: Any, folder: Path) -> None:
 def _save_model(model: Model, folder: Path) -> None:
     temporary = folder.with_name(".model")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
-    replace_folder(temporary, folder)
+    try:
+        model.save_pretrained(temporary)
+        replace_folder(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def _sizes(model: Model) -> dict[str, int]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
-from lebm_core.errors import LebmError, MissingData
+from lebm_core.errors import LebmError, MissingData, shown
 from lebm_core.run.cli.commands import app
 from lebm_core.run.signals import signal_of, stoppable
 
 __all__ = ["app", "main"]
+
+WORD, MESSAGE = 300, 600  # characters that are shown of a word, of each end of a message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(str(message()), int(getattr(error, "exit_code", 2)), error)
         if isinstance(error, MemoryError):
             return _fail("Out of memory: a smaller data.batch_size may do.", 1, error)
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        if isinstance(error, OSError):  # a name too long, a disk that is full, no permission
+            of = f"{shown(error.filename)}: " if error.filename is not None else ""
+            return _fail(f"{of}{error.strerror or error}.", 1, error)
+        what = f"{type(error).__name__}: {error}"
         return _fail(f"Unexpected error: {what} (LEBM_DEBUG=1 shows where).", 1, error)
 
 
@@ -58,5 +65,16 @@ def _fail(reason: str, code: int, error: BaseException | None = None) -> int:
 
         traceback.print_exception(error)
     if reason.strip():
-        print(f"lebm: {reason}", file=sys.stderr)
+        with suppress(OSError):  # a terminal that is closed
+            print(f"lebm: {_short(reason)}", file=sys.stderr)
     return code
+
+
+def _short(reason: str) -> str:
+    """The message on one line without control characters, cut where it repeats what is long."""
+    line = " ".join(reason.split())
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    line = re.sub(rf"\S{{{WORD},}}", lambda found: f"{found[0][:WORD]}...", line)
+    if len(line) <= 2 * MESSAGE:
+        return line
+    return f"{line[:MESSAGE]} [...] {line[-MESSAGE:]}"

@@ -92,6 +92,12 @@ def recipe(
 ) -> None:
     """Run a recipe: data, training, evaluation, report. Without NAME, list the recipes."""
     if name is None:
+        of_one = {
+            "--show": show or None, "--preset": preset, "--data-dir": data_dir, "--out": out,
+            "--seed": seed, "--resume": resume or None, "--jobs": jobs,
+        }  # fmt: skip
+        for option in (key for key, value in of_one.items() if value is not None):
+            raise UsageError(f"{option} is for a recipe, and none is named: lebm recipe NAME.")
         from lebm_core.run.config import catalogue
 
         write = catalogue.markdown if markdown else catalogue.plain

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_core.registry.registry import registry
 from lebm_core.run.config.toml import line_of, parse_value
 
 __all__ = ["Layer", "Source", "flatten", "from_overrides", "read_source", "unflatten"]
 
 FREE_KEYS = ("minutes", "published")
+DEEPEST = 50  # tables within tables
 
 
 class Layer(NamedTuple):
@@ -115,7 +116,11 @@ def read_source(recipe: str | os.PathLike[str]) -> Source:
             near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
             raise UsageError(f'There is no recipe file "{given}".{near}') from None
         except OSError as error:
-            raise UsageError(f'The recipe "{given}" cannot be read: {error.strerror}.') from None
+            raise UsageError(
+                f"The recipe {shown(given)} cannot be read: {error.strerror}."
+            ) from None
+        except ValueError:  # a zero byte in the name
+            raise UsageError(f"There is no recipe file {shown(given)}.") from None
     else:
         name, label = given, f"{given}.toml"
         data = registry().recipe_file(given).read_bytes()
@@ -127,6 +132,10 @@ def read_source(recipe: str | os.PathLike[str]) -> Source:
         raise UsageError(f"{label}, line {line}: the recipe is not valid UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{label} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise UsageError(f"{label} is not valid TOML: it is nested too deeply.") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise UsageError(f"{label} is not valid TOML: a number has too many digits.") from error
     if not table:
         raise UsageError(f"{label}: the recipe is empty.")
     return Source(str(table.get("name", name)), label, string, table)
@@ -140,7 +149,9 @@ def from_overrides(overrides: Iterable[str]) -> Layer:
         key, equals, string = given.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UsageError(f'"{given}" is not of the form key=value, such as training.epochs=2.')
+            raise UsageError(
+                f"{shown(given)} is not of the form key=value, such as training.epochs=2."
+            )
         raw[key] = string.strip()
         values |= flatten({key: parse_value(raw[key])})
 
@@ -159,6 +170,8 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for key, value in table.items():
+        if (prefix + key).count(".") > DEEPEST:
+            raise UsageError(f"The recipe is nested too deeply, in {shown(prefix + key)}.")
         if isinstance(value, Mapping) and value and prefix + key not in FREE_KEYS:
             found |= flatten(value, f"{prefix}{key}.")
         else:

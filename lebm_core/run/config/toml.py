@@ -67,7 +67,7 @@ def parse_value(string: str) -> Any:
     """
     try:
         read = tomllib.loads(f"value = {string}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also a number of thousands of digits, or deep nesting
         return float(string) if BARE_POINT.fullmatch(string) else string
     value = read.get("value")
     plain = isinstance(value, (bool, int, float, str, list, dict))

@@ -12,7 +12,7 @@ from lebm_core.base.files import write_atomically
 from lebm_core.evaluation.evaluation import MetricResult
 from lebm_core.evaluation.values import Value, column_of
 from lebm_core.registry.registry import discover
-from lebm_core.run.artifacts import TRAINING, part_folder, result_files
+from lebm_core.run.artifacts import part_folder, read_training, result_files
 from lebm_core.run.config.recipe import Recipe
 
 __all__ = ["Collected", "Results", "best_of", "collect", "conditions", "write_results"]
@@ -114,10 +114,10 @@ def _add_part(
     found: Collected, beside: Results, name: str, place: Path, recipe: Recipe, run: Path
 ) -> None:
     """Add the model or a baseline; the rows that its metrics give beside it go to `beside`."""
-    training = place / TRAINING
-    if training.is_file():
-        found.training[name] = json.loads(training.read_text(encoding="utf-8"))
-        found.seconds[name] = round(float(found.training[name]["seconds"]), 1)
+    training = read_training(place)
+    if training is not None:
+        found.training[name] = training
+        found.seconds[name] = round(float(training["seconds"]), 1)
     else:
         found.complete = False
     values: dict[str, Value] = {}
@@ -134,7 +134,7 @@ def _add_part(
                 values[key] = value
         inner = place.relative_to(run)
         found.figures += [(name, str(inner / file), string) for file, string in result.figures]
-    if values or training.is_file():
+    if values or training is not None:
         found.rows[name] = values
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lebm_core.errors import DivergenceError, Interrupted, UsageError
 from lebm_core.run.training.callback import Callback
-from lebm_core.run.training.checkpoint import latest_checkpoint, save_checkpoint
+from lebm_core.run.training.checkpoint import Checkpoint, latest_checkpoint, save_checkpoint
 from lebm_core.run.training.interruption import Interruption
 from lebm_core.run.training.options import TrainingOptions
 from lebm_core.run.training.processes import agreed, agreed_number, wait_for_everyone
@@ -26,6 +26,18 @@ __all__ = ["Checkpoints", "DriftStop", "EarlyStopping", "TimeBudget", "run_callb
 
 MEASURED = 5, 25  # steps, between which the time of a step is measured
 NUMBER = re.compile(r"-?\d[\d.e+-]*")
+
+
+def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
+    """Go on from a checkpoint; UsageError where it is of another model or training."""
+    try:
+        state.restore(checkpoint)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        what = str(e).strip().splitlines() or [type(e).__name__]
+        raise UsageError(
+            f"The checkpoint {checkpoint.folder} is not one of this training: {what[-1].strip()} "
+            "Repeat the command that began the run, or start a new one."
+        ) from e
 
 
 def run_callbacks(
@@ -69,7 +81,8 @@ class Checkpoints(Callback):
         """Restore a checkpoint.
 
         Raises:
-            UsageError: for a folder in use, unless `resume` is set.
+            UsageError: for a folder in use, unless `resume` is set; for a checkpoint of another
+                model.
         """
         if not self.resume and any(self.folder.glob("step-*")):
             raise UsageError(
@@ -80,7 +93,7 @@ class Checkpoints(Callback):
             rank = state.accelerator.process_index
             found = latest_checkpoint(self.folder, state.log, rank=rank)
             if found is not None:
-                state.restore(found)
+                _restore(state, found)
                 self._saved = state.step
                 state.log(f"{state.name}: resumes at step {state.step} of {state.total}.")
             elif any(self.folder.glob("damaged-*")):

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from lebm_core.base.files import replace_folder, sha256, sync
 from lebm_core.errors import RunError
+from lebm_core.run.leftovers import written
 
 __all__ = ["Checkpoint", "latest_checkpoint", "save_checkpoint"]
 
@@ -66,31 +67,37 @@ def save_checkpoint(
     """
     final = folder / f"step-{step:08d}"
     temporary = folder / f".{final.name}"
-    try:
-        if rank == 0:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-        barrier()
-        path = temporary / _tensor_file(rank)
-        save_file(_separate(tensors), path)
-        sync(path)
-        barrier()
-        if rank == 0:
-            files = {
-                p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
-                for p in sorted(temporary.glob("*.safetensors"))
-            }
-            record = {"format": FORMAT, "step": step, "files": files, **state}
-            (temporary / STATE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            sync(temporary / STATE)
-            sync(temporary)
-            replace_folder(temporary, final)
-            for old in _steps(folder)[:-KEPT]:
-                shutil.rmtree(old)
-        barrier()
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(f"The checkpoint {final} cannot be written: {reason}.") from error
+    with written(f"The checkpoint {final}"):
+        try:
+            if rank == 0:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+            barrier()
+            path = temporary / _tensor_file(rank)
+            save_file(_separate(tensors), path)
+            sync(path)
+            barrier()
+            if rank == 0:
+                files = {
+                    p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)}
+                    for p in sorted(temporary.glob("*.safetensors"))
+                }
+                record = {"format": FORMAT, "step": step, "files": files, **state}
+                (temporary / STATE).write_text(
+                    json.dumps(record, indent=1) + "\n", encoding="utf-8"
+                )
+                sync(temporary / STATE)
+                sync(temporary)
+                replace_folder(temporary, final)
+                for old in _steps(folder)[:-KEPT]:
+                    hidden = old.with_name(f".{old.name}-old")
+                    shutil.rmtree(hidden, ignore_errors=True)
+                    shutil.rmtree(old.rename(hidden))  # a kill leaves no half of a checkpoint
+            barrier()
+        except BaseException:
+            if rank == 0:  # a full disk needs the room
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise
     return final
 
 
@@ -131,25 +138,28 @@ def _steps(folder: Path) -> list[Path]:
 def _read(path: Path, rank: int) -> Checkpoint:
     try:
         state = json.loads((path / STATE).read_text(encoding="utf-8"))
-        files = dict(state["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = {
+            str(name): (int(f["bytes"]), str(f["sha256"])) for name, f in state["files"].items()
+        }
+        known = state.get("format")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _Damaged(f"{STATE} is missing or unreadable") from error
-    if state.get("format") != FORMAT:
+    if known != FORMAT:
         raise RunError(
-            f"Checkpoint {path} has format {state.get('format')}; this version of lebm reads "
-            f"format {FORMAT}."
+            f"Checkpoint {path} has format {str(known)[:80]}; this version of lebm reads format "
+            f"{FORMAT}."
         )
     if _tensor_file(rank) not in files:
         raise RunError(
             f"Checkpoint {path} was written by {len(files)} process(es): resume it with as many."
         )
-    for name, expected in files.items():
+    for name, (size, checksum) in files.items():
         file = path / name
         if not file.is_file():
             raise _Damaged(f"{name} is missing")
-        if file.stat().st_size != expected["bytes"]:
-            raise _Damaged(f"{name} has {file.stat().st_size} bytes, not {expected['bytes']}")
-        if sha256(file) != expected["sha256"]:
+        if file.stat().st_size != size:
+            raise _Damaged(f"{name} has {file.stat().st_size} bytes, not {size}")
+        if sha256(file) != checksum:
             raise _Damaged(f"{name} does not match its checksum")
     try:
         return Checkpoint(load_file(path / _tensor_file(rank)), state, path)

@@ -14,7 +14,14 @@ from lebm_core.base.schedules import cosine
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["PartOptimizer", "Trainable", "check_options", "part_optimizers", "rate_factor"]
+__all__ = [
+    "PartOptimizer",
+    "Trainable",
+    "check_options",
+    "check_parts",
+    "part_optimizers",
+    "rate_factor",
+]
 
 
 SCHEDULES = ("constant", "cosine", "exponential")
@@ -93,17 +100,10 @@ def part_optimizers(model: Trainable, options: TrainingOptions) -> dict[str, Par
     Raises:
         UsageError: for options of a part that the model does not have.
     """
-    parts = model.parts()
-    for name in options.parts:
-        # An attribute that is None is a part that this kind of model may have: no encoder.
-        if name not in parts and getattr(model, name, model) is not None:
-            raise UsageError(
-                f'training.parts has "{name}", but this model has no such part.'
-                f"{did_you_mean(name, parts)} Its parts are {', '.join(parts)}."
-            )
+    check_parts(model, options)
     taken: set[int] = set()
     optimizers = {}
-    for name, module in parts.items():
+    for name, module in model.parts().items():
         parameters = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
         taken.update(id(p) for p in parameters)
         if not parameters:
@@ -119,6 +119,22 @@ def part_optimizers(model: Trainable, options: TrainingOptions) -> dict[str, Par
         )
         optimizers[name] = PartOptimizer(name, parameters, optimizer, lr, part.clip)
     return optimizers
+
+
+def check_parts(model: Trainable, options: TrainingOptions) -> None:
+    """Refuse options of a part that the model does not have.
+
+    Raises:
+        UsageError: naming it and the nearest.
+    """
+    parts = model.parts()
+    for name in options.parts:
+        # An attribute that is None is a part that this kind of model may have: no encoder.
+        if name not in parts and getattr(model, name, model) is not None:
+            raise UsageError(
+                f'training.parts has "{name}", but this model has no such part.'
+                f"{did_you_mean(name, parts)} Its parts are {', '.join(parts)}."
+            )
 
 
 def rate_factor(options: TrainingOptions, step: int, total: int, epoch: int) -> float:
