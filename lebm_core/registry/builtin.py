@@ -68,6 +68,7 @@ def lebm_register_learning_rules(register: Register) -> None:
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
     register("labels.accuracy", "lebm_core.evaluation.accuracy:accuracy")
+    register("likelihood", "lebm_core.evaluation.likelihood:likelihood")
 
 
 @hookimpl
