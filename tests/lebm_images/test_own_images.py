@@ -118,6 +118,7 @@ def test_an_npz_with_and_without_labels(tmp_path: Path) -> None:
     assert data.sizes == {"side": 8, "channels": 1} and data.labels == {}
     np.savez(path, x=x, y=np.arange(20) % 4)
     assert read().classes == ["0", "1", "2", "3"]
+    assert read().summary["pixels"] == "0 to 1"
     bad = x.copy()
     bad[3, 2, 2] = np.nan
     np.savez(path, x=bad, y=np.arange(20) % 4)
@@ -126,16 +127,20 @@ def test_an_npz_with_and_without_labels(tmp_path: Path) -> None:
     assert total(data) == 19
     assert torch.bincount(torch.cat(list(data.labels.values()))).tolist() == [5, 5, 5, 4]
     np.savez(path, x=x, y=np.arange(19))
-    with pytest.raises(UsageError, match="20 images but 19 labels"):
+    with pytest.raises(UsageError, match=r"shape \(19,\): one label for each of the 20"):
         read()
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((20, 8, 9), np.uint8), r"shape \(20, 8, 9, 1\)"),
-        (np.full((20, 8, 8), 7.0), "floats from 7 to 7"),
-        (np.zeros((20, 8, 8), np.int64), "int64"),
+        (np.zeros((20, 8, 9), np.uint8), r"shape \(20, 8, 9\): accepted are \(N, H, H\)"),
+        (np.zeros((20, 3, 8, 8), np.uint8), "channels last"),
+        (np.full((20, 8, 8), 7.0), "every pixel is 7: there is nothing to learn"),
+        (np.full((20, 8, 8), "a"), 'holds "<U1": accepted are numbers'),
+        (np.float64(3), r"shape \(\)"),
+        (np.linspace(0, 4095, 1280).reshape(20, 8, 8), "from 0 to 4095, of which the range is not"),
+        (np.linspace(-3, 3, 1280).reshape(20, 8, 8), r"set data\.low and data\.high"),
         (np.zeros((0, 8, 8), np.uint8), "0 images do not make"),
         (np.zeros((2, 8, 8), np.uint8), "2 images do not make"),
     ],
@@ -160,7 +165,7 @@ def test_what_is_no_data_set_at_all(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=message):
             folder(files=NONE, seed=0, source=str(source))
     path.write_bytes(b"PK nonsense")
-    with pytest.raises(UsageError, match=r"mine\.npz is not a \.npz file"):
+    with pytest.raises(UsageError, match=r"mine\.npz is no \.npz file, or is damaged"):
         folder(files=NONE, seed=0, source=str(path))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
@@ -96,15 +98,79 @@ def test_cifar_binary_batches(tmp_path: Path) -> None:
 
 def test_damaged_idx_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x-ubyte"
-    path.write_bytes(idx_bytes(np.zeros((3, 2, 2)))[:-1])
-    with pytest.raises(UsageError, match="cut short: 11 bytes of 12"):
-        formats.idx(path)
-    path.write_bytes(b"GIF89a")
-    with pytest.raises(UsageError, match="idx format"):
-        formats.idx(path)
-    path.write_bytes(gzip.compress(idx_bytes(np.zeros((3, 2, 2))))[:-9])
-    with pytest.raises(UsageError, match="x-ubyte cannot be read"):
-        formats.idx(path)
+    whole = idx_bytes(np.zeros((3, 2, 2)))
+    for content, message in (
+        (whole[:-1], "cut short: 11 bytes of 12"),
+        (b"GIF89a", "idx format"),
+        (whole[:9], "idx format"),
+        (bytes([0, 0, 8, 255]) + whole[4:], "with 3 axes"),
+        (idx_bytes(np.zeros(3)), "with 3 axes"),
+        (gzip.compress(whole)[:-9], "x-ubyte cannot be read"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=message):
+            formats.idx(path, axes=3)
+    with pytest.raises(UsageError, match="no-ubyte cannot be read"):
+        formats.idx(tmp_path / "no-ubyte", axes=3)
+
+
+def test_what_a_benchmark_cannot_hold_is_named(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
+    (tmp_path / "mnist").mkdir()
+    whole = {"x_train": images, "x_test": images, "y_train": np.arange(6), "y_test": np.arange(6)}
+    for change, message in (
+        ({"y_train": np.arange(6) + 5}, "train: the labels must be whole numbers from 0 to 9"),
+        ({"y_test": np.eye(6)}, r"test, labels, has the shape \(6, 6\)"),
+        ({"x_test": images[:, :4, :4]}, r"of \(8, 8, 1\) in x_train, of \(4, 4, 1\) in x_test"),
+        ({"x_train": images[:0]}, "holds no image"),
+        ({"x_train": np.float64(1)}, r"the shape \(\)"),
+    ):
+        np.savez(tmp_path / "mnist" / "mnist.npz", **(whole | change))
+        with pytest.raises(UsageError, match=message):
+            sources.mnist(files=files(tmp_path), seed=0, options=BenchmarkOptions(1))
+    with pytest.raises(UsageError, match=r"data\.train_images = -1"):
+        BenchmarkOptions(train_images=-1)
+
+
+def test_damaged_files_of_cifar_and_svhn_are_named(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    with pytest.raises(UsageError, match=r"none\.bin cannot be read: No such file"):
+        formats.cifar_binary(tmp_path / "none.bin")
+    (tmp_path / "a.bin").write_bytes(bytes([200]) + bytes(3072))
+    with pytest.raises(UsageError, match="from 0 to 9"):
+        formats.cifar_binary(tmp_path / "a.bin")
+    path = tmp_path / "train_32x32.mat"
+    x = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 4), dtype=np.uint8)
+    savemat(path, {"X": x, "y": np.array([[1], [10], [3], [9]])})
+    images, labels = formats.svhn_mat(path)
+    assert np.array_equal(images[2], x[..., 2]) and labels.tolist() == [1, 0, 3, 9]
+    raw = path.read_bytes()
+    random = np.random.default_rng(1)
+    for content in (b"", raw[:100], raw[:500], b"junk" * 50, random.bytes(400)):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=r"train_32x32\.mat is not SVHN's"):
+            formats.svhn_mat(path)
+    savemat(path, {"X": x[..., 0], "y": np.arange(4)})
+    with pytest.raises(UsageError, match=r"which holds X, uint8 \(32, 32, 3, N\), and y"):
+        formats.svhn_mat(path)
+
+
+def test_packed_images_that_cannot_be_parted_are_named() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(file, "PNG")
+    one = np.frombuffer(file.getvalue(), np.uint8)
+    n = len(one)
+    packed = {"blob": np.concatenate([one, one]), "offsets": np.array([0, n, 2 * n])}
+    assert formats.unpack(packed, 1, "packed").shape == (2, 8, 8, 1)
+    for offsets, message in (
+        (np.array(3), '"offsets", must be whole numbers'),
+        (np.array([0, n, 3 * n]), "do not part"),
+        (np.array([n, 0, 2 * n]), "do not part"),
+        (np.array([0, n + 3, 2 * n]), "packed, image 1 is not an image"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            formats.unpack(packed | {"offsets": offsets}, 1, "packed")
 
 
 def test_sizes_survive_a_save(tmp_path: Path) -> None:
@@ -113,6 +179,10 @@ def test_sizes_survive_a_save(tmp_path: Path) -> None:
     again = ImageDataset.load(tmp_path / "data")
     assert again.sizes == data.sizes and again.classes == data.classes
     assert again.length("train") == 0
+    for damaged, message in (("{", "it is not JSON"), ('{"sizes": {}}', "not as a run writes it")):
+        (tmp_path / "data" / "images.json").write_text(damaged)
+        with pytest.raises(UsageError, match=message):
+            ImageDataset.load(tmp_path / "data")
 
 
 def real(name: str) -> DataFiles:
