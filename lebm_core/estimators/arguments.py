@@ -1,152 +1,72 @@
-"""Checks of the arguments of `LatentEBMClassifier`, and the parts that they name."""
+"""Checks of the arguments of `LatentEBMClassifier`."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from lebm_core.data.adapters import InputAdapter, TensorAdapter
-from lebm_core.data.dataset import Dataset
-from lebm_core.errors import UsageError
-from lebm_core.learning.symbol import Symbols
-from lebm_core.learning.two_part import TwoPart
-from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.coupled import CoupledPrior
-from lebm_core.registry.parts import Part, make
+import numpy as np
+import torch
 
-__all__ = ["check_arguments", "make_adapter", "make_model", "make_rule"]
+from lebm_core.base.checks import at_least, fits, positive, share, whole, widths
+from lebm_core.errors import UsageError, shown
+from lebm_core.estimators.parts import OPTIONS
+from lebm_core.estimators.prediction import BATCH_SIZE
+from lebm_core.latent.decoder import Decoder
+from lebm_core.latent.encoder import Encoder
 
-SAMPLER = {"steps": 300, "step_size": 0.4}  # of the prior's chains
-CODE_POOL = 256  # recent codes that the prior learns from in addition to those of a step
-OPTIONS = ("adapter_options", "decoder_options", "encoder_options")
+__all__ = ["check_arguments"]
+
+WIDEST = 10**6  # dimensions of a code
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
-    """Refuse a number that is out of range.
+    """Refuse a value of a wrong type, NaN, or out of range.
 
     Args:
         given: the estimator's `get_params(deep=False)`.
 
     Raises:
-        ValueError: naming the argument, its value and what is accepted.
+        UsageError: naming the argument, its value and what is accepted.
     """
-
-    def at_least(least: float, *names: str) -> None:
-        for name in names:
-            if not given[name] >= least:
-                raise ValueError(f"{name} = {given[name]} must be at least {least}.")
-
-    at_least(1, "latent_dim", "batch_size", "labelled_batch", "draws", "n_iter_no_change")
-    at_least(0, "label_weight", "kl_weight", "mutual_information", "consistency", "refit_steps")
-    rules: dict[str, tuple[Callable[[Any], bool], str]] = {
-        "max_iter": (lambda n: n is None or n >= 1, "at least 1, or None"),
-        "learning_rate": (lambda rate: rate > 0, "above 0"),
-        "vat": (lambda weight: weight is None or weight >= 0, "0 or more, or None"),
-        "vat_radius": (lambda radius: radius is None or radius >= 0, "0 or more, or None"),
-        "masked": (lambda share: 0 <= share < 1, "from 0 to below 1"),
-        "unlabelled": (lambda y: y == y, "a value that equals itself"),
-        "validation_fraction": (lambda share: 0 < share < 1, "between 0 and 1"),
-        "device": (lambda device: str(device) in ("cpu", "cuda"), '"cpu" or "cuda"'),
-    }
-    for name, (accepts, accepted) in rules.items():
-        if not accepts(given[name]):
-            raise ValueError(f"{name} = {given[name]} must be {accepted}.")
+    whole("latent_dim", given["latent_dim"], 1, WIDEST)
+    for name in ("batch_size", "labelled_batch", "draws", "n_iter_no_change"):
+        whole(name, given[name], 1)
+    whole("refit_steps", given["refit_steps"])
+    fits(BATCH_SIZE * given["draws"] * given["latent_dim"], f"draws = {given['draws']}")
+    widths("prior_hidden", given["prior_hidden"])
+    for name in ("label_weight", "mutual_information", "consistency", "kl_weight"):
+        at_least(name, given[name], 0)
+    for name in ("vat", "vat_radius"):
+        if given[name] is not None:
+            at_least(name, given[name], 0)
+    if given["max_iter"] is not None:
+        whole("max_iter", given["max_iter"], 1)
+    positive("learning_rate", given["learning_rate"])
+    share("masked", given["masked"])
+    share("validation_fraction", given["validation_fraction"])
+    if given["validation_fraction"] == 0:
+        raise UsageError("validation_fraction = 0 is not possible; use a share above 0.")
+    _check_kinds(given)
 
 
-def make_adapter(given: Mapping[str, Any]) -> InputAdapter:
-    """The adapter between X and x, not fitted yet.
-
-    Raises:
-        ValueError: for an unknown decoder or option, or parts that do not go together.
-    """
-    if isinstance(given["decoder"], str):
-        if given["encoder"] is not None:
-            raise ValueError(f'"{given["decoder"]}" brings its own encoder: leave encoder None.')
-        options = given["adapter_options"] or {}
-        adapter: InputAdapter = _part("adapters", given["decoder"], options, "adapter_options")
-        adapter.decoder_options = dict(given["decoder_options"] or {})
-        return adapter
-    if given["encoder"] is None:
-        raise ValueError("A decoder object needs an encoder object: encoder=...")
+def _check_kinds(given: Mapping[str, Any]) -> None:
+    for name, kind in (("decoder", Decoder), ("encoder", Encoder)):
+        named = isinstance(given[name], str) if name == "decoder" else given[name] is None
+        if not named and not isinstance(given[name], kind):
+            raise UsageError(
+                f"{name} = {shown(given[name])} is no {kind.__name__}; give "
+                + ("the name of one, or an object." if name == "decoder" else "an object, or None.")
+            )
     for name in OPTIONS:
-        if given[name]:
-            raise ValueError(f"{name} is for a decoder by name: an object has its own.")
-    return TensorAdapter()
-
-
-def make_model(
-    given: Mapping[str, Any], adapter: InputAdapter, classes: int, data: Dataset
-) -> LatentEBM:
-    """The model before its training; objects that were given are copied.
-
-    Args:
-        given: the estimator's arguments.
-        adapter: fitted.
-        classes: how many.
-        data: the training examples, from which a decoder is initialised.
-
-    Raises:
-        ValueError: for an unknown option, or parts whose latent dimensions differ.
-    """
-    d = given["latent_dim"]
-    prior = CoupledPrior(d, classes, energy={"hidden": given["prior_hidden"]}, sampler=SAMPLER)
-    if isinstance(given["decoder"], str):
-        sizes = {**adapter.sizes, "latent_dim": d}
-        options = {**adapter.decoder_defaults, **(given["decoder_options"] or {})}
-        decoder = _part("decoders", adapter.decoder, options, "decoder_options", sizes)
-        decoder.initialise(data)
-        options = {**adapter.encoder_defaults, **(given["encoder_options"] or {})}
-        encoder = _part("encoders", adapter.encoder, options, "encoder_options", sizes)
-    else:
-        decoder, encoder = copy.deepcopy(given["decoder"]), copy.deepcopy(given["encoder"])
-    try:
-        return LatentEBM(prior, decoder, encoder)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
-def make_rule(given: Mapping[str, Any], adapter: InputAdapter, labelled: int) -> TwoPart:
-    """The learning rule.
-
-    Args:
-        given: the estimator's arguments.
-        adapter: fitted; gives the virtual adversarial loss that the arguments leave open.
-        labelled: how many training examples have a label.
-    """
-    vat, radius = adapter.vat
-    symbols = Symbols(
-        labels=labelled,
-        labelled_batch=given["labelled_batch"],
-        weight=given["label_weight"],
-        information=given["mutual_information"],
-        vat=vat if given["vat"] is None else given["vat"],
-        vat_radius=radius if given["vat_radius"] is None else given["vat_radius"],
-        consistency=given["consistency"],
-        masked=given["masked"],
-    )
-    rule = TwoPart(
-        decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": 0.2},
-        prior={
-            "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
-            "code_pool": CODE_POOL,
-        },
-        symbols=symbols,
-    )  # fmt: skip
-    rule.monitor = False  # no chain is run for the logs
-    return rule
-
-
-def _part(
-    kind: str,
-    name: str,
-    options: Mapping[str, Any],
-    argument: str,
-    sizes: Mapping[str, Any] | None = None,
-) -> Any:
-    """A registered part by its name; its errors as scikit-learn's users expect them."""
-    try:
-        return make(Part(kind), {"name": name, **options}, sizes)
-    except UsageError as error:
-        where = f"{argument}: " if "has no option" in str(error) else ""
-        raise ValueError(f"{where}{error}") from None
+        if given[name] is not None and not isinstance(given[name], Mapping):
+            raise UsageError(f"{name} = {shown(given[name])} must be a dictionary, or None.")
+    for name, kinds in (("early_stopping", (bool, np.bool_)), ("verbose", (bool, int, np.bool_))):
+        if not isinstance(given[name], kinds):
+            raise UsageError(f"{name} = {shown(given[name])} must be True or False.")
+    if np.ndim(given["unlabelled"]):
+        raise UsageError(f"unlabelled = {shown(given['unlabelled'])} must be one value, or None.")
+    if str(given["device"]) not in ("cpu", "cuda"):
+        raise UsageError(f'device = {shown(given["device"])} is unknown; use "cpu" or "cuda".')
+    if str(given["device"]) == "cuda" and not torch.cuda.is_available():
+        raise UsageError('device = "cuda", but torch finds no GPU here; use "cpu".')

@@ -23,14 +23,16 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils import Tags
-from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from lebm_core.data.adapters import Examples, InputAdapter
+from lebm_core.data.adapters import Examples
 from lebm_core.estimators import prediction
-from lebm_core.estimators.arguments import check_arguments, make_adapter, make_model
+from lebm_core.estimators.arguments import check_arguments
 from lebm_core.estimators.examples import LabelledExamples
 from lebm_core.estimators.fitting import refitted_prior, seed_of, train_classifier
-from lebm_core.estimators.labels import class_ids, held_out, ids_of
+from lebm_core.estimators.inputs import matrix, not_empty, number_of_samples, plain_errors
+from lebm_core.estimators.labels import accuracy, class_ids, held_out, ids_of
+from lebm_core.estimators.parts import make_adapter, make_model
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.models.latent_ebm import LatentEBM
@@ -77,7 +79,8 @@ class LatentEBMClassifier(
         refit_steps: updates of a copy of the prior after training, on fixed posterior codes, but
             no more than the training made; samples are drawn from it, predictions are not.
         draws: codes of an example that p(y | x) is the mean over.
-        unlabelled: the value of y that means no label; None where every example has one.
+        unlabelled: the value of y that means no label, beside None, NaN and words such as "NA";
+            None where every example has one, and a missing one is an error.
         device: "cpu" or "cuda".
         random_state: seed or `RandomState` of all randomness.
         verbose: print a line for each pass.
@@ -139,7 +142,7 @@ class LatentEBMClassifier(
 
         Args:
             X: (n, features), or n examples as the named decoder's adapter takes them.
-            y: (n,) labels, `unlabelled` where there is none.
+            y: (n,) labels, `unlabelled` or missing where there is none; 0, 0.0 and "0" are one.
 
         Raises:
             ValueError: by scikit-learn's conventions: NaN, lengths that differ, no label at all,
@@ -147,7 +150,8 @@ class LatentEBMClassifier(
         """
         before = dict(self.__dict__)
         try:
-            return self._fit(X, y)
+            with plain_errors():
+                return self._fit(X, y)
         except BaseException:  # an interrupt too leaves the estimator as it was
             self.__dict__ = before
             raise
@@ -157,7 +161,7 @@ class LatentEBMClassifier(
         check_arguments(given)
         adapter = make_adapter(given)
         if adapter.vectors:
-            X = self._matrix(X, adapter)  # noqa: N806
+            X = matrix(self, X, adapter, reset=True)  # noqa: N806
         self.classes_, labels = class_ids(y, _num_samples(X), self.unlabelled)
         self.adapter_ = adapter.fit(X)
         seed = seed_of(self.random_state)
@@ -171,9 +175,8 @@ class LatentEBMClassifier(
             self._n_features_out = self.latent_dim
             validate = None
             if held is not None:
-                known = torch.as_tensor(labels[held])
-                likelihood, noise = prediction.log_likelihood, self._noise
-                validate = partial(likelihood, x[held], known, self.model_, noise)
+                scored = (x[held], torch.as_tensor(labels[held]), self.model_, self._noise)
+                validate = partial(prediction.log_likelihood, *scored)
             self.history_ = train_classifier(
                 given, self.adapter_, self.model_, data, seed=seed, validate=validate
             )
@@ -181,6 +184,7 @@ class LatentEBMClassifier(
             self._sampling_prior = refitted_prior(given, self.model_, data, self.n_iter_, seed=seed)
         return self
 
+    @plain_errors()
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """p(y | x), (n, C): the mean over a few draws of the code, the same draws for all."""
         return prediction.class_probabilities(self._x(X), self.model_, self._noise).numpy()
@@ -190,10 +194,17 @@ class LatentEBMClassifier(
         ids = self.predict_proba(X).argmax(1)
         return np.asarray(self.classes_[ids])
 
+    def score(self, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:  # noqa: N803
+        """The share of the examples with a known label that are classified rightly."""
+        given = self.predict_proba(X).argmax(1)
+        return accuracy(given, y, sample_weight, self.classes_, self.unlabelled)
+
+    @plain_errors()
     def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """The mean of q(z | x), (n, latent_dim)."""
         return prediction.mean_codes(self._x(X), self.model_).double().numpy()
 
+    @plain_errors()
     def sample(
         self, n: int = 1, y: Any = None, *, random_state: int | np.random.RandomState | None = None
     ) -> Any:
@@ -205,11 +216,10 @@ class LatentEBMClassifier(
             random_state: seed of the draws; None for that of the estimator.
 
         Raises:
-            ValueError: for an unknown class.
+            ValueError: for an unknown class, or an n that cannot be.
         """
         check_is_fitted(self)
-        if n < 1:
-            raise ValueError(f"n = {n} must be at least 1.")
+        n = number_of_samples(n, self.model_.latent_dim)
         ids = None if y is None else torch.from_numpy(ids_of(y, n, self.classes_)).to(self.device)
         state = self.random_state if random_state is None else random_state
         generator = torch.Generator(self.device).manual_seed(seed_of(state))
@@ -236,15 +246,5 @@ class LatentEBMClassifier(
     def _x(self, X: Any) -> Examples:  # noqa: N803
         check_is_fitted(self)
         if self.adapter_.vectors:
-            X = self._matrix(X, self.adapter_, reset=False)  # noqa: N806
-        return self.adapter_.transform(X)
-
-    def _matrix(self, X: Any, adapter: InputAdapter, reset: bool = True) -> Any:  # noqa: N803
-        """X by scikit-learn's conventions; NaN only where it is a missing value."""
-        X = validate_data(  # noqa: N806
-            self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
-        )
-        if not adapter.missing and np.isnan(X).any():
-            known = 'adapter_options={"missing": True}'
-            raise ValueError(f"Input X contains NaN: with {known} it is a missing value.")
-        return X
+            X = matrix(self, X, self.adapter_, reset=False)  # noqa: N806
+        return not_empty(self.adapter_.transform(X))

@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state
 
 from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import DivergenceError
-from lebm_core.estimators.arguments import make_rule
 from lebm_core.estimators.examples import LabelledExamples
 from lebm_core.estimators.history import History
+from lebm_core.estimators.parts import make_rule
 from lebm_core.learning.refit import Refit, refit
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior

@@ -29,7 +29,7 @@ class TabularAdapter(InputAdapter):
         missing: NaN is a missing value, left out of the likelihood.
 
     Raises:
-        ValueError: for another scaling.
+        ValueError: for another scaling, or missing that is neither True nor False.
     """
 
     decoder = "tabular"
@@ -39,11 +39,17 @@ class TabularAdapter(InputAdapter):
     def __init__(self, scaling: str = "columns", missing: bool = False) -> None:
         if scaling not in SCALINGS:
             raise ValueError(f'scaling = "{scaling}": accepted are {", ".join(SCALINGS)}.')
-        self.scaling, self.missing = scaling, missing
+        if not isinstance(missing, (bool, np.bool_)):
+            raise ValueError(f"missing = {missing!r} must be True or False.")
+        self.scaling, self.missing = scaling, bool(missing)
 
     def fit(self, X: Any) -> Self:  # noqa: N803
         self.shares = self.decoder_options.get("likelihood") == "bernoulli"
-        self.scaler = StandardScaler().fit(np.where(self._empty(X), 0.0, X))
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.scaler = StandardScaler().fit(np.where(self._empty(X), 0.0, X))
+        if not np.isfinite(self.scaler.var_).all():
+            column = int(np.isfinite(self.scaler.var_).argmin())
+            raise ValueError(f"Column {column} of X has values too large: give another unit.")
         if self.scaling == "all":
             self.scaler.scale_ = np.full(X.shape[1], np.sqrt(self.scaler.var_.mean()) or 1.0)
         if self.shares or self.scaling == "none":

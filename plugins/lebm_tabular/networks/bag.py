@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, constraints
 
 from lebm_core import Decoder, Encoder, gaussian_code
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import choice, share, whole, widths
 from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork
 from lebm_core.data.dataset import BatchSource
@@ -93,7 +93,8 @@ class BagDecoder(Decoder):
         length: int = 0,
     ) -> None:
         super().__init__()
-        at_least("decoder.length", length, 0)
+        whole("decoder.length", length, 0, 10_000_000)
+        widths("decoder.hidden", hidden)
         self.latent_dim, self.length = latent_dim, length
         self.net = mlp([latent_dim, *hidden, features], nn.GELU)
         self.norm = nn.BatchNorm1d(features, eps=1e-3, momentum=1e-3) if batch_norm else None
@@ -183,8 +184,8 @@ class BagEncoder(Encoder):
     ) -> None:
         super().__init__()
         choice("encoder.counts", counts, SCALES)
-        if not 0 <= dropout < 1:
-            raise UsageError(f"encoder.dropout = {dropout} must be from 0 to below 1.")
+        share("encoder.dropout", dropout)
+        widths("encoder.hidden", hidden)
         self.latent_dim, self.counts = latent_dim, counts
         self.net = mlp([features, *hidden, 2 * latent_dim], nn.GELU, dropout)
 

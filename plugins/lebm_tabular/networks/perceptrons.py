@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
-from lebm_core.base.checks import choice
+from lebm_core.base.checks import choice, positive, widths
 from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
 from lebm_tabular.networks.likelihoods import LIKELIHOODS, columns
@@ -52,8 +52,9 @@ class TabularDecoder(Decoder):
     ) -> None:
         super().__init__()
         choice("decoder.likelihood", likelihood, LIKELIHOODS)
-        if not sigma > 0:
-            raise UsageError(f"decoder.sigma = {sigma} must be positive.")
+        widths("decoder.hidden", hidden)
+        positive("decoder.sigma", sigma)
+        positive("decoder.degrees", degrees)
         if not degrees > 1:
             raise UsageError(f"decoder.degrees = {degrees} must be above 1.")
         if learn_sigma and not 0 < min_sigma < sigma:
@@ -108,6 +109,7 @@ class TabularEncoder(Encoder):
         missing: bool = False,
     ) -> None:
         super().__init__()
+        widths("encoder.hidden", hidden)
         self.latent_dim, self.missing = latent_dim, missing
         inputs = 2 * features if missing else features
         self.net = mlp([inputs, *hidden, 2 * latent_dim], nn.GELU)

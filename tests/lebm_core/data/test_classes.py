@@ -6,7 +6,6 @@ import doctest
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -23,6 +22,8 @@ from lebm_core.data.dataset import Batch
 from lebm_core.data.labels import labels_of
 from lebm_core.data.splits import check_shares, homes_by_hash
 from lebm_core.errors import UsageError
+
+pd = pytest.importorskip("pandas")
 
 NOTHING: list[Any] = [
     None, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT"), "", " ", "NA", "na",

@@ -260,16 +260,20 @@ HOLE = np.where(np.arange(12).reshape(6, 2) == 3, np.nan, X)
 @pytest.mark.parametrize(
     ("x", "y", "options", "said"),
     [
-        (X, [-1] * 6, {}, "Every label of y is -1"),
+        (X, [-1] * 6, {}, "No label of y is known, each is -1 or missing"),
         (X, [0, 0, -1, -1, -1, -1], {}, "one class, 0"),
         (X, [0, 1, 0], {}, "X has 6 examples, y has 3 labels"),
         (HOLE, [0, 1, 0, 1, -1, -1], {}, "Input X contains NaN"),
-        (X, ["a", "b", "a", "b", "a", "b"], {}, "dtype object, or set unlabelled to a string"),
         (X, [0.5, 1.2, 0.1, 1.1, -1, -1], {}, "Unknown label type"),
         (X, None, {}, "requires y to be passed"),
         (X, [0, 1, 0, 1, -1, -1], {"decoder": "tabluar"}, 'Did you mean "tabular"'),
-        (X, [0, 1, 0, 1, -1, -1], {"latent_dim": 0}, "latent_dim = 0 must be at least 1"),
-        (X, [0, 1, 0, 1, -1, -1], {"masked": 1}, "= 1 must be from 0 to below 1"),
+        (
+            X,
+            [0, 1, 0, 1, -1, -1],
+            {"latent_dim": 0},
+            "latent_dim = 0 is not possible; use at least 1",
+        ),
+        (X, [0, 1, 0, 1, -1, -1], {"masked": 1}, "masked = 1 is not possible; use 0 to below 1"),
         (X, [0, 1, 0, 1, -1, -1], {"adapter_options": {"scaling": "no"}}, "columns, all"),
         (X, [0, 1, 0, 1, -1, -1], {"adapter_options": {"scal": 1}}, 'Did you mean "scaling"'),
         (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"sigma": 0}}, "sigma = 0 must be positive"),
@@ -280,7 +284,6 @@ HOLE = np.where(np.arange(12).reshape(6, 2) == 3, np.nan, X)
             'decoder_options: .* no option "w"',
         ),
         (X, [0, 1, 0, 1, -1, -1], {"encoder": TabularEncoder(5, 2)}, "leave encoder None"),
-        (X, [0, 1, 0, 1, np.nan, np.nan], {"unlabelled": np.nan}, "equals itself"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(

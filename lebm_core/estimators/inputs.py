@@ -1,0 +1,89 @@
+"""A user's X as a matrix of numbers, and errors as scikit-learn's users expect them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from lebm_core.base.checks import fits, whole
+from lebm_core.data.adapters import Examples, InputAdapter
+from lebm_core.data.classes import is_missing
+from lebm_core.errors import UsageError
+
+__all__ = ["matrix", "not_empty", "number_of_samples", "plain_errors"]
+
+NUMBERS = "biufc"  # kinds of types whose missing values scikit-learn knows
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """A scope in which what lebm refuses is a ValueError, as scikit-learn has it."""
+    try:
+        yield
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def matrix(estimator: BaseEstimator, X: Any, adapter: InputAdapter, reset: bool) -> Any:  # noqa: N803
+    """X by scikit-learn's conventions; NaN only where it is a missing value.
+
+    None, pandas.NA and words such as "NA" are NaN, by the rule that files are read by.
+
+    Args:
+        estimator: remembers the number and the names of the features.
+        X: (n, features).
+        adapter: says whether values may be missing.
+        reset: this X is the one to remember.
+
+    Raises:
+        ValueError: for another width than before, or for NaN and infinity.
+    """
+    found = validate_data(
+        estimator, _with_nan(X), reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
+    )
+    if not adapter.missing and np.isnan(found).any():
+        known = 'adapter_options={"missing": True}'
+        raise ValueError(f"Input X contains NaN: with {known} it is a missing value.")
+    return found
+
+
+def not_empty(x: Examples) -> Examples:
+    """The examples, of which there must be one."""
+    if not len(x):
+        raise ValueError("X has no examples: give at least one.")
+    return x
+
+
+def number_of_samples(n: Any, d: int) -> int:
+    """n as an int, where so many codes of d dimensions can be drawn.
+
+    Raises:
+        UsageError: for what is no whole number from 1 on, or more than memory holds.
+    """
+    n = whole("n", n, 1)
+    fits(n * d, f"n = {n:,} samples")
+    return n
+
+
+def _with_nan(X: Any) -> Any:  # noqa: N803
+    """X with NaN in place of every other writing of a missing value."""
+    frame = hasattr(X, "iloc") and hasattr(X, "columns")
+    if frame:
+        if all(getattr(dtype, "kind", "O") in NUMBERS for dtype in X.dtypes):
+            return X
+    elif not isinstance(X, (list, tuple, np.ndarray)):
+        return X
+    try:
+        if not frame and np.asarray(X).dtype.kind in NUMBERS:
+            return X
+        cells = np.array(X, dtype=object)
+    except ValueError:  # rows of different lengths, of which scikit-learn speaks
+        return X
+    empty = [is_missing(cell) for cell in cells.flat]
+    cells[np.reshape(empty, cells.shape)] = np.nan
+    return type(X)(cells, index=X.index, columns=X.columns) if frame else cells

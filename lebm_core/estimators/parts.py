@@ -1,0 +1,148 @@
+"""The parts that the arguments of `LatentEBMClassifier` name: adapter, model and learning rule."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lebm_core.data.adapters import InputAdapter, TensorAdapter
+from lebm_core.data.dataset import Dataset
+from lebm_core.errors import UsageError
+from lebm_core.learning.symbol import Symbols
+from lebm_core.learning.two_part import TwoPart
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.priors.coupled import CoupledPrior
+from lebm_core.registry.parts import Part, make
+
+__all__ = ["OPTIONS", "make_adapter", "make_model", "make_rule"]
+
+SAMPLER = {"steps": 300, "step_size": 0.4}  # of the prior's chains
+CODE_POOL = 256  # recent codes that the prior learns from in addition to those of a step
+OPTIONS = ("adapter_options", "decoder_options", "encoder_options")
+
+
+def make_adapter(given: Mapping[str, Any]) -> InputAdapter:
+    """The adapter between X and x, not fitted yet.
+
+    Args:
+        given: the estimator's `get_params(deep=False)`, checked.
+
+    Raises:
+        ValueError: for an unknown decoder or option, or parts that do not go together.
+    """
+    if isinstance(given["decoder"], str):
+        if given["encoder"] is not None:
+            raise ValueError(f'"{given["decoder"]}" brings its own encoder: leave encoder None.')
+        options = given["adapter_options"] or {}
+        adapter: InputAdapter = _part("adapters", given["decoder"], options, "adapter_options")
+        adapter.decoder_options = dict(given["decoder_options"] or {})
+        return adapter
+    if given["encoder"] is None:
+        raise ValueError("A decoder object needs an encoder object: encoder=...")
+    for name in OPTIONS:
+        if given[name]:
+            raise ValueError(f"{name} is for a decoder by name: an object has its own.")
+    return TensorAdapter()
+
+
+def make_model(
+    given: Mapping[str, Any], adapter: InputAdapter, classes: int, data: Dataset
+) -> LatentEBM:
+    """The model before its training; objects that were given are copied.
+
+    Args:
+        given: the estimator's arguments.
+        adapter: fitted.
+        classes: how many.
+        data: the training examples, from which a decoder is initialised.
+
+    Raises:
+        ValueError: for an unknown option, sizes that cannot be, or parts that do not fit.
+        UsageError: for examples that the decoder does not take.
+    """
+    d = given["latent_dim"]
+    prior = CoupledPrior(d, classes, energy={"hidden": given["prior_hidden"]}, sampler=SAMPLER)
+    if isinstance(given["decoder"], str):
+        sizes = {**adapter.sizes, "latent_dim": d}
+        options = {**adapter.decoder_defaults, **(given["decoder_options"] or {})}
+        decoder = _part("decoders", adapter.decoder, options, "decoder_options", sizes)
+        decoder.initialise(data)
+        options = {**adapter.encoder_defaults, **(given["encoder_options"] or {})}
+        encoder = _part("encoders", adapter.encoder, options, "encoder_options", sizes)
+        return LatentEBM(prior, decoder, encoder)
+    decoder, encoder = copy.deepcopy(given["decoder"]), copy.deepcopy(given["encoder"])
+    model = LatentEBM(prior, decoder, encoder)
+    _try(model, data)
+    return model
+
+
+def make_rule(given: Mapping[str, Any], adapter: InputAdapter, labelled: int) -> TwoPart:
+    """The learning rule.
+
+    Args:
+        given: the estimator's arguments.
+        adapter: fitted; gives the virtual adversarial loss that the arguments leave open.
+        labelled: how many training examples have a label.
+    """
+    vat, radius = adapter.vat
+    symbols = Symbols(
+        labels=labelled,
+        labelled_batch=given["labelled_batch"],
+        weight=given["label_weight"],
+        information=given["mutual_information"],
+        vat=vat if given["vat"] is None else given["vat"],
+        vat_radius=radius if given["vat_radius"] is None else given["vat_radius"],
+        consistency=given["consistency"],
+        masked=given["masked"],
+    )
+    rule = TwoPart(
+        decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": 0.2},
+        prior={
+            "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
+            "code_pool": CODE_POOL,
+        },
+        symbols=symbols,
+    )  # fmt: skip
+    rule.monitor = False  # no chain is run for the logs
+    return rule
+
+
+@torch.no_grad()
+def _try(model: LatentEBM, data: Dataset) -> None:
+    """Refuse examples that a user's own decoder and encoder do not take, before the training."""
+    x = data.batch("train", torch.arange(min(2, data.length("train")))).x
+    model.eval()
+    try:
+        model.decoder.likelihood(x)(model.need_encoder("A classifier")(x).mean)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"X, whose examples are {x.dtype} of shape {tuple(x.shape[1:])}, does not fit the "
+            f"decoder and the encoder: {_first_line(error)}"
+        ) from error
+    finally:
+        model.train()
+
+
+def _part(
+    kind: str,
+    name: str,
+    options: Mapping[str, Any],
+    argument: str,
+    sizes: Mapping[str, Any] | None = None,
+) -> Any:
+    """A registered part by its name; its errors as scikit-learn's users expect them."""
+    try:
+        return make(Part(kind), {"name": name, **options}, sizes)
+    except UsageError as error:
+        where = f"{argument}: " if "has no option" in str(error) else ""
+        raise ValueError(f"{where}{error}") from None
+    except (TypeError, RuntimeError, OverflowError, MemoryError) as error:  # options of wrong types
+        raise ValueError(f"{argument} are not possible: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    said = str(error).strip().splitlines()
+    return said[0][:300] if said else type(error).__name__
