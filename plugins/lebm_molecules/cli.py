@@ -39,7 +39,9 @@ def evaluate(
     compare: Annotated[
         int, typer.Option(help="Molecules of each side whose distributions are compared; 0: all.")
     ] = 10_000,
-    column: Annotated[str, typer.Option(help="The SMILES' column in a .csv.")] = "",
+    column: Annotated[
+        str, typer.Option(help="Name or number of the SMILES' column in a table.")
+    ] = "",
     invalid: Annotated[
         OptionalPath,
         typer.Option(help="A .csv to write, of each line that is no molecule, and why."),
@@ -49,7 +51,8 @@ def evaluate(
 ) -> None:
     """Validity, uniqueness, novelty, and distances of generated molecules to others."""
     from lebm_core.errors import UsageError
-    from lebm_molecules.data.files import is_table, read_smiles, write_table
+    from lebm_molecules.data.files import read_smiles, write_table
+    from lebm_molecules.data.layout import layout_of
     from lebm_molecules.metrics.quality_scores import Invalid
     from lebm_molecules.metrics.quality_scores import evaluate as measure
 
@@ -58,8 +61,9 @@ def evaluate(
         if path.exists() and not path.is_file() and not path.is_dir():
             raise UsageError(f'"{path}" is a pipe or a device: write it to a file first.')
         next(read_smiles(path, column), None)  # refuses a file with a bad beginning
-    if column and not any(is_table(path) for path in given):
-        raise UsageError(f"--column {column} is for a .csv; none of the files is one.")
+    named = column and not column.isdecimal()
+    if named and not any(layout_of(path, column).headed for path in given):
+        raise UsageError(f"--column {column} is for a table; none of the files is one.")
     if invalid is not None:
         if not invalid.parent.is_dir():
             raise UsageError(f'--invalid: there is no folder "{invalid.parent}".')
@@ -102,6 +106,7 @@ def design(
         OptionalPath,
         typer.Option(help="A file of SMILES to start from; by default training molecules."),
     ] = None,
+    column: Annotated[str, typer.Option(help="Name or number of the SMILES' column in it.")] = "",
     passes: Annotated[
         int, typer.Option(help="Over the kept, in which the model learns; 0: it does not.")
     ] = 1,
@@ -135,8 +140,9 @@ def design(
         grow_from=grow_from,
     )  # fmt: skip
     result = design_run(
-        run, name, options=options, minimise=minimise, start=start, similar_to=similar_to or (),
-        out=out, data_dir=data_dir, seed=seed, log=lambda line: typer.echo(line, err=True),
+        run, name, options=options, minimise=minimise, start=start, column=column,
+        similar_to=similar_to or (), out=out, data_dir=data_dir, seed=seed,
+        log=lambda line: typer.echo(line, err=True),
     )  # fmt: skip
     if result.history:
         values = summary(result)

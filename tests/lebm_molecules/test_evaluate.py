@@ -110,7 +110,7 @@ def test_distances_of_fingerprints_worked_by_hand() -> None:
     a = unpack([b"\xc0", b"\x80", b"\x00"])  # bits {0, 1}, {0}, {}
     b = unpack([b"\x80", b"\x30"])  # {0}, {2, 3}
     np.testing.assert_allclose(nearest_similarity(a, b), [0.5, 1.0, 0.0])
-    assert internal_diversity(a) == pytest.approx(1 - (0.5 + 0 + 0) / 3)
+    assert internal_diversity(a) == pytest.approx((1 - 0.5 / 3, 1 - (3 + 2 * 0.5) / 9))
     assert cosine(["x", "x", "y"], ["x", "z"]) == pytest.approx(2 / (5 * 2) ** 0.5)
     assert cosine([], ["x"]) == 0
 
@@ -144,9 +144,17 @@ def test_a_header_and_a_byte_order_mark_are_no_molecules(tmp_path: Path) -> None
         ("id,smiles\n1,CC\n", "smies", 'Did you mean "smiles"?'),
         ("id,smiles\n1,CC\n2\n", "", "line 3, has 1 of 2 columns"),
         ("name,smiles\na, b,CC\n", "", "line 2, has 3 of 2 columns"),
-        ('smiles,name\nCC,"a\nxx,b\nyy,c\n', "", "line 4: unexpected end of data"),
-        ("smiles,a\rCC,1\r", "", "line 1, has a carriage return"),
+        ('smiles,name\nCC,"a\nxx,b\nyy,c\n', "", "line 2: unexpected end of data; is a quote"),
+        ("smiles,a\rCC,1\r", "", "lines end in carriage returns alone"),
         ("", "", "the file is empty"),
+        ("# by a model\n\n", "", "the file is empty but for comments"),
+        ("id,mol\n1,CC\n2,CCO\n", "", "Molecules are in --column mol (in a recipe data.column)"),
+        ("CCO,1\nCCN,0\n", "", "Molecules are in --column 1 (in a recipe data.column)"),
+        (",0\n0,CCO\n1,CCC\n", "", "Molecules are in --column 0 (in a recipe data.column)"),
+        ("id,smiles,text\n1,x,CC\n2,y,CO\n", "", 'of column smiles (line 2 has "x", line 3'),
+        ("id,smiles,text\n1,x,CC\n2,y,CO\n", "", "there are some in --column text"),
+        ("id,smiles\n1,CC\n", "3", 'no column "3" among id, smiles'),
+        ("one\ntwo\nthree\n", "", 'no molecule is at the beginning, line 2 has "two", line 3'),
     ],
 )
 def test_a_bad_table_is_one_sentence(tmp_path: Path, text: str, column: str, said: str) -> None:
@@ -168,11 +176,62 @@ def test_a_bad_table_is_one_sentence(tmp_path: Path, text: str, column: str, sai
         ("m.txt", "smiles,id\nCCO,1\nCC,2\n"),
         ("m.smi", "#SMILES\tname\nCCO\ta\nCC\n"),
         ("m.smi", "\nsmiles\nCCO\nCC\n"),
+        ("m.txt", "id\tcanonical_smiles\n1\tCCO\n2\tCC\n"),
+        ("m.txt", "id  Smiles\n1  CCO\n2  CC\n"),
+        ("m.smi", "generated\nCCO\nCC\n"),
+        ("m.csv", "0\nCCO\nCC\n"),
+        ("m.csv", "# by a model\n#version 2\nid,smiles\n1,CCO\n2,CC\n"),
+        ("m.smi", "# by a model\nCCO\n#\n# more\nCC\n"),
+        ("m.smi", "# SMILES\nCCO\nCC\n"),
     ],
 )
 def test_tables_of_every_kind(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert [smiles for _, smiles in read_smiles(tmp_path / name)] == ["CCO", "CC"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "column"),
+    [
+        ("m.txt", "C0\tCCO\nC1\tCC\n", "2"),
+        ("m.txt", "C0 CCO\nC1 CC\n", "2"),
+        ("m.csv", "1,CCO\n2,CC\n", "2"),
+        ("m.csv", "id,text\n1,CCO\n2,CC\n", "2"),
+        ("m.csv", "id,text\n1,CCO\n2,CC\n", "TEXT"),
+        ("m.csv", ",0\n0,CCO\n1,CC\n", "0"),
+    ],
+)
+def test_a_column_is_named_by_its_name_or_number(
+    tmp_path: Path, name: str, text: str, column: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    assert [smiles for _, smiles in read_smiles(tmp_path / name, column)] == ["CCO", "CC"]
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [("onecol_generated.csv", 5), ("pandas_series.csv", 5), ("cid_tab.txt", 5), ("hash.smi", 2)],
+)
+def test_headers_ids_and_comments_are_no_samples(cases: Path, name: str, valid: int) -> None:
+    found = evaluate(read_smiles(cases / name))
+    assert found["validity"].extra == {"valid": valid, "lines": valid}
+
+
+def test_ids_before_smiles_are_refused_and_a_bad_models_samples_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "m.txt"
+    path.write_text("C0\tCCO\nC1\tCC\n")
+    with pytest.raises(UsageError, match=r"column 1 \(line 1 has \"C0\".*some in --column 2"):
+        list(read_smiles(path))
+    path.write_text("CC(\n#CC\nc1cc\n")
+    found = evaluate(read_smiles(path))
+    assert found["validity"].extra == {"valid": 0, "lines": 3}
+    assert 'the first lines are line 1, "CC("' in (found["uniqueness"].refused or "")
+
+
+def test_a_cell_of_any_length_is_one_molecule_that_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"smiles,id\n{'C' * 300_000},1\nCC,2\n")
+    assert evaluate(read_smiles(path))["validity"].extra == {"valid": 1, "lines": 2}
 
 
 def test_a_row_without_its_smiles_counts_and_a_broken_cell_joins_nothing(tmp_path: Path) -> None:
@@ -240,7 +299,7 @@ def test_mistakes_of_the_command_are_one_sentence_and_write_nothing(tmp_path: Pa
     for options, word in ((("--workers", -1), "-1"), (("--compare", -5), "-5"),
                           (("--invalid", samples), "to be read"),
                           (("--invalid", tmp_path), "a folder"),
-                          (("--column", "smi"), "for a .csv"),
+                          (("--column", "smi"), "for a table"),
                           (("--invalid", tmp_path / "no" / "x.csv"), "no folder")):  # fmt: skip
         code, _, said = run(samples, *options)
         assert code == 2 and word in said

@@ -10,21 +10,23 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
+from lebm_molecules.chemistry.limited import Refused
 from lebm_molecules.chemistry.rdkit import Chem, quiet, reason_of
 
 __all__ = [
     "BITS",
+    "EASY",
     "Description",
     "PROPERTIES",
     "describe",
-    "describe_all",
     "fingerprint",
     "rewritten",
 ]
 
 
 BITS = 1024  # of the Morgan fingerprint of radius 2
+EASY = "CC1CC1"  # for `limited`: it has a side chain, a ring, and all that `describe` looks at
 PROPERTIES = ("QED", "logP", "SA", "weight")  # of a `Description`, as figures are titled
 
 
@@ -35,6 +37,7 @@ class Description(NamedTuple):
         properties: QED, logP, SA score and molecular weight (g/mol), as `PROPERTIES`.
         fragments: canonical SMILES of its BRICS fragments.
         scaffold: canonical SMILES of its Murcko scaffold, "" for a molecule without a ring.
+        rings: their number, the same in the molecule and in its scaffold.
         fingerprint: Morgan bits, packed into BITS / 8 bytes.
         pains, brenk: whether a filter of that catalogue matches.
     """
@@ -42,6 +45,7 @@ class Description(NamedTuple):
     properties: tuple[float, ...]
     fragments: tuple[str, ...]
     scaffold: str
+    rings: int
     fingerprint: bytes
     pains: bool
     brenk: bool
@@ -56,7 +60,7 @@ def rewritten(smiles: str, times: int, seed: int) -> list[str]:
     with quiet() as messages:
         molecule = Chem.MolFromSmiles(smiles)
         if molecule is None:
-            raise UsageError(f'"{smiles}" is no molecule: {reason_of(messages)}.')
+            raise UsageError(f"{shown(smiles)} is no molecule: {reason_of(messages)}.")
         return list(Chem.MolToRandomSmilesVect(molecule, times, randomSeed=seed))
 
 
@@ -88,13 +92,8 @@ def _bits(molecule: Any) -> bytes:
     return np.packbits(_morgan().GetFingerprintAsNumPy(molecule)).tobytes()
 
 
-def describe_all(molecules: list[str]) -> list[Description]:
-    """Describe each of some canonical SMILES."""
-    return [describe(smiles) for smiles in molecules]
-
-
-def describe(smiles: str) -> Description:
-    """Describe a canonical SMILES, as `canonical` gives it."""
+def describe(smiles: str) -> Description | Refused:
+    """Describe a canonical SMILES, as `canonical` gives it; in any time, see `limited`."""
     from rdkit.Chem import BRICS
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
@@ -103,12 +102,14 @@ def describe(smiles: str) -> Description:
 
     with quiet():
         molecule = Chem.MolFromSmiles(smiles)
+        if molecule is None:
+            return Refused("RDKit does not read its own SMILES of it")
         properties = numbers(molecule, map(str.lower, PROPERTIES))
         fragments = Chem.MolToSmiles(BRICS.BreakBRICSBonds(molecule)).split(".")
-        scaffold = ""
-        if molecule.GetRingInfo().NumRings():  # without a ring RDKit is slow to find none
+        scaffold, rings = "", molecule.GetRingInfo().NumRings()
+        if rings:  # without a ring RDKit is slow to find none
             scaffold = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule))
         return Description(
-            properties, tuple(fragments), scaffold, _bits(molecule),
+            properties, tuple(fragments), scaffold, rings, _bits(molecule),
             has_pains(molecule), bool(_brenk().HasMatch(molecule)),
         )  # fmt: skip

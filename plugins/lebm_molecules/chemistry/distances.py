@@ -34,12 +34,12 @@ def tanimoto(a: Bits, b: Bits) -> NDArray[np.float32]:
     return similarity
 
 
-def internal_diversity(a: Bits) -> float:
-    """Return 1 - the mean Tanimoto similarity of two different rows (MOSES: of any two)."""
+def internal_diversity(a: Bits) -> tuple[float, float]:
+    """Return 1 - the mean Tanimoto similarity of two different rows, and of any two as in MOSES."""
     n, total = len(a), 0.0
     for i in range(0, n, BLOCK):
         total += float(tanimoto(a[i : i + BLOCK], a).sum(dtype=np.float64))
-    return 1 - (total - n) / (n * (n - 1))
+    return 1 - (total - n) / (n * (n - 1)), 1 - total / n**2
 
 
 def nearest_similarity(a: Bits, b: Bits) -> NDArray[np.float32]:

@@ -17,8 +17,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
+from lebm_molecules.chemistry.limited import Refused, limited
 from lebm_molecules.chemistry.rdkit import Chem, quiet
 
 __all__ = ["PROPERTIES", "SAMPLED_BY", "numbers", "values_of"]
@@ -67,11 +69,17 @@ def numbers(molecule: Any, names: Iterable[str]) -> tuple[float, ...]:
 
 
 def values_of(molecules: Sequence[str], names: Sequence[str]) -> list[tuple[float, ...]]:
-    """Return these properties of each SMILES; NaN for a string that is no molecule."""
-    rows, missing = [], (math.nan,) * len(names)
+    """Return these properties of each SMILES.
+
+    NaN for a string that is no molecule, and for one that RDKit works on for too long.
+    """
+    missing = (math.nan,) * len(names)
+    rows = limited(partial(_values, tuple(names)), molecules, easy="C")
+    return [missing if isinstance(row, Refused) else row for row in rows]
+
+
+def _values(names: tuple[str, ...], smiles: str) -> tuple[float, ...]:
     with quiet():
-        for smiles in molecules:
-            molecule = Chem.MolFromSmiles(smiles)
-            known = molecule is not None and molecule.GetNumAtoms()
-            rows.append(numbers(molecule, names) if known else missing)
-    return rows
+        molecule = Chem.MolFromSmiles(smiles)
+        known = molecule is not None and molecule.GetNumAtoms()
+        return numbers(molecule, names) if known else (math.nan,) * len(names)

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lebm_core.errors import MissingExtra
+from lebm_molecules.chemistry.limited import Refused, limited
+from lebm_molecules.chemistry.limits import LONGEST
 
-__all__ = ["DATA", "LONGEST", "Chem", "canonical", "canonical_lines", "quiet", "reason_of"]
+__all__ = [
+    "DATA",
+    "Chem",
+    "Form",
+    "canonical",
+    "canonical_all",
+    "canonical_form",
+    "quiet",
+    "reason_of",
+]
 
 try:
     from rdkit import Chem, RDConfig, rdBase
 except ImportError as error:
     raise MissingExtra("rdkit", "molecules", "Molecules") from error
 
-LONGEST = 2_000  # characters; RDKit's time grows faster than the length
 DATA = Path(RDConfig.RDDataDir)  # the files that come with RDKit
+CAGE = 8  # rings, from which forms were seen to alternate without a stereocentre
+ROUNDS = 12  # of writing and reading; forms that alternate do so by two, three at the most
+Form = tuple[str | None, str]
 
 
 class _Messages(logging.Handler):
@@ -50,13 +65,24 @@ def quiet() -> Iterator[list[str]]:
     yield _messages.lines
 
 
-def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
+def canonical(smiles: str, stereo: bool = True) -> Form:
     """Return the canonical SMILES and "", or None and the reason why it is no molecule.
 
     Args:
         smiles: one SMILES; it is parsed and sanitised, and nothing is corrected.
         stereo: whether stereochemistry and isotopes are kept.
     """
+    return canonical_all([smiles], stereo)[0]
+
+
+def canonical_all(molecules: Sequence[str], stereo: bool = True) -> list[Form]:
+    """Return what `canonical` does for each SMILES, in less time than one by one."""
+    found = limited(partial(canonical_form, stereo), molecules)
+    return [(None, each.reason) if isinstance(each, Refused) else each for each in found]
+
+
+def canonical_form(stereo: bool, smiles: str) -> Form:
+    """Return what `canonical` does, in this process and in any time."""
     if len(smiles) > LONGEST:
         return None, f"{len(smiles):,} characters; at most {LONGEST:,} are read"
     for place, character in enumerate(smiles, 1):  # RDKit skips some of these in silence
@@ -73,14 +99,37 @@ def canonical(smiles: str, stereo: bool = True) -> tuple[str | None, str]:
                 atom.SetIsotope(0)
             Chem.RemoveStereochemistry(molecule)
             molecule = Chem.RemoveHs(molecule)  # an isotope's or a double bond's need not stay
-        return Chem.MolToSmiles(molecule), ""
+        form = str(Chem.MolToSmiles(molecule))
+        return _fixed(form) if form != smiles and _may_move(form, molecule) else (form, "")
 
 
-def canonical_lines(
-    stereo: bool, lines: list[tuple[int, str]]
-) -> list[tuple[int, str, str | None, str]]:
-    """Return numbered SMILES, each followed by what `canonical` returns."""
-    return [(number, smiles, *canonical(smiles, stereo)) for number, smiles in lines]
+def _may_move(form: str, molecule: Any) -> bool:
+    """Whether RDKit may write the molecule of its own canonical SMILES in another way.
+
+    It does for stereocentres of fused and bridged rings, and for large cages. Reading all forms
+    again would double the time.
+    """
+    rings = molecule.GetRingInfo()
+    if rings.NumRings() >= CAGE:
+        return True
+    return "@" in form and any(rings.NumAtomRings(i) > 1 for i in range(molecule.GetNumAtoms()))
+
+
+def _fixed(form: str) -> Form:
+    """The SMILES that is written again as itself; the first by the alphabet where some alternate.
+
+    Two writings of a molecule may be led to two of them.
+    """
+    forms = [form]
+    while len(forms) < ROUNDS:
+        molecule = Chem.MolFromSmiles(forms[-1])
+        if molecule is None:
+            return None, f"RDKit does not read its own SMILES of it, {forms[-1]}"
+        form = str(Chem.MolToSmiles(molecule))
+        if form in forms:
+            return min(forms[forms.index(form) :]), ""
+        forms.append(form)
+    return min(forms), ""
 
 
 def reason_of(messages: list[str]) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.adapters import InputAdapter
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.sequences.dataset import pad
 from lebm_core.sequences.tokens import BOS, EOS, PAD
 from lebm_molecules.data.tokens import MoleculeTokens, check_notation, symbols_of
@@ -58,8 +58,8 @@ class MoleculeAdapter(InputAdapter):
                 ids = self.tokens.ids(self._symbols(row, smiles))
             except KeyError as error:
                 raise ValueError(
-                    f'X, row {row}: the molecule "{smiles}" has the symbol {error.args[0]}, which '
-                    "no training molecule has."
+                    f"X, row {row}: the molecule {shown(smiles)} has the symbol {error.args[0]}, "
+                    "which no training molecule has."
                 ) from None
             rows.append(torch.tensor([*ids, EOS]))
         if not rows:
@@ -88,6 +88,6 @@ def _texts(X: Any) -> list[str]:  # noqa: N803
     texts = []
     for row, smiles in enumerate(X):
         if not isinstance(smiles, str):
-            raise ValueError(f"X, row {row}: a SMILES is needed, not {smiles!r}.")
+            raise ValueError(f"X, row {row}: a SMILES is needed, not {repr(smiles)[:80]}.")
         texts.append(str(smiles).strip())
     return texts

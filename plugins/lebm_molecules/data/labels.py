@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from lebm_core.base.checks import at_least, choice
+from lebm_core.data.classes import check_classes, label_names, sorted_names
 from lebm_core.errors import UsageError
 from lebm_molecules.chemistry.properties import PROPERTIES, values_of
 from lebm_molecules.chemistry.rdkit import Chem, quiet
@@ -19,7 +18,6 @@ from lebm_molecules.chemistry.rdkit import Chem, quiet
 __all__ = ["Classes", "by_property", "by_word", "fingerprints", "scaffold"]
 
 FINGERPRINT_BITS = 2048
-MOST = 100  # classes: more distinct words than that are numbers or names
 Given = Mapping[str, Sequence[str]]  # by split
 
 
@@ -71,34 +69,24 @@ def by_property(molecules: Given, name: str, count: int) -> Classes:
 
 
 def by_word(words: Given, column: str) -> Classes:
-    """Return classes from labels as they are written; an empty one is unknown.
+    """Return classes from labels as they are written; see `lebm_core.data.classes`.
 
-    The classes are those of the training split, in the order of the alphabet, numbers by size. A
-    label that no training molecule has is unknown.
+    The classes are those of the training split. A label that no training molecule has is unknown.
 
     Args:
         words: by split.
         column: their name, for an error.
 
     Raises:
-        UsageError: for fewer than two classes, or more than 100.
+        UsageError: for fewer than two classes, or labels that are no classes.
     """
-    counts = Counter(word for word in words["train"] if word)
-    if not 2 <= len(counts) <= MOST:
-        raise UsageError(
-            f'data.label_column = "{column}" has {len(counts)} different labels among the training '
-            f"molecules: accepted are 2 to {MOST}."
-        )
-    names = sorted(counts, key=_order)
-    place = {word: i for i, word in enumerate(names)}
-    return Classes({s: [place.get(word, -1) for word in some] for s, some in words.items()}, names)
-
-
-def _order(word: str) -> tuple[float, str]:
-    try:
-        return float(word), word
-    except ValueError:
-        return math.inf, word
+    flat = label_names(word for some in words.values() for word in some)
+    rest = iter(flat)  # together: whether all are numbers is not for a split to say
+    given = {split: [next(rest) for _ in some] for split, some in words.items()}
+    names = sorted_names(given["train"])
+    check_classes(names, given["train"], f'data.label_column = "{column}"')
+    place = {name: i for i, name in enumerate(names)}
+    return Classes({s: [place.get(name, -1) for name in some] for s, some in given.items()}, names)
 
 
 def scaffold(smiles: str) -> str:

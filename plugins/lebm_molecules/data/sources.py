@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +98,17 @@ def file(
     source: str = "",
     options: MoleculeOptions = WHOLE,
     shares: SplitOptions = TWENTIETHS,
+    column: str = "",
     label_column: str = "",
 ) -> MoleculeDataset:
     """Any .smi, .txt or .csv of SMILES.
 
     Args:
         source: the file
-        label_column: the column of a .csv with the class of each molecule, empty where it is not
-            known; "" for no classes
+        column: the column of a table with the SMILES, its name or number; "" for the one called
+            smiles
+        label_column: the column of a table with the class of each molecule, -1, empty, NA or nan
+            where it is not known; "" for no classes
     """
     FILE.check(source)
     if label_column and options.classes:
@@ -114,7 +116,7 @@ def file(
             f'data.label_column = "{label_column}" and data.classes = "{options.classes}" are two '
             "ways to give classes: set one of them."
         )
-    return _of_file(Path(source).expanduser(), source, shares, options, label_column)
+    return _of_file(Path(source).expanduser(), source, shares, options, column, label_column)
 
 
 def _published(molecules: list[str], indices: Path, split: str) -> dict[str, list[str]]:
@@ -138,22 +140,23 @@ def _of_file(
     source: str,
     shares: SplitOptions,
     options: MoleculeOptions,
+    column: str = "",
     label_column: str = "",
 ) -> MoleculeDataset:
     """The molecules of a file; lines that RDKit does not accept are left out and counted."""
-    from lebm_molecules.chemistry.rdkit import canonical
+    from lebm_molecules.chemistry.rdkit import canonical_all
 
     good: list[str] = []
     words: list[str] = []
     forms: list[str] = []  # one molecule in two writings must not be in two splits
     bad: list[str] = []
-    lines: Iterable[tuple[int, str, str]] = (
-        read_labelled(path, label_column)
+    lines: list[tuple[int, str, str]] = (
+        list(read_labelled(path, label_column, column))
         if label_column
-        else ((number, smiles, "") for number, smiles in read_smiles(path))
+        else [(number, smiles, "") for number, smiles in read_smiles(path, column)]
     )
-    for number, smiles, word in lines:
-        form, reason = canonical(smiles)
+    found = canonical_all([smiles for _, smiles, _ in lines])
+    for (number, smiles, word), (form, reason) in zip(lines, found, strict=True):
         if form is None:
             bad.append(f"line {number}: {reason}")
         else:
@@ -177,9 +180,11 @@ def _homes(molecules: list[str], shares: SplitOptions, source: str) -> tuple[lis
     if shares.split_by == "molecule":
         homes = homes_by_hash(molecules, valid, test, source, "molecule")
         return homes, f"by a hash of the text: {how}"
+    from lebm_molecules.chemistry.limited import Refused, limited
     from lebm_molecules.data.labels import scaffold
 
-    groups = [scaffold(smiles) for smiles in molecules]
+    found = limited(scaffold, molecules)
+    groups = ["" if isinstance(each, Refused) else each for each in found]
     homes = homes_by_group(groups, valid, test, source, "scaffold")
     n = len(set(groups))
     return homes, f"by {n} Bemis-Murcko scaffolds, none in two splits: {how}"

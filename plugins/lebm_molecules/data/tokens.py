@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from lebm_core.base.checks import choice
-from lebm_core.errors import MissingExtra, UsageError
+from lebm_core.errors import MissingExtra, UsageError, shown
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
+from lebm_molecules.chemistry.limits import LONGEST
 
 __all__ = ["MoleculeTokens", "check_notation", "symbols_of"]
 
@@ -35,8 +36,12 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
     Raises:
         UsageError: naming the molecule, and the place that cannot be written.
     """
+    if len(smiles) > LONGEST:
+        raise UsageError(
+            f"The molecule {shown(smiles)} is too long; at most {LONGEST:,} characters are read."
+        )
     if notation == "selfies":
-        from lebm_molecules.chemistry.rdkit import canonical
+        from lebm_molecules.chemistry.rdkit import canonical_all
 
         selfies = _selfies()
         try:
@@ -45,9 +50,13 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
         except (selfies.EncoderError, selfies.DecoderError, ValueError) as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = next((line for line in lines if not line.startswith("SMILES:")), "")
-            raise UsageError(f'The molecule "{smiles}" has no SELFIES: {reason}') from None
-        if back != smiles and canonical(back)[0] != canonical(smiles)[0]:
-            raise UsageError(f'The molecule "{smiles}" has no SELFIES: it comes back as {back}')
+            raise UsageError(f"The molecule {shown(smiles)} has no SELFIES: {reason}") from None
+        if back != smiles:
+            (before, _), (after, _) = canonical_all([smiles, back])
+            if before != after:
+                raise UsageError(
+                    f"The molecule {shown(smiles)} has no SELFIES: it comes back as {back}"
+                )
         return list(selfies.split_selfies(written))
     symbols: list[str] = SMILES.findall(smiles)
     read = 0
@@ -57,8 +66,8 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
         read += len(symbol)
     if read < len(smiles):
         raise UsageError(
-            f'The molecule "{smiles}" is no SMILES: "{smiles[read]}", character {read + 1}, '
-            "begins no symbol."
+            f"The molecule {shown(smiles)} is no SMILES: {shown(smiles[read])}, character "
+            f"{read + 1}, begins no symbol."
         )
     return symbols
 
@@ -113,8 +122,8 @@ class MoleculeTokens:
             return self.ids(symbols_of(text, self.notation))
         except KeyError as error:
             raise UsageError(
-                f'The molecule "{text}" has the symbol {error.args[0]}, which no training molecule '
-                "has."
+                f"The molecule {shown(text)} has the symbol {error.args[0]}, which no training "
+                "molecule has."
             ) from None
 
     def ids(self, symbols: Iterable[str]) -> list[int]:

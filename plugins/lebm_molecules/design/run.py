@@ -13,12 +13,12 @@ import torch
 from lebm_core.base.files import write_atomically
 from lebm_core.base.randomness import stream
 from lebm_core.data.dataset import subset
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.run.artifacts import check_same_data, load_dataset, load_model
 from lebm_core.run.build import build_dataset
 from lebm_core.run.config.recipe import load
-from lebm_molecules.chemistry.rdkit import canonical
+from lebm_molecules.chemistry.rdkit import canonical, canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_smiles
 from lebm_molecules.design.figure import history_figure
@@ -40,6 +40,7 @@ def design_run(
     options: DesignOptions = DEFAULT,
     minimise: bool = False,
     start: str | Path | None = None,
+    column: str = "",
     similar_to: Sequence[str] = (),
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -55,6 +56,7 @@ def design_run(
         minimise: minimise the property; values are then given with their sign changed.
         start: a file of SMILES to start from; by default molecules of the training split, drawn
             by the seed, as many as the population.
+        column: name or number of the column of the SMILES in `start`; "" for the one called smiles.
         similar_to: SMILES to improve on by similar molecules, in place of `start`.
         out: a folder for history.csv, molecules.csv, design.json and two figures, written after
             each round (the figures at the end); None for none.
@@ -68,12 +70,14 @@ def design_run(
     """
     folder, tell = Path(folder), log or (lambda line: None)
     function = of_property(name, minimise)
+    if column and start is None:
+        raise UsageError(f"--column {column} is for a file that --start names.")
     if start is not None and similar_to:
         raise UsageError("--start and --similar-to: give one of the two.")
     for smiles in similar_to:  # before anything is loaded
         good, reason = canonical(smiles)
         if good is None:
-            raise UsageError(f'--similar-to "{smiles}" is no molecule: {reason}.')
+            raise UsageError(f"--similar-to {shown(smiles)} is no molecule: {reason}.")
     target = None if out is None else Path(out)
     if target is not None and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f'--out "{target}" is there already: give another folder.')
@@ -86,7 +90,7 @@ def design_run(
     if similar_to:
         first: list[str] = []
     elif start is not None:
-        first = [smiles for _, smiles in read_smiles(Path(start))]
+        first = _of_file(Path(start), column)
     else:
         first = _training_molecules(folder, data_dir, options, seed)
     known = f"minus_{name}" if minimise else name
@@ -112,6 +116,15 @@ def design_run(
         labels = [f"{m.value:.4g}" for m in best]
         draw([m.smiles for m in best], target / "molecules.png", labels)
     return result
+
+
+def _of_file(path: Path, column: str) -> list[str]:
+    lines = list(read_smiles(path, column))
+    forms = canonical_all([smiles for _, smiles in lines])
+    for (number, smiles), (form, reason) in zip(lines, forms, strict=True):
+        if form is None:
+            raise UsageError(f"{path}, line {number}: {shown(smiles)} is no molecule: {reason}.")
+    return [smiles for _, smiles in lines]
 
 
 def _training_molecules(

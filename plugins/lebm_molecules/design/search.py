@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.learning.rules import Rule
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.run.training.options import TrainingOptions
 from lebm_core.sequences.dataset import TokenDataset
-from lebm_molecules.chemistry.rdkit import canonical
+from lebm_molecules.chemistry.rdkit import canonical_all
 from lebm_molecules.design.options import DesignOptions
 from lebm_molecules.design.oracle import Oracle, morgan, similarities
 from lebm_molecules.design.record import Design, Round
@@ -112,15 +112,15 @@ class _Search:
     def begin(self, given: Sequence[str], similar: bool) -> None:
         """Ask for the values of the molecules to start from."""
         first: dict[tuple[int, str], str] = {}  # start and SMILES to the string as written
-        for place, smiles in enumerate(given):
-            good, reason = canonical(smiles)
+        forms = canonical_all(given)
+        for place, (smiles, (good, reason)) in enumerate(zip(given, forms, strict=True)):
             if good is None:
-                raise UsageError(f'"{smiles}" is no molecule: {reason}.')
+                raise UsageError(f"{shown(smiles)} is no molecule: {reason}.")
             written = next(filter(self.shift.writes, (smiles, good)), None)
             if written is None:
                 raise UsageError(
-                    f'"{smiles}" cannot be started from: it has more than {self.shift.longest} '
-                    "tokens, or a symbol that no training molecule has."
+                    f"{shown(smiles)} cannot be started from: it has more than "
+                    f"{self.shift.longest} tokens, or a symbol that no training molecule has."
                 )
             first.setdefault((place if similar else 0, good), written)
         molecules = [smiles for _, smiles in first]
@@ -152,8 +152,8 @@ class _Search:
         self.shift.longest = self.options.limit(number)
         strings, valid = self.shift.propose(parents), 0
         proposed: dict[tuple[int, str], str] = {}
-        for parent, written in zip(parents, strings, strict=True):
-            smiles = canonical(written)[0]
+        forms = canonical_all(strings)
+        for parent, written, (smiles, _) in zip(parents, strings, forms, strict=True):
             if smiles is not None and self.shift.writes(written):
                 valid += 1
                 proposed.setdefault((parent.start, smiles), written)

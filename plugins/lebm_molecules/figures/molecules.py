@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lebm_molecules.chemistry.describe import PROPERTIES, describe, fingerprint
+from lebm_molecules.chemistry.describe import PROPERTIES, fingerprint
 from lebm_molecules.chemistry.distances import tanimoto, unpack
+from lebm_molecules.chemistry.properties import values_of
 from lebm_molecules.chemistry.rdkit import quiet
 
 __all__ = ["draw", "neighbours", "properties"]
@@ -63,7 +64,9 @@ def properties(made: Sequence[str], known: Sequence[str], file: Path) -> tuple[P
     from matplotlib.figure import Figure
 
     labels = f"train ({len(known):,})", f"samples ({len(made):,})"
-    sides = [np.array([describe(s).properties for s in side]) for side in (known, made)]
+    names = [name.lower() for name in PROPERTIES]
+    sides = [np.array(values_of(side, names)) for side in (known, made)]
+    sides = [side[np.isfinite(side).all(1)] for side in sides]
     figure = Figure(figsize=(3 * len(PROPERTIES), 2.4))
     axes = figure.subplots(1, len(PROPERTIES))
     for i, (name, axis) in enumerate(zip(PROPERTIES, axes, strict=True)):

@@ -21,7 +21,7 @@ from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Tilted
 from lebm_core.priors.gaussian import GaussianPrior
 from lebm_molecules.chemistry.properties import values_of
-from lebm_molecules.chemistry.rdkit import canonical
+from lebm_molecules.chemistry.rdkit import canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.figures.control import COLOURS, Panel, densities
 from lebm_molecules.figures.molecules import draw
@@ -177,15 +177,14 @@ def _draw(
     generator: torch.Generator,
 ) -> Drawn:
     x = model.sample(n, control=[] if target is None else [target], generator=generator)
-    forms = [canonical(smiles)[0] for smiles in data.strings(x)]
-    return Drawn(n, [smiles for smiles in forms if smiles is not None])
+    return Drawn(n, [form for form, _ in canonical_all(data.strings(x)) if form is not None])
 
 
 @functools.lru_cache(maxsize=2)
 def _training(data: MoleculeDataset) -> frozenset[str]:
     """Canonical SMILES of the training split."""
-    forms = (canonical(data.tokenizer.decode(row.tolist()))[0] for row in data.rows("train"))
-    return frozenset(smiles for smiles in forms if smiles is not None)
+    molecules = [data.tokenizer.decode(row.tolist()) for row in data.rows("train")]
+    return frozenset(form for form, _ in canonical_all(molecules) if form is not None)
 
 
 def _panels(targets: Targets, swept: Swept, free: Drawn, real: Drawn) -> dict[str, Panel]:

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lebm_core.evaluation.values import Value
-from lebm_molecules.chemistry.describe import BITS, PROPERTIES, Description, describe_all
+from lebm_molecules.chemistry.describe import BITS, EASY, PROPERTIES, Description, describe
 from lebm_molecules.chemistry.distances import (
     cosine,
     internal_diversity,
     nearest_similarity,
     unpack,
 )
+from lebm_molecules.chemistry.limited import Refused
 from lebm_molecules.metrics.parallel import mapped
 
 __all__ = ["compare", "described"]
@@ -35,36 +36,33 @@ def described(
     molecules: Sequence[str],
     processes: int = 1,
     progress: Callable[[str, int], None] | None = None,
-) -> list[Description]:
-    """Describe each molecule.
+) -> list[tuple[str, Description]]:
+    """Return molecules with their descriptions, without those that take RDKit too long.
 
     Args:
         molecules: canonical SMILES.
         processes: that share the work; 0 for one for each core.
         progress: is called with "properties" and how many molecules are done.
     """
-    descriptions: list[Description] = []
-    for each in mapped(describe_all, molecules, processes):
-        descriptions.append(each)
-        if progress is not None and len(descriptions) % 500 == 0:
-            progress("properties", len(descriptions))
+    descriptions: list[tuple[str, Description]] = []
+    for done, (smiles, found) in enumerate(mapped(describe, molecules, processes, EASY), 1):
+        if not isinstance(found, Refused):
+            descriptions.append((smiles, found))
+        if progress is not None and done % 500 == 0:
+            progress("properties", done)
     return descriptions
 
 
 def compare(
-    made: Sequence[str],
-    a: Sequence[Description],
-    reference: Sequence[str],
-    b: Sequence[Description],
+    made: Sequence[tuple[str, Description]],
+    reference: Sequence[tuple[str, Description]],
     name: str,
 ) -> dict[str, Value]:
     """Return scores of generated molecules against reference molecules, or why there are none.
 
     Args:
-        made: canonical SMILES of generated molecules.
-        a: the same, `described`.
-        reference: canonical SMILES of the reference.
-        b: the same, `described`.
+        made: generated molecules, `described`.
+        reference: those of the reference, likewise.
         name: of the reference.
     """
     for side, count in (("valid samples", len(made)), (f"molecules of {name}", len(reference))):
@@ -72,6 +70,7 @@ def compare(
             text = "Distances of distributions, for which each side needs two molecules."
             why = f"There are {count} {side}."
             return {"distributions": Value(None, None, count, "samples", text, why)}
+    a, b = ([description for _, description in side] for side in (made, reference))
     of = f"{len(a):,} valid samples and {len(b):,} molecules of {name}"
     extra: dict[str, Any] = {"samples": len(a), name: len(b)}
     values: dict[str, Value] = {}
@@ -80,10 +79,16 @@ def compare(
         values[key] = Value(float(value), error, len(a), "samples", definition, extra=dict(extra))
 
     bits = unpack(d.fingerprint for d in a), unpack(d.fingerprint for d in b)
+    own, published = internal_diversity(bits[0])
+    own_b, published_b = internal_diversity(bits[1])
     add(
-        "internal_diversity", internal_diversity(bits[0]),
-        f"1 - the mean {TANIMOTO}, of two different samples; the reference's own is "
-        f"{internal_diversity(bits[1]):.4f}.",
+        "internal_diversity", own,
+        f"1 - the mean {TANIMOTO}, of two different samples; the reference's own is {own_b:.4f}.",
+    )  # fmt: skip
+    add(
+        "internal_diversity_as_published", published,
+        "The same with each sample also paired with itself, as in the public code of MOSES "
+        f"(Polykovskiy et al. 2020); the reference's own is {published_b:.4f}.",
     )  # fmt: skip
     nearest = nearest_similarity(*bits)
     add(
@@ -94,13 +99,19 @@ def compare(
     fragments = [[f for d in side for f in d.fragments] for side in (a, b)]
     text = f"Cosine of the counts of BRICS fragments; {of}."
     add("fragment_similarity", cosine(*fragments), text)
-    scaffolds = [[d.scaffold for d in side if d.scaffold] for side in (a, b)]
-    text = f"Cosine of the counts of Murcko scaffolds of molecules with a ring; {of}."
-    if all(scaffolds):
-        add("scaffold_similarity", cosine(*scaffolds), text)
-    else:
-        why = "One side has no molecule with a ring."
-        values["scaffold_similarity"] = Value(None, None, len(a), "samples", text, why)
+    for key, rings, text in (
+        ("scaffold_similarity", 1, "Cosine of the counts of Murcko scaffolds of molecules with a "
+         "ring"),
+        ("scaffold_similarity_as_published", 2, "The same of those with two rings or more, as in "
+         "the public code of MOSES (Polykovskiy et al. 2020)"),
+    ):  # fmt: skip
+        scaffolds = [[d.scaffold for d in side if d.rings >= rings] for side in (a, b)]
+        text = f"{text}; {of}."
+        if all(scaffolds):
+            add(key, cosine(*scaffolds), text)
+        else:
+            why = f"One side has no molecule with {('a ring', 'two rings')[rings - 1]}."
+            values[key] = Value(None, None, len(a), "samples", text, why)
     from scipy.stats import wasserstein_distance
 
     for i, key in enumerate(PROPERTIES):
@@ -126,12 +137,13 @@ def compare(
     return values
 
 
-def _chemnet_distance(made: Sequence[str], reference: Sequence[str]) -> float:
+def _chemnet_distance(*sides: Sequence[tuple[str, Description]]) -> float:
     import torch  # not in the processes that describe molecules
 
     from lebm_core.base.statistics import frechet
 
-    return frechet(*(torch.from_numpy(_chemnet(tuple(side))) for side in (made, reference)))
+    made, reference = (_chemnet(tuple(smiles for smiles, _ in side)) for side in sides)
+    return frechet(torch.from_numpy(made), torch.from_numpy(reference))
 
 
 @functools.lru_cache(maxsize=2)  # every row of a table is compared with the same molecules

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import TypeVar
 
 from joblib import Parallel, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from lebm_core.base.checks import at_least
-from lebm_core.errors import RunError
+from lebm_molecules.chemistry.limited import Refused, limited
 
 __all__ = ["mapped"]
 
@@ -21,28 +20,31 @@ R = TypeVar("R")
 
 
 def mapped(
-    function: Callable[[list[T]], list[R]], items: Iterable[T], processes: int = 1
-) -> Iterator[R]:
-    """Yield the result of `function` for each item, in order; few chunks at a time are held.
+    function: Callable[[T], R], items: Iterable[T], processes: int = 1, easy: T | None = None
+) -> Iterator[tuple[T, R | Refused]]:
+    """Yield each item with the result of `function`, in order; few chunks at a time are held.
 
-    `joblib.parallel_config` chooses the backend, such as a Dask or Ray cluster.
+    By default a thread waits for each process of `limited`, where the work is done.
+    `joblib.parallel_config` chooses another backend, such as a Dask or Ray cluster.
 
     Args:
-        function: of a module, taking and returning lists of equal length.
+        function: as `limited` takes it.
         items: any iterable; it is read as the work goes on.
         processes: 0 for one for each core.
-
-    Raises:
-        RunError: where a process has died.
+        easy: as `limited` takes it.
     """
     at_least("--workers", processes, 0)
     rest = iter(items)
     chunks = iter(lambda: list(islice(rest, CHUNK)), [])
-    run = Parallel(processes or -1, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
-    try:
-        for results in run(delayed(function)(chunk) for chunk in chunks):
-            yield from results
-    except TerminatedWorkerError:
-        raise RunError(
-            "A process that reads molecules has died: memory ran short; use fewer --workers."
-        ) from None
+    run = Parallel(
+        processes or -1, prefer="threads", return_as="generator", pre_dispatch="3*n_jobs",
+        batch_size=1,
+    )  # fmt: skip
+    for pairs in run(delayed(_chunk)(function, chunk, easy) for chunk in chunks):
+        yield from pairs
+
+
+def _chunk(
+    function: Callable[[T], R], items: list[T], easy: T | None
+) -> list[tuple[T, R | Refused]]:
+    return list(zip(items, limited(function, items, easy=easy), strict=True))

@@ -15,7 +15,7 @@ from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
 from lebm_core.priors.base import Tilted
 from lebm_core.sequences.dataset import rows_of
-from lebm_molecules.chemistry.rdkit import canonical
+from lebm_molecules.chemistry.rdkit import canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import Line
 from lebm_molecules.figures.molecules import draw, neighbours, properties
@@ -90,7 +90,9 @@ class Quality:
 
     def _draw(self, evaluation: Evaluation, made: list[Line], train: list[Line]) -> None:
         """Draw samples, their neighbours, and densities of properties."""
-        valid = [smiles for _, smiles in made[: 20 * self.pictured] if canonical(smiles)[0]]
+        first = [smiles for _, smiles in made[: 20 * self.pictured]]
+        forms = canonical_all(first)
+        valid = [smiles for smiles, (form, _) in zip(first, forms, strict=True) if form]
         near = [train[i][1] for i in subset(len(train), 5_000, evaluation.seed).tolist()]
         folder = evaluation.folder / "figures"
         if valid:

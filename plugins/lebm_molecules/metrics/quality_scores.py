@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import random
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from lebm_core.base.checks import at_least
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.evaluation.values import Value
 from lebm_molecules.chemistry.describe import Description
-from lebm_molecules.chemistry.rdkit import canonical_lines
+from lebm_molecules.chemistry.limited import Refused
+from lebm_molecules.chemistry.rdkit import Form, canonical_form
 from lebm_molecules.data.files import Line
 from lebm_molecules.metrics.distribution_scores import compare, described
 from lebm_molecules.metrics.parallel import mapped
@@ -27,6 +28,7 @@ from lebm_molecules.metrics.parallel import mapped
 __all__ = ["Invalid", "Molecules", "evaluate", "summary"]
 
 FIRST = {"uniqueness_1k": 1_000, "uniqueness_10k": 10_000}
+SHOWN = 3  # lines
 SEED = 0  # of which molecules the distributions are compared on
 STEREO = {True: "stereochemistry kept", False: "stereochemistry dropped"}
 
@@ -49,8 +51,10 @@ class Molecules:
         distinct: a hash of each distinct canonical SMILES.
         first: number of distinct ones among the first 1,000 and 10,000 valid ones.
         sample: canonical SMILES of valid lines, each line equally likely to be in it.
-        described: descriptions of the sample, once it was compared.
+        described: the sample with its descriptions, once it was compared.
         raw: a hash of each line as it stands.
+        given_up: lines that took RDKit too long; they are not valid.
+        shown: the first lines that are not valid, for a message.
     """
 
     lines: int = 0
@@ -58,8 +62,10 @@ class Molecules:
     distinct: set[int] = field(default_factory=set)
     first: dict[str, int] = field(default_factory=dict)
     sample: list[str] = field(default_factory=list)
-    described: list[Description] = field(default_factory=list)
+    described: list[tuple[str, Description]] = field(default_factory=list)
     raw: array[int] = field(default_factory=lambda: array("Q"))
+    given_up: int = 0
+    shown: list[str] = field(default_factory=list)
 
 
 def evaluate(
@@ -110,7 +116,7 @@ def evaluate(
         for side in (made, reference):
             if not side.described:  # a reference is described once
                 side.described = described(side.sample, processes, progress)
-        values |= compare(made.sample, made.described, reference.sample, reference.described, name)
+        values |= compare(made.described, reference.described, name)
     return values
 
 
@@ -132,8 +138,12 @@ def _read(
     progress: Callable[[str, int], None] | None = None,
 ) -> Molecules:
     molecules, rng = Molecules(), random.Random(SEED)
-    for number, smiles, good, reason in mapped(partial(canonical_lines, stereo), lines, processes):
+    for (number, smiles), found in mapped(partial(_form, stereo), lines, processes):
+        good, reason = (None, found.reason) if isinstance(found, Refused) else found
         molecules.lines += 1
+        molecules.given_up += isinstance(found, Refused)
+        if good is None and len(molecules.shown) < SHOWN:
+            molecules.shown.append(f"line {number}, {shown(smiles, 40)}")
         molecules.raw.append(_hash(smiles))
         if progress is not None and molecules.lines % 1_000 == 0:
             progress(name, molecules.lines)
@@ -155,15 +165,22 @@ def _read(
     return molecules
 
 
+def _form(stereo: bool, line: Line) -> Form:
+    return canonical_form(stereo, line[1])
+
+
 def _hash(text: str) -> int:
     """8 bytes: among 1,000,000 molecules two share one with a chance of 3e-8."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _share(part: int, whole: int, definition: str, names: tuple[str, str]) -> Value:
+def _share(
+    part: int, whole: int, definition: str, names: tuple[str, str], first: Sequence[str] = ()
+) -> Value:
     counts = {names[0]: part, names[1]: whole}
     if not whole:
-        return Value(None, None, 0, "samples", definition, f"There are no {names[1]}.", counts)
+        why = f"There are no {names[1]} ones; the first lines are {', '.join(first)}."
+        return Value(None, None, 0, "samples", definition, why, counts)
     return Value.share(part, "samples", definition, counts, of=whole)
 
 
@@ -181,9 +198,11 @@ def _ratios(
         "uniqueness": _share(
             distinct, made.valid,
             f"Distinct canonical SMILES over valid ones; {stereo}.",
-            ("distinct", "valid"),
+            ("distinct", "valid"), made.shown,
         ),
     }  # fmt: skip
+    if made.given_up:
+        values["validity"].extra["given up by RDKit's limit of time"] = made.given_up
     for key, n in FIRST.items():
         if key in made.first:
             definition = f"The same among the first {n:,} valid ones."
@@ -194,7 +213,7 @@ def _ratios(
             new, distinct,
             "Distinct valid molecules that are not in the training set, over distinct valid ones; "
             f"both sides canonicalised by the same RDKit, {stereo}.",
-            ("new", "distinct"),
+            ("new", "distinct"), made.shown,
         )  # fmt: skip
         values["novelty"].extra |= {"train": len(known.distinct)}
         if known.lines > known.valid:

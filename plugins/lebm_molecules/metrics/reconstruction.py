@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lebm_core.data.dataset import subset
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value
-from lebm_molecules.chemistry.rdkit import canonical
+from lebm_molecules.chemistry.rdkit import canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 
 __all__ = ["Reconstruction"]
@@ -39,9 +39,9 @@ class Reconstruction:
         for index in rows[data.lengths(split)[rows].argsort(stable=True)].split(BATCH):
             x = data.batch(split, index).x.to(model.device)
             back = data.strings(model.reconstruct(x, generator=evaluation.generator))
-            for before, after in zip(data.strings(x), back, strict=True):
-                form = canonical(after)[0]
-                same += form is not None and form == canonical(before)[0]
+            forms = canonical_all([*data.strings(x), *back])
+            for (before, _), (after, _) in zip(forms[: len(x)], forms[len(x) :], strict=True):
+                same += after is not None and after == before
         alone = model.inference.point() is not model.inference
         code = "the mean of q(z|x)" if alone else f"one draw of {type(model.inference).__name__}"
         text = f"Share of molecules that greedy decoding of {code} gives back, by canonical SMILES."
