@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeGuard
 
 import torch
 from torch import Tensor
@@ -167,7 +167,7 @@ class TokenDataset(Dataset):
         for key, right in {
             "tokenizer": isinstance(saved.get("tokenizer"), dict),
             "max_length": isinstance(longest, int) and longest > 0,
-            "classes": is_list_of(str, saved["classes"]),
+            "classes": is_list_of(saved["classes"], str),
             "summary": isinstance(saved.get("summary"), dict),
         }.items():
             if not right:
@@ -175,7 +175,7 @@ class TokenDataset(Dataset):
         return saved
 
 
-def is_list_of(kind: type, value: Any) -> bool:
+def is_list_of(value: Any, kind: type) -> TypeGuard[list[Any]]:
     """Return whether a value read from JSON is a list of `kind` alone."""
     return isinstance(value, list) and all(isinstance(each, kind) for each in value)
 

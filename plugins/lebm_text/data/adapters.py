@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Collection, Mapping, Set
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from lebm_core.data.adapters import InputAdapter, SparseRows
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.sequences.dataset import pad
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL
 from lebm_text.data.bag_dataset import frequent_words, spelled
@@ -21,6 +23,12 @@ from lebm_text.data.words import word_rule
 __all__ = ["BagAdapter", "TextAdapter"]
 
 
+def _check_count(name: str, value: Any) -> None:
+    """Refuse what is no whole number from 1 on."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} = {reprlib.repr(value)} must be at least 1.")
+
+
 class WordAdapter(InputAdapter):
     """Texts as words of a vocabulary that is learned from the training texts."""
 
@@ -28,14 +36,13 @@ class WordAdapter(InputAdapter):
 
     def __init__(self, words: str, vocab_size: int, min_count: int) -> None:
         for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):
-            if value < 1:
-                raise ValueError(f"{name} = {value} must be at least 1.")
+            _check_count(name, value)
         try:
             self.rule = word_rule(words)
         except UsageError:
             raise ValueError(
-                f'words = "{words}": accepted are "simple", lower case with punctuation apart, and '
-                '"whitespace".'
+                f'words = {shown(words)}: accepted are "simple", lower case with punctuation '
+                'apart, and "whitespace".'
             ) from None
         self.vocab_size, self.min_count = vocab_size, min_count
 
@@ -43,14 +50,18 @@ class WordAdapter(InputAdapter):
         """Return each text of X as its words with one space between."""
         if isinstance(X, str):
             raise ValueError("X is one text: a list of texts is needed, [text] for one.")
-        shape = np.shape(X) if hasattr(X, "shape") else (len(X),)
+        if isinstance(X, (bytes, Mapping, Set)) or not isinstance(X, Collection):
+            raise ValueError(f"X is of type {type(X).__name__}: a list of texts is needed.")
+        shape = X.shape if hasattr(X, "shape") else (len(X),)
         if len(shape) != 1:
             raise ValueError(f"X has the shape {shape}: texts are needed as (n,), or as a list.")
         if not len(X):
             raise ValueError("Found array with 0 sample(s): X holds no text.")
         for i, text in enumerate(X):
             if not isinstance(text, str):
-                raise ValueError(f"X holds {text!r} at position {i}: every entry must be a text.")
+                raise ValueError(
+                    f"X holds {reprlib.repr(text)} at position {i}: every entry must be a text."
+                )
         return [" ".join((self.rule(text) if self.rule else text).split()) for text in X]
 
     def vocabulary_of(self, X: Any) -> Vocabulary:  # noqa: N803
@@ -93,8 +104,7 @@ class TextAdapter(WordAdapter):
         max_length: int = 60,
     ) -> None:
         super().__init__(words, vocab_size, min_count)
-        if max_length < 1:
-            raise ValueError(f"max_length = {max_length} must be at least 1.")
+        _check_count("max_length", max_length)
         self.max_length = max_length
 
     def fit(self, X: Any) -> Self:  # noqa: N803

@@ -106,7 +106,7 @@ class BagDataset(Dataset):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
         text, columns = TextDataset.load(folder), read_json(folder / FILE).get("columns")
-        if not is_list_of(str, columns) or UNK in text.tokenizer.encode(" ".join(columns)):
+        if not is_list_of(columns, str) or UNK in text.tokenizer.encode(" ".join(columns)):
             raise UsageError(f"{folder / FILE} is damaged: its columns are no words of it.")
         return cls(text, columns)
 

@@ -144,7 +144,7 @@ def load_tokenizer(saved: dict[str, Any], file: Path) -> Vocabulary | Subwords:
         UsageError: naming `file`, where it describes neither.
     """
     words = saved.get("words")
-    if saved.get("kind") == "words" and is_list_of(str, words):
+    if saved.get("kind") == "words" and is_list_of(words, str):
         return Vocabulary(words)
     try:
         return Subwords(json.dumps(saved["definition"]))

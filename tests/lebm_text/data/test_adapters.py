@@ -94,13 +94,18 @@ def test_words_there_and_back():
         (["a text", 3], "X holds 3 at position 1"),
         (["a text", None], "X holds None at position 1"),
         (np.array([["a", "b"]]), r"X has the shape \(1, 2\)"),
+        (None, "X is of type NoneType: a list of texts"),
+        ({"a text": 0, "another": 1}, "X is of type dict: a list of texts"),
+        ((text for text in "ab"), "X is of type generator"),
+        (np.array("a text"), r"X has the shape \(\)"),
+        (["a text", ["x" * 9999]], r"X holds \['x+\.\.\.x+'\] at position 1"),
         (["", ""], "fewer than two different words"),
     ],
 )
 def test_what_is_no_text_is_refused(X, said):  # noqa: N803
     with pytest.raises(ValueError, match=said):
         TextAdapter().fit(X)
-    with pytest.raises(ValueError):
+    with pytest.raises((ValueError, TypeError)):  # scikit-learn's own of what has no length
         LatentEBMClassifier("text.lstm").fit(X, [0, 1])
 
 
@@ -109,6 +114,8 @@ def test_what_is_no_text_is_refused(X, said):  # noqa: N803
     [
         (TextAdapter, {"max_length": 0}, "max_length = 0 must be at least 1"),
         (BagAdapter, {"vocab_size": 0}, "vocab_size = 0 must be at least 1"),
+        (BagAdapter, {"min_count": "2"}, "min_count = '2' must be at least 1"),
+        (BagAdapter, {"min_count": float("nan")}, "min_count = nan must be at least 1"),
         (BagAdapter, {"words": "simpel"}, 'words = "simpel": accepted are "simple"'),
     ],
 )
