@@ -33,6 +33,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "images.deconv": {"width": 0.125},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
 }
+BOUNDED = (
+    "priors", "energies", "samplers", "decoders", "encoders", "inference", "learning_rules",
+)  # fmt: skip
 LATENT_DIM = {"tabular.observed": SIZES["features"]}
 DECODER_OF = {"images.conv": "images.deconv"}  # of an encoder with another name
 
@@ -108,6 +111,16 @@ def test_encoders(name: str) -> None:
     contracts.check_encoder(
         name, x, sizes, OPTIONS.get(name), context=context, latent_dim=latent_dim
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in BOUNDED for name in registry().names(kind)],
+)
+def test_options_have_bounds(kind: str, name: str) -> None:
+    sizes = SIZES | {"latent_dim": LATENT_DIM.get(name, 2), "n_classes": 3}
+    options = OPTIONS.get(name) if kind == "decoders" else None
+    available(contracts.check_bounds, kind, name, sizes, options)
 
 
 @named("adapters")

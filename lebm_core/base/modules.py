@@ -11,13 +11,21 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from lebm_core.base.allocation import PossibleSizes
+from lebm_core.base.checks import refuse_kinds
+
 __all__ = ["Component", "Configured", "accept_context", "device_of", "frozen"]
+
+# Annotations, as they are or postponed, of options that are whole numbers.
+INTEGERS = (int, "int", "int | None", "Sequence[int]", "list[int]")
 
 
 class Configured:
     """A part that remembers the arguments it was made with, so that it can be made again.
 
-    `options` holds them by name, defaults included: plain JSON values, or other parts.
+    `options` holds them by name, defaults included: plain JSON values, or other parts. An option
+    that is NaN, a fraction for an integer, and sizes that no memory holds, are refused for every
+    part; other bounds are checked by its constructor (`lebm_core.base.checks`).
     """
 
     options: dict[str, Any]
@@ -33,22 +41,28 @@ class Configured:
             return
         make = cls.__dict__["__init__"]
         signature = inspect.signature(make)
+        integers = {k for k, p in signature.parameters.items() if p.annotation in INTEGERS}
 
         @functools.wraps(make)
         def __init__(self: Configured, *args: Any, **kw: Any) -> None:
-            if "options" not in self.__dict__:  # the outermost class's arguments rebuild it
-                bound = signature.bind(self, *args, **kw)
-                bound.apply_defaults()
-                values = dict(list(bound.arguments.items())[1:])
-                for name, parameter in signature.parameters.items():
-                    if parameter.kind is parameter.VAR_KEYWORD:  # stand by their own names
-                        values |= values.pop(name, {})
-                self.__dict__["options"] = {
-                    k: list(v) if isinstance(v, tuple) else v
-                    for k, v in values.items()
-                    if not k.startswith("_")
-                }
-            make(self, *args, **kw)
+            if "options" in self.__dict__:
+                make(self, *args, **kw)
+                return
+            bound = signature.bind(self, *args, **kw)
+            bound.apply_defaults()
+            values = dict(list(bound.arguments.items())[1:])
+            for name, parameter in signature.parameters.items():
+                if parameter.kind is parameter.VAR_KEYWORD:  # stand by their own names
+                    values |= values.pop(name, {})
+            refuse_kinds(type(self).__name__, values, integers)
+            # The outermost class's arguments rebuild it.
+            self.__dict__["options"] = {
+                k: list(v) if isinstance(v, tuple) else v
+                for k, v in values.items()
+                if not k.startswith("_")
+            }
+            with PossibleSizes(type(self).__name__, self.__dict__["options"]):
+                make(self, *args, **kw)
 
         cls.__init__ = __init__  # type: ignore[method-assign]
 

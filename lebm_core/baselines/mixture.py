@@ -16,7 +16,7 @@ from torch.distributions import (
     Normal,
 )
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import fits, whole
 from lebm_core.base.randomness import standard_normal, uniform
 from lebm_core.errors import UsageError
 from lebm_core.priors.base import Prior, check_sizes
@@ -43,7 +43,8 @@ class MixturePrior(Prior):
     def __init__(self, latent_dim: int = 32, components: int = 10) -> None:
         super().__init__()
         check_sizes(latent_dim, 1.0)
-        at_least("prior.components", components, 1)
+        whole("prior.components", components, 1, 1_000_000)
+        fits(float(components) * latent_dim**2, f"prior.components = {components:,}")
         self.latent_dim = latent_dim
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("means", torch.zeros(components, latent_dim))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
+from lebm_core.base.checks import widths
 from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork, standard_normal
 from lebm_core.errors import UnsupportedEstimate, UsageError
@@ -38,6 +39,7 @@ class SecondStagePrior(Prior):
     def __init__(self, latent_dim: int = 32, hidden: Sequence[int] = (200, 200)) -> None:
         super().__init__()
         check_sizes(latent_dim, 1.0)
+        widths("prior.hidden", hidden)
         self.latent_dim = latent_dim
         self.net = mlp([latent_dim, *hidden, latent_dim], nn.SiLU)
         self.encoder = mlp([latent_dim, *hidden, 2 * latent_dim], nn.SiLU)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lebm_core.base.arguments import entry, floats
+from lebm_core.base.checks import at_least, positive, whole
 from lebm_core.base.randomness import normal_like, standard_normal, uniform
 from lebm_core.chains.densities import FusedTarget, LogDensity, Step, value_and_gradient
 from lebm_core.chains.trace import Chain
@@ -19,9 +21,11 @@ from lebm_core.errors import DivergenceError, UsageError
 
 __all__ = ["langevin"]
 
+FLOATS = (torch.float32, torch.float64)  # that a chain computes in
 CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes a GPU wait
 
 
+@entry
 def langevin(
     log_prob: LogDensity,
     z: Tensor,
@@ -58,12 +62,13 @@ def langevin(
             `adjust` with a noise other than 1.
         DivergenceError: where z becomes NaN or larger than `limit`; it names the step.
     """
-    if steps < 0:
-        raise UsageError(f"A chain takes 0 or more steps, not {steps}.")
-    if not step_size > 0:
-        raise UsageError(f"step_size must be positive, not {step_size}.")
+    whole("steps", steps)
+    positive("step_size", step_size)
+    at_least("noise", noise, 0)
     if adjust and noise != 1.0:
         raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
+    if not (isinstance(z, Tensor) and z.ndim == 2 and z.dtype in FLOATS) or z.is_inference():
+        z = floats("z", z, (None,))
     z = z.detach()
     check = DivergenceCheck(steps, step_size, limit, name)
     if not adjust and trace is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from lebm_core.base.checks import at_least, positive, whole
 from lebm_core.base.modules import Configured
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.langevin import langevin
@@ -52,11 +52,9 @@ class LangevinChain(Configured):
     noise = 1.0
 
     def __init__(self, steps: int, step_size: float) -> None:
-        if steps < 0:
-            raise UsageError(f"steps = {steps} is not possible; use 0 or more.")
-        if not (math.isfinite(step_size) and step_size > 0):
-            raise UsageError(f"step_size = {step_size} is not possible; use a number above 0.")
-        self.steps, self.step_size = steps, step_size
+        self.steps = whole("steps", steps)
+        positive("step_size", step_size)
+        self.step_size = step_size
 
     def __call__(
         self,
@@ -96,8 +94,7 @@ class Langevin(LangevinChain):
 
     def __init__(self, steps: int = 60, step_size: float = 0.4, noise: float = 1.0) -> None:
         super().__init__(steps, step_size)
-        if not (math.isfinite(noise) and noise >= 0):
-            raise UsageError(f"noise = {noise} is not possible; use 0 or more.")
+        at_least("noise", noise, 0)
         self.noise = noise
 
 

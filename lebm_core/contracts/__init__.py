@@ -6,6 +6,7 @@ check one part, with options, sizes or examples of your own.
 
 from __future__ import annotations
 
+from lebm_core.contracts.bounds import check_bounds
 from lebm_core.contracts.commands import check_command, check_control, check_recipe
 from lebm_core.contracts.data import check_baseline, check_dataset, check_figure, check_metric
 from lebm_core.contracts.inference import check_inference, check_sampler
@@ -20,6 +21,7 @@ __all__ = [
     "check_adapter",
     "check_all",
     "check_baseline",
+    "check_bounds",
     "check_command",
     "check_control",
     "check_dataset",

@@ -12,6 +12,7 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from lebm_core.base.randomness import draw
 from lebm_core.contracts.checks import (
     check_finite,
+    check_message,
     check_same,
     close,
     has_option,
@@ -20,6 +21,7 @@ from lebm_core.contracts.checks import (
     seeded,
 )
 from lebm_core.data.adapters import InputAdapter
+from lebm_core.errors import UsageError
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.registry.registry import registry
@@ -59,6 +61,7 @@ def check_decoder(
         )
         density = p.log_prob(x)
         check_finite(density, (N,), f"{label}: log p(x | z)")
+        _check_examples(decoder, x, context, label)
     log_prob = decoder.likelihood(x, context)
     at = z.clone().requires_grad_()
     value = log_prob(at)
@@ -70,6 +73,23 @@ def check_decoder(
         _check_many(decoder, x, z, context, label)
         again = rebuilt(decoder, "decoders", label)
         close(again(z, context).log_prob(x), density, f"{label}: made again with its weights")
+
+
+def _check_examples(decoder: Decoder, x: Any, context: Tensor | None, label: str) -> None:
+    """What users give: draws of its own in other types, and what is no batch of them."""
+    check_same(decoder.examples(x, context), x, f"{label}: examples(x) changes its own draws")
+    if not isinstance(x, Tensor) or not isinstance(decoder.examples(x.numpy(), context), Tensor):
+        return  # a kind of x that is not for all to convert
+    for other in (x.numpy(), x.tolist(), x.double()):
+        found = decoder.examples(other, context)
+        check_same(found, x, f"{label}: examples(x) of a {type(other).__name__}")
+    for wrong in (x[0], x[:0], "x", None):
+        try:
+            decoder.examples(wrong, context)
+        except UsageError as error:
+            check_message(error, f"{label}: examples({type(wrong).__name__})")
+        else:
+            raise AssertionError(f"{label}: examples(x) takes {wrong!r}")
 
 
 def _check_many(decoder: Decoder, x: Any, z: Tensor, context: Tensor | None, label: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lebm_core.contracts import commands, data, inference, models, parts, priors, rules
+from lebm_core.contracts import bounds, commands, data, inference, models, parts, priors, rules
 from lebm_core.contracts.options import OPTIONLESS, check_options
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import MissingData, MissingExtra
@@ -31,6 +31,7 @@ ALONE: dict[str, Callable[[str], Any]] = {
     "recipes": commands.check_recipe,
     "commands": commands.check_command,
 }  # kinds whose checks need nothing but the name
+BOUNDED = ("priors", "energies", "samplers", "inference")  # those whose options are checked alone
 
 
 def check_all(
@@ -98,6 +99,8 @@ def _check(kind: str, name: str, cases: list[Case], example: Any) -> str:
     """Check one part; the reason where it could not be checked."""
     if kind in ALONE:
         ALONE[kind](name)
+        if kind in BOUNDED:
+            bounds.check_bounds(kind, name, {"latent_dim": 2, "n_classes": 3})
     elif kind == "adapters":
         parts.check_adapter(name, example)
         return "" if example is not None else "no examples X are given"
@@ -127,6 +130,7 @@ def _check_network(kind: str, name: str, cases: list[Case]) -> str:
         latent_dim = 2 if recipe is None else recipe.parts["prior"]["latent_dim"]  # type: ignore[index]
         options = {} if recipe is None else dict(recipe.parts[table] or {})
         options.pop("name", None)
+        bounds.check_bounds(kind, name, {**dataset.sizes, "latent_dim": latent_dim}, options)
         if kind == "decoders":
             parts.check_decoder(name, dataset.sizes, options, latent_dim)
         else:
@@ -141,6 +145,7 @@ def _check_network(kind: str, name: str, cases: list[Case]) -> str:
 def _check_rule(name: str, cases: list[Case]) -> str:
     if name.startswith(("decoder.", "prior.")):
         rules.check_rule(name)
+        bounds.check_bounds("learning_rules", name)
         return ""
     for dataset, recipe in cases:
         if recipe is not None and recipe.learning["name"] == name:

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.latent.parts import LatentModel
 
-__all__ = ["Control", "Term", "check_strength"]
+__all__ = ["Control", "Term", "check_strength", "controls_in"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,20 @@ class Control(ABC):
         )
 
 
+def controls_in(control: object) -> list[Control]:
+    """One control or several, as a list; UsageError for anything else."""
+    found = []
+    for each in control if isinstance(control, (list, tuple)) else [control]:
+        if not isinstance(each, Control):
+            raise UsageError(f"A control is a ClassIs, Property, Function or Not, not {each!r}.")
+        found.append(each)
+    return found
+
+
 def check_strength(strength: float) -> float:
     """The strength; UsageError where it is negative or not finite."""
-    if not (math.isfinite(strength) and strength >= 0):
+    if not (isinstance(strength, Real) and math.isfinite(strength) and strength >= 0):
         raise UsageError(
-            f"A control's strength must be 0 or more, not {strength:g}; Not() is the opposite."
+            f"A control's strength must be 0 or more, not {strength}; Not() is the opposite."
         )
     return float(strength)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lebm_core.base.checks import whole, widths
 from lebm_core.base.modules import Component
 from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
@@ -29,6 +30,9 @@ class PropertyHead(Component):
         self, latent_dim: int, hidden: Sequence[int] = (64, 64), context_dim: int = 0
     ) -> None:
         super().__init__()
+        whole("latent_dim", latent_dim, 1)
+        whole("context_dim", context_dim)
+        widths("hidden", hidden)
         self.context_dim = context_dim
         self.net = mlp([latent_dim + context_dim, *hidden, 1], nn.SiLU)
         self.register_buffer("centre", torch.zeros(()))

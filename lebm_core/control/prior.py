@@ -14,7 +14,7 @@ from lebm_core.base.randomness import randint, uniform
 from lebm_core.chains.densities import LogDensity, Total
 from lebm_core.chains.samplers import option_of
 from lebm_core.chains.smc import SMCResult, smc
-from lebm_core.control.base import Control
+from lebm_core.control.base import Control, controls_in
 from lebm_core.control.heads import PropertyHead
 from lebm_core.control.targets import ClassReadout, ClassTerms, Weighted, energy_of
 from lebm_core.errors import UsageError
@@ -50,12 +50,8 @@ class ControlledPrior(Prior):
         classes: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        for control in controls:
-            if not isinstance(control, Control):
-                raise UsageError(
-                    f"A control is a ClassIs, Property, Function or Not, not {control!r}."
-                )
-        found = [control.term(prior.n_classes, classes, heads or {}) for control in controls]
+        several = controls_in(controls)
+        found = [control.term(prior.n_classes, classes, heads or {}) for control in several]
         self.terms = [term for term in found if term.strength]
         self.prior = prior
         self.latent_dim, self.context_dim = prior.latent_dim, prior.context_dim
@@ -169,10 +165,6 @@ class ControlledPrior(Prior):
         if not self.terms:
             return self.prior.sample(n, context=context, generator=generator)
         if context is not None:
-            if len(context) != n:
-                raise UsageError(
-                    f"n = {n} samples need as many rows of context, not {len(context)}."
-                )
             z = self.smc(FOR_CONTEXT, context=context, generator=generator).z
             one = randint(FOR_CONTEXT, n, z, generator)  # taken again, they lie in an order
             return z.reshape(n, FOR_CONTEXT, -1)[torch.arange(n, device=z.device), one]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lebm_core.control.base import Control
+from lebm_core.control.base import Control, controls_in
 from lebm_core.control.controls import ClassIs, class_id
 from lebm_core.control.heads import PropertyHead
 from lebm_core.control.prior import ControlledPrior
@@ -37,7 +37,7 @@ def draw_codes(
     Raises:
         UsageError: for classes or controls that the prior does not know.
     """
-    controls = [control] if isinstance(control, Control) else list(control)
+    controls = controls_in(control)
     ids = None if y is None else _ids(y, n, prior.n_classes, classes)
     if controls:  # what is wrong is said before anything is drawn
         ControlledPrior(prior, controls, heads, classes)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lebm_core.base.arguments import entry, floats
+from lebm_core.base.checks import whole
 from lebm_core.base.statistics import frechet
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.errors import UnsupportedEstimate, UsageError
@@ -87,6 +89,7 @@ class ControlShift:
         return "\n".join(lines)
 
 
+@entry
 @torch.no_grad()
 def control_shift(
     controlled: ControlledPrior,
@@ -121,7 +124,10 @@ def control_shift(
             f"The shift of a prior conditioned on {controlled.context_dim} features is measured "
             "for given contexts: pass context=(c, features)."
         )
-    if n < 50 * RUNS:
+    if context is not None:
+        width = controlled.context_dim or None
+        context = floats("context", context, (width,), controlled, least=1)
+    if whole("n", n) < 50 * RUNS:
         raise UsageError(f"The shift needs at least {50 * RUNS} draws, not {n}.")
     prior, size = controlled.prior, n // RUNS
     steps, befores, afters, ratios = controlled.steps, [], [], []

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent
 
+from lebm_core.base.arguments import keeps
 from lebm_core.base.modules import frozen
 from lebm_core.chains.samplers import Sampler
 from lebm_core.errors import UsageError
@@ -58,7 +59,10 @@ def complete(
     Raises:
         UsageError: where p(x | z) has no likelihood for each coordinate.
     """
-    known = mask.to(x.device).expand_as(x) & ~x.isnan()
+    x, context = model.arguments(x, context)
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise UsageError("complete() needs examples of real numbers, which these are not.")
+    known = keeps("mask", mask, x) & ~x.isnan()
     filled = torch.where(known, x, torch.zeros_like(x))
     with frozen(model.decoder, model.prior, evaluating=True):
         start = model.prior.draw_reference(len(x), generator)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
+from lebm_core.base.checks import choice, fits, positive, whole
 from lebm_core.base.randomness import fork
 from lebm_core.chains.ais import annealed_log_weights
 from lebm_core.chains.densities import LogDensity
 from lebm_core.data.dataset import Batch
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError
 from lebm_core.evidence.estimate import Estimate, from_log_weights
 from lebm_core.evidence.log_z import checked_log_z
 from lebm_core.latent.inference import posterior_target
@@ -56,11 +57,13 @@ def log_evidence(
     Raises:
         UnsupportedEstimate: where the two estimates of log Z disagree or rest on too few draws.
     """
-    if method not in ("importance", "ais"):
-        raise UsageError(
-            f'Unknown method "{method}" for log p(x): accepted are importance, ais.'
-            + did_you_mean(method, ("importance", "ais"))
-        )
+    choice("method", method, ("importance", "ais"))
+    for key, count in (("n_samples", n_samples), ("temperatures", temperatures), ("chunk", chunk)):
+        whole(key, count, 1)
+    positive("step_size", step_size)
+    if log_z is not None and not isinstance(log_z, Estimate):
+        raise UsageError(f"log_z is a {type(log_z).__name__}; give the Estimate of log_z(prior).")
+    fits(float(n_samples) * len(batch.x) * max(1, model.latent_dim), f"n_samples = {n_samples:,}")
     if model.prior.context_dim and log_z is None:
         raise UsageError(
             "A conditioned prior has one log Z for each context: pass log_z for this context."

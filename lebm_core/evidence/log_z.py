@@ -11,11 +11,13 @@ import math
 import torch
 from torch import Tensor
 
+from lebm_core.base.arguments import entry, floats
+from lebm_core.base.checks import choice, fits, positive, whole
 from lebm_core.base.modules import device_of
 from lebm_core.chains.ais import annealed_log_weights
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.samplers import option_of
-from lebm_core.errors import UnsupportedEstimate, UsageError, did_you_mean
+from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evidence.estimate import AGREEMENT, LEAST_ESS, Estimate, from_log_weights
 from lebm_core.priors.base import Prior
 
@@ -24,6 +26,7 @@ __all__ = ["checked_log_z", "log_z"]
 STEP_SIZE = 0.4  # where the prior has no chain of its own
 
 
+@entry
 @torch.no_grad()
 def log_z(
     prior: Prior,
@@ -52,11 +55,19 @@ def log_z(
         UsageError: for an unknown method, or quadrature beyond two dimensions.
     """
     methods = ("quadrature", "importance", "ais")
-    if method not in methods:
-        raise UsageError(
-            f'Unknown method "{method}" for log Z: accepted are {", ".join(methods)}.'
-            + did_you_mean(method, methods)
-        )
+    choice("method", method, methods)
+    whole("n_samples", n_samples, 1)
+    whole("temperatures", temperatures, 1)
+    whole("points", points, 3)
+    if step_size is not None:
+        positive("step_size", step_size)
+    if context is not None:
+        context = floats("context", context, (prior.context_dim or None,), prior, rows=1)
+    prior.check_context(context)
+    draws = (
+        float(points) ** min(prior.latent_dim, 2) if method == "quadrature" else float(n_samples)
+    )
+    fits(draws * max(1, prior.latent_dim), f"log Z by {method}")
     if prior.normalised:
         zero = torch.zeros((), dtype=torch.float64)
         return Estimate(zero, zero, None, "exact", 0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, constraints
 
-from lebm_core.base.modules import Component, accept_context
+from lebm_core.base.arguments import dtype_of, floats
+from lebm_core.base.modules import Component, accept_context, device_of, frozen
 from lebm_core.data.dataset import BatchSource
 
 __all__ = ["Decoder", "centre_of", "join"]
@@ -22,9 +24,11 @@ class Decoder(Component):
 
     Attributes:
         latent_dim: dimension d of z.
+        context_dim: features of a context that it cannot do without; 0 where it can.
     """
 
     latent_dim: int
+    context_dim = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -57,6 +61,47 @@ class Decoder(Component):
             return self(z, given).log_prob(many)  # type: ignore[no-any-return]
 
         return log_prob
+
+    def examples(self, x: Any, context: Tensor | None = None) -> Any:
+        """x as `forward` and `likelihood` take it, from what a user gives to the model.
+
+        By default numbers of the shape of p(x | z)'s events; x of a distribution without such a
+        shape is left as it is. A decoder of another kind, such as of token ids, overrides this.
+
+        Args:
+            x: examples.
+            context: (B, c) as the parts take it, or None.
+
+        Raises:
+            UsageError: naming the shape or type that is wanted.
+        """
+        shape, discrete = self._event_of(context)
+        if not shape:
+            return x.to(device_of(self)) if isinstance(x, Tensor) else x
+        return floats("x", x, shape, self, least=1, discrete=discrete)
+
+    def numbers_of_one(self, context: Tensor | None = None) -> int:
+        """How many numbers one x holds, as far as that can be said before it is drawn."""
+        longest = getattr(self, "max_length", None)
+        return longest if isinstance(longest, int) else math.prod(self._event_of(context)[0])
+
+    def _event_of(self, context: Tensor | None) -> tuple[tuple[int, ...], bool]:
+        """The shape of one x, () where p(x | z) has none, and whether x is of classes."""
+        known: tuple[tuple[int, ...], bool] | None = self.__dict__.get("_event")
+        if known is not None:
+            return known
+        z = torch.zeros(1, self.latent_dim, device=device_of(self), dtype=dtype_of(self))
+        with torch.no_grad(), frozen(self, evaluating=True):
+            p = self(z, None if context is None else context[:1])
+        try:
+            support: Any = p.support
+        except (AttributeError, NotImplementedError):
+            support = None
+        kind = getattr(support, "base_constraint", support)
+        discrete = isinstance(kind, type(constraints.integer_interval(0, 1)))
+        shape = tuple(p.event_shape) if tuple(p.batch_shape) == (1,) else ()
+        self.__dict__["_event"] = shape, discrete  # once, by the decoder's own word
+        return shape, discrete
 
     def initialise(self, dataset: BatchSource) -> None:
         """Sets weights from statistics of the training split before a training; here: none.

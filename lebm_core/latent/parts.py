@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lebm_core.base.arguments import entry, floats
 from lebm_core.base.modules import device_of, frozen
 from lebm_core.base.randomness import draw
 from lebm_core.data.dataset import Batch
@@ -88,6 +89,57 @@ class LatentModel(nn.Module):
             raise UsageError(f"{who} needs an encoder: give the model one (recipe: encoder.name).")
         return self.encoder
 
+    def arguments(self, x: Any, context: Any = None) -> tuple[Any, Tensor | None]:
+        """Examples and their context as the parts take them, from what a user gives.
+
+        Args:
+            x: tensors, arrays or lists of numbers, or another kind that the decoder takes.
+            context: numbers, a row for each example, for a conditioned model.
+
+        Raises:
+            UsageError: naming the argument, its shape and the one that is wanted.
+        """
+        context = self.context_of(context)
+        x = self.decoder.examples(x, context)
+        try:
+            n = len(x)
+        except TypeError:
+            raise UsageError(f"x is a {type(x).__name__}; give a batch of examples.") from None
+        if not n:
+            raise UsageError("x is an empty batch; give at least one example.")
+        return x, self.context_of(context, n)
+
+    def context_of(self, context: Any, rows: int | None = None) -> Tensor | None:
+        """A context (rows, c) as the parts take it, or None.
+
+        Raises:
+            UsageError: where it is missing, of another shape, or there is no need of it.
+        """
+        width = self.prior.context_dim or self.decoder.context_dim
+        if context is not None:
+            context = floats("context", context, (width or None,), self, rows=rows)
+        elif width:
+            raise UsageError(
+                f"This model is conditioned on a context of {width} features: pass context=(B, "
+                f"{width})."
+            )
+        self.prior.check_context(context)
+        found: Tensor | None = context
+        return found
+
+    def _codes(self, z: Any, context: Any) -> tuple[Tensor, Tensor | None]:
+        """z (B, d), and the context of each or of each B / k of them, as the decoder takes them."""
+        z = floats("z", z, (self.latent_dim,), self)
+        if context is not None:
+            context = floats("context", context, (self.decoder.context_dim or None,), self)
+            if not len(context) or len(z) % len(context):
+                raise UsageError(
+                    f"context has the shape {tuple(context.shape)}; use a row for each of the "
+                    f"{len(z)} codes."
+                )
+        return z, context
+
+    @entry
     @torch.no_grad()
     def decode(
         self,
@@ -98,15 +150,19 @@ class LatentModel(nn.Module):
         **decoding: Any,
     ) -> Any:
         """A draw of p(x | z) for each z (B, d)."""
+        z, context = self._codes(z, context)
         with frozen(self.decoder, evaluating=True):
             return draw(self.decoder(z, context), generator, **decoding)
 
+    @entry
     @torch.no_grad()
     def decode_mode(self, z: Tensor, context: Tensor | None = None) -> Any:
         """The mean of p(x | z), or its mode (greedy decoding) where there is no mean."""
+        z, context = self._codes(z, context)
         with frozen(self.decoder, evaluating=True):
             return centre_of(self.decoder(z, context))
 
+    @entry
     def posterior(
         self,
         x: Any,
@@ -116,6 +172,7 @@ class LatentModel(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """z ~ p(z | x), (B, d)."""
+        x, context = self.arguments(x, context)
         method = self.inference if inference is None else inference
         return method(self, Batch(x, context=context), generator=generator)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lebm_core.base.checks import whole
 from lebm_core.base.randomness import randint
 
 __all__ = ["CodeBuffer"]
@@ -18,7 +19,7 @@ class CodeBuffer:
     """
 
     def __init__(self, size: int = 2000) -> None:
-        self.size = size
+        self.size = whole("size", size)
         self.codes: Tensor | None = None
 
     def add(self, z: Tensor) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import at_least, choice, whole, within
 from lebm_core.base.modules import Configured, device_of, frozen
 from lebm_core.base.randomness import uniform
 from lebm_core.chains.samplers import Sampler, with_steps
@@ -42,7 +42,7 @@ class ShortRunChains(Configured, PriorRule):
         energy_l2: float = 0.0,
     ) -> None:
         choice("learning.prior.chain_init", chain_init, ("reference", "data"))
-        at_least("learning.prior.chain_steps", chain_steps, 0)
+        whole("learning.prior.chain_steps", chain_steps)
         at_least("learning.prior.energy_l2", energy_l2, 0)
         self.chain_init, self.chain_steps, self.energy_l2 = chain_init, chain_steps, energy_l2
         self.pool = CodeBuffer()
@@ -104,9 +104,9 @@ class PersistentChains(Configured, PriorRule):
         chain_steps: int = 0,
         energy_l2: float = 0.0,
     ) -> None:
-        at_least("learning.prior.chains", chains, 1)
-        at_least("learning.prior.restart", restart, 0)
-        at_least("learning.prior.chain_steps", chain_steps, 0)
+        whole("learning.prior.chains", chains, 1, 10_000_000)
+        within("learning.prior.restart", restart, 0, 1)
+        whole("learning.prior.chain_steps", chain_steps)
         at_least("learning.prior.energy_l2", energy_l2, 0)
         self.chains, self.restart = chains, restart
         self.chain_steps, self.energy_l2 = chain_steps, energy_l2

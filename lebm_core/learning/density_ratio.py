@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import at_least, whole
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.latent.pool import CodeBuffer
 from lebm_core.learning.rules import PriorRule, TiltLoss
@@ -35,8 +35,8 @@ class DensityRatio(Configured, PriorRule):
     def __init__(
         self, reference_samples: int = 4, code_pool: int = 1024, energy_l2: float = 0.0
     ) -> None:
-        at_least("learning.prior.reference_samples", reference_samples, 1)
-        at_least("learning.prior.code_pool", code_pool, 0)
+        whole("learning.prior.reference_samples", reference_samples, 1, 10_000)
+        whole("learning.prior.code_pool", code_pool)
         at_least("learning.prior.energy_l2", energy_l2, 0)
         self.reference_samples, self.energy_l2 = reference_samples, energy_l2
         self.code_pool = code_pool

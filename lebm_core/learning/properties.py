@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lebm_core.base.checks import positive, whole
 from lebm_core.base.randomness import randint
 from lebm_core.base.schedules import cosine
 from lebm_core.control.heads import PropertyHead, PropertyHeads
@@ -145,6 +146,8 @@ def fit_property(
     """
     z = codes.detach()[:, None] if codes.ndim == 2 else codes.detach()
     _check(model, name, codes, z, values, context)
+    whole("steps", steps, 1)
+    positive("lr", lr)
     known = values.isfinite()
     z, v = z[known.to(z.device)].float(), values[known].to(z).float()
     c = None if context is None else context[known.to(context.device)].to(z)

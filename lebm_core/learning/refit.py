@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import choice, positive, whole
 from lebm_core.base.randomness import randint
 from lebm_core.base.schedules import cosine
 from lebm_core.data.dataset import Dataset
@@ -32,6 +32,7 @@ from lebm_core.registry.parts import Part, make
 
 __all__ = ["Refit", "REFIT_CODES", "REFIT_PASSES", "check_refit", "refit", "refit_prior"]
 
+MOST_CODES = 1_000_000  # of one update
 FITTED_CODES, REFIT_CODES = 10_000, 50_000  # posterior codes that a prior is fitted to
 REFIT_PASSES = 40  # most codes of one example, where examples are few
 LOG_EVERY = 1000  # updates
@@ -67,11 +68,10 @@ class Refit:
         Raises:
             UsageError: naming the key.
         """
-        at_least("learning.refit.steps", self.steps, 0)
-        at_least("learning.refit.batch", self.batch, 1)
+        whole("learning.refit.steps", self.steps)
+        whole("learning.refit.batch", self.batch, 1, MOST_CODES)
         choice("learning.refit.classes", self.classes, CLASSES)
-        if not self.lr > 0:
-            raise UsageError(f"learning.refit.lr = {self.lr} is too small; use a rate above 0.")
+        positive("learning.refit.lr", self.lr)
         if self.rule is not None and not self.make_rule().trains:
             raise UsageError(
                 "learning.refit.rule.name trains no prior; use learning.refit.steps = 0."

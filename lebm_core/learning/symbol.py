@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 from torch.nn.functional import cross_entropy
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import LARGEST, at_least, whole
 from lebm_core.base.randomness import normal_like
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
@@ -22,6 +22,8 @@ from lebm_core.learning.consistency import consistency_loss, vat_loss
 from lebm_core.priors.base import Coupled
 
 __all__ = ["Symbols", "mutual_information", "symbol_terms"]
+
+MOST = 1_000_000  # labelled examples of one step, and clusters
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ class Symbols:
         Raises:
             UsageError: naming the key.
         """
-        for key, least in (
-            ("labels", 0), ("labelled_batch", 1), ("weight", 0), ("information", 0), ("vat", 0),
-            ("vat_radius", 0), ("consistency", 0), ("masked", 0), ("clusters", 0),
+        for key, least, most in (
+            ("labels", 0, LARGEST), ("labelled_batch", 1, MOST), ("clusters", 0, MOST)
         ):  # fmt: skip
-            at_least(f"learning.symbols.{key}", getattr(self, key), least)
+            whole(f"learning.symbols.{key}", getattr(self, key), least, most)
+        for key in ("weight", "information", "vat", "vat_radius", "consistency", "masked"):
+            at_least(f"learning.symbols.{key}", getattr(self, key), 0)
         if self.masked >= 1:
             raise UsageError(
                 f"learning.symbols.masked = {self.masked} hides all of x; use a share below 1."

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import at_least, within
 from lebm_core.base.modules import Configured
 from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.data.labels import Labelled, choose_labelled, labels_of
@@ -64,7 +64,7 @@ class TwoPart(Configured, Rule):
         prior_start: float = 0.0,
         drift_limit: float = 5.0,
     ) -> None:
-        at_least("learning.prior_start", prior_start, 0)
+        within("learning.prior_start", prior_start, 0, 1)
         at_least("learning.drift_limit", drift_limit, 0)
         self.decoder: DecoderRule = make(DECODER, decoder)
         self.prior: PriorRule = make(PRIOR, prior)

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch.distributions import Independent, Normal
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import at_least, whole, within
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.base.randomness import normal_like
 from lebm_core.data.dataset import Batch
@@ -58,10 +58,12 @@ class Variational(Configured, DecoderRule):
         encoder_tilt: float = 1.0,
     ) -> None:
         for key, value in (
-            ("kl_weight", kl_weight), ("kl_cycles", kl_cycles), ("kl_zero", kl_zero),
-            ("kl_rise", kl_rise), ("free_bits", free_bits),
+            ("kl_weight", kl_weight), ("free_bits", free_bits), ("encoder_tilt", encoder_tilt)
         ):  # fmt: skip
             at_least(f"learning.decoder.{key}", value, 0)
+        whole("learning.decoder.kl_cycles", kl_cycles)
+        within("learning.decoder.kl_zero", kl_zero, 0, 1)
+        within("learning.decoder.kl_rise", kl_rise, 0, 1)
         self.kl_weight, self.kl_cycles = kl_weight, kl_cycles
         self.kl_zero, self.kl_rise = kl_zero, kl_rise
         self.free_bits, self.encoder_tilt = free_bits, encoder_tilt

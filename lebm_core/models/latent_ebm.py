@@ -8,9 +8,11 @@ from typing import Annotated, Any, Self
 import torch
 from torch import Tensor
 
+from lebm_core.base.arguments import entry
+from lebm_core.base.checks import fits, whole
 from lebm_core.base.modules import frozen
 from lebm_core.chains.samplers import Langevin
-from lebm_core.control.base import Control
+from lebm_core.control.base import Control, controls_in
 from lebm_core.control.heads import PropertyHeads
 from lebm_core.control.prior import ControlledPrior
 from lebm_core.control.sampling import Classes, draw_codes
@@ -82,6 +84,7 @@ class LatentEBM(LatentModel, HubModel):
             model.classes = tuple(dataset.classes)
         return model
 
+    @entry
     @torch.no_grad()
     def sample(
         self,
@@ -112,8 +115,9 @@ class LatentEBM(LatentModel, HubModel):
             UsageError: for a class, a property or a control that this model does not know.
             DivergenceError: where the control is too strong for the chain.
         """
-        if n < 1:
-            raise UsageError(f"The number of samples must be at least 1, not {n}.")
+        n, batch_size = whole("n", n, 1, 2**62), whole("batch_size", batch_size, 1)
+        context = self.context_of(context, n)
+        fits(float(n) * self.decoder.numbers_of_one(context), f"n = {n:,} samples")
         codes = draw_codes(
             self.prior, n, y=y, control=control, heads=self.heads.known, classes=self.classes,
             context=context, batch_size=batch_size, generator=generator,
@@ -130,7 +134,7 @@ class LatentEBM(LatentModel, HubModel):
         Raises:
             UsageError: for a class, a property or a control that this model does not know.
         """
-        several = [control] if isinstance(control, Control) else control
+        several = controls_in(control)
         return ControlledPrior(self.prior, several, self.heads.known, self.classes)
 
     def control_shift(
@@ -151,16 +155,22 @@ class LatentEBM(LatentModel, HubModel):
 
         z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
         """
+        x, context = self.arguments(x, context)
         return self.decode_mode(self.code(x, context, generator), context)
 
     def interpolate(
         self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
     ) -> Any:
         """Decodes `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
+        whole("steps", steps, 1)
         z0, z1 = self.code(x0, None, generator), self.code(x1, None, generator)
+        if (len(z0), len(z1)) != (1, 1):
+            raise UsageError(f"x0 and x1 hold {len(z0)} and {len(z1)} examples; give one each.")
+        fits(float(steps) * self.decoder.numbers_of_one(), f"steps = {steps:,} points")
         weight = torch.linspace(0, 1, steps, device=z0.device)[:, None]
         return self.decode_mode((1 - weight) * z0 + weight * z1)
 
+    @entry
     def complete(
         self,
         x: Tensor,
@@ -179,6 +189,7 @@ class LatentEBM(LatentModel, HubModel):
         sampler = Langevin(steps, step_size)
         return complete(self, x, mask, sampler, context=context, generator=generator)
 
+    @entry
     @torch.no_grad()
     def classify(
         self,
@@ -203,11 +214,15 @@ class LatentEBM(LatentModel, HubModel):
             raise UsageError(
                 "classify() needs a coupled prior: CoupledPrior, or prior.name = coupled."
             )
+        whole("draws", draws, 1)
+        x, context = self.arguments(x, context)
+        fits(float(draws) * len(x) * self.prior.n_classes, f"draws = {draws:,}")
         codes = [self.posterior(x, context=context, generator=generator) for _ in range(draws)]
         prior: Coupled = self.prior  # type: ignore[assignment]
         logits = [prior.logits(z, context) for z in codes]
         return torch.stack([each.softmax(-1) for each in logits]).mean(0)
 
+    @entry
     def score(
         self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Score:
@@ -215,8 +230,10 @@ class LatentEBM(LatentModel, HubModel):
 
         z is the mean of q(z | x) where the model's inference is the encoder alone, else a draw.
         """
+        x, context = self.arguments(x, context)
         return score(self, x, self.code(x, context, generator), context)
 
+    @entry
     def log_prob(
         self,
         x: Any,
@@ -233,13 +250,9 @@ class LatentEBM(LatentModel, HubModel):
         Raises:
             UnsupportedEstimate: where the diagnostics do not support the figure.
         """
+        x, context = self.arguments(x, context)
         with frozen(self, evaluating=True):
             return log_evidence(
-                self,
-                Batch(x, context=context),
-                method=method,
-                n_samples=n_samples,
-                log_z=log_z,
-                generator=generator,
-                **options,
-            )
+                self, Batch(x, context=context), method=method, n_samples=n_samples, log_z=log_z,
+                generator=generator, **options,
+            )  # fmt: skip

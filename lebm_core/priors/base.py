@@ -6,13 +6,16 @@ arXiv 2006.08205 (the tilt, eq. 2).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from lebm_core.base.arguments import entry, floats, request
+from lebm_core.base.checks import fits, positive, whole
 from lebm_core.base.modules import Component
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.samplers import Sampler
@@ -20,6 +23,9 @@ from lebm_core.chains.trace import Chain
 from lebm_core.errors import UsageError
 
 __all__ = ["Coupled", "Fitted", "Prior", "PriorTarget", "Tilted", "check_sizes"]
+
+FLOAT = torch.float32  # of z as a chain has it, which is let through at once
+MOST_DIMENSIONS = 100_000  # of z
 
 
 class Prior(Component):
@@ -43,6 +49,11 @@ class Prior(Component):
     fitted_to = ""
     sampler: Sampler | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "sample" in cls.__dict__:
+            cls.sample = entry(_asked(cls.__dict__["sample"]))  # type: ignore[method-assign]
+
     @property
     def reference(self) -> Distribution:
         """p0, with event shape (d,)."""
@@ -54,6 +65,10 @@ class Prior(Component):
 
     def log_prob(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
         """f(z) + log p0(z), (B,), in nats: log p(z) + log Z."""
+        if not isinstance(z, Tensor) or z.shape[1:] != (self.latent_dim,) or z.dtype != FLOAT:
+            z = floats("z", z, (self.latent_dim,), self)
+        if context is not None and not isinstance(context, Tensor):
+            context = floats("context", context, (self.context_dim or None,), self)
         return self.log_tilt(z, y, context) + self.reference.log_prob(z)
 
     def energy(self, z: Tensor, context: Tensor | None = None) -> Tensor:
@@ -90,8 +105,26 @@ class Prior(Component):
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """n draws of z, (n, d)."""
+        """n draws of z, (n, d); what is given to a subclass's `sample` is checked before it."""
         raise TypeError(f"{type(self).__name__} defines no sample.")
+
+    def check_context(self, context: Tensor | None, rows: int | None = None) -> None:
+        """Refuse to do without a context that the prior is conditioned on, or with another one.
+
+        Raises:
+            UsageError: naming the features that are needed.
+        """
+        if self.context_dim and context is not None and rows is not None:
+            if context.shape != (rows, self.context_dim):
+                raise UsageError(
+                    f"context has the shape {tuple(context.shape)}; use ({rows}, "
+                    f"{self.context_dim}), a row for each z."
+                )
+        if self.context_dim and context is None:
+            raise UsageError(
+                f"This prior is conditioned on a context of {self.context_dim} features: pass "
+                "context=(B, c)."
+            )
 
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n draws from p0, (n, d)."""
@@ -192,7 +225,23 @@ class Fitted(Protocol):
 
 def check_sizes(latent_dim: int, std: float) -> None:
     """Refuse sizes that no prior has."""
-    if latent_dim < 0:
-        raise UsageError(f"prior.latent_dim = {latent_dim} is not possible; use 0 or more.")
-    if not 0 < std < float("inf"):
-        raise UsageError(f"prior.reference_std = {std} is not possible; use a number above 0.")
+    whole("prior.latent_dim", latent_dim, 0, MOST_DIMENSIONS)
+    positive("prior.reference_std", std)
+
+
+def _asked(sample: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A prior's `sample` that is given what can be drawn, in the types that it computes in."""
+
+    @functools.wraps(sample)
+    def called(
+        self: Prior, n: int, *args: Any, context: Tensor | None = None, **options: Any
+    ) -> Tensor:
+        n, context = request(n, context, self.context_dim, self)
+        fits(float(n) * max(1, self.latent_dim), f"n = {n:,} draws of the prior")
+        if options.get("start") is not None:
+            options["start"] = floats("start", options["start"], (self.latent_dim,), self, rows=n)
+        if context is not None:
+            options["context"] = context
+        return sample(self, n, *args, **options)
+
+    return called

@@ -12,13 +12,16 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from lebm_core.base.checks import whole
 from lebm_core.base.modules import device_of
 from lebm_core.chains.samplers import Sampler
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_core.priors.ebm import ENERGY, SAMPLER, EBMPrior
 from lebm_core.priors.energy import Energy
 
 __all__ = ["CoupledPrior"]
+
+MOST_CLASSES = 1_000_000
 
 
 class CoupledPrior(EBMPrior):
@@ -51,7 +54,7 @@ class CoupledPrior(EBMPrior):
         stages: int = 1,
         context_dim: int = 0,
     ) -> None:
-        if n_classes < 2:
+        if whole("prior.n_classes", n_classes, 0, MOST_CLASSES) < 2:
             raise UsageError(f"A coupled prior needs at least 2 classes, not {n_classes}.")
         super().__init__(
             latent_dim, energy, sampler, reference, reference_std, bound, stages, context_dim,
@@ -67,7 +70,16 @@ class CoupledPrior(EBMPrior):
         """
         if y is None:
             return None
-        ids = torch.as_tensor(y, device=device_of(self)).expand(n)
+        try:
+            ids = torch.as_tensor(y, device=device_of(self))
+        except (TypeError, ValueError, RuntimeError):
+            raise UsageError(f"y = {shown(y)} is no class; use an id, or {n} of them.") from None
+        if ids.is_floating_point() or ids.ndim > 1 or (ids.ndim and len(ids) not in (1, n)):
+            raise UsageError(
+                f"y is of {str(ids.dtype).removeprefix('torch.')} and has the shape "
+                f"{tuple(ids.shape)}; use an integer id, or ({n},) of them."
+            )
+        ids = ids.expand(n)
         wrong = ids[(ids < 0) | (ids >= self.n_classes)]
         if len(wrong):
             raise UsageError(f"Class ids run from 0 to {self.n_classes - 1}, not {int(wrong[0])}.")

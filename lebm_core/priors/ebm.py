@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -10,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Uniform
 
+from lebm_core.base.checks import choice, whole
 from lebm_core.base.modules import frozen
 from lebm_core.base.precision import half_is_faster
 from lebm_core.base.randomness import standard_normal, uniform
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.samplers import Sampler
 from lebm_core.chains.trace import Chain
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError
 from lebm_core.priors.base import Prior, check_sizes
 from lebm_core.priors.energy import Energy
 from lebm_core.priors.tilt_target import LogSumExp, Readout, Reference, TiltTarget, pick
@@ -60,16 +60,13 @@ class EBMPrior(Prior):
     ) -> None:
         super().__init__()
         check_sizes(latent_dim, reference_std)
-        if reference not in REFERENCES:
+        choice("prior.reference", reference, REFERENCES)
+        whole("prior.stages", stages, 1, 1000)
+        whole("prior.context_dim", context_dim, 0, 1_000_000)
+        # A tilt of less is none, and of one of more float32 sees no bound.
+        if bound and not 1e-3 <= bound <= 1e6:
             raise UsageError(
-                f'prior.reference = "{reference}" is unknown; use {" or ".join(REFERENCES)}.'
-                + did_you_mean(reference, REFERENCES)
-            )
-        if stages < 1:
-            raise UsageError(f"prior.stages = {stages} is not possible; use 1 or more.")
-        if bound and not (math.isfinite(bound) and bound >= 1e-3):
-            raise UsageError(
-                f"prior.bound = {bound} is not possible; use 0.001 or more nats, or 0 for none."
+                f"prior.bound = {bound} is not possible; use 0.001 to 1e+06 nats, or 0 for none."
             )
         self.latent_dim, self.context_dim, self.n_stages = latent_dim, context_dim, stages
         self.bound = bound or None
@@ -116,7 +113,7 @@ class EBMPrior(Prior):
 
     def logits(self, z: Tensor, context: Tensor | None = None, stages: int | None = None) -> Tensor:
         """F(z), (B, C): the sum over stages, or over the first `stages` of them."""
-        self._need_context(context)
+        self.check_context(context, len(z))
         logits = self.stage_logits(0, z, context)
         for stage in range(1, self.n_stages if stages is None else stages):
             logits = logits + self.stage_logits(stage, z, context)
@@ -153,7 +150,7 @@ class EBMPrior(Prior):
                 faster, of the weights as they are now; 0 for float32.
             readout: how f follows from the logits; by default logsumexp F, or F_y.
         """
-        self._need_context(context)
+        self.check_context(context)
         reference = Reference(self.std, self.latent_dim, self.uniform_reference, self.fold)
         energies = self.energies[: self.n_stages if stages is None else stages]
         read = LogSumExp(y) if readout is None else readout
@@ -187,8 +184,6 @@ class EBMPrior(Prior):
             trace: filled in at every step when given.
             stages: only the first so many tilts; None for all.
         """
-        if context is not None and len(context) != n:
-            raise UsageError(f"n = {n} samples need as many rows of context, not {len(context)}.")
         chain: Sampler = self.sampler if sampler is None else sampler  # type: ignore[assignment]
         z = self.draw_reference(n, generator) if start is None else start
         # A GPU waits for launches, not for products; accepting and tracing need exact values.
@@ -209,9 +204,14 @@ class EBMPrior(Prior):
         self.refuse_classes(y)
         return None
 
-    def _need_context(self, context: Tensor | None) -> None:
-        if self.context_dim and context is None:
+    def check_context(self, context: Tensor | None, rows: int | None = None) -> None:
+        """Refuse a context without need too.
+
+        Raises:
+            UsageError: as for any prior; and where it is not conditioned.
+        """
+        super().check_context(context, rows)
+        if context is not None and not self.context_dim:
             raise UsageError(
-                f"This prior is conditioned on a context of {self.context_dim} features: pass "
-                "context=(B, c)."
+                "This prior is not conditioned (prior.context_dim = 0): leave context out."
             )

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.base.checks import choice, whole, widths
 from lebm_core.priors.energy import Affine, Energy, Pullback
 
 __all__ = ["ACTIVATIONS", "LEAK", "MLP"]
@@ -62,19 +62,15 @@ class MLP(Energy):
         context_dim: int = 0,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise UsageError(
-                f'energy.activation = "{activation}" is unknown; use {", ".join(ACTIVATIONS)}.'
-                + did_you_mean(activation, ACTIVATIONS)
-            )
-        if any(width < 1 for width in hidden):
-            raise UsageError(
-                f"energy.hidden = {list(hidden)} is not possible; use widths of 1 or more."
-            )
+        choice("energy.activation", activation, ACTIVATIONS)
+        widths("energy.hidden", hidden)
+        whole("energy.latent_dim", latent_dim)
+        whole("energy.outputs", outputs, 1)
+        whole("energy.context_dim", context_dim)
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, context_dim
         self.activation = activation
-        widths = [latent_dim + context_dim, *hidden, outputs]
-        pairs = zip(widths, widths[1:], strict=False)
+        sizes = [latent_dim + context_dim, *hidden, outputs]
+        pairs = zip(sizes, sizes[1:], strict=False)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
         self.zero_output = False
 

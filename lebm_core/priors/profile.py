@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lebm_core.base.arguments import entry, request
 from lebm_core.base.modules import frozen
 from lebm_core.chains.samplers import Langevin, Sampler
 from lebm_core.chains.trace import Chain
@@ -34,6 +35,7 @@ class EnergyProfile:
     states: dict[int, Tensor]
 
 
+@entry
 def energy_profile(
     prior: Prior,
     n: int = 100,
@@ -53,6 +55,7 @@ def energy_profile(
         keep: steps whose states are kept; 0 is the start and `steps` the end.
         generator: source of randomness.
     """
+    n, context = request(n, context, prior.context_dim, prior, 1)
     chain = Chain(keep=keep)
     run: Sampler = sampler or prior.sampler or Langevin()
     with frozen(prior):

@@ -12,10 +12,13 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
+from lebm_core.base.arguments import ids
+from lebm_core.base.checks import WIDEST, share, whole
 from lebm_core.base.precision import half_is_faster
 from lebm_core.data.dataset import BatchSource
+from lebm_core.errors import UsageError
 from lebm_core.latent.decoder import Decoder
-from lebm_core.sequences.cells import LONGEST, check_cell, check_ids
+from lebm_core.sequences.cells import LONGEST, MOST_TOKENS, check_cell, check_ids
 from lebm_core.sequences.distribution import SequenceDistribution
 from lebm_core.sequences.networks import CausalTransformer, LockedDropout, RecurrentNet
 from lebm_core.sequences.token_nll import token_nll
@@ -82,6 +85,17 @@ class SequenceDecoder(Decoder):
         super().__init__()
         check_cell(cell)
         check_ids(vocab_size, pad, bos, eos)
+        for key, size, most in (
+            ("embed_dim", embed_dim, WIDEST), ("hidden", hidden, WIDEST), ("layers", layers, 1000),
+            ("heads", heads, 10_000), ("max_length", max_length or 1, MOST_TOKENS),
+        ):  # fmt: skip
+            whole(f"decoder.{key}", size, 1, most)
+        share("decoder.dropout", dropout)
+        share("decoder.word_dropout", word_dropout)
+        if cell == "transformer" and embed_dim % heads:
+            raise UsageError(
+                f"decoder.embed_dim = {embed_dim} is not a multiple of decoder.heads = {heads}."
+            )
         self.latent_dim, self.vocab_size, self.cell = latent_dim, vocab_size, cell
         self.max_length = LONGEST if max_length is None else max_length
         self.pad, self.bos, self.eos = pad, bos, eos
@@ -118,6 +132,10 @@ class SequenceDecoder(Decoder):
             tokens = batch.x[batch.x != self.pad]
             counts += torch.bincount(tokens.cpu(), minlength=self.vocab_size)
         self.output.bias.copy_((counts / counts.sum()).log())
+
+    def examples(self, x: Any, context: Tensor | None = None) -> Any:
+        """Return token ids (B, T) below the size of the vocabulary."""
+        return ids("x", x, self.vocab_size, self)
 
     def use_half(self) -> bool:
         """Return whether to use bfloat16: only where gradients are taken."""

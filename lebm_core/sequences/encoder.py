@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
+from lebm_core.base.checks import WIDEST, share, whole
 from lebm_core.base.precision import half_is_faster, recurrent_autocast
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_core.latent.encoder import Encoder, gaussian_code
@@ -54,6 +55,9 @@ class SequenceEncoder(Encoder):
         super().__init__()
         check_cell(cell, CELLS[:2])
         check_ids(vocab_size, pad)
+        whole("encoder.embed_dim", embed_dim, 1, WIDEST)
+        whole("encoder.hidden", hidden, 1, WIDEST)
+        share("encoder.dropout", dropout)
         if pooling not in POOLINGS:
             raise UsageError(
                 f'encoder.pooling = "{pooling}": accepted are {", ".join(POOLINGS)}.'

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, leaky_relu, softplus
 
 from lebm_core import Decoder
+from lebm_core.base.checks import positive, whole, within
 from lebm_core.base.precision import half_is_faster
 from lebm_core.errors import UsageError, did_you_mean
 from lebm_images.networks.final_layer import upsample
@@ -73,8 +74,9 @@ class DeconvDecoder(Decoder):
                 f'Unknown decoder.likelihood "{likelihood}": accepted are {", ".join(LIKELIHOODS)}.'
                 + did_you_mean(likelihood, LIKELIHOODS)
             )
-        if not sigma > 0:
-            raise UsageError(f"decoder.sigma = {sigma} must be positive.")
+        positive("decoder.sigma", sigma)
+        whole("decoder.channels", channels, 1, 10_000)
+        within("decoder.width, a factor,", width, 1e-6, 1000)
         self.layers = layers = layers_of(architecture, side)
         self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
         modules: list[nn.Module] = []

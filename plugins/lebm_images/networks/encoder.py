@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core import Encoder, gaussian_code
+from lebm_core.base.checks import whole
 from lebm_core.base.precision import half_is_faster
 from lebm_images.networks.augmentations import augment, check_augmentation
 from lebm_images.networks.shapes import SLOPE
@@ -41,6 +42,9 @@ class ConvEncoder(Encoder):
         mirror: bool = False,
     ) -> None:
         super().__init__()
+        whole("encoder.channels", channels, 1, 10_000)
+        whole("encoder.side", side, 1, 100_000)
+        whole("encoder.width", width, 1, 100_000)
         check_augmentation(shift, mirror, side)
         self.latent_dim, self.allow_half, self.shift, self.mirror = latent_dim, half, shift, mirror
         modules: list[nn.Module] = []

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.arguments import ids
+from lebm_core.base.checks import LARGEST, share, whole
 from lebm_core.base.precision import half_is_faster
 from lebm_core.errors import MissingExtra, UsageError
 from lebm_core.latent.decoder import Decoder
-from lebm_core.sequences.cells import LONGEST
+from lebm_core.sequences.cells import LONGEST, MOST_TOKENS
 from lebm_core.sequences.distribution import SequenceDistribution
 from lebm_core.sequences.token_nll import token_nll
 from lebm_core.sequences.tokens import SPECIAL
@@ -66,7 +67,13 @@ class TransformersDecoder(Decoder):
         config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        at_least("decoder.prefix", prefix, 1)
+        for key, size, most in (
+            ("prefix", prefix, 10_000), ("width", width, 1_000_000), ("layers", layers, 1000),
+            ("heads", heads, 10_000), ("max_length", max_length or 1, MOST_TOKENS),
+            ("vocab_size", vocab_size, LARGEST),
+        ):  # fmt: skip
+            whole(f"decoder.{key}", size, 1, most)
+        share("decoder.dropout", dropout)
         if not config and not pretrained and width % heads:
             raise UsageError(
                 f"decoder.width = {width} is not a multiple of decoder.heads = {heads}."
@@ -108,6 +115,10 @@ class TransformersDecoder(Decoder):
     def forward(self, z: Tensor, context: Tensor | None = None) -> SequenceDistribution:
         """Return p(x | z), batch shape (B,)."""
         return SequenceDistribution(self, z)
+
+    def examples(self, x: Any, context: Tensor | None = None) -> Any:
+        """Return token ids (B, T) below the size of the vocabulary."""
+        return ids("x", x, self.vocab_size, self)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """Return z -> log p(x|z), (n k, d) -> (n k,), sequence by sequence; embeddings are hoisted.

@@ -8,7 +8,6 @@ training and in prediction. All networks compute in float32.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,11 +15,12 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.base.checks import positive, whole, widths
 from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.dataset import NEIGHBOUR
 
-__all__ = ["PastNet", "TrajectoryDecoder", "TrajectoryEncoder", "check_widths", "goal_steps"]
+__all__ = ["PastNet", "TrajectoryDecoder", "TrajectoryEncoder", "check_steps", "goal_steps"]
 
 
 def goal_steps(predicted: int, goals: int) -> list[int]:
@@ -100,11 +100,15 @@ class TrajectoryDecoder(Decoder):
         learn_sigma: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 < sigma < math.inf:
-            raise UsageError(f"decoder.sigma = {sigma} must be positive and finite.")
+        positive("decoder.sigma", sigma)
+        whole("decoder.goals", goals)
         if not 1 <= goals <= predicted:
             raise UsageError(f"decoder.goals = {goals} must be from 1 to {predicted}, the steps.")
-        check_widths(hidden, path_hidden, [features])
+        widths("decoder.hidden", hidden, 1)
+        widths("decoder.path_hidden", path_hidden, 1)
+        widths("decoder.features", [features])
+        check_steps(observed, predicted, neighbours)
+        self.context_dim = 2 * (observed - 1) + NEIGHBOUR * neighbours
         self.latent_dim, self.predicted, self.own = latent_dim, predicted, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.plan = mlp([latent_dim + features, *hidden, 2 * goals])
@@ -168,7 +172,9 @@ class TrajectoryEncoder(Encoder):
         hidden: Sequence[int] = (256, 256),
     ) -> None:
         super().__init__()
-        check_widths(hidden, [features])
+        widths("encoder.hidden", hidden, 1)
+        widths("encoder.features", [features])
+        check_steps(observed, predicted, neighbours)
         self.latent_dim, self.own = latent_dim, 2 * (observed - 1)
         self.past = PastNet(observed, neighbours, features, hidden[0])
         self.net = mlp([2 * predicted + features, *hidden, 2 * latent_dim])
@@ -180,11 +186,11 @@ class TrajectoryEncoder(Encoder):
         return gaussian_code(self.net(torch.cat([away.flatten(1), self.past(context)], dim=-1)))
 
 
-def check_widths(*widths: Sequence[int]) -> None:
-    """Check that there are layers and that each has a width."""
-    for each in widths:
-        if not each or min(each) < 1:
-            raise UsageError(f"Each layer needs a width of at least 1, not {list(each)}.")
+def check_steps(observed: int, predicted: int, neighbours: int) -> None:
+    """Refuse a past without a step, a future without one, and neighbours below 0."""
+    whole("observed", observed, 2, 1_000_000)
+    whole("predicted", predicted, 1, 1_000_000)
+    whole("neighbours", neighbours, 0, 1_000_000)
 
 
 def straight_on(steps: Tensor, predicted: int) -> Tensor:

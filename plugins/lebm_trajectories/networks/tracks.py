@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -10,9 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core import Decoder, Encoder, gaussian_code
+from lebm_core.base.checks import positive, whole, widths
 from lebm_core.base.networks import mlp
-from lebm_core.errors import UsageError
-from lebm_trajectories.networks.paths import check_widths
 
 __all__ = ["TrackDecoder", "TrackEncoder"]
 
@@ -28,7 +26,7 @@ class TrackDecoder(Decoder):
         learn_sigma: learn one for each step.
 
     Raises:
-        UsageError: for a sigma that is not positive.
+        UsageError: for a sigma that is not positive, or widths that cannot be.
     """
 
     def __init__(
@@ -40,9 +38,9 @@ class TrackDecoder(Decoder):
         learn_sigma: bool = True,
     ) -> None:
         super().__init__()
-        if not 0 < sigma < math.inf:
-            raise UsageError(f"decoder.sigma = {sigma} must be positive and finite.")
-        check_widths(hidden)
+        positive("decoder.sigma", sigma)
+        widths("decoder.hidden", hidden, 1)
+        whole("decoder.steps", steps, 1, 1_000_000)
         self.latent_dim, self.steps = latent_dim, steps
         self.net = mlp([latent_dim, *hidden, 2 * steps])
         log_sigma = torch.full((steps, 1), float(sigma)).log()
@@ -66,7 +64,8 @@ class TrackEncoder(Encoder):
 
     def __init__(self, latent_dim: int, steps: int, hidden: Sequence[int] = (256, 256)) -> None:
         super().__init__()
-        check_widths(hidden)
+        widths("encoder.hidden", hidden, 1)
+        whole("encoder.steps", steps, 1, 1_000_000)
         self.latent_dim = latent_dim
         self.net = mlp([2 * steps, *hidden, 2 * latent_dim])
 

@@ -103,8 +103,11 @@ def test_the_context_reaches_the_tilt() -> None:
     assert torch.allclose(gradient, torch.tensor([1.0, 0.0]) - z, atol=1e-5)
     with pytest.raises(UsageError, match="conditioned on a context of 1"):
         prior.log_tilt(torch.zeros(2, 2))
-    with pytest.raises(UsageError, match="as many rows of context, not 2"):
+    with pytest.raises(UsageError, match=r"context has the shape \(2, 1\); use \(3, 1\)"):
         prior.sample(3, context=context)
+    for wrong in (context, torch.zeros(6, 2)):
+        with pytest.raises(UsageError, match=r"use \(6, 1\), a row for each z"):
+            prior.log_prob(z, None, wrong)
 
 
 def test_the_mixture_is_normalised_and_samples_itself() -> None:
