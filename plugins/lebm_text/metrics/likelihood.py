@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lebm_core.base.files import replace_file
 from lebm_core.data.dataset import Batch, subset
-from lebm_core.errors import UnsupportedEstimate
+from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value
 from lebm_core.evidence.estimate import Estimate
@@ -188,7 +189,10 @@ def _paired(evaluation: Evaluation, nll: Tensor, rows: Tensor) -> dict[str, Valu
         return {}
     if not file.is_file():
         return {}
-    model = load_file(file)
+    try:
+        model = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"{file} is damaged: the model must be evaluated again.") from error
     if not torch.equal(model["rows"], rows):
         return {}
     text = "NLL a sentence of this row minus the model's, in nats, paired over sentences."

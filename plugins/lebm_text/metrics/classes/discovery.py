@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.checks import at_least
+from lebm_core.base.files import read_json, write_atomically
+from lebm_core.errors import UsageError
 from lebm_core.evaluation.curves import checked_strengths
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
@@ -114,7 +116,9 @@ class Discovery:
             classes = assigned(evaluation, data, rows, self.discovery_draws)
         elif model.encoder is not None:
             most = max(map(len, data.names.values()), default=1)
-            n = json.loads(in_use.read_text()) if in_use.is_file() else most
+            n = read_json(in_use).get("classes") if in_use.is_file() else most
+            if not isinstance(n, int) or n < 1:
+                raise UsageError(f"{in_use} is damaged: it holds no number of classes.")
             classes = clustered_codes(evaluation, data, rows, n, self.discovery_fit)
         else:
             return {}
@@ -124,7 +128,7 @@ class Discovery:
             values |= in_row("random", random, "the model's classes, randomly permuted")
             n = len(classes.of_x.unique())
             evaluation.cache.mkdir(parents=True, exist_ok=True)
-            in_use.write_text(json.dumps(n))
+            write_atomically(in_use, json.dumps({"classes": n}))
             words = clustered_words(evaluation, data, rows, n, self.discovery_fit)
             clusters = self._scores(data, split, rows, words, evaluation.seed)
             values |= in_row("k_means", clusters, "k-means on x")
