@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import read_json, write_atomically
+from lebm_core.base.files import read_json
 from lebm_core.data.dataset import SPLITS, Dataset
-from lebm_core.errors import LebmError, UsageError, shown
+from lebm_core.data.saved import DESCRIPTION, readable
+from lebm_core.errors import UsageError, shown
 from lebm_core.models.base import Model
 from lebm_core.registry.registry import registry
 from lebm_core.run.config.layers import read_source
@@ -23,17 +20,14 @@ __all__ = [
     "TRAINING",
     "baseline_names",
     "check_same_data",
-    "load_dataset",
     "load_model",
     "need_run",
     "part_folder",
     "read_training",
     "result_files",
-    "save_dataset",
 ]
 
 BASELINES = "baselines"
-DESCRIPTION = "data.json"
 TRAINING = "training.json"
 
 
@@ -58,56 +52,6 @@ def result_files(recipe: Recipe, part: str = "model") -> list[str]:
     return [*recipe.evaluation["metrics"], *names, "figures"]
 
 
-def save_dataset(dataset: Dataset, name: str, folder: Path) -> None:
-    """Write `folder/data/` (the preprocessing) and `folder/data.json` (a description).
-
-    Args:
-        dataset: the data set.
-        name: its registered name.
-        folder: of the model or baseline.
-    """
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    dataset.save(folder / "data")
-    kind = type(dataset)
-    described = {
-        "name": name,
-        "class": f"{kind.__module__}:{kind.__qualname__}",
-        "sizes": dataset.sizes,
-        "summary": dataset.summary,
-        "counts": {split: dataset.length(split) for split in SPLITS},
-    }
-    string = json.dumps(described, indent=1, default=str) + "\n"
-    write_atomically(folder / DESCRIPTION, string)
-
-
-def load_dataset(folder: Path) -> Dataset:
-    """The data set of a run, its preprocessing alone: every split is empty.
-
-    Raises:
-        UsageError: the folder has none, or its plugin is not installed.
-    """
-    described = read_json(folder / DESCRIPTION)
-    name, path = described.get("name"), described.get("class")
-    if not (isinstance(name, str) and isinstance(path, str)):
-        raise UsageError(f"{folder / DESCRIPTION} is damaged: it names no data set.")
-    factory = registry().get("datasets", name)
-    module, _, attribute = path.partition(":")
-    # Only the packages that the registered factory stands on are imported, not any a file names.
-    packages = {factory.__module__.partition(".")[0], "lebm_core"}
-    if module not in sys.modules and module.partition(".")[0] in packages:
-        importlib.import_module(module)
-    found: Any = sys.modules.get(module)
-    for each in attribute.split("."):
-        found = getattr(found, each, None)
-    if not (isinstance(found, type) and issubclass(found, Dataset)):
-        raise UsageError(
-            f'{folder / DESCRIPTION}: the data set "{name}" has no class {shown(path)}: was its '
-            "plugin changed?"
-        )
-    with _readable(folder / "data"):
-        return found.load(folder / "data")
-
-
 def load_model(folder: Path) -> Model:
     """The trained model of a run or baseline, in evaluation mode, on the CPU."""
     need_run(folder)
@@ -117,7 +61,7 @@ def load_model(folder: Path) -> Model:
     if not isinstance(name, str):
         raise UsageError(f"{folder / 'recipe.toml'} is damaged: it names no model.")
     model: Model = registry().get("models", name)
-    with _readable(folder / "model"):
+    with readable(folder / "model"):
         return model.from_pretrained(folder / "model")
 
 
@@ -144,23 +88,6 @@ def read_training(folder: Path) -> dict[str, Any] | None:
         f"{path} is damaged: {wrong[0] if wrong else 'parameters'} is not what lebm writes. "
         "Without the file, --resume goes on from the last checkpoint."
     )
-
-
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    """Within the scope what a damaged folder breaks is one sentence."""
-    try:
-        yield
-    except LebmError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
-            ValueError) as error:  # fmt: skip
-        raise UsageError(f"{folder} is damaged: {type(error).__name__}, {_line(error)}.") from error
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error, without the full stop."""
-    return (str(error).strip() or "no reason given").splitlines()[0][:200].rstrip(".")
 
 
 def need_run(folder: Path, file: str = "recipe.toml") -> None:
@@ -208,8 +135,10 @@ def check_same_data(dataset: Dataset, folder: Path) -> None:
         "counts": {split: dataset.length(split) for split in SPLITS},
     }
     for key, value in now.items():
-        if described.get(key) != value:
+        if key not in described:
+            raise UsageError(f"{folder / DESCRIPTION} is damaged: it does not say {key}.")
+        if described[key] != value:
             raise UsageError(
                 f"The data found now are not those of the run: {key} {value}, then "
-                f"{described.get(key)}. Give the same files (--data-dir), or start a new run."
+                f"{described[key]}. Give the same files (--data-dir), or start a new run."
             )

@@ -111,7 +111,9 @@ class TrainingState:
         torch.set_rng_state(tensors["random/torch"])
         if device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random/cuda"], device)
-        self.step, self.total = int(record["step"]), int(record["total"])
+        self.step = int(record["step"])
+        if self.options.minutes:  # else the options say it
+            self.total = int(record["total"])
         self.epoch, self.position = int(record["epoch"]), int(record["position"])
         self.seconds = float(record["seconds"])
         self.means = Means(record["means"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -17,6 +18,7 @@ from lebm_core.run.cli import main
 from lebm_core.run.config import catalogue
 
 ROOT = Path(__file__).parents[3]
+TOML = {"deep.toml": "a = " + "[" * 5000, "digits.toml": "a = " + "9" * 5000}
 
 
 def run(*arguments):
@@ -67,6 +69,20 @@ def test_version_and_no_command(capsys):
     [
         (["recip"], ["No such command", "recipe"]),
         (["recipe", "--shwo"], ["--show"]),
+        (["recipe", "--seed", "3"], ["--seed", "lebm recipe NAME"]),
+        (["recipe", "--resume"], ["--resume", "lebm recipe NAME"]),
+        (["recipe", "text-ptb", "a." * 2000 + "b=1"], ["nested too deeply"]),
+        (["recipe", "text-ptb", "prior.bound=" + "9" * 5000], ["prior.bound"]),
+        (["recipe", "text-ptb", "prior.bound=" + "[" * 5000], ["prior.bound"]),
+        (["recipe", "text-ptb", "x " * 5000], ["key=value"]),
+        (["recipe", "text-ptb", "--preset", "y" * 5000], ["preset"]),
+        (["recipe", "x" * 5000], ["xxx"]),
+        (["recipe", "x" * 5000 + ".toml"], ["File name too long"]),
+        (["recipe", "deep.toml"], ["deep.toml", "nested too deeply"]),
+        (["recipe", "digits.toml"], ["digits.toml", "too many digits"]),
+        (["sample", "x" * 5000], ["not a run folder"]),
+        (["report", "x" * 5000], ["not a run folder"]),
+        (["evaluate", "x" * 5000], ["not a run folder"]),
         (["recipe", "text-ptp"], ['"text-ptp"', '"text-ptb"']),
         (["recipe", "training.epochs=2"], ["lebm recipe NAME training.epochs=2"]),
         (["recipe", "no/such.toml"], ['"no/such.toml"']),
@@ -84,13 +100,17 @@ def test_version_and_no_command(capsys):
 )
 def test_a_mistake_is_one_sentence_and_exits_2(capsys, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
+    for name, content in TOML.items():
+        if name in arguments:
+            (tmp_path / name).write_text(content)
     assert main(arguments) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and "Traceback" not in shown.err
     assert shown.err.startswith("lebm: ") and len(shown.err.splitlines()) == 1
     for word in words:
         assert word in shown.err
-    assert list(tmp_path.iterdir()) == []
+    assert len(shown.err) < 1300
+    assert [path.name for path in tmp_path.iterdir()] == [x for x in arguments if x in TOML]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +120,8 @@ def test_a_mistake_is_one_sentence_and_exits_2(capsys, tmp_path, monkeypatch, ar
         (RunError("Failed."), 1, "lebm: Failed."),
         (KeyboardInterrupt(), 130, "lebm: Interrupted."),
         (ValueError("a bug\nin lines"), 1, "ValueError: a bug in lines (LEBM_DEBUG=1"),
+        (OSError(28, "No space left on device", "a.json"), 1, '"a.json": No space left on device.'),
+        (UsageError("x" * 5000), 2, f"lebm: {'x' * 300}...\n"),
     ],
 )
 def test_exit_codes(capsys, monkeypatch, error, code, words):
@@ -114,6 +136,27 @@ def test_exit_codes(capsys, monkeypatch, error, code, words):
         monkeypatch.setenv("LEBM_DEBUG", "1")
         main(["recipe"])
         assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU"])
+def test_a_signal_ends_a_command_with_its_number(capsys, monkeypatch, name):
+    number = getattr(signal, name)
+    monkeypatch.setattr(catalogue, "catalogue", lambda: os.kill(os.getpid(), number))
+    before = signal.getsignal(number)
+    assert main(["recipe"]) == 128 + number
+    assert capsys.readouterr().err == "lebm: Interrupted.\n"
+    assert signal.getsignal(number) == before
+
+
+def test_what_is_to_be_ignored_ends_nothing(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        monkeypatch.setattr(
+            catalogue, "catalogue", lambda: os.kill(os.getpid(), signal.SIGHUP) or []
+        )
+        assert main(["recipe"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_reader_that_leaves_early_is_no_error():

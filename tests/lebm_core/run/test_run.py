@@ -61,7 +61,7 @@ def test_the_report_stands_alone(run):
 def test_a_baseline_has_its_own_prior_and_the_same_samples_count(run):
     config = json.loads((run.folder / "baselines" / "f0" / "model" / "config.json").read_text())
     assert config["lebm"]["prior"]["name"] == "gaussian"
-    assert run.model("f0").sample(3).shape == (3, 2)
+    assert run.baseline("f0").model.sample(3).shape == (3, 2)
     assert len((run.folder / "baselines" / "f0" / "samples.csv").read_text().splitlines()) == 20
 
 
@@ -254,33 +254,63 @@ def assert_same(one, other):
     assert a == b
 
 
-def test_kill_and_interrupt_at_random_moments(toy, command, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    run_recipe(toy, "", LONG, out=whole, log=silent)
+def begun(process, out, since, patience=180.0):
+    """Wait until a process has begun to work in the run folder."""
+    end = time.monotonic() + patience
+    mark = out / "INCOMPLETE"
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError):
+            if mark.stat().st_mtime_ns > since:
+                return
+        time.sleep(0.005)
 
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(toy, command, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
     process = command(cut)
+    run_recipe(toy, "", LONG, out=whole, log=silent)
     wait_for_checkpoint(process, cut)
-    time.sleep(random.uniform(0, 0.5))
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert (cut / "INCOMPLETE").is_file()
-
-    process = command(cut, "--resume")
-    while process.poll() is None and "resumes at step" not in (process.stderr.readline()):
-        pass
-    time.sleep(random.uniform(0, 0.3))
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "--resume continues" in said and "Traceback" not in said
-
-    process = command(cut, "--resume")
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".step-*"))
+    run_recipe(toy, "", LONG, out=cut, resume=True, log=silent)
+    assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".*"))
     assert_same(whole, cut)
 
 
+KILLS, SOON = 40, {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("jobs", [[], ["--jobs"]], ids=["one process", "workers"])
+def test_kills_at_random_moments_lose_nothing(toy, command, tmp_path, jobs):
+    chance, left = random.Random(len(jobs)), KILLS // 2
+    whole, ended = tmp_path / "whole", 0
+    run_recipe(toy, "", LONG, out=whole, log=silent)
+    cut = tmp_path / "cut-0"
+    while left or cut.exists():
+        resume = ["--resume"] if (cut / "recipe.toml").is_file() else []
+        since = time.time_ns()
+        process = command(cut, *resume, *jobs)
+        if left:
+            begun(process, cut, since)
+            time.sleep(chance.uniform(0, 1.5))
+            number = chance.choice(list(SOON))
+            process.send_signal(number)
+            left -= 1
+        _, said = process.communicate(timeout=300)
+        assert process.returncode in (0, *SOON.values()), said
+        assert "Traceback" not in said, said
+        if process.returncode == 0:
+            assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".*"))
+            assert_same(whole, cut)
+            ended += 1
+            cut = tmp_path / f"cut-{ended}"
+    assert ended
+
+
+@pytest.mark.slow
 def test_an_interrupt_of_the_parent_reaches_each_worker_once(command, tmp_path):
     out = tmp_path / "run"
     process = command(out, "training.epochs=100000", "--jobs")

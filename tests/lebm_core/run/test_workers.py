@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from lebm_core.errors import RunError, UsageError
+from lebm_core.errors import Interrupted, RunError, UsageError
+from lebm_core.run.signals import signal_of, stoppable
 from lebm_core.run.workers import Workers
 
 
@@ -73,6 +75,43 @@ def test_what_cannot_be_pickled_is_done_here(tmp_path: Path) -> None:
 
     each(note, Odd(tmp_path), "ab")
     assert int((tmp_path / "b").read_text().split()[0]) == os.getpid()
+
+
+def stay(folder: Path, name: str, *, log: Any) -> None:
+    note(folder, name, log=log)
+    came = 0
+    with contextlib.suppress(KeyboardInterrupt):
+        time.sleep(60)
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:  # a second signal would end the saving
+        try:
+            came += 1
+            time.sleep(0.3)
+            break
+        except KeyboardInterrupt:
+            continue
+    (folder / f"{name}-saved").write_text(str(came))
+    raise Interrupted("saved")
+
+
+def test_a_signal_to_all_processes_reaches_each_worker_once(tmp_path: Path) -> None:
+    def send() -> None:
+        end = time.monotonic() + 120
+        pids = []
+        for name in "ab":
+            while time.monotonic() < end and not (tmp_path / name).exists():
+                time.sleep(0.02)
+            pids.append(int((tmp_path / name).read_text().split()[0]))
+        for pid in (*pids, os.getpid()):  # as a scheduler does
+            os.kill(pid, signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    with stoppable(), pytest.raises(KeyboardInterrupt) as caught:
+        sender.start()
+        each(stay, tmp_path, "ab")
+    sender.join()
+    assert signal_of(caught.value) == signal.SIGTERM
+    assert [(tmp_path / f"{name}-saved").read_text() for name in "ab"] == ["1", "1"]
 
 
 SCRIPT = """

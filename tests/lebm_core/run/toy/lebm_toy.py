@@ -94,12 +94,16 @@ def build(*, files, seed: int, examples: int = 64) -> ToyData:
 
 
 class ToyDecoder(Decoder):
-    def __init__(self, latent_dim: int, features: int, dropout: float = 0.2) -> None:
+    def __init__(
+        self, latent_dim: int, features: int, dropout: float = 0.2, layers: int = 0
+    ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.net = nn.Sequential(
             nn.Linear(latent_dim, 16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, features)
         )
+        for _ in range(layers):
+            self.net.append(nn.Linear(features, features))
 
     def forward(self, z, context=None):
         return Independent(Normal(self.net(z), 0.5, validate_args=False), 1)
@@ -145,6 +149,20 @@ def mean(calls: str = "") -> Mean:
     return Mean(calls)
 
 
+class OtherData(ToyData):
+    """Data that no recipe has."""
+
+
+def other(evaluation: Evaluation) -> dict[str, Value]:
+    evaluation.need(OtherData, "toy.other")
+    return {}
+
+
+def elsewhere() -> object:
+    """A metric of other data."""
+    return other
+
+
 @hookimpl
 def lebm_register_datasets(register):
     register("toy", "lebm_toy:build")
@@ -163,3 +181,4 @@ def lebm_register_encoders(register):
 @hookimpl
 def lebm_register_metrics(register):
     register("toy.mean", "lebm_toy:mean")
+    register("toy.other", "lebm_toy:elsewhere")

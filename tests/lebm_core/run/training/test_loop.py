@@ -16,7 +16,9 @@ from lebm_core.latent.chains import Persistent, ShortRun
 from lebm_core.learning.refit import Refit
 from lebm_core.learning.rules import Outcome, Rule
 from lebm_core.learning.two_part import TwoPart
+from lebm_core.priors.ebm import EBMPrior
 from lebm_core.priors.gaussian import GaussianPrior
+from lebm_core.run.signals import signal_of
 from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
@@ -140,17 +142,25 @@ def test_any_model_with_parts_and_any_rule_train(toy):
         train(Pair(), lebm_toy.ToyData(64, 0), Agree(), broken, batch_size=16)
 
 
-@pytest.mark.parametrize("moment", [7, 18])
-def test_sigint_saves_and_resumes_exactly(make, weights, watch, moment):
+@pytest.mark.parametrize(
+    ("moment", "name", "times"),
+    [(7, "SIGINT", 1), (18, "SIGTERM", 1), (5, "SIGHUP", 1), (4, "SIGXCPU", 3)],
+)
+def test_a_signal_saves_and_resumes_exactly(make, weights, watch, moment, name, times):
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip(f"this system has no {name}")
+
     def interrupt(state):
         if state.step == moment:
-            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(times):  # the limit of processor time is said again and again
+                os.kill(os.getpid(), number)
 
     whole, *_ = make("whole")
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     with pytest.raises(Interrupted, match=f"step {moment} of 18") as caught:
         make("cut", callbacks=[watch(interrupt)])
-    assert caught.value.exit_code == 130 and signal.getsignal(signal.SIGINT) == before
+    assert caught.value.exit_code == 128 + number and signal.getsignal(number) == before
     resumed, *_ = make("cut", resume=True)
     assert torch.equal(weights(whole), weights(resumed))
 
@@ -178,17 +188,36 @@ def test_sigint_during_the_refit_costs_only_that(make, weights, monkeypatch):
     assert torch.equal(weights(whole), weights(resumed))
 
 
+def test_a_second_signal_ends_at_once(make, watch):
+    def interrupt(state):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        make("cut", callbacks=[watch(interrupt)])
+    assert signal_of(caught.value) == signal.SIGTERM
+
+
+def test_a_checkpoint_of_another_model_is_refused(make):
+    make("run", crash=5)
+    other = EBMPrior(2, energy={"hidden": [8]}, sampler={"steps": 4})
+    with pytest.raises(
+        UsageError, match="step-00000004 is not one of this training: size"
+    ):
+        make("run", prior=other, resume=True)
+
+
 def test_a_folder_in_use_is_refused(make):
     make("run", max_steps=4)
     with pytest.raises(UsageError, match="already holds checkpoints"):
         make("run")
 
 
-def launch(environment, tmp_path, steps, *more):
+def launch(environment, tmp_path, *steps):
     script = str(next(p for p in environment["PYTHONPATH"].split(os.pathsep) if p.endswith("toy")))
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-        f"{script}/two_processes.py", str(tmp_path / "out"), str(steps), *more,
+        f"{script}/two_processes.py", str(tmp_path / "out"), *map(str, steps),
     ]  # fmt: skip
     running = subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -199,13 +228,13 @@ def launch(environment, tmp_path, steps, *more):
         os.killpg(running.pid, signal.SIGKILL)  # its workers too, which hold the pipe open
         raise
     assert running.returncode == 0, errors
-    return [json.loads((tmp_path / "out" / f"rank-{r}-{steps}.json").read_text()) for r in (0, 1)]
+    out = tmp_path / "out"
+    return [[json.loads((out / f"rank-{r}-{n}.json").read_text()) for r in (0, 1)] for n in steps]
 
 
 def test_two_processes_stay_equal_and_resume(toy_environment, tmp_path):
-    first, second = launch(toy_environment, tmp_path, 5)
+    (first, second), again = launch(toy_environment, tmp_path, 5, 8)
     assert first["processes"] == 2 and first["steps"] == 5
     assert first["weights"] == second["weights"]
     assert (tmp_path / "out" / "checkpoints" / "step-00000005" / "state-1.safetensors").is_file()
-    again = launch(toy_environment, tmp_path, 8, "--resume")
     assert again[0]["weights"] == again[1]["weights"] != first["weights"]
