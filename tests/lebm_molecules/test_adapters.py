@@ -61,6 +61,11 @@ def test_the_inputs_own_sizes_of_nets_give_way_to_the_users() -> None:
         (["CO", 3], "X, row 1: a SMILES is needed, not 3"),
         (["CO", "C!"], r'X, row 1: the molecule "C!" is no SMILES: "!", character 2'),
         (["", "CC"], "X, row 0: the SMILES is empty"),
+        (
+            ["CC", "C" * 200_000],
+            r'row 1: the molecule "C{80}..." \(200,000 characters\) is too long',
+        ),
+        (["CC", "!" * 1_000], r'"!{80}\.\.\." \(1,000 characters\) is no SMILES'),
     ],
 )
 def test_what_is_no_smiles_says_so(x: Any, said: str) -> None:

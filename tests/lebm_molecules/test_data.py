@@ -124,10 +124,18 @@ def test_a_file_keeps_its_molecules_and_counts_the_rest(build: Any, tmp_path: Pa
     path.write_text("smiles,y\n" + "\n".join(f"{'C' * n},1" for n in range(1, 40)) + "\nCC(,1\n")
     data = build(file, source=str(path), valid_share=0.1, test_share=0.1)
     assert sum(data.length(split) for split in SPLITS) == 39
-    assert data.summary["lines that are no molecule"].startswith("1, the first: line 41: ")
-    path.write_text("smiles\nhello\n")
-    with pytest.raises(UsageError, match="holds no molecule; line 2: syntax error"):
+    assert data.summary["lines that are no molecule"].startswith("1, the first: line 41, ")
+    path.write_text("smiles\nCC(\n")
+    with pytest.raises(UsageError, match=r'holds no molecule; line 2, "CC\(": syntax error'):
         build(file, source=str(path))
+    path.write_text("smiles\nhello\n")
+    with pytest.raises(UsageError, match='no molecule is at the beginning, line 2 has "hello"'):
+        build(file, source=str(path))
+    path.write_text("id,text,kind\n" + "\n".join(f"{n},{'C' * n},{n % 2}" for n in range(1, 40)))
+    with pytest.raises(UsageError, match=r"Molecules are in --column text \(in a recipe data.col"):
+        build(file, source=str(path))
+    data = build(file, source=str(path), column="text", label_column="kind")
+    assert sum(data.length(split) for split in SPLITS) == 39 and data.classes == ["0", "1"]
     with pytest.raises(UsageError, match=r"molecules\.file needs data\.source = my\.smi"):
         build(file)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rdkit import Chem
 from typer.testing import CliRunner
 
 from lebm_core.errors import UsageError
@@ -253,6 +254,41 @@ def test_without_stereochemistry_isotopes_of_hydrogen_are_gone_too() -> None:
     same = [("[2H]O[2H]", "O"), ("[2H]C", "C"), ("[13CH4]", "C"), ("[H]/N=C/C", "CC=N")]
     for one, other in same:
         assert canonical(one, stereo=False) == canonical(other, stereo=False)
+
+
+# Two writings of each molecule whose canonical SMILES of RDKit 2026.3 alternate.
+CAGES = [
+    (
+        "[C@H]12[C@H]3[C@H]([C@H]4[C@H]5[C@H]1N45)N23",
+        "[C@H]12[C@H]3[C@H]4[C@@H]5[C@@H]([C@H]1N23)N54",
+    ),
+    ("C12[C@H]3P4P3[P@@]1[P@@]24", "C12[C@H]3P4P3[P@]1[P@]24"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), CAGES)
+def test_two_writings_of_a_cage_are_one_molecule(one: str, other: str) -> None:
+    assert Chem.CanonSmiles(one) == other  # as RDKit has it, and so is the way back
+    form, _ = canonical(one)
+    assert form == canonical(other)[0] and form == min(one, other)
+    found = evaluate(lines([one, other]), lines([other]), processes=1)
+    assert found["uniqueness"].value == 0.5 and found["novelty"].value == 0
+
+
+def test_the_figures_of_moses_are_given_as_published() -> None:
+    bicycles, benzene = ["c1ccc2ccccc2c1", "C1CC1C1CC1"], "c1ccccc1"
+    made, real = [*bicycles, "Cc1ccccc1", "Cc1ccccc1"], [bicycles[0], benzene, "CC"]
+    found = evaluate(lines(made), lines(real), processes=1)
+    # naphthalene, bicyclopropyl, 2 x benzene; of two rings the first two
+    assert found["scaffold_similarity"].value == pytest.approx(3 / (6 * 2) ** 0.5)
+    assert found["scaffold_similarity_as_published"].value == pytest.approx(1 / 2**0.5)
+    n, own = len(made), found["internal_diversity"].value
+    published = found["internal_diversity_as_published"].value
+    assert published == pytest.approx((own or 0) * (n - 1) / n)
+    alone = evaluate(lines([benzene, "CC"]), lines(real), processes=1)
+    assert alone["scaffold_similarity_as_published"].refused == (
+        "One side has no molecule with two rings."
+    )
 
 
 def test_figures_that_cannot_be_are_refused() -> None:

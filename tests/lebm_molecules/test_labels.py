@@ -150,12 +150,28 @@ def test_numbers_are_in_their_order_and_what_training_lacks_is_unknown() -> None
     assert found.ids == {"train": [1, 0, -1, 1], "valid": [], "test": [-1, 0]}
 
 
+def test_what_is_missing_is_no_class(build: Any, cases: Path) -> None:
+    source = str(cases / "molecules_label_NA_nan.csv")
+    data = build(file, source=source, label_column="active")
+    assert data.classes == ["0", "1"]
+    y = torch.cat([labels_of(data, split) for split in SPLITS])
+    assert len(y) == 400 and int((y >= 0).sum()) == 160
+
+
+def test_one_number_is_one_class_in_all_splits() -> None:
+    found = by_word(splits(train=["0", "1.0", "-1", "?"], test=["0.0", "1", "-1.0"]), "active")
+    assert found.names == ["0", "1"]
+    assert found.ids["train"] == [0, 1, -1, -1] and found.ids["test"] == [0, 1, -1]
+    found = by_word(splits(train=["0", "no"], test=["0.0", "no"]), "active")
+    assert found.ids["test"] == [-1, 1]  # with a word among them they are words
+
+
 @pytest.mark.parametrize(
     ("column", "options", "said"),
     [
         ("activ", {}, r'my.csv, line 1: there is no column "activ".*Did you mean "active"'),
         ("active", {"classes": "qed"}, "two ways to give classes"),
-        ("active", {}, 'data.label_column = "active" has 1 different labels'),
+        ("active", {}, 'data.label_column = "active" holds one class, "yes": at least two'),
     ],
 )
 def test_labels_that_cannot_be(

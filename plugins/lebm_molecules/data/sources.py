@@ -12,7 +12,7 @@ from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
 from lebm_core.data.splits import homes_by_group, homes_by_hash
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_labelled, read_smiles
 from lebm_molecules.data.options import SPLITS_BY, MoleculeOptions, SplitOptions
@@ -158,7 +158,7 @@ def _of_file(
     found = canonical_all([smiles for _, smiles, _ in lines])
     for (number, smiles, word), (form, reason) in zip(lines, found, strict=True):
         if form is None:
-            bad.append(f"line {number}: {reason}")
+            bad.append(f"line {number}, {shown(smiles)}: {reason}")
         else:
             good.append(smiles)
             forms.append(form)

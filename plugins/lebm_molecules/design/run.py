@@ -13,9 +13,10 @@ import torch
 from lebm_core.base.files import write_atomically
 from lebm_core.base.randomness import stream
 from lebm_core.data.dataset import subset
+from lebm_core.data.saved import load_dataset
 from lebm_core.errors import UsageError, shown
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.run.artifacts import check_same_data, load_dataset, load_model
+from lebm_core.run.artifacts import check_same_data, load_model
 from lebm_core.run.build import build_dataset
 from lebm_core.run.config.recipe import load
 from lebm_molecules.chemistry.rdkit import canonical, canonical_all
