@@ -104,9 +104,9 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
 
 def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     try:
-        major, _ = npy.read_magic(file)  # type: ignore[no-untyped-call]
+        major, _ = npy.read_magic(file)
         read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
-        shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
+        shape, _, dtype = read(file)
     except DAMAGE:
         raise UsageError(f"{where} is damaged: it does not begin as an array does.") from None
     return shape, dtype

@@ -65,9 +65,9 @@ def number_of_samples(n: Any, d: int) -> int:
     Raises:
         UsageError: for what is no whole number from 1 on, or more than memory holds.
     """
-    n = whole("n", n, 1)
-    fits(n * d, f"n = {n:,} samples")
-    return n
+    number = whole("n", n, 1)
+    fits(number * d, f"n = {number:,} samples")
+    return number
 
 
 def _with_nan(X: Any) -> Any:  # noqa: N803

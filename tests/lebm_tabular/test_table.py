@@ -249,7 +249,8 @@ def test_classes_are_by_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "Unnamed: 0", "id"])
 def test_a_column_that_counts_the_rows_is_no_feature(name: str, tmp_path: Path) -> None:
     text = f"{name},a,kind,\n" + "".join(f"{i},{i % 7},{i % 2},\n" for i in range(40))
-    data = read(tmp_path, text)
+    with pytest.warns(UserWarning, match="the first column, .*, only counts the rows and is left"):
+        data = read(tmp_path, text)
     assert data.columns == ["a"] and data.summary["left_out"] == [name or "row numbers"]
     if name == "id":  # which may be one that does not count the rows
         assert read(tmp_path, text.replace("39,4", "41,4")).columns == ["id", "a"]

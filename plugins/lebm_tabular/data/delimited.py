@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +16,12 @@ from lebm_core.data.classes import as_number, is_missing
 from lebm_core.data.files import open_rows
 from lebm_core.errors import UsageError, did_you_mean, shown
 
-__all__ = ["Table", "listed", "read_csv"]
+__all__ = ["Table", "listed", "number_in", "read_csv"]
 
-OTHERS = (".arff", ".feather", ".h5", ".json", ".jsonl", ".parquet", ".pickle", ".pkl", ".xls")
-OTHERS += (".xlsx",)
+OTHERS = frozenset(
+    (".arff", ".feather", ".h5", ".json", ".jsonl", ".ods", ".parquet", ".pickle", ".pkl")
+    + (".xls", ".xlsx")
+)
 ROW_NUMBERS = ("", "unnamed: 0", "index", "id", "row")  # names of a first column that counts rows
 
 
@@ -67,7 +70,7 @@ def read_csv(path: Path, label: str, without: Sequence[str]) -> Table:
                 f"{path}, {place}: {len(fields)} of the {len(names)} values that line {first} names"
                 + quote
             )
-        x.append([_number(fields[i], names[i], path, place) for i in taken])
+        x.append([number_in(fields[i], names[i], path, place) for i in taken])
         places.append(place)
         if label:
             labels.append(fields[names.index(label)])
@@ -79,10 +82,15 @@ def read_csv(path: Path, label: str, without: Sequence[str]) -> Table:
     if not columns or not x:
         raise UsageError(f"{path} has {len(columns)} columns of numbers and {len(x)} rows.")
     if "" in columns:
-        place = taken[kept[columns.index("")]] + 1
+        nameless = taken[kept[columns.index("")]] + 1
         raise UsageError(
-            f"{path}, line {first}: column {place} has no name: name it, or leave it out; a "
+            f"{path}, line {first}: column {nameless} has no name: name it, or leave it out; a "
             "DataFrame's to_csv(index=False) writes no index."
+        )
+    if counts:
+        warnings.warn(
+            f"{path}: the first column, {shown(names[0])}, only counts the rows and is left out.",
+            stacklevel=3,
         )
     left_out = [*without, *(names[taken[k]] or "row numbers" for k in counts)]
     return Table(columns, table[:, kept], labels if label else None, places, left_out)
@@ -130,10 +138,15 @@ def _words(name: str, label: str) -> bool:
     return bool(label) and label != name and label in name.split()
 
 
-def _number(field: str, column: str, path: Path, place: str) -> float:
+def number_in(field: Any, column: str, path: Path | str, place: str) -> float:
+    """Read a cell as a number, NaN where it is missing.
+
+    Raises:
+        UsageError: naming the place of what is no finite number.
+    """
     if is_missing(field):
         return np.nan
-    text = field.strip()
+    text = str(field).strip()
     try:
         value = float(text) if "_" not in text else None  # 1_000 is Python's writing alone
     except ValueError:

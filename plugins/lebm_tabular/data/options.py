@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import whole
 
 __all__ = ["PointOptions", "RowOptions"]
+
+MOST = 10**8  # points, simulated at once
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class PointOptions:
 
     def __post_init__(self) -> None:
         for split, n in self.sizes.items():
-            at_least(f"data.{split}", n, 1)
+            whole(f"data.{split}", n, 1, MOST)
 
     @property
     def sizes(self) -> dict[str, int]:

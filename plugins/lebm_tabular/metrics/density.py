@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lebm_core import LatentEBM, log_z
+from lebm_core.base.checks import at_least
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
@@ -27,7 +28,12 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
     Args:
         draws: importance samples for each point, where there is a decoder.
         points: test points and model samples that the likelihood and the MMD use.
+
+    Raises:
+        UsageError: for fewer than one draw or two points.
     """
+    at_least("evaluation.draws", draws, 1)
+    at_least("evaluation.points", points, 2)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         model = evaluation.model
@@ -42,8 +48,10 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
             model, data, real if observed else real[:points], norm, how, draws, generator, split
         )
         values |= _coverage(data, samples, "samples")
+        few = min(points, n, len(samples))
         values["mmd"] = Value(
-            mmd(samples[:points], real[:points]), n=min(points, n, len(samples)), split=split,
+            mmd(samples[:points], real[:points]) if few > 1 else None, n=few, split=split,
+            refused=None if few > 1 else "two samples and two points are needed",
             definition="squared maximum mean discrepancy of samples to test points, unbiased, "
             "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
             "0 for the truth",
