@@ -41,7 +41,7 @@ def at_least(key: str, value: float, least: float) -> None:
         UsageError: where it is smaller, infinite, or not a number.
     """
     _real(key, value)
-    if not value >= least:
+    if value < least:
         raise UsageError(f"{key} = {value} is too small; use at least {least}.")
     if value == math.inf:
         raise UsageError(f"{key} = {value} is too large; use a finite number.")
@@ -53,9 +53,9 @@ def within(key: str, value: float, least: float, most: float) -> None:
     Raises:
         UsageError: naming both ends.
     """
-    _real(key, value)
-    if not least <= value <= most:
-        raise UsageError(f"{key} = {value} is not possible; use {least:g} to {most:g}.")
+    at_least(key, value, least)
+    if value > most:
+        raise UsageError(f"{key} = {value} is too large; use at most {most:g}.")
 
 
 def positive(key: str, value: float) -> None:
@@ -65,9 +65,10 @@ def positive(key: str, value: float) -> None:
         UsageError: naming the key.
     """
     _real(key, value)
-    if not 1 / BEYOND <= value <= BEYOND:
-        end = f", up to {BEYOND:g}" if value > BEYOND else ""
-        raise UsageError(f"{key} = {value} is not possible; use a number above 0{end}.")
+    if value < 1 / BEYOND:
+        raise UsageError(f"{key} = {value} is too small; use a number above 0.")
+    if value > BEYOND:
+        raise UsageError(f"{key} = {value} is too large; use at most {BEYOND:g}.")
 
 
 def share(key: str, value: float) -> None:
@@ -91,7 +92,7 @@ def whole(key: str, value: object, least: int = 0, most: int = LARGEST) -> int:
         raise UsageError(f"{key} = {_said(value)} is not possible; use a whole number.")
     number = int(value)
     if number < least:
-        raise UsageError(f"{key} = {number} is not possible; use at least {least}.")
+        raise UsageError(f"{key} = {number} is too small; use at least {least}.")
     if number > most:
         raise UsageError(f"{key} = {number} is too large; use at most {most:,}.")
     return number
@@ -167,7 +168,7 @@ def refuse_kinds(owner: str, options: Mapping[str, Any], integers: Collection[st
 
 
 def _real(key: str, value: object) -> None:
-    if not isinstance(value, Real):
+    if not isinstance(value, Real) or value != value:
         raise UsageError(f"{key} = {_said(value)} is not possible; use a number.")
 
 

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from lebm_core.errors import UsageError, did_you_mean
+
 __all__ = ["draw", "fork", "normal_like", "randint", "standard_normal", "stream", "uniform"]
 
 SEEDS = 2**31
@@ -72,9 +74,21 @@ def _forked(generator: torch.Generator) -> Iterator[None]:
 
 
 def draw(p: Distribution, generator: torch.Generator | None, **decoding: Any) -> Any:
-    """A sample of p. A distribution of ours takes the generator itself; torch's own cannot."""
+    """A sample of p. A distribution of ours takes the generator itself; torch's own cannot.
+
+    Raises:
+        UsageError: for an option of decoding that p does not have.
+    """
     sample: Any = p.sample
-    if "generator" in inspect.signature(sample).parameters:
+    known = [key for key in inspect.signature(sample).parameters if key != "sample_shape"]
+    for key in decoding:
+        if key not in known and "kwargs" not in known:
+            accepted = ", ".join(each for each in known if each != "generator") or "none"
+            raise UsageError(
+                f'Draws of this decoder have no option "{key}".{did_you_mean(key, known)} Accepted '
+                f"are {accepted}."
+            )
+    if "generator" in known:
         return sample(generator=generator, **decoding)
     with fork(generator):
         return sample(**decoding)

@@ -1,4 +1,4 @@
-"""Numbers that no option can have: a part is made with them or refuses them in one sentence."""
+"""Numbers that no option can have: a part is made with them or refuses them."""
 
 from __future__ import annotations
 

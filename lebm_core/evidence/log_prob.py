@@ -6,11 +6,14 @@ Sources: importance sampling, Burda et al., ICLR 2016, arXiv 1509.00519 (eq. 8);
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, MultivariateNormal
 
 from lebm_core.base.checks import choice, fits, positive, whole
+from lebm_core.base.modules import frozen
 from lebm_core.base.randomness import fork
 from lebm_core.chains.ais import annealed_log_weights
 from lebm_core.chains.densities import LogDensity
@@ -63,12 +66,33 @@ def log_evidence(
     positive("step_size", step_size)
     if log_z is not None and not isinstance(log_z, Estimate):
         raise UsageError(f"log_z is a {type(log_z).__name__}; give the Estimate of log_z(prior).")
-    fits(float(n_samples) * len(batch.x) * max(1, model.latent_dim), f"n_samples = {n_samples:,}")
+    x, context = model.arguments(batch.x, batch.context)
+    batch = batch._replace(x=x, context=context)
+    fits(float(n_samples) * len(x) * max(1, model.latent_dim), f"n_samples = {n_samples:,}")
     if model.prior.context_dim and log_z is None:
         raise UsageError(
             "A conditioned prior has one log Z for each context: pass log_z for this context."
         )
-    norm = checked_log_z(model.prior, generator=generator)[0] if log_z is None else log_z
+    with frozen(model, evaluating=True):
+        norm = checked_log_z(model.prior, generator=generator)[0] if log_z is None else log_z
+        raw = _less_log_z(
+            model, batch, method, n_samples, temperatures, step_size, chunk, generator
+        )
+    error = (raw.standard_error.square() + float(norm.standard_error) ** 2).sqrt()
+    return replace(raw, value=raw.value - float(norm), standard_error=error)
+
+
+def _less_log_z(
+    model: LatentModel,
+    batch: Batch,
+    method: str,
+    n_samples: int,
+    temperatures: int,
+    step_size: float,
+    chunk: int,
+    generator: torch.Generator | None,
+) -> Estimate:
+    """log p(x) + log Z, (B,), of checked arguments and a frozen model."""
     n = len(batch.x)
     if model.latent_dim == 0:
         value = model.decoder.likelihood(batch.x, batch.context)(
@@ -98,9 +122,7 @@ def log_evidence(
                 flat, start, change, temperatures, step_size, generator
             )
         weights.append(log_weights.view(n, k).T)
-    raw = from_log_weights(torch.cat(weights), method)
-    error = (raw.standard_error.square() + float(norm.standard_error) ** 2).sqrt()
-    return Estimate(raw.value - float(norm), error, raw.ess, method, n_samples)
+    return from_log_weights(torch.cat(weights), method)
 
 
 def _proposal(

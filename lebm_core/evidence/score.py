@@ -35,6 +35,7 @@ def score(model: LatentModel, x: Any, z: Tensor, context: Tensor | None = None) 
     Raises:
         UnsupportedEstimate: for a prior without a density.
     """
+    x, context = model.arguments(x, context)
     tilt = -model.prior.log_tilt(z, None, context)  # first: a prior without one stops here
     with frozen(model.decoder, evaluating=True):
         reconstruction = -model.decoder.likelihood(x, context)(z)

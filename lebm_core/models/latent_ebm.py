@@ -10,7 +10,6 @@ from torch import Tensor
 
 from lebm_core.base.arguments import entry
 from lebm_core.base.checks import fits, whole
-from lebm_core.base.modules import frozen
 from lebm_core.chains.samplers import Langevin
 from lebm_core.control.base import Control, controls_in
 from lebm_core.control.heads import PropertyHeads
@@ -134,8 +133,7 @@ class LatentEBM(LatentModel, HubModel):
         Raises:
             UsageError: for a class, a property or a control that this model does not know.
         """
-        several = controls_in(control)
-        return ControlledPrior(self.prior, several, self.heads.known, self.classes)
+        return ControlledPrior(self.prior, controls_in(control), self.heads.known, self.classes)
 
     def control_shift(
         self,
@@ -162,11 +160,10 @@ class LatentEBM(LatentModel, HubModel):
         self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
     ) -> Any:
         """Decodes `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
-        whole("steps", steps, 1)
+        fits(float(whole("steps", steps, 1)) * self.latent_dim, f"steps = {steps:,} points")
         z0, z1 = self.code(x0, None, generator), self.code(x1, None, generator)
         if (len(z0), len(z1)) != (1, 1):
             raise UsageError(f"x0 and x1 hold {len(z0)} and {len(z1)} examples; give one each.")
-        fits(float(steps) * self.decoder.numbers_of_one(), f"steps = {steps:,} points")
         weight = torch.linspace(0, 1, steps, device=z0.device)[:, None]
         return self.decode_mode((1 - weight) * z0 + weight * z1)
 
@@ -211,16 +208,13 @@ class LatentEBM(LatentModel, HubModel):
             UsageError: where the prior is not coupled.
         """
         if self.prior.n_classes == 0:
-            raise UsageError(
-                "classify() needs a coupled prior: CoupledPrior, or prior.name = coupled."
-            )
+            raise UsageError("classify() needs a coupled prior (prior.name = coupled).")
         whole("draws", draws, 1)
         x, context = self.arguments(x, context)
         fits(float(draws) * len(x) * self.prior.n_classes, f"draws = {draws:,}")
-        codes = [self.posterior(x, context=context, generator=generator) for _ in range(draws)]
         prior: Coupled = self.prior  # type: ignore[assignment]
-        logits = [prior.logits(z, context) for z in codes]
-        return torch.stack([each.softmax(-1) for each in logits]).mean(0)
+        codes = (self.posterior(x, context=context, generator=generator) for _ in range(draws))
+        return torch.stack([prior.logits(z, context).softmax(-1) for z in codes]).mean(0)
 
     @entry
     def score(
@@ -250,9 +244,7 @@ class LatentEBM(LatentModel, HubModel):
         Raises:
             UnsupportedEstimate: where the diagnostics do not support the figure.
         """
-        x, context = self.arguments(x, context)
-        with frozen(self, evaluating=True):
-            return log_evidence(
-                self, Batch(x, context=context), method=method, n_samples=n_samples, log_z=log_z,
-                generator=generator, **options,
-            )  # fmt: skip
+        return log_evidence(
+            self, Batch(x, context=context), method=method, n_samples=n_samples, log_z=log_z,
+            generator=generator, **options,
+        )  # fmt: skip

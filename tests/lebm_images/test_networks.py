@@ -247,5 +247,5 @@ def test_mistakes_are_one_sentence() -> None:
         DeconvDecoder(4, 3, 33)
     with pytest.raises(UsageError, match="poisson"):
         DeconvDecoder(4, 3, 32, likelihood="poisson")
-    with pytest.raises(UsageError, match="decoder.sigma = 0 must be positive"):
+    with pytest.raises(UsageError, match="decoder.sigma = 0 is too small; use a number above 0"):
         DeconvDecoder(4, 3, 32, sigma=0)

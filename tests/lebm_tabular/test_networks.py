@@ -149,7 +149,7 @@ def test_a_model_comes_back_with_its_likelihood(tmp_path: object) -> None:
             {"likelihood": "gausian"},
             'decoder.likelihood = "gausian" is unknown.*Did you mean "gaussian"',
         ),
-        ({"sigma": 0.0}, "decoder.sigma = 0.0 must be positive"),
+        ({"sigma": 0.0}, "decoder.sigma = 0.0 is too small; use a number above 0"),
         ({"degrees": 1.0}, "decoder.degrees = 1.0 must be above 1"),
         (
             {"learn_sigma": True, "min_sigma": 1.0},

@@ -198,9 +198,9 @@ def test_nan_is_a_divergence() -> None:
 
 def test_bad_arguments() -> None:
     z = torch.zeros(1, 2)
-    with pytest.raises(UsageError, match="step_size = 0 is not possible"):
+    with pytest.raises(UsageError, match="step_size = 0 is too small"):
         langevin(gaussian, z, steps=1, step_size=0)
-    with pytest.raises(UsageError, match="steps = -1 is not possible"):
+    with pytest.raises(UsageError, match="steps = -1 is too small"):
         langevin(gaussian, z, steps=-1, step_size=0.1)
     with pytest.raises(UsageError, match="noise = 1, not 0.5"):
         langevin(gaussian, z, steps=1, step_size=0.1, noise=0.5, adjust=True)

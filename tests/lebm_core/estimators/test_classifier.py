@@ -276,7 +276,7 @@ HOLE = np.where(np.arange(12).reshape(6, 2) == 3, np.nan, X)
         (X, [0, 1, 0, 1, -1, -1], {"masked": 1}, "masked = 1 is not possible; use 0 to below 1"),
         (X, [0, 1, 0, 1, -1, -1], {"adapter_options": {"scaling": "no"}}, "columns, all"),
         (X, [0, 1, 0, 1, -1, -1], {"adapter_options": {"scal": 1}}, 'Did you mean "scaling"'),
-        (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"sigma": 0}}, "sigma = 0 must be positive"),
+        (X, [0, 1, 0, 1, -1, -1], {"decoder_options": {"sigma": 0}}, "sigma = 0 is too small"),
         (
             X,
             [0, 1, 0, 1, -1, -1],

@@ -195,7 +195,7 @@ def test_mistakes() -> None:
     with pytest.raises(UsageError, match="would forget the classes"):
         refit(CoupledPrior(2, 3, {"hidden": [8]}), fresh=True)
     for options, sentence in (
-        ({"lr": 0.0}, "learning.refit.lr = 0.0 is too small; use a rate above 0"),
+        ({"lr": 0.0}, "learning.refit.lr = 0.0 is too small; use a number above 0"),
         ({"batch": 0}, "learning.refit.batch = 0 is too small"),
         ({"steps": -1}, "learning.refit.steps = -1 is too small"),
         ({"rule": "persistant"}, 'Did you mean "prior.persistent"'),

@@ -137,20 +137,21 @@ def test_x_of_another_shape_or_kind_is_named(name: str, wrong: str, model: Laten
 
 REFUSED: list[tuple[str, Callable[[LatentEBM], Any]]] = [
     ("n = 1.5 is not possible; use a whole number", lambda m: m.sample(1.5)),
-    ("n = 0 is not possible; use at least 1", lambda m: m.sample(0)),
+    ("n = 0 is too small; use at least 1", lambda m: m.sample(0)),
     ('n = "3" is not possible', lambda m: m.sample("3")),
-    ("batch_size = 0 is not possible; use at least 1", lambda m: m.sample(2, batch_size=0)),
+    ("batch_size = 0 is too small; use at least 1", lambda m: m.sample(2, batch_size=0)),
     ("n = 1,000,000,000,000 samples would need 12,000 GB", lambda m: m.sample(MANY)),
     (r"leave context out", lambda m: m.sample(2, context=CONTEXT)),
     (r"leave context out", lambda m: m.posterior(X, context=CONTEXT)),
+    ('no option "temperature". Accepted are none', lambda m: m.sample(2, temperature=0.8)),
     ("generator = \"0\" is no torch.Generator", lambda m: m.sample(2, generator=0)),
     ("A control is a ClassIs", lambda m: m.sample(2, control="red")),
     ("A control is a ClassIs", lambda m: m.sample(2, control=[ClassIs(1), 3])),
     ("Class ids run from 0 to 2, not 1.5", lambda m: m.sample(2, y=1.5)),
     ("y has 3 classes for 2 samples", lambda m: m.sample(2, y=np.array([0, 1, 2]))),
-    ("draws = 0 is not possible", lambda m: m.classify(X, draws=0)),
+    ("draws = 0 is too small", lambda m: m.classify(X, draws=0)),
     ("draws = 1000000000000 is too large", lambda m: m.classify(X, draws=MANY)),
-    ("n_samples = 0 is not possible", lambda m: m.log_prob(X, n_samples=0)),
+    ("n_samples = 0 is too small", lambda m: m.log_prob(X, n_samples=0)),
     ("n_samples = 1000000000000 is too large", lambda m: m.log_prob(X, n_samples=MANY)),
     ("log_z is a float; give the Estimate", lambda m: m.log_prob(X, log_z=0.0)),
     ("temperatures = 0", lambda m: m.log_prob(X, method="ais", temperatures=0)),
@@ -158,14 +159,14 @@ REFUSED: list[tuple[str, Callable[[LatentEBM], Any]]] = [
     (r"z has the shape \(2, 3\); use \(B, 2\)", lambda m: m.decode(X)),
     (r"z has the shape \(2,\); use \(B, 2\): one row alone is z\[None\]",
      lambda m: m.decode([1.0, 2.0])),
-    ("steps = 0 is not possible; use at least 1", lambda m: m.interpolate(X[:1], X[1:], 0)),
+    ("steps = 0 is too small; use at least 1", lambda m: m.interpolate(X[:1], X[1:], 0)),
     ("x0 and x1 hold 2 and 1 examples", lambda m: m.interpolate(X, X[:1])),
     (r"mask has the shape \(2, 2\); use that of x, \(2, 3\), or of one row, \(3,\)",
      lambda m: m.complete(X, np.ones((2, 2), bool))),
     ("mask holds other values than True and False", lambda m: m.complete(X, X)),
     ("mask is a str", lambda m: m.complete(X, "left")),
     ("steps = 2.5 is not possible", lambda m: m.complete(X, X > 0, steps=2.5)),
-    ("step_size = -0.1 is not possible", lambda m: m.complete(X, X > 0, step_size=-0.1)),
+    ("step_size = -0.1 is too small", lambda m: m.complete(X, X > 0, step_size=-0.1)),
     ("n = 300.5 is not possible", lambda m: m.control_shift(ClassIs(1), 300.5)),
 ]  # fmt: skip
 
@@ -212,6 +213,8 @@ def test_token_ids_are_whole_and_in_the_vocabulary(tokens: LatentEBM) -> None:
         ]:
             with pytest.raises(UsageError, match=words):
                 method(wrong)
+    with pytest.raises(UsageError, match='no option "temperatur".*Did you mean "temperature"'):
+        tokens.sample(2, temperatur=0.8)
     with pytest.raises(UsageError, match="samples would need 24,000 GB"):
         tokens.sample(MANY)
     with pytest.raises(UsageError, match="examples of real numbers"):
@@ -235,7 +238,7 @@ def test_priors_convert_and_refuse_as_a_model_does(prior: Any) -> None:
     assert len(prior.sample(np.int64(2))) == 2
     for call, words in [
         (lambda: prior.sample(1.5), "n = 1.5 is not possible"),
-        (lambda: prior.sample(-1), "n = -1 is not possible; use at least 0"),
+        (lambda: prior.sample(-1), "n = -1 is too small; use at least 0"),
         (lambda: prior.sample(MANY), "draws of the prior would need 8,000 GB"),
         (lambda: prior.sample(2, context="left"), "context is a str"),
         (lambda: prior.log_prob(X), r"z has the shape \(2, 3\); use \(B, 2\)"),

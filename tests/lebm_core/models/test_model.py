@@ -127,7 +127,7 @@ def test_sampling_is_reproducible_and_checks_its_arguments() -> None:
     assert draws[0].shape == (10, 3)
     with pytest.raises(UsageError, match="from 0 to 2, not 3"):
         model.sample(2, y=3)
-    with pytest.raises(UsageError, match="n = 0 is not possible; use at least 1"):
+    with pytest.raises(UsageError, match="n = 0 is too small; use at least 1"):
         model.sample(0)
     with pytest.raises(UsageError, match="no classes"):
         small().sample(2, y=0)
