@@ -271,7 +271,7 @@ HOLE = np.where(np.arange(12).reshape(6, 2) == 3, np.nan, X)
             X,
             [0, 1, 0, 1, -1, -1],
             {"latent_dim": 0},
-            "latent_dim = 0 is not possible; use at least 1",
+            "latent_dim = 0 .*use at least 1",
         ),
         (X, [0, 1, 0, 1, -1, -1], {"masked": 1}, "masked = 1 is not possible; use 0 to below 1"),
         (X, [0, 1, 0, 1, -1, -1], {"adapter_options": {"scaling": "no"}}, "columns, all"),

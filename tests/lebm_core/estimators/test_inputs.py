@@ -58,7 +58,7 @@ def test_a_number_that_cannot_be(name: str) -> None:
     [
         ({"prior_hidden": (10**12,)}, r"^prior_hidden = .*1000000000000.* is too large"),
         ({"prior_hidden": (10**6, 10**6)}, "of memory, and this machine has"),
-        ({"prior_hidden": (0,)}, "prior_hidden = .* a width = 0 is not possible"),
+        ({"prior_hidden": (0,)}, "prior_hidden = .* a width = 0 "),
         ({"prior_hidden": 200}, "prior_hidden = 200 is not possible; use a list of widths"),
         ({"prior_hidden": "200"}, "prior_hidden = .* use a list of widths"),
         ({"prior_hidden": (2.5,)}, "a width = 2.5 is not possible; use a whole number"),
