@@ -187,6 +187,23 @@ def test_a_folder_of_the_datasets_library(tmp_path: Path) -> None:
     assert x.shape == (4, 3, 32, 32) and float(x.std()) > 0.2
     with pytest.raises(UsageError, match='data.field = "imag" .* Did you mean "image"'):
         hub(files=NONE, seed=0, source=str(tmp_path / "saved"), field="imag")
+    with pytest.raises(UsageError, match='data.label = "lable" .* Did you mean "label"'):
+        hub(files=NONE, seed=0, source=str(tmp_path / "saved"), label="lable")
+    (tmp_path / "cut.png").write_bytes(Path(images[0]).read_bytes()[:900])
+    kinds = ["10", "9", "NA", None] * 5
+    few = datasets.Dataset.from_dict(
+        {"image": images[:-1] + [str(tmp_path / "cut.png")], "kind": kinds},
+        datasets.Features({"image": datasets.Image(), "kind": datasets.Value("string")}),
+    )
+    datasets.DatasetDict(
+        {"train": few.select(range(16)), "test": few.select(range(16, 20))}
+    ).save_to_disk(tmp_path / "few")
+    data = hub(files=NONE, seed=0, source=str(tmp_path / "few"), label="kind", options=SMALL)
+    assert data.classes == ["9", "10"] and data.labels["test"].tolist() == [1, 0, -1, -1]
+    with pytest.raises(
+        UsageError, match='few, test, column "image", row 3 cannot be read: ".*trunc'
+    ):
+        data.batch("test", torch.arange(4))
     with pytest.raises(UsageError, match="could not be read by datasets"):
         hub(files=NONE, seed=0, source=str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match=r"images\.hub needs data\.source = an id"):

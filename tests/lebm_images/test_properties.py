@@ -10,7 +10,7 @@ import torch
 
 from lebm_core import Property, run_recipe
 from lebm_core.errors import UsageError
-from lebm_images.data.properties import properties_of
+from lebm_images.data.dataset import properties_of
 
 
 def bar(slant: float, width: float, side: int = 64) -> torch.Tensor:

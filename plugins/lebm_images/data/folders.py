@@ -59,7 +59,7 @@ def folder_dataset(
             is clear.
     """
     found = image_files(folder)
-    others = [f for f in found.others if not (labels and f.samefile(labels))]
+    others = [f for f in found.others if not labels or f.resolve() != Path(labels).resolve()]
     warn_about(_names(found.hidden), "{n} images are hidden and left out: ")
     warn_about(_names(others), "{n} files are of kinds that are not read, and left out: ")
     places, homes = _homes(found, folder)

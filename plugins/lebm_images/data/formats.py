@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lebm_core.data.classes import one_column
 from lebm_core.errors import UsageError, shown
 from lebm_images.data.ranges import Extent, extent_of, found_range
 from lebm_images.data.readers import BYTES, Images, open_image
@@ -66,11 +67,7 @@ def check_ids(ids: Array, n: int, classes: int, where: str) -> Array:
     Raises:
         UsageError: for another number of them, or what is no id of its classes.
     """
-    flat = ids.ravel() if ids.ndim == 2 and ids.shape[1] == 1 else ids
-    if flat.shape != (n,):
-        raise UsageError(
-            f"{where} has {n} images but {len(flat) if flat.ndim == 1 else flat.shape} labels."
-        )
+    flat = np.asarray(one_column(ids, n, f"{where}, labels,"))
     whole = flat.dtype.kind in "iu" or (flat.dtype.kind == "f" and (flat == np.floor(flat)).all())
     if not whole or (n and not (0 <= flat.min() and flat.max() < classes)):
         raise UsageError(f"{where}: the labels must be whole numbers from 0 to {classes - 1}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lebm_core.base.checks import at_least
+from lebm_core.base.checks import WIDEST, whole
 from lebm_core.errors import UsageError
 from lebm_images.data.ranges import asked_range
 
@@ -24,7 +24,7 @@ class BenchmarkOptions:
     train_images: int = 0
 
     def __post_init__(self) -> None:
-        at_least("data.train_images", self.train_images, 0)
+        whole("data.train_images", self.train_images)
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,5 @@ class OwnImageOptions:
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
             raise UsageError(f"data.channels = {self.channels} must be 1 or 3.")
-        at_least("data.side", self.side, 1)
+        whole("data.side", self.side, 1, WIDEST)
         asked_range(self.low, self.high)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lebm_core.data.arrays import need_array, read_npz
-from lebm_core.data.classes import classes_of
+from lebm_core.data.classes import classes_of, one_column
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError, shown
+from lebm_core.errors import UsageError
 from lebm_images.data.cuts import cut_rows, split_dataset, warn_about
 from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
 from lebm_images.data.folders import folder_dataset
@@ -86,7 +85,7 @@ def npz_dataset(path: Path, options: OwnImageOptions, seed: int) -> ImageDataset
     where = f'{path}, "x"'
     x = check_shape(need_array(arrays, "x", path), where)
     n = len(x)
-    y = _labels(arrays["y"], n, path) if "y" in arrays else None
+    y = one_column(arrays["y"], n, f'{path}, "y",') if "y" in arrays else None
     finite = np.isfinite(x).reshape(n, -1).all(1) if n else np.zeros(0, dtype=bool)
     if not finite.all():
         warn_about(
@@ -101,16 +100,3 @@ def npz_dataset(path: Path, options: OwnImageOptions, seed: int) -> ImageDataset
     known = None if y is None else classes_of(y, f'{path}, "y",')
     summary = {"source": path.name, "pixels": str(pixels), "left out": n - len(x)}
     return split_dataset(held, (x.shape[3], x.shape[1]), rows, known, summary)
-
-
-def _labels(y: np.ndarray[Any, Any], n: int, path: Path) -> list[Any]:
-    """One label for each image, of any kind; a column is as good as a row."""
-    flat = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
-    if flat.shape != (n,):
-        held = f"{y.shape[0]} labels" if y.ndim == 1 else f"labels of the shape {y.shape}"
-        raise UsageError(f'{path} has {n} images but {held} in "y": accepted is one for each.')
-    if flat.dtype.kind not in "biufSU":
-        raise UsageError(f'{path}, "y", holds {shown(flat.dtype)}: give numbers or strings.')
-    if flat.dtype.kind == "S":
-        return [label.decode("utf-8", "replace") for label in flat.tolist()]
-    return flat.tolist()

@@ -176,8 +176,8 @@ def _pairs(path: Path) -> tuple[Split, Split]:
             f"{path} has images of {train.shape[1:]} in x_train, of {test.shape[1:]} in x_test."
         )
     return (
-        (train, check_ids(y[0], len(train), len(DIGITS), f"{path}, train,")),
-        (test, check_ids(y[1], len(test), len(DIGITS), f"{path}, test,")),
+        (train, check_ids(y[0], len(train), len(DIGITS), f"{path}, train")),
+        (test, check_ids(y[1], len(test), len(DIGITS), f"{path}, test")),
     )
 
 
@@ -194,5 +194,5 @@ def _idx_pair(path: Path, prefix: str) -> Split:
     ending = ".gz" if path.suffix == ".gz" else ""
     images = idx(path.with_name(f"{prefix}-images-idx3-ubyte{ending}"), axes=3)[..., None]
     labels = idx(path.with_name(f"{prefix}-labels-idx1-ubyte{ending}"), axes=1)
-    (pixels,) = check_arrays([images], f"{path.parent}, {prefix},")
-    return pixels, check_ids(labels, len(images), len(DIGITS), f"{path.parent}, {prefix},")
+    (pixels,) = check_arrays([images], f"{path.parent}, {prefix}")
+    return pixels, check_ids(labels, len(images), len(DIGITS), f"{path.parent}, {prefix}")

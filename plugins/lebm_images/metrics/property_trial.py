@@ -14,8 +14,7 @@ from lebm_core.errors import DivergenceError, UnsupportedEstimate
 from lebm_core.evaluation.curves import curve_figure, curve_values
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
-from lebm_images.data.dataset import ImageDataset
-from lebm_images.data.properties import properties_of
+from lebm_images.data.dataset import ImageDataset, properties_of
 from lebm_images.figures.grids import grid
 from lebm_images.metrics.property_scores import PropertyScores
 
