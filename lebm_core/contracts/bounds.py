@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import Any
 
 from lebm_core.contracts.checks import check_message, made
@@ -14,6 +17,7 @@ from lebm_core.registry.signatures import options_of
 
 __all__ = ["check_bounds"]
 
+SECONDS = 60
 NUMBERS = (math.nan, -1, 0, 1e300, 10**12)
 
 
@@ -35,13 +39,15 @@ def check_bounds(
         How many were refused.
 
     Raises:
-        AssertionError: where it is made with NaN, or raises anything but a `UsageError`.
+        AssertionError: where it is made with NaN, raises anything but a `UsageError`, or takes
+            longer than a minute.
     """
     label, refused = f'{kind} "{name}"', 0
     for path, table in _tables(options_of(kind, name)):
         key = ".".join(path)
         try:
-            made(kind, name, {**(options or {}), **table}, sizes)
+            with _in_time():
+                made(kind, name, {**(options or {}), **table}, sizes)
         except UsageError as error:
             check_message(error, f"{label}, {key}")
             refused += 1
@@ -66,6 +72,25 @@ def _tables(
         for number in NUMBERS if _counts(option.annotation) else ():
             several = typing.get_origin(option.annotation) is list
             yield (*above, key), {key: [number] if several else number}
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Stop a part that is made without end, such as of 10**12 layers, where signals can."""
+    if not hasattr(signal, "setitimer") or current_thread() is not main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"it is still being made after {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _counts(annotation: Any) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core import Prior
+from lebm_core.base.checks import whole
 from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import standard_normal
 from lebm_core.errors import UsageError
@@ -33,6 +34,7 @@ class FlowPrior(Prior):
             raise UsageError(
                 f"prior.latent_dim = {latent_dim} is too small for strange.flow; use 2."
             )
+        whole("prior.layers", layers, 1, 100)
         self.latent_dim = latent_dim
         self.layers = nn.ModuleList(
             mlp([latent_dim, *hidden, 2 * latent_dim], nn.SiLU) for _ in range(layers)
