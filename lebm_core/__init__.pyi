@@ -55,8 +55,8 @@ from lebm_core.registry.hookspecs import hookimpl as hookimpl
 from lebm_core.registry.parts import Part as Part
 from lebm_core.registry.parts import Table as Table
 from lebm_core.registry.parts import make as make
-from lebm_core.run.run import Run as Run
 from lebm_core.run.run import run_recipe as run_recipe
+from lebm_core.run.trained import Run as Run
 from lebm_core.sequences.decoder import SequenceDecoder as SequenceDecoder
 from lebm_core.sequences.encoder import SequenceEncoder as SequenceEncoder
 from lebm_core.version import __version__ as __version__

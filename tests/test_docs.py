@@ -292,7 +292,7 @@ def test_the_decoder_of_the_readme_trains(plugins: Path) -> None:
     given += ["evaluation.baselines=[]", "evaluation.metrics=[]"]
     run = run_recipe("synthetic-8gaussians", "smoke", given, out=plugins / "runs" / "laplace")
     assert run.recipe.parts["decoder"] == {"name": "laplace", "hidden": 20, "scale": 0.1}
-    assert tuple(run.model().sample(3).shape) == (3, 2)
+    assert tuple(run.model.sample(3).shape) == (3, 2)
 
 
 def test_the_example_of_few_labels_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "BatchSource", "Dataset", "SPLITS", "subset"]
+from lebm_core.base.table import Table
+from lebm_core.errors import UsageError
+
+__all__ = ["Batch", "BatchSource", "Dataset", "SPLITS", "prepared", "subset"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -48,6 +51,7 @@ class Dataset(ABC):
     """A data set with the splits train, valid and test.
 
     Attributes:
+        name: under which it is registered, set by what built it.
         sizes: what a decoder's or encoder's constructor may ask for by parameter name,
             for instance {"vocab_size": 10001} or {"features": 2}.
         summary: facts for the report: counts per split, source, checksums.
@@ -57,6 +61,7 @@ class Dataset(ABC):
         figures: name of the registered figures of a model of such data; "" for none.
     """
 
+    name: str = ""
     sizes: dict[str, Any]
     summary: dict[str, Any]
     classes: Sequence[str] = ()
@@ -133,6 +138,40 @@ class Dataset(ABC):
             `learning.properties` names those that samples can then be controlled by.
         """
         return None
+
+    def new(self, source: Any) -> Self:
+        """Examples that the training did not have, prepared as those of the training were.
+
+        What is scaled, counted or looked up is so by what `save` keeps: a data set that `load` has
+        read will do.
+
+        Args:
+            source: a file or folder as the kind's own data source takes it, or examples in memory.
+
+        Returns:
+            A data set whose split "test" has these examples in their order, y where it is known.
+
+        Raises:
+            UsageError: naming what is wrong with the source; this kind of data reads none.
+        """
+        raise UsageError(f"{type(self).__name__} does not read further examples.")
+
+    def records(self, split: str) -> Table:
+        """What tells a user which example is which: the columns of the source, or names.
+
+        By default the row numbers.
+        """
+        return Table({"row": list(range(self.length(split)))})
+
+    def raw(self, x: Any) -> Any:
+        """Samples x in the form and the units of the source; by default as they are."""
+        return x.numpy(force=True) if isinstance(x, Tensor) else x
+
+
+def prepared(dataset: Dataset, source: Any) -> Batch:
+    """Further examples in one batch, see `Dataset.new`."""
+    new = dataset.new(source)
+    return new.batch("test", torch.arange(new.length("test")))
 
 
 def subset(n: int, size: int, seed: int) -> Tensor:

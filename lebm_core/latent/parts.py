@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lebm_core.base.arguments import entry, floats
 from lebm_core.base.modules import device_of, frozen
 from lebm_core.base.randomness import draw
-from lebm_core.data.dataset import Batch
+from lebm_core.data.dataset import Batch, Dataset, prepared
 from lebm_core.errors import UsageError
 from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.chains import ShortRun
@@ -36,12 +36,16 @@ class LatentModel(nn.Module):
     Attributes:
         classes: names of the classes of a coupled prior, in the order of their ids; may be empty.
         heads: property heads by name.
+        data: what the data of the training were prepared by, None where it is not known. With it
+            the methods of the model take examples as a user has them: a file, a list, an array or
+            a table; x as the parts take it is a tensor.
 
     Raises:
         UsageError: where the parts do not fit each other.
     """
 
     heads: nn.ModuleDict
+    data: Dataset | None
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class LatentModel(nn.Module):
             )
         self.classes: Sequence[str] = ()
         self.heads = nn.ModuleDict()
+        self.data = None
 
     @property
     def latent_dim(self) -> int:
@@ -93,12 +98,20 @@ class LatentModel(nn.Module):
         """Examples and their context as the parts take them, from what a user gives.
 
         Args:
-            x: tensors, arrays or lists of numbers, or another kind that the decoder takes.
+            x: tensors, arrays or lists of numbers, or another kind that the decoder takes; with
+                `data`, what is no tensor is prepared as the training's examples were.
             context: numbers, a row for each example, for a conditioned model.
 
         Raises:
             UsageError: naming the argument, its shape and the one that is wanted.
         """
+        if (
+            self.data is not None
+            and not isinstance(x, Tensor)
+            and type(self.data).new != Dataset.new
+        ):
+            batch = prepared(self.data, x)
+            x, context = batch.x, batch.context if context is None else context
         context = self.context_of(context)
         x = self.decoder.examples(x, context)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from lebm_core.base.files import read_json
 from lebm_core.control.heads import PropertyHeads
 from lebm_core.control.prior import ControlledPrior
+from lebm_core.data.saved import DESCRIPTION, load_dataset, save_dataset
 from lebm_core.errors import UsageError, shown
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
@@ -52,6 +54,8 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
         config |= {"classes": list(model.classes), "heads": heads.options, "format": FORMAT}
         save_file(_weights(model), str(save_directory / WEIGHTS))
         (save_directory / CONFIG).write_text(json.dumps({KEY: config}, indent=2) + "\n")
+        if model.data is not None:
+            save_dataset(model.data, save_directory)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -68,6 +72,9 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
         encoder: Encoder | None = None,
     ) -> Self:
         """Reads a folder or a hub repository; the model is in evaluation mode.
+
+        Where what the data were prepared by was saved with it, the model takes examples as they
+        were before that: `model.data` says of what kind they are.
 
         This stands in the mixin's place, which would pass the configuration on to `__init__`.
 
@@ -96,7 +103,7 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
                         force_download=force_download,
                         local_files_only=local_files_only,
                         token=token,
-                        allow_patterns=[CONFIG, WEIGHTS],
+                        allow_patterns=[CONFIG, WEIGHTS, DESCRIPTION, "data/*"],
                     )
                 )
             except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
@@ -105,6 +112,11 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
                     f"reached ({type(error).__name__})."
                 ) from error
         found: Self = _load(cls, folder, map_location, decoder, encoder)
+        if (folder / DESCRIPTION).is_file():
+            try:
+                found.data = load_dataset(folder)  # type: ignore[attr-defined]
+            except UsageError as error:  # another plugin's: the model is whole without
+                warnings.warn(f"The model takes no raw examples: {error}", stacklevel=2)
         return found
 
 

@@ -36,6 +36,7 @@ def build_dataset(recipe: Recipe, data_dir: str | os.PathLike[str] | None) -> Da
     factory = registry().get("datasets", name)
     given = {"files": DataFiles(data_dir), "seed": recipe.seed, **options(recipe.data)}
     built: Dataset = factory(**arguments(factory, given, {}, f'datasets "{name}"'))
+    built.name = name
     return built
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lebm_core.data.dataset import SPLITS, Dataset
+from lebm_core.data.saved import load_dataset
 from lebm_core.errors import UsageError
 from lebm_core.run.artifacts import (
     BASELINES,
     check_same_data,
-    load_dataset,
     load_model,
     need_run,
 )

@@ -9,15 +9,13 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
-from lebm_core.models.base import Model
-from lebm_core.run.artifacts import check_same_data, load_model, part_folder
+from lebm_core.run.artifacts import check_same_data, part_folder
 from lebm_core.run.build import (
     build_dataset,
     check_recipe,
@@ -38,34 +36,16 @@ from lebm_core.run.leftovers import clear, reason
 from lebm_core.run.lock import locked
 from lebm_core.run.rehearsal import rehearse
 from lebm_core.run.report.report import report_run
-from lebm_core.run.report.results import Results, collect
+from lebm_core.run.report.results import collect
 from lebm_core.run.signals import signal_of, stoppable
 from lebm_core.run.stages import Part, evaluate_part, train_part
+from lebm_core.run.trained import Run
 from lebm_core.run.training.tracking import to_stderr
 from lebm_core.run.workers import Workers
 
-__all__ = ["Run", "run_recipe"]
+__all__ = ["run_recipe"]
 
 TRAINED = 0.6  # of the time of a run; the rest goes into evaluation and start
-
-
-@dataclass
-class Run:
-    """A run that is complete.
-
-    Attributes:
-        folder: the run directory.
-        recipe: resolved.
-        results: values by row ("model", each baseline, and rows that metrics add) and metric.
-    """
-
-    folder: Path
-    recipe: Recipe
-    results: Results
-
-    def model(self, baseline: str = "model") -> Model:
-        """The trained model, or that of a baseline."""
-        return load_model(part_folder(self.folder, baseline))
 
 
 def run_recipe(

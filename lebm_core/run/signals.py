@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["CPU_LIMIT", "SIGNALS", "Signalled", "in_main_thread", "signal_of", "stoppable"]
+__all__ = [
+    "CPU_LIMIT",
+    "SIGNALS",
+    "Signalled",
+    "deferred",
+    "in_main_thread",
+    "signal_of",
+    "stoppable",
+]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU")
 SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]  # Windows lacks some
@@ -58,6 +66,28 @@ def stoppable() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Within the scope signals wait for its end; SIGINT is ignored, also by what is started in it.
+
+    A process that starts has nothing to save, and a terminal's Ctrl-C would reach it too.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    if in_main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                wait = signal.SIG_IGN if number == signal.SIGINT else lambda n, _: came.append(n)
+                before[number] = signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 def in_main_thread() -> bool:

@@ -18,12 +18,13 @@ import torch
 from lebm_core.base.files import replace_folder, write_atomically
 from lebm_core.base.randomness import stream
 from lebm_core.data.dataset import SPLITS, Dataset
+from lebm_core.data.saved import save_dataset
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric, MetricResult, evaluate
 from lebm_core.evaluation.values import Value, in_row
 from lebm_core.models.base import Model
 from lebm_core.registry.registry import registry
-from lebm_core.run.artifacts import TRAINING, load_model, read_training, save_dataset
+from lebm_core.run.artifacts import TRAINING, load_model, read_training
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
 from lebm_core.run.config.recipe import Recipe, dump
 from lebm_core.run.draw import draw_samples
@@ -57,7 +58,7 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
     if main:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "recipe.toml", dump(recipe))
-        save_dataset(part.dataset, recipe.data["name"], folder)
+        save_dataset(part.dataset, folder)
     model = build_model(recipe, part.dataset)
     log(f"{part.name}: {_count(model)} parameters, {part.dataset.length('train')} examples.")
     result = train(
@@ -73,7 +74,7 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
     )
     if main:
         with written(f"The model {folder / 'model'}"):
-            _save_model(model, folder / "model")
+            _save_model(model, part.dataset, folder / "model")
         facts = dataclasses.asdict(result) | {"parameters": _sizes(model)}
         write_atomically(folder / TRAINING, json.dumps(facts, indent=1) + "\n")
 
@@ -167,7 +168,8 @@ def _write_samples(dataset: Dataset, x: Any, folder: Path) -> None:
     shutil.rmtree(temporary)
 
 
-def _save_model(model: Model, folder: Path) -> None:
+def _save_model(model: Model, dataset: Dataset, folder: Path) -> None:
+    """The model, and beside it what turns a user's examples into its x."""
     temporary = folder.with_name(".model")
     shutil.rmtree(temporary, ignore_errors=True)
     try:

@@ -22,7 +22,7 @@ import torch
 
 from lebm_core.errors import RunError, UsageError
 from lebm_core.run.environment import cores
-from lebm_core.run.signals import CPU_LIMIT, SIGNALS, stoppable
+from lebm_core.run.signals import CPU_LIMIT, SIGNALS, deferred, stoppable
 from lebm_core.run.training.tracking import PLAIN, to_stderr
 
 __all__ = ["Workers"]
@@ -78,7 +78,8 @@ class Workers:
         try:
             while running or (arguments and not errors):
                 while arguments and not errors and len(running) < self.jobs:
-                    running.append(_Worker(work, arguments.pop(0), self.threads))
+                    with deferred():
+                        running.append(_Worker(work, arguments.pop(0), self.threads))
                 wait([worker.process.sentinel for worker in running])
                 for worker in [each for each in running if not each.process.is_alive()]:
                     running.remove(worker)
@@ -96,15 +97,7 @@ class _Worker:
     def __init__(self, work: Callable[..., Any], given: tuple[Any, ...], threads: int) -> None:
         self.receiver, sender = SPAWN.Pipe(duplex=False)
         self.process: SpawnProcess = SPAWN.Process(target=_run, args=(work, given, threads, sender))
-        # It starts with SIGINT ignored: until it has a process group of its own, a terminal's
-        # Ctrl-C reaches it beside this process, which forwards it.
-        main = threading.current_thread() is threading.main_thread()
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-        try:
-            self.process.start()
-        finally:
-            if handler is not None:
-                signal.signal(signal.SIGINT, handler)
+        self.process.start()
         sender.close()
 
     def interrupt(self) -> None:

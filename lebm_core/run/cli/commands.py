@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from lebm_core.errors import UsageError
+from lebm_core.run.cli.answers import answers
 from lebm_core.run.cli.groups import ControlCommand, PluginGroup
 from lebm_core.run.cli.plugins import plugins_app
 
@@ -170,6 +171,9 @@ def sample(
         log=typer.echo if shift else None, split=split, data_dir=data_dir,
     )  # fmt: skip
     typer.echo(file)
+
+
+answers(app)
 
 
 @app.command()

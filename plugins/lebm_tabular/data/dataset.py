@@ -15,8 +15,10 @@ from torch import Tensor
 from lebm_core import Batch, Dataset
 from lebm_core.base.checks import choice
 from lebm_core.base.files import read_json
+from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError, shown
+from lebm_tabular.data.new import new_rows
 
 __all__ = ["Rows", "TabularDataset"]
 
@@ -57,6 +59,7 @@ class TabularDataset(Dataset):
     ) -> None:
         choice("data.scaling", scaling, SCALINGS)
         self.columns, self.classes, self.scaling = list(columns), list(classes), scaling
+        self.known: Table | None = None
         self.mean, self.scale = np.zeros(len(columns)), np.ones(len(columns))
         if "train" in splits and scaling == "columns":
             self.mean, self.scale = _moments(splits["train"].x)
@@ -90,10 +93,33 @@ class TabularDataset(Dataset):
             return torch.where(filled.isnan(), means, filled).numpy()
         return filled.nan_to_num(nan=0.0).numpy()
 
+    def new(self, source: Any) -> Self:
+        """Read rows with the columns of the training, see `new_rows`."""
+        x, records = new_rows(source, self.columns)
+        if not self.sizes["missing"] and np.isnan(x).any():
+            row, column = np.argwhere(np.isnan(x))[0]
+            raise UsageError(
+                f"Row {row + 1} has no value in the column {shown(self.columns[column])}: the "
+                "table of the training had none missing, so the model does not know what that is."
+            )
+        read = type(self)({}, self.columns, {}, self.classes, self.scaling)
+        read.mean, read.scale, read.sizes = self.mean, self.scale, self.sizes
+        read.x, read.known = {"test": torch.from_numpy(read._scaled(x))}, records
+        return read
+
+    def records(self, split: str) -> Table:
+        """Return the columns of what `new` has read; else the row numbers."""
+        return super().records(split) if self.known is None else self.known
+
+    def raw(self, x: Tensor) -> Table:
+        """Return samples in the units of the source, a column for each feature."""
+        rows = x.double().cpu().numpy() * self.scale + self.mean
+        return Table({name: rows[:, i] for i, name in enumerate(self.columns)})
+
     def write(self, x: Tensor, path: Path) -> Path:
         """Write samples in the units of the source to `path` with the suffix .csv."""
         file = path.with_name(path.name + self.suffix)
-        rows = x.double().cpu().numpy() * self.scale + self.mean
+        rows = self.raw(x).rows()
         lines = [",".join(self.columns), *(",".join(f"{v:.7g}" for v in row) for row in rows)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return file

@@ -289,7 +289,7 @@ def test_kills_at_random_moments_lose_nothing(toy, command, tmp_path, jobs):
     whole, ended = tmp_path / "whole", 0
     run_recipe(toy, "", LONG, out=whole, log=silent)
     cut = tmp_path / "cut-0"
-    while left or cut.exists():
+    while left or cut.exists() or not ended:
         resume = ["--resume"] if (cut / "recipe.toml").is_file() else []
         since = time.time_ns()
         process = command(cut, *resume, *jobs)
@@ -301,7 +301,8 @@ def test_kills_at_random_moments_lose_nothing(toy, command, tmp_path, jobs):
             left -= 1
         _, said = process.communicate(timeout=300)
         assert process.returncode in (0, *SOON.values()), said
-        assert "Traceback" not in said, said
+        killed = process.returncode == -signal.SIGKILL  # a worker may say so while it starts
+        assert killed or "Traceback" not in said, said
         if process.returncode == 0:
             assert not (cut / "INCOMPLETE").exists() and not list(cut.rglob(".*"))
             assert_same(whole, cut)
