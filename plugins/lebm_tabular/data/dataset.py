@@ -114,7 +114,7 @@ class TabularDataset(Dataset):
     def raw(self, x: Tensor) -> Table:
         """Return samples in the units of the source, a column for each feature."""
         rows = x.double().cpu().numpy() * self.scale + self.mean
-        return Table({name: rows[:, i] for i, name in enumerate(self.columns)})
+        return Table({name: rows[:, i].tolist() for i, name in enumerate(self.columns)})
 
     def write(self, x: Tensor, path: Path) -> Path:
         """Write samples in the units of the source to `path` with the suffix .csv."""

@@ -93,4 +93,4 @@ def _of_array(source: Any, columns: Sequence[str], where: str) -> tuple[NDArray[
         )
     if np.isinf(x).any():
         raise UsageError(f"{where} has an infinite value in row {np.argwhere(np.isinf(x))[0, 0]}.")
-    return x, Table({name: x[:, i] for i, name in enumerate(columns)})
+    return x, Table({name: x[:, i].tolist() for i, name in enumerate(columns)})
