@@ -174,6 +174,7 @@ def _save_model(model: Model, dataset: Dataset, folder: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         model.save_pretrained(temporary)
+        save_dataset(dataset, temporary)
         replace_folder(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
