@@ -15,6 +15,7 @@ from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
 from lebm_images.networks.final_layer import upsample
 from lebm_images.networks.karatsuba import KaratsubaUpsampling
+from lebm_images.networks.shapes import ARCHITECTURES, BY_SIDE, _usual
 
 
 @pytest.mark.parametrize(
@@ -243,9 +244,28 @@ def test_mistakes_are_one_sentence() -> None:
         DeconvDecoder(4, 3, 32, "svnh")
     with pytest.raises(UsageError, match="makes images of side 64; the data has 32"):
         DeconvDecoder(4, 3, 32, "celeba64")
-    with pytest.raises(UsageError, match="No architecture makes images of 33 x 33"):
-        DeconvDecoder(4, 3, 33)
+    with pytest.raises(UsageError, match="decoder.side = 0 "):
+        DeconvDecoder(4, 3, 0)
     with pytest.raises(UsageError, match="poisson"):
         DeconvDecoder(4, 3, 32, likelihood="poisson")
     with pytest.raises(UsageError, match="decoder.sigma = 0 is too small; use a number above 0"):
         DeconvDecoder(4, 3, 32, sigma=0)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 5, 9, 15, 16, 20, 28, 31, 33, 50, 100])
+def test_every_side_has_its_layers(side: int) -> None:
+    torch.manual_seed(0)
+    decoder, encoder = DeconvDecoder(4, 1, side, width=0.05), ConvEncoder(4, 1, side, width=2)
+    x = torch.rand(2, 1, side, side)
+    z = encoder(x).mean.detach().requires_grad_()
+    assert decoder(z).mean.shape == x.shape
+    (plain,) = torch.autograd.grad(decoder.likelihood(x)(z).sum(), z)
+    with frozen(decoder):
+        (ours,) = torch.autograd.grad(decoder.likelihood(x)(z).sum(), z)
+    assert float((plain - ours).norm() / plain.norm()) < 0.03
+
+
+def test_layers_of_other_sides_are_after_those_of_sides_near_them() -> None:
+    for side in (28, 32, 64, 128):
+        assert _usual(side) == ARCHITECTURES[BY_SIDE[side]]
+    assert [layer.channels for layer in _usual(20)] == [128, 64, 0]

@@ -44,7 +44,7 @@ class DeconvDecoder(Decoder):
         latent_dim: d.
         channels: of the image.
         side: of the image, in pixels.
-        architecture: one of `ARCHITECTURES`; empty for the usual one of that side.
+        architecture: one of `ARCHITECTURES`; empty for the usual one of that side, whichever it is.
         width: multiplies the channels of all inner layers.
         likelihood: "gaussian", "bernoulli", or "gaussian-map": a standard deviation for each pixel,
             read from z.

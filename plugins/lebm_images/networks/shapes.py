@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lebm_core.base.checks import WIDEST, whole
 from lebm_core.errors import UsageError, did_you_mean
 
 __all__ = ["ARCHITECTURES", "BY_SIDE", "DOUBLING", "SLOPE", "Layer", "layers_of", "side_of"]
 
 SLOPE = 0.2  # of LeakyReLU
 DOUBLING = (4, 2, 1)  # kernel, stride and padding that double the side
+MORE = (5, 2, 1)  # that double it and add 1
+WIDE = 2048  # channels of the widest layer
 
 
 class Layer(NamedTuple):
@@ -49,13 +52,9 @@ def layers_of(architecture: str, side: int) -> list[Layer]:
     Raises:
         UsageError: for an unknown architecture, or one that makes another side.
     """
+    whole("decoder.side", side, 1, WIDEST)
     if not architecture:
-        if side not in BY_SIDE:
-            raise UsageError(
-                f"No architecture makes images of {side} x {side}: accepted sides are "
-                f"{', '.join(map(str, BY_SIDE))}; set data.side to one of them."
-            )
-        architecture = BY_SIDE[side]
+        return ARCHITECTURES[BY_SIDE[side]] if side in BY_SIDE else _usual(side)
     if architecture not in ARCHITECTURES:
         raise UsageError(
             f'Unknown decoder.architecture "{architecture}": accepted are '
@@ -65,9 +64,27 @@ def layers_of(architecture: str, side: int) -> list[Layer]:
     if side_of(layers) != side:
         raise UsageError(
             f'decoder.architecture = "{architecture}" makes images of side {side_of(layers)}; '
-            f"the data has {side}."
+            f"the data has {side}: leave it out for the usual one of that side."
         )
     return layers
+
+
+def _usual(side: int) -> list[Layer]:
+    """The layers for a side without a published architecture, after those of sides near it.
+
+    >>> [layer.kernel for layer in _usual(50)]  # 6, 12, 25, 50 pixels
+    [6, 4, 5, 4]
+    """
+    least = 8 if side >= 16 else 4  # what is no smaller is halved
+    steps: list[tuple[int, int, int]] = []
+    first = side
+    while first >= least:
+        steps.insert(0, MORE if first % 2 else DOUBLING)
+        first //= 2
+    last = 32 if side < 16 else 64 if side < 32 else 128  # channels before the image
+    channels = [min(WIDE, last * 2**i) for i in reversed(range(len(steps)))]
+    shapes = [(first, 1, 0), *steps]
+    return [Layer(c, *shape) for c, shape in zip([*channels, 0], shapes, strict=True)]
 
 
 def side_of(layers: list[Layer]) -> int:
