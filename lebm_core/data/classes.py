@@ -168,11 +168,11 @@ def as_number(value: Any) -> float | int | None:
         return int(value)
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
-    text = str(value).strip()
-    if not NUMBER.fullmatch(text):
+    string = str(value).strip()
+    if not NUMBER.fullmatch(string):
         return None
-    number = float(text)
-    return int(text) if text.lstrip("+-").isdecimal() else number if math.isfinite(number) else None
+    number = float(string)
+    return int(string) if string.lstrip("+-").isdecimal() else number if math.isfinite(number) else None
 
 
 def _written(number: float | int) -> str:

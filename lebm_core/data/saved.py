@@ -73,7 +73,7 @@ def load_dataset(folder: Path) -> Dataset:
 
 @contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """Within the scope what a damaged folder breaks is one sentence."""
+    """Within the scope what a damaged folder breaks is one message."""
     try:
         yield
     except LebmError:

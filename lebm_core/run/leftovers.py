@@ -42,7 +42,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def written(what: str) -> Iterator[None]:
-    """Within the scope a disk that is full, or refuses otherwise, is one sentence.
+    """Within the scope a disk that is full, or refuses otherwise, is one message.
 
     Args:
         what: is written, such as 'The model "runs/a/model"'.

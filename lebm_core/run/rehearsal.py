@@ -185,7 +185,7 @@ def _few_tensors(name: str, table: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Whatever fails is one sentence that names the part of the run."""
+    """Whatever fails is one message that names the part of the run."""
     try:
         yield
     except LebmError:
