@@ -314,8 +314,8 @@ def test_the_metric_of_a_model_with_known_answers(data: CrowdDataset, tmp_path: 
 
 def test_what_the_metric_refuses(data: CrowdDataset) -> None:
     for options, said in (
-        ({"control_agents": 2}, "evaluation.control_agents = 2 is too small; use at least 4"),
-        ({"goal_sd": 0.0}, "evaluation.goal_sd = 0.0 must be positive"),
+        ({"control_agents": 2}, "evaluation.control_agents = 2 is not possible; use at least 4"),
+        ({"goal_sd": 0.0}, "evaluation.goal_sd = 0.0 is not possible"),
         ({"strengths": [1.0, 1.0]}, "each once"),
         ({"class_strength": -1.0}, "evaluation.class_strength"),
     ):

@@ -186,7 +186,7 @@ def test_the_likelihood_is_that_of_p_of_x() -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"sigma": 0}, "sigma"), ({"goals": 13}, "1 to 12"), ({"hidden": []}, "width of at least 1")],
+    [({"sigma": 0}, "sigma"), ({"goals": 13}, "1 to 12"), ({"hidden": []}, "use at least 1 width")],
 )
 def test_bad_options(options: dict[str, float], said: str) -> None:
     with pytest.raises(UsageError, match=said):

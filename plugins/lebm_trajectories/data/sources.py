@@ -59,11 +59,8 @@ def eth_ucy(
     index, *_ = ETH_UCY.find(files)
     try:
         wanted = json.loads("".join(line for _, line in open_lines(index)))["splits"][scene]
-        parts = {
-            split: [(p["file"], range(p["first_line"], p["end_line"])) for p in wanted[name]]
-            for split, name in OF_SPLIT.items()
-        }
-    except (ValueError, KeyError, TypeError):
+        parts = {split: [_part(each) for each in wanted[name]] for split, name in OF_SPLIT.items()}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise UsageError(
             f'{index} does not hold the line numbers of the scene "{scene}".'
         ) from None
@@ -184,6 +181,14 @@ def _say_left_out(
             f"in a row, so that they are left out: {few}{', ...' if empty[3:] else ''}.",
             stacklevel=3,
         )
+
+
+def _part(told: dict[str, Any]) -> tuple[str, range]:
+    """The name of a file and its lines."""
+    name, lines = told["file"], range(told["first_line"], told["end_line"])
+    if not isinstance(name, str) or Path(name).name != name or not 0 <= lines.start <= lines.stop:
+        raise ValueError(name)
+    return name, lines
 
 
 def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any) -> Windows:
