@@ -14,6 +14,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from lebm_core.data.dataset import Dataset
+from lebm_core.data.labels import labels_of
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.run.artifacts import check_same_data, part_folder
 from lebm_core.run.build import (
@@ -45,6 +46,7 @@ from lebm_core.run.workers import Workers
 
 __all__ = ["run_recipe"]
 
+PREDICTIONS = "predictions.csv"
 TRAINED = 0.6  # of the time of a run; the rest goes into evaluation and start
 
 
@@ -137,6 +139,7 @@ def run_recipe(
             workers.each(judge, [(part,) for part in some], quiet)
             report_run(folder, recipe)
         report = report_run(folder, recipe)
+        _label_the_rest(Run(folder, recipe, {}), dataset, say)
         (folder / INCOMPLETE).unlink(missing_ok=True)
         say(f"Done in {time.monotonic() - began:.0f} s: {report}")
     return Run(folder, recipe, collect(folder, recipe).rows)
@@ -183,6 +186,17 @@ def _parts(
         if main and part.trained() is None:
             rehearse(part.recipe, part.dataset, part.name)
     return parts
+
+
+def _label_the_rest(run: Run, dataset: Dataset, say: Callable[[str], None]) -> None:
+    """Write predictions.csv for a user's own file of which some examples have no label."""
+    source, reads = run.recipe.data.get("source"), type(dataset).new is not Dataset.new
+    if not (source and dataset.classes and reads):
+        return
+    unknown = int((labels_of(dataset, "train") < 0).sum())
+    if unknown and run.classifies:
+        run.predict(source).write(run.folder / PREDICTIONS)
+        say(f"The classes of {unknown:,} examples without a label: {run.folder / PREDICTIONS}")
 
 
 def _share(minutes: float, recipe: Recipe, jobs: int | None) -> float:

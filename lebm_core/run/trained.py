@@ -77,6 +77,11 @@ class Run:
         return load_dataset(self.folder)
 
     @property
+    def classifies(self) -> bool:
+        """Whether the model has classes."""
+        return bool(getattr(getattr(self.model, "prior", None), "n_classes", 0))
+
+    @property
     def table(self) -> Table:
         """The results as the report has them: a row for each model, a column for each metric."""
         head, *rows = results_table(collect(self.folder, self.recipe), format_value)
@@ -100,7 +105,7 @@ class Run:
             UsageError: the model has no classes; or naming what is wrong with the source.
         """
         model: Any = self.model
-        if not getattr(getattr(model, "prior", None), "n_classes", 0):
+        if not self.classifies:
             raise UsageError(
                 f"The model of {self.folder} has no classes: it was trained on data without "
                 'labels, or without prior.name = "coupled".'

@@ -52,6 +52,11 @@ def test_predictions_are_the_same_in_python_and_by_the_command(run, table, capsy
     assert out.read_text() == found.csv()
 
 
+def test_a_run_tells_the_classes_of_the_rows_without_one(run, table):
+    """Half of the rows have no label: the run's folder says which class they are likely of."""
+    assert (run.folder / "predictions.csv").read_text() == Run.load(run.folder).predict(table).csv()
+
+
 def test_new_rows_are_prepared_as_those_of_the_training(run, table):
     from lebm_core.data.files import DataFiles
     from lebm_tabular.data.table import table as build
