@@ -8,7 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from lebm_core.errors import UsageError
 
-__all__ = ["by_hash", "check_shares", "hash_key", "homes_by_group", "homes_by_hash"]
+__all__ = [
+    "by_hash", "check_shares", "chosen_share", "hash_key", "homes_by_group", "homes_by_hash",
+]  # fmt: skip
+
+FEW = 1000  # examples, of which a tenth would judge by too few
 
 
 def hash_key(string: str) -> bytes:
@@ -77,6 +81,17 @@ def homes_by_group(
     if len(set(home.values())) < 3:
         raise _too_few(source, len(sizes), what)
     return [home[group] for group in groups]
+
+
+def chosen_share(share: float, n: int) -> float:
+    """The share of n examples for valid or test: as it is given, or for 0 one that suits n.
+
+    A tenth, but a fifth of fewer than 1,000 examples.
+
+    >>> chosen_share(0, 400), chosen_share(0, 4000), chosen_share(0.05, 400)
+    (0.2, 0.1, 0.05)
+    """
+    return share or (0.2 if n < FEW else 0.1)
 
 
 def check_shares(

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.files import read_json
+from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import UsageError
+from lebm_core.sequences.given import known_ids
 from lebm_core.sequences.tokens import BOS, EOS, PAD, Tokenizer
 
 __all__ = ["TokenDataset", "is_list_of", "pad", "rows_of", "write_lines"]
@@ -38,6 +40,7 @@ class TokenDataset(Dataset):
         max_length: the longest sequence with its end; by default that of the data.
         labels: the class id of each sequence by split, -1 where unknown.
         classes: their names; none for a data set without classes.
+        reading: how the source was read, in JSON's values, for `new`.
 
     Attributes:
         file: name of the file that `save` writes; a subclass may have its own.
@@ -56,8 +59,11 @@ class TokenDataset(Dataset):
         *,
         labels: Mapping[str, Sequence[int]] | None = None,
         classes: Sequence[str] = (),
+        reading: Mapping[str, Any] | None = None,
     ) -> None:
         self.tokenizer, self.classes = tokenizer, list(classes)
+        self.reading = dict(reading or {})
+        self.known: Table | None = None
         known = labels or {}
         self.labels = {s: torch.tensor(known.get(s, []), dtype=torch.long) for s in SPLITS}
         self._ids: dict[str, Tensor] = {}
@@ -133,6 +139,32 @@ class TokenDataset(Dataset):
         """Return the string of each row of x (B, T)."""
         return [self.tokenizer.decode(row) for row in x.tolist()]
 
+    def of_new(
+        self, ids: Sequence[Sequence[int]], records: Table, labels: Iterable[Any] | None = None
+    ) -> Self:
+        """Return a data set like this one, whose test split has these sequences alone.
+
+        Args:
+            ids: of each, without the end.
+            records: what tells them apart.
+            labels: of their classes, as written.
+        """
+        y = known_ids(labels, self.classes, len(ids))
+        new = type(self)(
+            self.tokenizer, {"test": ids}, self.summary, self.max_length, labels={"test": y},
+            classes=self.classes, reading=self.reading,
+        )  # fmt: skip
+        new.known = records
+        return new
+
+    def records(self, split: str) -> Table:
+        """Return the columns of what `new` has read; else the row numbers."""
+        return super().records(split) if self.known is None else self.known
+
+    def raw(self, x: Tensor) -> list[str]:
+        """Return samples as strings."""
+        return self.strings(x)
+
     def write(self, x: Tensor, path: Path) -> Path:
         """Write one string a line to `path` with the suffix of this data set."""
         return write_lines(self.strings(x), path, self.suffix)
@@ -144,6 +176,7 @@ class TokenDataset(Dataset):
             "max_length": self.max_length,
             "classes": self.classes,
             "summary": self.summary,
+            "reading": self.reading,
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.file).write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
@@ -157,18 +190,19 @@ class TokenDataset(Dataset):
     def saved(cls, folder: Path) -> dict[str, Any]:
         """Read what `save` wrote, for a subclass's `load`.
 
-        The keys are "tokenizer", "max_length", "classes" and "summary".
+        The keys are "tokenizer", "max_length", "classes", "summary" and "reading".
 
         Raises:
             UsageError: naming the file that is missing or damaged.
         """
-        saved = {"classes": [], **read_json(folder / cls.file)}
+        saved = {"classes": [], "reading": {}, **read_json(folder / cls.file)}
         longest = saved.get("max_length")
         for key, right in {
             "tokenizer": isinstance(saved.get("tokenizer"), dict),
             "max_length": isinstance(longest, int) and longest > 0,
             "classes": is_list_of(saved["classes"], str),
             "summary": isinstance(saved.get("summary"), dict),
+            "reading": isinstance(saved["reading"], dict),
         }.items():
             if not right:
                 raise UsageError(f"{folder / cls.file} is damaged: its {key} is not as it was.")

@@ -134,7 +134,7 @@ def test_a_file_keeps_its_molecules_and_counts_the_rest(build: Any, tmp_path: Pa
     path.write_text("id,text,kind\n" + "\n".join(f"{n},{'C' * n},{n % 2}" for n in range(1, 40)))
     with pytest.raises(UsageError, match=r"Molecules are in --column text \(in a recipe data.col"):
         build(file, source=str(path))
-    data = build(file, source=str(path), column="text", label_column="kind")
+    data = build(file, source=str(path), column="text", label="kind")
     assert sum(data.length(split) for split in SPLITS) == 39 and data.classes == ["0", "1"]
     with pytest.raises(UsageError, match=r"molecules\.file needs data\.source = my\.smi"):
         build(file)

@@ -135,7 +135,7 @@ def table(tmp_path: Path, labels: list[str], name: str = "my.csv") -> Path:
 def test_a_users_own_labels(build: Any, tmp_path: Path) -> None:
     words = ["yes", "no", ""] * 20
     path = table(tmp_path, words)
-    data = build(file, source=str(path), label_column="active", test_share=0.2)
+    data = build(file, source=str(path), label="active", test_share=0.2)
     assert data.classes == ["no", "yes"]
     for split in SPLITS:
         y = labels_of(data, split).tolist()
@@ -152,7 +152,7 @@ def test_numbers_are_in_their_order_and_what_training_lacks_is_unknown() -> None
 
 def test_what_is_missing_is_no_class(build: Any, cases: Path) -> None:
     source = str(cases / "molecules_label_NA_nan.csv")
-    data = build(file, source=source, label_column="active")
+    data = build(file, source=source, label="active")
     assert data.classes == ["0", "1"]
     y = torch.cat([labels_of(data, split) for split in SPLITS])
     assert len(y) == 400 and int((y >= 0).sum()) == 160
@@ -171,7 +171,7 @@ def test_one_number_is_one_class_in_all_splits() -> None:
     [
         ("activ", {}, r'my.csv, line 1: there is no column "activ".*Did you mean "active"'),
         ("active", {"classes": "qed"}, "two ways to give classes"),
-        ("active", {}, 'data.label_column = "active" holds one class, "yes": at least two'),
+        ("active", {}, 'data.label = "active" holds one class, "yes": at least two'),
     ],
 )
 def test_labels_that_cannot_be(
@@ -179,7 +179,7 @@ def test_labels_that_cannot_be(
 ) -> None:
     path = table(tmp_path, ["yes"] * 60)
     with pytest.raises(UsageError, match=said):
-        build(file, source=str(path), label_column=column, **options)
+        build(file, source=str(path), label=column, **options)
 
 
 def test_fingerprints_are_of_the_molecule_not_of_its_writing() -> None:

@@ -48,9 +48,17 @@ class MoleculeDataset(TokenDataset):
 
         return fingerprints(self.strings(self.batch(split, index).x))
 
+    def new(self, source: Any) -> Self:
+        """Read molecules of a file or in memory, see `new_molecules`."""
+        from lebm_molecules.data.new import new_molecules
+
+        ids, given = new_molecules(source, self.reading, self.tokenizer)
+        return self.of_new(ids, given.records, given.labels)
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
         saved = cls.saved(folder)
         tokens = MoleculeTokens(saved["tokenizer"]["symbols"], saved["tokenizer"]["notation"])
-        return cls(tokens, {}, saved["summary"], saved["max_length"], classes=saved["classes"])
+        kept = {key: saved[key] for key in ("classes", "reading")}
+        return cls(tokens, {}, saved["summary"], saved["max_length"], **kept)

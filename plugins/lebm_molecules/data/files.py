@@ -22,7 +22,7 @@ from lebm_molecules.data.layout import (
     seems_smiles,
 )
 
-__all__ = ["Line", "read_labelled", "read_smiles", "write_table"]
+__all__ = ["Line", "checked", "read_labelled", "read_smiles", "write_table"]
 
 Line = tuple[int, str]  # its number in the file, from 1, and the SMILES, stripped
 SHOWN = 3  # lines, in a message
@@ -42,7 +42,7 @@ def read_smiles(path: Path, column: str = "") -> Iterator[Line]:
             beginning is a molecule, and another column has some or no line looks like a SMILES.
     """
     layout = layout_of(path, column)
-    return _checked(layout, ((n, cells[layout.column]) for n, cells in cells_of(layout)))
+    return checked(layout, ((n, cells[layout.column]) for n, cells in cells_of(layout)))
 
 
 def read_labelled(path: Path, label: str, column: str = "") -> Iterator[tuple[int, str, str]]:
@@ -60,7 +60,7 @@ def read_labelled(path: Path, label: str, column: str = "") -> Iterator[tuple[in
             labels.append(cells[place] if place < len(cells) else "")
             yield number, cells[layout.column]
 
-    return ((number, smiles, labels.popleft()) for number, smiles in _checked(layout, lines()))
+    return ((number, smiles, labels.popleft()) for number, smiles in checked(layout, lines()))
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -72,7 +72,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
     write_atomically(path, text.getvalue())
 
 
-def _checked(layout: Layout, lines: Iterator[Line]) -> Iterator[Line]:
+def checked(layout: Layout, lines: Iterator[Line]) -> Iterator[Line]:
     """The lines, after a look at the first ones."""
     first = list(islice(lines, FIRST))
     texts = [smiles for _, smiles in first if smiles]

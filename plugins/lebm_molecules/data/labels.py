@@ -84,7 +84,7 @@ def by_word(words: Given, column: str) -> Classes:
     rest = iter(flat)  # together: whether all are numbers is not for a split to say
     given = {split: [next(rest) for _ in some] for split, some in words.items()}
     names = sorted_names(given["train"])
-    check_classes(names, given["train"], f'data.label_column = "{column}"')
+    check_classes(names, given["train"], f'data.label = "{column}"')
     place = {name: i for i, name in enumerate(names)}
     return Classes({s: [place.get(name, -1) for name in some] for s, some in given.items()}, names)
 

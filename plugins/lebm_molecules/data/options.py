@@ -46,13 +46,13 @@ class SplitOptions:
     """How molecules without a published split are cut.
 
     Attributes:
-        valid_share: of the molecules
-        test_share: of the molecules
+        valid_share: of the molecules; 0 for 0.1, or 0.2 of fewer than 1,000
+        test_share: of the molecules; 0 likewise
         split_by: molecule, or scaffold (Bemis-Murcko) for no scaffold in two splits
     """
 
-    valid_share: float = 0.05
-    test_share: float = 0.05
+    valid_share: float = 0.0
+    test_share: float = 0.0
     split_by: str = "molecule"
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ def prepare(
     facts: dict[str, Any],
     options: MoleculeOptions,
     labels: Labels | None = None,
+    reading: dict[str, str] | None = None,
 ) -> MoleculeDataset:
     """Encode SMILES by split, with the symbols of the training split.
 
@@ -52,6 +53,7 @@ def prepare(
         facts: for the report.
         options: of the data set.
         labels: the user's own; None for none.
+        reading: how the source was read, see `lebm_molecules.data.new`.
 
     Raises:
         UsageError: for an unknown notation or property, or where no training molecule is left.
@@ -89,12 +91,12 @@ def prepare(
         if reasons:
             summary[f"left out of {split}"] = f"{reasons.total()}, the first: {next(iter(reasons))}"
     if classes is None:
-        return MoleculeDataset(tokens, ids, summary)
+        return MoleculeDataset(tokens, ids, summary, reading=reading)
     for split in SPLITS:
         counts = Counter(ys[split])
         known = {name: counts[i] for i, name in enumerate(classes.names)}
         summary[f"classes of {split}"] = known | ({"unknown": counts[-1]} if counts[-1] else {})
-    return MoleculeDataset(tokens, ids, summary, labels=ys, classes=classes.names)
+    return MoleculeDataset(tokens, ids, summary, labels=ys, classes=classes.names, reading=reading)
 
 
 def _rows(

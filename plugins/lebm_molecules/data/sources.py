@@ -11,7 +11,7 @@ from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
-from lebm_core.data.splits import homes_by_group, homes_by_hash
+from lebm_core.data.splits import chosen_share, homes_by_group, homes_by_hash
 from lebm_core.errors import UsageError, shown
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_labelled, read_smiles
@@ -32,7 +32,7 @@ ZINC_SPLITS = ("jtvae", "moflow")
 WHOLE, SHORT = MoleculeOptions(), MoleculeOptions(max_length=80)
 TENTHS = SplitOptions(valid_share=0.1, test_share=0.1)
 LARGE_TEST = SplitOptions(valid_share=0.05, test_share=0.1)
-TWENTIETHS = SplitOptions()
+OWN = SplitOptions()
 
 
 def zinc(
@@ -97,9 +97,9 @@ def file(
     seed: int,
     source: str = "",
     options: MoleculeOptions = WHOLE,
-    shares: SplitOptions = TWENTIETHS,
+    shares: SplitOptions = OWN,
     column: str = "",
-    label_column: str = "",
+    label: str = "",
 ) -> MoleculeDataset:
     """Any .smi, .txt or .csv of SMILES.
 
@@ -107,16 +107,16 @@ def file(
         source: the file
         column: the column of a table with the SMILES, its name or number; "" for the one called
             smiles
-        label_column: the column of a table with the class of each molecule, -1, empty, NA or nan
-            where it is not known; "" for no classes
+        label: the column of a table with the class of each molecule, -1, empty, NA or nan where it
+            is not known; "" for no classes
     """
     FILE.check(source)
-    if label_column and options.classes:
+    if label and options.classes:
         raise UsageError(
-            f'data.label_column = "{label_column}" and data.classes = "{options.classes}" are two '
+            f'data.label = "{label}" and data.classes = "{options.classes}" are two '
             "ways to give classes: set one of them."
         )
-    return _of_file(Path(source).expanduser(), source, shares, options, column, label_column)
+    return _of_file(Path(source).expanduser(), source, shares, options, column, label)
 
 
 def _published(molecules: list[str], indices: Path, split: str) -> dict[str, list[str]]:
@@ -141,7 +141,7 @@ def _of_file(
     shares: SplitOptions,
     options: MoleculeOptions,
     column: str = "",
-    label_column: str = "",
+    label: str = "",
 ) -> MoleculeDataset:
     """The molecules of a file; lines that RDKit does not accept are left out and counted."""
     from lebm_molecules.chemistry.rdkit import canonical_all
@@ -151,8 +151,8 @@ def _of_file(
     forms: list[str] = []  # one molecule in two writings must not be in two splits
     bad: list[str] = []
     lines: list[tuple[int, str, str]] = (
-        list(read_labelled(path, label_column, column))
-        if label_column
+        list(read_labelled(path, label, column))
+        if label
         else [(number, smiles, "") for number, smiles in read_smiles(path, column)]
     )
     found = canonical_all([smiles for _, smiles, _ in lines])
@@ -169,13 +169,15 @@ def _of_file(
     facts: dict[str, Any] = {"splits": how, "sha256": {path.name: sha256(path)}}
     if bad:
         facts["lines that are no molecule"] = f"{len(bad)}, the first: {bad[0]}"
-    labels = Labels(_parts(words, homes), label_column) if label_column else None
-    return prepare(_parts(good, homes), source, facts, options, labels)
+    labels = Labels(_parts(words, homes), label) if label else None
+    reading = {"column": column, "label": label}
+    return prepare(_parts(good, homes), source, facts, options, labels, reading)
 
 
 def _homes(molecules: list[str], shares: SplitOptions, source: str) -> tuple[list[str], str]:
     """The split of each molecule, and how they were cut, for the report."""
-    valid, test = shares.valid_share, shares.test_share
+    n = len(molecules)
+    valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
     how = f"valid {valid:g}, test {test:g}"
     if shares.split_by == "molecule":
         homes = homes_by_hash(molecules, valid, test, source, "molecule")
@@ -186,8 +188,7 @@ def _homes(molecules: list[str], shares: SplitOptions, source: str) -> tuple[lis
     found = limited(scaffold, molecules)
     groups = ["" if isinstance(each, Refused) else each for each in found]
     homes = homes_by_group(groups, valid, test, source, "scaffold")
-    n = len(set(groups))
-    return homes, f"by {n} Bemis-Murcko scaffolds, none in two splits: {how}"
+    return homes, f"by {len(set(groups))} Bemis-Murcko scaffolds, none in two splits: {how}"
 
 
 def _parts(items: list[str], homes: list[str]) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.files import read_json
+from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import UsageError
 from lebm_core.sequences.dataset import is_list_of, write_lines
@@ -86,6 +87,18 @@ class BagDataset(Dataset):
     def vectors(self, split: str, index: Tensor) -> Any:
         """Return the TF-IDF of all words of the vocabulary, counted or not."""
         return self.text.vectors(split, index)
+
+    def new(self, source: Any) -> Self:
+        """Read texts as `TextDataset.new` does, and count their words."""
+        return type(self)(self.text.new(source), self.columns)
+
+    def records(self, split: str) -> Table:
+        """Return the columns of what `new` has read; else the row numbers."""
+        return self.text.records(split)
+
+    def raw(self, x: Tensor) -> list[str]:
+        """Return samples as text, see `strings`."""
+        return self.strings(x)
 
     def strings(self, x: Tensor) -> list[str]:
         """Return the words of each row of x (B, V), each as often as it occurs."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from lebm_core.base.files import sha256
 from lebm_core.data.files import open_lines, own_path
-from lebm_core.data.splits import homes_by_hash
+from lebm_core.data.splits import chosen_share, homes_by_hash
 from lebm_core.errors import UsageError, shown
 from lebm_text.data.options import SplitOptions
 from lebm_text.data.records import column, kind_of
@@ -20,6 +20,7 @@ __all__ = [
     "Corpus",
     "Reader",
     "check_length",
+    "plain_lines",
     "read_sentences",
     "split_by_hash",
     "split_files",
@@ -40,6 +41,7 @@ class Corpus:
         facts: further facts for the report: files with their sha256, how the splits were made.
         labels: class ids by split, -1 where unknown; empty for a corpus without classes.
         classes: their names.
+        reading: how the source was read, for further texts; see `lebm_text.data.new`.
     """
 
     train: list[str]
@@ -49,6 +51,7 @@ class Corpus:
     facts: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, list[int]] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
+    reading: dict[str, Any] = field(default_factory=dict)
 
 
 def check_length(words: int, max_line: int, where: str) -> None:
@@ -77,7 +80,8 @@ def read_sentences(
             is too long, and a table or JSON without `field`.
     """
     sentences = []
-    for where, line in column(path, field) if field else _plain_lines(path):
+    plain = ((f"{path}, line {number},", line) for number, line in plain_lines(path))
+    for where, line in column(path, field) if field else plain:
         sentence = " ".join((prepare(line) if prepare else line).split())
         check_length(sentence.count(" ") + 1, max_line, where)
         if sentence:
@@ -87,17 +91,17 @@ def read_sentences(
     return sentences
 
 
-def _plain_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the place of each line, and the line; refuse tables and JSON, which are not plain."""
+def plain_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number of each line, and the line; refuse tables and JSON, which are not plain."""
     for number, line in open_lines(path):
         if number == 1 and (kind_of(path) or _is_object(line)):
             raise UsageError(
                 f"{path} is {'JSON' if 'json' in kind_of(path) or _is_object(line) else 'a table'},"
                 f" not plain lines; its line 1 is {shown(line)}. Read a column of a .csv, .tsv, "
-                ".json or .jsonl file with data.name=text.file data.field=COLUMN, one with classes "
-                "with data.name=text.labelled."
+                ".json or .jsonl file with data.name=text.file data.field=COLUMN, and its classes "
+                "with data.label=COLUMN."
             )
-        yield f"{path}, line {number},", line
+        yield number, line
 
 
 def _is_object(line: str) -> bool:
@@ -126,7 +130,8 @@ def split_by_hash(
     Raises:
         UsageError: for shares outside (0, 1), or too few sentences for three splits.
     """
-    valid, test = shares.valid_share, shares.test_share
+    n = len(sentences)
+    valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
     homes = homes_by_hash(sentences if keys is None else keys, valid, test, source, "sentence")
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence, home in zip(sentences, homes, strict=True):
@@ -147,6 +152,7 @@ def user_corpus(
     sentences = read_sentences(path, max_line=max_line, prepare=word_rule(words), field=field)
     corpus = split_by_hash(sentences, shares or SplitOptions(), str(path))
     corpus.facts["sha256"] = {path.name: sha256(path)}
+    corpus.reading = {"words": words, "field": field}
     return corpus
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lebm_core.sequences.dataset import TokenDataset
 from lebm_core.sequences.tokens import SPECIAL, UNK
+from lebm_text.data.new import new_texts
 from lebm_text.data.tokenizer import load_tokenizer
 
 __all__ = ["FILE", "TextDataset"]
@@ -49,9 +50,16 @@ class TextDataset(TokenDataset):
             self._tf_idf = TfidfTransformer(sublinear_tf=True).fit(every)
         return csr_matrix(self._tf_idf.transform(self.counts(split, index)))
 
+    def new(self, source: Any) -> Self:
+        """Read texts of a file or in memory, see `new_texts`; unknown words are "<unk>"."""
+        given = new_texts(source, self.reading)
+        ids = [self.tokenizer.encode(text) for text in given.strings]
+        return self.of_new(ids, given.records, given.labels)
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
         saved = cls.saved(folder)
         tokenizer = load_tokenizer(saved["tokenizer"], folder / cls.file)
-        return cls(tokenizer, {}, saved["summary"], saved["max_length"], classes=saved["classes"])
+        kept = {key: saved[key] for key in ("classes", "reading")}
+        return cls(tokenizer, {}, saved["summary"], saved["max_length"], **kept)

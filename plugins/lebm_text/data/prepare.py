@@ -63,7 +63,10 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
     if corpus.classes:
         summary["classes"] = corpus.classes
         summary["labels known"] = {s: sum(y >= 0 for y in labels[s]) for s in SPLITS}
-    data = TextDataset(tokenizer, ids, summary, labels=labels, classes=corpus.classes)
+    data = TextDataset(
+        tokenizer, ids, summary, labels=labels, classes=corpus.classes,
+        reading={**corpus.reading, "max_line": options.max_line},
+    )  # fmt: skip
     if not bag:
         return data
     columns = frequent_words(tokenizer, options.vocab_size, options.stop_words)

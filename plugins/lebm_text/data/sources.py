@@ -8,7 +8,7 @@ from pathlib import Path
 from lebm_core.base.files import sha256
 from lebm_core.data.files import DataFiles, own_path
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError
+from lebm_core.errors import UsageError, shown
 from lebm_text.data.bag_dataset import BagDataset
 from lebm_text.data.corpus import (
     Corpus,
@@ -18,6 +18,7 @@ from lebm_text.data.corpus import (
     user_corpus,
 )
 from lebm_text.data.dataset import TextDataset
+from lebm_text.data.labelled.own import own_corpus
 from lebm_text.data.options import SplitOptions, TextOptions
 from lebm_text.data.prepare import prepare
 from lebm_text.data.pydocs import pydoc_sentences
@@ -80,6 +81,7 @@ DOCUMENTS = TextOptions(vocab_size=20_000, max_length=200)
 REPEATED = TextOptions(min_count=2)
 LARGE = TextOptions(vocab_size=20_000)
 OWN = SplitOptions()
+TWENTIETHS = SplitOptions(valid_share=0.05, test_share=0.05)
 TENTHS = SplitOptions(valid_share=0.1, test_share=0.1)
 
 
@@ -110,7 +112,11 @@ def snli(
     if source:
         return prepare(user_corpus(source, options.max_line), options)
     readers = [functools.partial(read_snli, most=most) for most in SUBSET]
-    return prepare(split_files(SNLI.find(files), readers, options.max_line), options)
+    paths = SNLI.find(files)
+    corpus = split_files(paths, readers, options.max_line)
+    if "snli_1.0" in paths[0].name:  # else the lines are tokenised already
+        corpus.reading = {"words": "simple"}
+    return prepare(corpus, options)
 
 
 def yahoo(
@@ -134,8 +140,11 @@ def yahoo(
     both = read_yahoo(train, max_line, n_train + n_valid)
     n_valid = min(n_valid, len(both) // 10)
     facts = {"sha256": {path.name: sha256(path) for path in (train, test)}}
-    tests = read_yahoo(test, max_line, n_test)
-    return prepare(Corpus(both[n_valid:], both[:n_valid], tests, str(train.parent), facts), options)
+    corpus = Corpus(
+        both[n_valid:], both[:n_valid], read_yahoo(test, max_line, n_test), str(train.parent),
+        facts, reading={"words": "simple"},
+    )  # fmt: skip
+    return prepare(corpus, options)
 
 
 def pydocs(
@@ -146,7 +155,9 @@ def pydocs(
     options: TextOptions = REPEATED,
 ) -> TextDataset | BagDataset:
     """Sentences of the Python reference in CPython (`pydoc_data.topics`): no download."""
-    return prepare(split_by_hash(list(pydoc_sentences()), shares, "pydoc_data.topics"), options)
+    corpus = split_by_hash(list(pydoc_sentences()), shares, "pydoc_data.topics")
+    corpus.reading = {"words": "simple"}
+    return prepare(corpus, options)
 
 
 def file(
@@ -157,22 +168,33 @@ def file(
     valid: str = "",
     test: str = "",
     field: str = "",
+    label: str = "",
     shares: SplitOptions = OWN,
     words: str = "whitespace",
     options: TextOptions = WHOLE,
 ) -> TextDataset | BagDataset:
-    """Any text file, one sentence a line; a column of a table, one sentence a row.
+    """Any text file, one sentence a line; a column of a table, one sentence a row, and its classes.
 
     Args:
         source: the text, or the training text where valid and test are given
         valid: file of the validation sentences; both valid and test, or neither
         test: file of the test sentences
         field: the column that holds the text, of a .csv, .tsv, .json or .jsonl file
+        label: the column of the classes beside it, empty, -1, NA, nan, None, null or ? where not
+            known; "" for no classes
         words: "whitespace" takes lines as they are, "simple" lower-cases and parts punctuation
     """
     FILE.check(source)
     if bool(valid) != bool(test):
         raise UsageError("text.file takes both data.valid and data.test, or neither.")
+    if label and not field:
+        raise UsageError(
+            f"data.label = {shown(label)} names a column of a table: name that of the text too, "
+            'with data.field; lines of "label TAB sentence" are data.name=text.labelled.'
+        )
+    if label:
+        corpus = own_corpus((source, valid, test), field, label, shares, words, options.max_line)
+        return prepare(corpus, options)
     if not valid:
         return prepare(user_corpus(source, options.max_line, shares, words, field), options)
     rule = word_rule(words)
@@ -182,7 +204,7 @@ def file(
 
     paths = [own_path(each) for each in (source, valid, test)]
     corpus = split_files(paths, [read] * 3, options.max_line)
-    corpus.source = source
+    corpus.source, corpus.reading = source, {"words": words, "field": field}
     return prepare(corpus, options)
 
 
@@ -193,7 +215,7 @@ def hub(
     source: str = "",
     config: str = "",
     field: str = "text",
-    shares: SplitOptions = OWN,
+    shares: SplitOptions = TWENTIETHS,
     words: str = "whitespace",
     options: TextOptions = LARGE,
 ) -> TextDataset | BagDataset:
@@ -207,4 +229,6 @@ def hub(
     """
     HUB.check(source)
     rule = word_rule(words)
-    return prepare(read_hub(source, config, field, shares, options.max_line, rule), options)
+    corpus = read_hub(source, config, field, shares, options.max_line, rule)
+    corpus.reading = {"words": words, "field": field}
+    return prepare(corpus, options)

@@ -31,7 +31,7 @@ ENERGY = {"hidden": [16]}
 
 @pytest.fixture(scope="module")
 def data(build, text_file):
-    return build(file, source=str(text_file), test_share=0.2)
+    return build(file, source=str(text_file), valid_share=0.05, test_share=0.2)
 
 
 def model_of(data, prior, encoder=True):

@@ -123,7 +123,8 @@ def dailydialog(
         "training dialogues left out, also in valid or test": left_out,
         "sha256": {path.name: sha256(path) for path in paths},
     }
-    text = prepare_tokens(Corpus(train, valid, test, "DailyDialog", facts), options)
+    corpus = Corpus(train, valid, test, "DailyDialog", facts, reading={"words": "dailydialog"})
+    text = prepare_tokens(corpus, options)
 
     def column(rows: list[list[int]], split: str) -> Tensor:
         flat = [i for row in rows for i in row]
@@ -143,6 +144,7 @@ def dailydialog(
         text.tokenizer,
         {s: [row[:-1].tolist() for row in text.rows(s)] for s in SPLITS},
         text.summary,
+        reading=text.reading,
         attributes=attributes,
         names=NAMES,
         dialogues=numbers,

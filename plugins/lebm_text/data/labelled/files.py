@@ -18,9 +18,11 @@ from lebm_text.data.records import kind_of, pick, records
 
 __all__ = [
     "Line",
+    "SENTENCES",
     "SENTIMENT",
     "corpus_of",
     "read_labelled",
+    "read_pairs",
     "read_table",
     "split_lines",
     "without_copies",
@@ -63,7 +65,7 @@ def read_labelled(
         UsageError: naming file and line, where there is no tab, no sentence, or one too long; and
             for a table whose columns are not named.
     """
-    pairs = _columns(path, field, label) if field else _pairs(path)
+    pairs = _columns(path, field, label) if field else read_pairs(path)
     return [_line(name, text, where, max_line, prepare) for where, name, text in pairs]
 
 
@@ -76,7 +78,7 @@ def _columns(path: Path, field: str, label: str) -> Iterator[tuple[str, str, str
         yield where, "" if is_unlabelled(name) else str(name), pick(record, field, where)
 
 
-def _pairs(path: Path) -> Iterator[tuple[str, str, str]]:
+def read_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the place, the label and the sentence of each line."""
     reverse = False
     for number, line in open_lines(path):

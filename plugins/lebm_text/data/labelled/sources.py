@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lebm_core.data.files import DataFiles, own_path
+from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
 from lebm_text.data.bag_dataset import BagDataset
@@ -13,12 +13,11 @@ from lebm_text.data.labelled.files import (
     corpus_of,
     read_labelled,
     read_table,
-    split_lines,
     without_copies,
 )
+from lebm_text.data.labelled.own import own_corpus
 from lebm_text.data.options import SplitOptions, TextOptions
 from lebm_text.data.prepare import prepare
-from lebm_text.data.words import word_rule
 
 __all__ = ["agnews", "labelled", "short_yelp", "sst2"]
 
@@ -56,7 +55,7 @@ NEWS = TextOptions(
     representation="bag",
     stop_words=False,
 )
-TENTHS = SplitOptions(valid_share=0.1, test_share=0.1)
+OWN = SplitOptions()
 
 
 def short_yelp(
@@ -118,6 +117,7 @@ def agnews(
     paths = AGNEWS.find(files)
     splits, facts = agnews_splits(paths[0], paths[1], paths[2], titles, valid_size)
     corpus = corpus_of(splits, "AG News", names=CLASSES, paths=paths, facts=facts)
+    corpus.reading = {"words": "agnews"}
     return prepare(corpus, options)
 
 
@@ -130,7 +130,7 @@ def labelled(
     test: str = "",
     field: str = "",
     label: str = "",
-    shares: SplitOptions = TENTHS,
+    shares: SplitOptions = OWN,
     words: str = "whitespace",
     options: TextOptions = SENTENCES,
 ) -> TextDataset | BagDataset:
@@ -151,12 +151,5 @@ def labelled(
         raise UsageError("text.labelled takes both data.valid and data.test, or neither.")
     if bool(field) != bool(label):
         raise UsageError("text.labelled takes both data.field and data.label, or neither.")
-    rule = word_rule(words)
-    paths = [own_path(each) for each in (source, valid, test) if each]
-    read = [read_labelled(path, options.max_line, rule, field, label) for path in paths]
-    facts: dict[str, object] = {}
-    if valid:
-        splits = dict(zip(("train", "valid", "test"), read, strict=True))
-    else:
-        splits, facts = split_lines(read[0], shares, source)
-    return prepare(corpus_of(splits, source, paths=paths, facts=facts), options)
+    corpus = own_corpus((source, valid, test), field, label, shares, words, options.max_line)
+    return prepare(corpus, options)
