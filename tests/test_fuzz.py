@@ -246,7 +246,7 @@ READERS = {
     "trajectories.sdd": Reader("text", {f"sdd_trajnet/{s}.csv": text(PIXELS)
                                         for s in ("train", "test")},
                                data_set("trajectories.sdd", observed=4, predicted=4), 1, True),
-    "recipe": Reader("toml", {"my.toml": RECIPE.read_bytes()}, recipe, 5),
+    "recipe": Reader("toml", {"my.toml": RECIPE.read_bytes()}, recipe, 6),
     "overrides": Reader("text", {"line": b"seed=1"}, keys, 4),
 }  # fmt: skip
 UNNAMED = ("recipe", "overrides")  # whose messages name the key
