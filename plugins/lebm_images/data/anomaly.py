@@ -20,6 +20,8 @@ MNIST = Needs(
     "images.mnist-anomaly",
     [["mnist/mnist.npz", "mnist/train-images-idx3-ubyte"]],
     how="mnist.npz holds x_train, y_train, x_test, y_test; the four idx files will do too.",
+    address="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    licence="CC BY-SA 3.0, as commonly stated",
 )
 
 

@@ -13,12 +13,18 @@ from torch import Tensor
 
 from lebm_core import Batch, Dataset
 from lebm_core.base.files import read_json
+from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
+from lebm_images.data.new import new_images
+from lebm_images.data.ranges import Origin, Range, asked_range
+from lebm_images.data.readers import FilePixels
+from lebm_images.pictures import sheet
 
 __all__ = ["ArrayPixels", "ImageDataset", "Pixels", "properties_of", "to_uint8", "to_unit"]
 
 FILE = "images.json"
+PICTURED = 64  # samples in a grid
 MIN_INK = 1e-3  # share of the image, below which slant and stroke width are not defined
 
 
@@ -58,8 +64,10 @@ class ImageDataset(Dataset):
         summary: facts for the report.
         labels: (N,) class ids of each split, where there are any.
         classes: names of the classes.
+        origin: what the images were before they were scaled.
     """
 
+    known: Table | None  # what tells apart the images that `new` has read
     suffix: ClassVar[str] = ".npz"
     figures: ClassVar[str] = "images.model"
     # Published grids and distances use the mean of p(x | z): sigma is not noise of the images.
@@ -73,7 +81,9 @@ class ImageDataset(Dataset):
         summary: dict[str, Any],
         labels: dict[str, Tensor] | None = None,
         classes: Sequence[str] = (),
+        origin: Origin = Origin(),  # noqa: B008 - it cannot be changed
     ) -> None:
+        self.origin, self.known = origin, None
         self.pixels, self.labels, self.classes = pixels, labels or {}, list(classes)
         for split, y in self.labels.items():
             if len(y) != len(pixels[split]):
@@ -101,15 +111,44 @@ class ImageDataset(Dataset):
         """Measure brightness, and of grey images slant and stroke width; see `properties_of`."""
         return properties_of(self.batch(split, index).x)
 
+    def new(self, source: Any) -> Self:
+        """Read images and prepare them as those of the training were, see `new_images`."""
+        channels, side = self.sizes["channels"], self.sizes["side"]
+        found = new_images(source, channels, side, self.origin, self.classes)
+        held = found.pixels if isinstance(found.pixels, FilePixels) else ArrayPixels(found.pixels)
+        labels = None if found.y is None else {"test": torch.from_numpy(found.y)}
+        read = type(self)({"test": held}, channels, side, {}, labels, self.classes, self.origin)
+        read.known = found.records
+        return read
+
+    def records(self, split: str) -> Table:
+        """Return the files, or the numbers, and the classes of what `new` has read."""
+        return super().records(split) if self.known is None else self.known
+
+    def raw(self, x: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+        """Return samples (N, H, W, C), or (N, H, W) of such arrays, in the pixels of the source.
+
+        They are uint8 where those are bytes, else float32.
+        """
+        images = self.origin.range.values_of(to_uint8(x))
+        return images[..., 0] if self.origin.flat else images
+
     def write(self, x: Tensor, path: Path) -> Path:
-        """Write samples as uint8 (N, H, W, C) to `path` with the suffix .npz, key "x"."""
+        """Write what `raw` gives to `path` with the suffix .npz, key "x"."""
         file = path.with_name(path.name + self.suffix)
-        np.savez_compressed(file, x=to_uint8(x))
+        np.savez_compressed(file, x=self.raw(x))
         return file
 
+    def picture(self, x: Tensor, path: Path) -> Path | None:
+        """Write the first 64 samples as a grid to `path` with the suffix .png."""
+        return sheet(to_uint8(x[:PICTURED]), path.with_name(path.name + ".png"))
+
     def save(self, folder: Path) -> None:
-        """Write sizes, classes and the summary to images.json."""
-        saved = {"sizes": self.sizes, "classes": self.classes, "summary": self.summary}
+        """Write sizes, classes, the summary and the origin to images.json."""
+        saved = {
+            "sizes": self.sizes, "classes": self.classes, "summary": self.summary,
+            "range": self.origin.range, "box": self.origin.box, "flat": self.origin.flat,
+        }  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(json.dumps(saved) + "\n", encoding="utf-8")
 
@@ -120,9 +159,21 @@ class ImageDataset(Dataset):
         try:
             sizes, summary, classes = saved["sizes"], dict(saved["summary"]), list(saved["classes"])
             channels, side = int(sizes["channels"]), int(sizes["side"])
+            origin = _origin(saved)
         except (KeyError, TypeError, ValueError):
             raise UsageError(f"{folder / FILE} is not as a run writes it.") from None
-        return cls({}, channels, side, summary, None, classes)
+        return cls({}, channels, side, summary, None, classes, origin)
+
+
+def _origin(saved: dict[str, Any]) -> Origin:
+    """The origin in what `save` wrote; models of former versions have images of bytes."""
+    low, high, own = saved.get("range", (0.0, 255.0, False))
+    pixels = asked_range(float(low), float(high), key="")
+    box = saved.get("box")
+    if pixels is None or (box is not None and len(box) != 4):
+        raise ValueError
+    left_to_bottom: Any = None if box is None else tuple(map(int, box))
+    return Origin(Range(*pixels[:2], bool(own)), left_to_bottom, bool(saved.get("flat", False)))
 
 
 def to_unit(x: Tensor) -> Tensor:

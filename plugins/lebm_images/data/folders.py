@@ -11,12 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from lebm_core.errors import UsageError
-from lebm_images.data.cuts import Rows, cut_rows, fill_splits, split_dataset, warn_about
+from lebm_images.data.cuts import (
+    Rows,
+    classes_of_folders,
+    classes_of_lines,
+    cut_rows,
+    fill_splits,
+    split_dataset,
+)
 from lebm_images.data.dataset import ImageDataset, Pixels
-from lebm_images.data.kinds import classes_of_folders, classes_of_lines
 from lebm_images.data.options import OwnImageOptions
-from lebm_images.data.ranges import Extent, Range, asked_range, extent_of, found_range
-from lebm_images.data.readers import BYTES, Box, FilePixels, Form, Found, image_files, open_image
+from lebm_images.data.ranges import Box, Extent, Origin, Range, asked_range, found_range
+from lebm_images.data.readers import FilePixels, Form, Found, image_files, look, warn_about
 
 __all__ = ["folder_dataset"]
 
@@ -64,7 +70,11 @@ def folder_dataset(
     warn_about(_names(others), "{n} files are of kinds that are not read, and left out: ")
     places, homes = _homes(found, folder)
     asked = asked_range(options.low, options.high)
-    files, pixels = _readable(list(homes), options, asked, box, folder)
+    files, forms, pixels = _readable(list(homes), options, asked, box, folder)
+    sizes = {form.size for form in forms}
+    asked_side = options.side
+    options = options.chosen(sizes, grey=not any(form.tinted for form in forms))
+    _warn_of_forms(files, forms, options, asked_side)
     rows = _rows(files, homes, options, seed, folder)
     known = (
         classes_of_lines(Path(labels), folder, files, found.images)
@@ -78,11 +88,13 @@ def folder_dataset(
     summary = {
         "source": folder.name,
         "pixels": str(pixels),
+        "images": options.described(sizes),
         "left out": len(found.images) - len(files),
         "hidden": len(found.hidden),
         "of other kinds": len(others),
     }
-    return split_dataset(held, (options.channels, options.side), rows, known, summary)
+    origin = Origin(pixels, box)
+    return split_dataset(held, (options.channels, options.side), rows, known, summary, origin)
 
 
 def _homes(found: Found, folder: Path) -> tuple[dict[Path, Place], dict[Path, str]]:
@@ -132,12 +144,12 @@ def _readable(
     asked: Range | None,
     box: Box | None,
     folder: Path,
-) -> tuple[list[Path], Range]:
-    """The files that can be read, and the range of their pixels."""
+) -> tuple[list[Path], list[Form], Range]:
+    """The files that can be read, what they are, and the range of their pixels."""
     good, bad, forms, extents = list[Path](), list[str](), list[Form](), list[Extent]()
     for file in files:
         try:
-            form, extent = _look(file, options.channels, asked, box)
+            form, extent = look(file, options.channels or 3, asked, box)
         except UsageError as error:
             bad.append(str(error).rstrip("."))
             continue
@@ -147,34 +159,13 @@ def _readable(
     if not good:
         raise UsageError(f"None of the {len(files)} images of {folder} can be used: {bad[0]}.")
     warn_about(bad, f"{{n}} of {len(files)} files are left out: ")
-    _warn_of_forms(good, forms, options)
     whole = Extent(min(e.low for e in extents), max(e.high for e in extents))
-    return good, found_range(whole, asked, str(folder))
+    return good, forms, found_range(whole, asked, str(folder))
 
 
-def _look(file: Path, channels: int, asked: Range | None, box: Box | None) -> tuple[Form, Extent]:
-    """Read one file, and refuse it where the data set cannot use it."""
-    image, form = open_image(file, channels)
-    deep = image.dtype != np.uint8
-    if deep and asked is None:
-        raise UsageError(
-            f"{file} has more than 8 bits a channel ({image.dtype}): convert it to 8, or set "
-            "data.high to the value of white, such as 65535."
-        )
-    if not deep and asked is not None and asked.high > BYTES.high:
-        raise UsageError(f"{file} has 8 bits a channel, where data.high is {asked.high:g}.")
-    if deep and not np.isfinite(image).all():
-        raise UsageError(f"{file} has a pixel that is not a number.")
-    extent = extent_of(image)
-    reason = asked.misfit(image) if asked is not None else ""
-    if reason:
-        raise UsageError(f"{file} has {reason}, where data.low to data.high is {asked}.")
-    if box is not None and (form.size[0] < box[2] or form.size[1] < box[3]):
-        raise UsageError(f"{file} is smaller than the box {box} to be cropped.")
-    return form, extent
-
-
-def _warn_of_forms(files: Sequence[Path], forms: Sequence[Form], options: OwnImageOptions) -> None:
+def _warn_of_forms(
+    files: Sequence[Path], forms: Sequence[Form], options: OwnImageOptions, asked_side: int
+) -> None:
     """Warn of grey images among colour ones, of different sizes, and of several frames."""
     every = list(zip(files, forms, strict=True))
     grey = [file for file, form in every if form.grey]
@@ -188,11 +179,16 @@ def _warn_of_forms(files: Sequence[Path], forms: Sequence[Form], options: OwnIma
         "{n} files hold several images, of which the first is used: ",
     )
     sizes = sorted({form.size for form in forms})
+    scaled = f"the centre square of each is scaled to {options.side} x {options.side}"
     if len(sizes) > 1:
         warn_about(
             [f"{width} x {height}" for width, height in sizes],
-            f"The images have {{n}} different sizes: the centre square of each is scaled to "
-            f"{options.side} x {options.side}: ",
+            f"The images have {{n}} different sizes: {scaled}: ",
+        )
+    elif sizes[0] != (options.side, options.side) and not asked_side:
+        width, height = sizes[0]
+        warn_about(
+            ["data.side sets another"], f"The images have {width} x {height} pixels: {scaled}; "
         )
 
 

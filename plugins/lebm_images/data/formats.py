@@ -23,8 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CIFAR_RECORD = 3073  # a label and 3 x 32 x 32 bytes
 
 
-def check_shape(images: Array, where: str) -> Array:
-    """Images as numbers (N, H, W, C), H = W, C 1 or 3.
+def check_shape(images: Array, where: str, oblong: bool = False) -> Array:
+    """Images as numbers (N, H, W, C), H = W unless they may be `oblong`, C 1 or 3.
 
     Raises:
         UsageError: for another shape or type.
@@ -32,11 +32,12 @@ def check_shape(images: Array, where: str) -> Array:
     if images.dtype.kind not in "buif":
         raise UsageError(f"{where} holds {shown(images.dtype)}: accepted are numbers.")
     full = images[..., None] if images.ndim == 3 else images
-    square = full.ndim == 4 and full.shape[1] == full.shape[2] > 0
-    if not square or full.shape[3] not in (1, 3):
+    fits = full.ndim == 4 and 0 not in full.shape[1:3] and full.shape[3] in (1, 3)
+    if not fits or (full.shape[1] != full.shape[2] and not oblong):
+        w = "W" if oblong else "H"
         raise UsageError(
-            f"{where} has the shape {images.shape}: accepted are (N, H, H) and (N, H, H, C) with "
-            "C = 1 or 3, channels last."
+            f"{where} has the shape {images.shape}: accepted are (N, H, {w}) and (N, H, {w}, C) "
+            "with C = 1 or 3, channels last."
         )
     return full
 

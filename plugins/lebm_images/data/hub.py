@@ -15,15 +15,15 @@ from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_images.data.cuts import fill_splits
 from lebm_images.data.dataset import ImageDataset, Pixels
-from lebm_images.data.options import OwnImageOptions
-from lebm_images.data.ranges import Extent, Range, asked_range, extent_of, found_range
+from lebm_images.data.options import OwnImageOptions, Size
+from lebm_images.data.ranges import Extent, Origin, Range, asked_range, extent_of, found_range
 from lebm_images.data.readers import BYTES, Images, Numbers, as_pixels, fitted
 
 __all__ = ["HubPixels", "hub"]
 
 OWN = OwnImageOptions()
 LABEL = "label"  # the column that is looked for without being named
-PROBED = 500  # training images from which the range is told
+PROBED = 500  # training images from which range, side and channels are told
 HUB = Needs("images.hub", source="an id of the hub or a local folder")
 
 
@@ -109,19 +109,26 @@ def hub(
         train = splits["train"]
         splits |= {s: train.select(r) for s, r in filled.items() if s not in given or s == "train"}
     pixels = {
-        split: HubPixels(rows, field, options.channels, options.side, f"{source}, {split}")
+        split: HubPixels(rows, field, options.channels or 3, options.side, f"{source}, {split}")
         for split, rows in splits.items()
     }
-    found = _range(pixels["train"], asked_range(options.low, options.high), source)
+    sizes, grey, extent = _looked(pixels["train"], source)
+    options = options.chosen(sizes, grey)
+    found = found_range(extent, asked_range(options.low, options.high), source)
     for each in pixels.values():
-        each.range = found
+        each.channels, each.side, each.range = options.channels, options.side, found
     labels, names = None, list[str]()
     if label and all(label in rows.column_names for rows in splits.values()):
         labels, names = _labels(splits, label, source)
     counts = {split: len(rows) for split, rows in splits.items()}
-    summary = {"source": source, "pixels": str(found), "counts": counts}
+    summary = {
+        "source": source,
+        "pixels": str(found),
+        "images": options.described(sizes),
+        "counts": counts,
+    }
     held: dict[str, Pixels] = dict(pixels)
-    return ImageDataset(held, options.channels, options.side, summary, labels, names)
+    return ImageDataset(held, options.channels, options.side, summary, labels, names, Origin(found))
 
 
 def _need_column(rows: Any, key: str, name: str, where: str) -> None:
@@ -132,16 +139,19 @@ def _need_column(rows: Any, key: str, name: str, where: str) -> None:
         )
 
 
-def _range(pixels: HubPixels, asked: Range | None, source: str) -> Range:
-    """The range of the pixels, of some of the images, evenly spread."""
+def _looked(pixels: HubPixels, source: str) -> tuple[set[Size], bool, Extent]:
+    """Sizes, whether all are grey, and extent, of some of the images, evenly spread."""
     n = len(pixels)
     rows = np.unique(np.linspace(0, n - 1, min(n, PROBED)).astype(np.int64)).tolist()
-    extents = [extent_of(image) for row in rows for _, image in pixels.read([row])]
+    sizes, grey, extents = set[Size](), True, list[Extent]()
+    for row in rows:
+        ((_, image),) = pixels.read([row])
+        sizes.add((image.shape[1], image.shape[0]))
+        grey = grey and bool((image == image[..., :1]).all())
+        extents.append(extent_of(image))
     if not extents:
         raise UsageError(f"{source} has no training image.")
-    return found_range(
-        Extent(min(e.low for e in extents), max(e.high for e in extents)), asked, source
-    )
+    return sizes, grey, Extent(min(e.low for e in extents), max(e.high for e in extents))
 
 
 def _labels(splits: dict[str, Any], label: str, source: str) -> tuple[dict[str, Tensor], list[str]]:

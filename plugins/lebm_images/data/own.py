@@ -12,17 +12,23 @@ from lebm_core.data.classes import classes_of, one_column
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
-from lebm_images.data.cuts import cut_rows, split_dataset, warn_about
+from lebm_images.data.cuts import cut_rows, split_dataset
 from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
 from lebm_images.data.folders import folder_dataset
 from lebm_images.data.formats import check_shape
 from lebm_images.data.options import OwnImageOptions
-from lebm_images.data.ranges import asked_range, extent_of, found_range
+from lebm_images.data.ranges import Origin, asked_range, extent_of, found_range
+from lebm_images.data.readers import fitted_array, warn_about
 
 __all__ = ["celeba", "folder", "npz_dataset"]
 
 OWN = OwnImageOptions()
-CELEBA = Needs("images.celeba", source="FOLDER, the folder img_align_celeba with its JPEG files")
+CELEBA = Needs(
+    "images.celeba",
+    source="FOLDER, the folder img_align_celeba with its JPEG files",
+    address="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    licence="non-commercial research",
+)
 FOLDER = Needs("images.folder", source="FOLDER or FILE.npz")
 
 
@@ -75,7 +81,7 @@ def npz_dataset(path: Path, options: OwnImageOptions, seed: int) -> ImageDataset
 
     Args:
         path: the file.
-        options: range and splits; channels and side are those of the arrays.
+        options: channels, side, range and splits.
         seed: of the splits.
 
     Raises:
@@ -95,8 +101,22 @@ def npz_dataset(path: Path, options: OwnImageOptions, seed: int) -> ImageDataset
         x, y = x[finite], None if y is None else [y[i] for i in np.flatnonzero(finite)]
     rows = cut_rows(len(x), options.valid, options.test, seed, str(path))
     pixels = found_range(extent_of(x), asked_range(options.low, options.high), where)
-    images = pixels.bytes_of(x)
+    size = x.shape[2], x.shape[1]
+    chosen = options.chosen([size], grey=bool((x == x[..., :1]).all()))
+    if size[0] != chosen.side and not options.side:
+        warn_about(
+            ["data.side sets another"],
+            f"{where}: the images of {size[0]} x {size[1]} are scaled to {chosen.side} x "
+            f"{chosen.side}; ",
+        )
+    images = fitted_array(pixels.bytes_of(x), chosen.channels, chosen.side)
     held: dict[str, Pixels] = {split: ArrayPixels(images[r]) for split, r in rows.items()}
     known = None if y is None else classes_of(y, f'{path}, "y",')
-    summary = {"source": path.name, "pixels": str(pixels), "left out": n - len(x)}
-    return split_dataset(held, (x.shape[3], x.shape[1]), rows, known, summary)
+    summary = {
+        "source": path.name,
+        "pixels": str(pixels),
+        "images": chosen.described([size]),
+        "left out": n - len(x),
+    }
+    origin = Origin(pixels, flat=arrays["x"].ndim == 3 and chosen.channels == 1)
+    return split_dataset(held, (chosen.channels, chosen.side), rows, known, summary, origin)

@@ -13,7 +13,16 @@ import numpy as np
 
 from lebm_core.errors import UsageError
 
-__all__ = ["Extent", "Range", "asked_range", "extent_of", "found_range", "range_of"]
+__all__ = [
+    "Box",
+    "Extent",
+    "Origin",
+    "Range",
+    "asked_range",
+    "extent_of",
+    "found_range",
+    "range_of",
+]
 
 USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 ROUNDING = 1e-3  # of the width: so far may a pixel lie outside a range that is known
@@ -21,6 +30,7 @@ FRACTIONS = 2.0  # white from which on pixels between 0 and 1 are in other units
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Images = np.ndarray[Any, np.dtype[np.uint8]]
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 class Extent(NamedTuple):
@@ -57,6 +67,13 @@ class Range(NamedTuple):
         scaled = np.round((wide - self.low) * (255 / (self.high - self.low)))
         return np.clip(scaled, 0, 255).astype(np.uint8)
 
+    def values_of(self, images: Images) -> Array:
+        """Scale uint8 back: bytes where those are the range, else float32 from low to high."""
+        if (self.low, self.high) == (0, 255):
+            return images
+        width = (self.high - self.low) / 255
+        return (images.astype(np.float64) * width + self.low).astype(np.float32)
+
     def misfit(self, images: Array) -> str:
         """Say why images are not in this range, such as "pixels from 0 to 300"; "" where they are.
 
@@ -71,6 +88,20 @@ class Range(NamedTuple):
         if units and bool((images != np.floor(images)).any()):
             return f"fractions {extent}"
         return ""
+
+
+class Origin(NamedTuple):
+    """What images were before they were scaled: further ones are prepared alike.
+
+    Attributes:
+        range: of the pixels.
+        box: left, top, right and bottom of the part that is used; None for the centre square.
+        flat: the source was an array without an axis of channels.
+    """
+
+    range: Range = Range(0.0, 255.0)
+    box: Box | None = None
+    flat: bool = False
 
 
 def extent_of(images: Array) -> Extent:

@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lebm_core.errors import MissingExtra, UsageError, shown
-from lebm_images.data.ranges import Range
+from lebm_images.data.ranges import Box, Extent, Range, extent_of
 
 __all__ = [
-    "BYTES", "FilePixels", "Form", "Found", "Images", "as_pixels", "fitted", "image_files",
-    "open_image",
+    "BYTES", "FilePixels", "Form", "Found", "Images", "as_pixels", "fitted", "fitted_array",
+    "image_files", "look", "open_image", "warn_about",
 ]  # fmt: skip
 
 Images = np.ndarray[Any, np.dtype[np.uint8]]
 Numbers = np.ndarray[Any, np.dtype[Any]]
-Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 BYTES = Range(0.0, 255.0)
+SHOWN = 5  # names that a warning gives one by one
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm",
 )  # fmt: skip
@@ -36,6 +36,7 @@ class Form(NamedTuple):
 
     size: tuple[int, int]  # width and height, upright
     grey: bool
+    tinted: bool  # some pixel is of another colour than grey, where colours were asked for
     several: bool  # frames, of which the first one is read
 
 
@@ -66,7 +67,8 @@ def open_image(file: Path | io.BytesIO, channels: int, where: str = "") -> tuple
                 pixels = as_pixels(image, channels, name)
                 size = pixels.shape[1], pixels.shape[0]
                 several = bool(getattr(image, "is_animated", False))
-                return pixels, Form(size, image.mode in ("1", "L", "LA"), several)
+                tinted = bool((pixels != pixels[..., :1]).any())
+                return pixels, Form(size, image.mode in ("1", "L", "LA"), tinted, several)
     except UsageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -76,6 +78,28 @@ def open_image(file: Path | io.BytesIO, channels: int, where: str = "") -> tuple
     except Exception as error:  # a damaged file makes Pillow raise errors of nearly any kind
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UsageError(f"{name} cannot be read: {shown(reason)}.") from None
+
+
+def look(file: Path, channels: int, asked: Range | None, box: Box | None) -> tuple[Form, Extent]:
+    """Read one file, and refuse it where the data set cannot use it."""
+    image, form = open_image(file, channels)
+    deep = image.dtype != np.uint8
+    if deep and asked is None:
+        raise UsageError(
+            f"{file} has more than 8 bits a channel ({image.dtype}): convert it to 8, or set "
+            "data.high to the value of white, such as 65535."
+        )
+    if not deep and asked is not None and asked.high > BYTES.high:
+        raise UsageError(f"{file} has 8 bits a channel, where data.high is {asked.high:g}.")
+    if deep and not np.isfinite(image).all():
+        raise UsageError(f"{file} has a pixel that is not a number.")
+    extent = extent_of(image)
+    reason = asked.misfit(image) if asked is not None else ""
+    if reason:
+        raise UsageError(f"{file} has {reason}, where data.low to data.high is {asked}.")
+    if box is not None and (form.size[0] < box[2] or form.size[1] < box[3]):
+        raise UsageError(f"{file} is smaller than the box {box} to be cropped.")
+    return form, extent
 
 
 def as_pixels(image: Any, channels: int, name: str) -> Numbers:
@@ -172,6 +196,27 @@ def fitted(image: Images, side: int) -> Images:
     )
     pixels = np.asarray(scaled)
     return pixels[..., None] if grey else pixels
+
+
+def fitted_array(images: Images, channels: int, side: int) -> Images:
+    """Make images (n, H, W, C) grey or colour, and scale the centre square of each."""
+    if channels == 1 and images.shape[3] == 3:
+        from PIL import Image
+
+        images = np.stack([np.asarray(Image.fromarray(x).convert("L")) for x in images])[..., None]
+    elif images.shape[3] != channels:
+        images = np.repeat(images, channels, axis=3)
+    if images.shape[1:3] == (side, side):
+        return images
+    return np.stack([fitted(image, side) for image in images])
+
+
+def warn_about(names: Sequence[str], text: str) -> None:
+    """Warn once, naming the first few of `names`; {n} in the text is their number."""
+    if names:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        few = "; ".join(names[:SHOWN])
+        warnings.warn(text.replace("{n}", f"{len(names):,}") + few + more + ".", stacklevel=4)
 
 
 def _is_hidden(part: str) -> bool:

@@ -24,6 +24,7 @@ from lebm_images.data.formats import (
     unpack,
 )
 from lebm_images.data.options import BenchmarkOptions
+from lebm_images.data.ranges import Origin, Range
 from lebm_images.data.readers import Images
 
 __all__ = ["cifar10", "digits", "eurosat", "mnist", "svhn"]
@@ -35,28 +36,36 @@ LAND = [
     "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture",
     "PermanentCrop", "Residential", "River", "SeaLake",
 ]  # fmt: skip
+LEVELS, PIXELS = Range(0.0, 16.0), Origin()  # of scikit-learn's digits, of the others
 PUBLISHED, LAND_SPLIT = BenchmarkOptions(), BenchmarkOptions(valid=800)
 
 MNIST = Needs(
     "images.mnist",
     [["mnist/mnist.npz", "mnist/train-images-idx3-ubyte"]],
     how="mnist.npz holds x_train, y_train, x_test, y_test; the four idx files will do too.",
+    address="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    licence="CC BY-SA 3.0, as commonly stated",
 )
 CIFAR10 = Needs(
     "images.cifar10",
     [["cifar-10-batches-bin/data_batch_1.bin", "cifar10/cifar10.npz",
       "cifar10_jpeg/train_jpeg.npz"]],
     how="The binary version holds data_batch_1.bin to data_batch_5.bin and test_batch.bin.",
+    address="https://www.cs.toronto.edu/~kriz/cifar.html",
 )  # fmt: skip
 SVHN = Needs(
     "images.svhn",
     ["svhn/train_32x32.mat", "svhn/test_32x32.mat"],
     how="The cropped digits come as train_32x32.mat and test_32x32.mat.",
+    address="http://ufldl.stanford.edu/housenumbers",
+    licence="non-commercial use",
 )
 EUROSAT = Needs(
     "images.eurosat",
     ["eurosat/train_webp.npz", "eurosat/test_webp.npz"],
     how="The .npz files hold blob, offsets and labels; a folder goes by data.name=images.folder.",
+    address="https://github.com/phelber/EuroSAT",
+    licence="MIT, as commonly stated",
 )
 
 
@@ -72,7 +81,7 @@ def digits(*, files: DataFiles, seed: int, valid: int = 200, test: int = 500) ->
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    images = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
+    images = LEVELS.bytes_of(found.images)[..., None]
     order = np.random.default_rng(seed).permutation(len(images))
     if valid < 1 or test < 1 or valid + test >= len(images):
         raise UsageError(
@@ -81,7 +90,7 @@ def digits(*, files: DataFiles, seed: int, valid: int = 200, test: int = 500) ->
         )
     cuts = zip(("test", "valid", "train"), np.split(order, [test, test + valid]), strict=True)
     splits = {s: (images[rows], found.target[rows]) for s, rows in cuts}
-    return _dataset(splits, "scikit-learn's digits", DIGITS)
+    return _dataset(splits, "scikit-learn's digits", DIGITS, Origin(LEVELS, flat=True))
 
 
 def mnist(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED) -> ImageDataset:
@@ -155,14 +164,16 @@ def _hold_out(train: Split, test: Split, options: BenchmarkOptions, seed: int) -
     return {"train": (x[kept], y[kept]), "valid": (x[held], y[held]), "test": test}
 
 
-def _dataset(splits: dict[str, Split], source: str, classes: Sequence[str]) -> ImageDataset:
+def _dataset(
+    splits: dict[str, Split], source: str, classes: Sequence[str], origin: Origin = PIXELS
+) -> ImageDataset:
     pixels: dict[str, Pixels] = {s: ArrayPixels(x) for s, (x, _) in splits.items()}
     labels: dict[str, Tensor] = {
         s: torch.from_numpy(y.astype(np.int64)) for s, (_, y) in splits.items()
     }
     first = next(iter(splits.values()))[0]
     summary = {"source": source, "counts": {s: len(x) for s, (x, _) in splits.items()}}
-    return ImageDataset(pixels, first.shape[3], first.shape[1], summary, labels, classes)
+    return ImageDataset(pixels, first.shape[3], first.shape[1], summary, labels, classes, origin)
 
 
 def _pairs(path: Path) -> tuple[Split, Split]:

@@ -1,0 +1,39 @@
+"""Samples as one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lebm_core.base.files import replace_file
+
+__all__ = ["sheet"]
+
+COLUMNS = 8
+LEAST = 48  # pixels to which the side of a small image is enlarged
+GAP = 2  # pixels between images
+
+
+def sheet(images: np.ndarray[Any, np.dtype[np.uint8]], file: Path) -> Path | None:
+    """Write images (n, H, W, C) as rows of 8 to a PNG; None without Pillow, or without an image."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return None
+    n, height, width, channels = images.shape
+    if not n:
+        return None
+    times = max(1, -(-LEAST // height))
+    large = images.repeat(times, 1).repeat(times, 2)
+    columns = min(n, COLUMNS)
+    down, right = height * times + GAP, width * times + GAP
+    rows = -(-n // columns)
+    whole = np.full((rows * down - GAP, columns * right - GAP, channels), 128, dtype=np.uint8)
+    for i, image in enumerate(large):
+        top, left = i // columns * down, i % columns * right
+        whole[top : top + height * times, left : left + width * times] = image
+    picture = Image.fromarray(whole[..., 0] if channels == 1 else whole)
+    replace_file(file, lambda part: picture.save(part, format="PNG"))
+    return file
