@@ -143,12 +143,17 @@ def _load(
             ValueError) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UsageError(f"{config} is not a model's configuration: {reason}.") from error
+    except UsageError as error:
+        raise UsageError(f"{config}: {error}") from error
     try:
         model.cpu()  # load_model minds the one storage of an LSTM on a GPU as well
         load_model(model, str(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"{folder / WEIGHTS} does not fit {config}: {reason}") from error
+    for name, weight in model.state_dict().items():
+        if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            raise UsageError(f"{folder / WEIGHTS} is damaged: {name} holds no finite numbers.")
     try:
         return model.to(device).eval()
     except (AssertionError, RuntimeError) as error:

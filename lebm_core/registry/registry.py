@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
-from lebm_core.errors import MissingExtra, UsageError, did_you_mean
+from lebm_core.errors import MissingExtra, UsageError, did_you_mean, shown
 from lebm_core.registry import builtin, hookspecs
 from lebm_core.registry.extras import extra_of
 
@@ -129,7 +129,9 @@ class Registry:
             hint = (
                 f" (the plugin {', '.join(failed)} failed to load: lebm plugins)" if failed else ""
             )
-            raise UsageError(f'There is no "{name}" among the {kind}.{near} Known: {known}{hint}.')
+            raise UsageError(
+                f"There is no {shown(name)} among the {kind}.{near} Known: {known}{hint}."
+            )
         return names[name]
 
     def kinds(self) -> tuple[str, ...]:

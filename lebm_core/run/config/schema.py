@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_core.registry.option import Option
 from lebm_core.registry.parts import Part
 from lebm_core.registry.registry import Registry, registry
@@ -85,7 +85,7 @@ def check_name(part: Part, name: str) -> None:
     if part.prefix + name not in known:
         short = [each.removeprefix(part.prefix) for each in known]
         raise UsageError(
-            f'There is no "{name}" among the {part.kind} "{part.prefix}...".'
+            f'There is no {shown(name)} among the {part.kind} "{part.prefix}...".'
             f"{did_you_mean(name, short)} Known: {', '.join(short) or 'none'}."
         )
 

@@ -42,7 +42,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
                 line = json.loads(string)
             except ValueError:  # the last line of a killed run may be cut
                 continue
-            if isinstance(line, dict) and isinstance(line.get("step"), int):
+            step = line.get("step") if isinstance(line, dict) else None
+            if isinstance(step, int) and 0 <= step < 2**53:
                 lines.append(line)
     return lines
 

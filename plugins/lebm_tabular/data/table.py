@@ -63,9 +63,11 @@ def table(
     summary: dict[str, object] = {"source": path.name}
     if content.left_out:
         summary["left_out"] = content.left_out
-    return TabularDataset(
-        splits, content.columns, summary, [] if found is None else found.names, scaling
-    )
+    names = [] if found is None else found.names
+    try:
+        return TabularDataset(splits, content.columns, summary, names, scaling)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _npz(path: Path, label: str, without: Sequence[str]) -> Table:
