@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import read_json, write_atomically
+from lebm_core.base.files import read_json, replace_folder, workplace, write_atomically
 from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.errors import LebmError, UsageError, shown
 from lebm_core.registry.registry import registry
@@ -27,8 +27,11 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         dataset: the data set, which knows its registered name.
         folder: of the model or baseline.
     """
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    dataset.save(folder / "data")
+    folder.mkdir(parents=True, exist_ok=True)
+    with workplace(folder) as place:
+        (place / "data").mkdir()
+        dataset.save(place / "data")
+        replace_folder(place / "data", folder / "data")
     kind = type(dataset)
     described = {
         "name": dataset.name,

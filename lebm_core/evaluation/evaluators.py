@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -14,6 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from lebm_core.base.files import replace_file, write_atomically
 
 __all__ = ["Evaluator", "trained_once"]
 
@@ -71,17 +72,9 @@ def trained_once(
         result = dict(train(evaluator))
     cache.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().contiguous().cpu() for k, v in evaluator.state_dict().items()}
-    _replace(weights, lambda path: save_file(state, path))
-    content = json.dumps(result, indent=1) + "\n"
-    _replace(facts, lambda path: path.write_text(content, encoding="utf-8"))
+    replace_file(weights, lambda path: save_file(state, path))
+    write_atomically(facts, json.dumps(result, indent=1) + "\n")
     return evaluator, result
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside `path` and rename, so that the file is whole or absent."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    write(temporary)
-    os.replace(temporary, path)
 
 
 def _key(facts: object) -> str:

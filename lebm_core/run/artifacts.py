@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import read_json
+from lebm_core.base.files import enclosed, read_json
 from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.data.saved import DESCRIPTION, readable
 from lebm_core.errors import UsageError, shown
@@ -25,6 +25,7 @@ __all__ = [
     "part_folder",
     "read_training",
     "result_files",
+    "run_of",
 ]
 
 BASELINES = "baselines"
@@ -34,6 +35,15 @@ TRAINING = "training.json"
 def part_folder(run: Path, name: str) -> Path:
     """The folder of a part of a run: the run's own for "model", else that of a baseline."""
     return run if name == "model" else run / BASELINES / name
+
+
+def run_of(folder: Path) -> Path:
+    """The run that a folder is a baseline of, as it is named or where it is; else the folder."""
+    for path in (folder.absolute(), folder.resolve()):
+        run = path.parent.parent
+        if path.parent.name == BASELINES and (run / "recipe.toml").is_file():
+            return run
+    return folder
 
 
 def baseline_names(recipe: Recipe) -> list[str]:
@@ -91,10 +101,10 @@ def read_training(folder: Path) -> dict[str, Any] | None:
 
 
 def need_run(folder: Path, file: str = "recipe.toml") -> None:
-    """Refuse a folder that is no run.
+    """Refuse a folder that is no run, or one that leads elsewhere (see `base.files.enclosed`).
 
     Raises:
-        UsageError: naming what is missing.
+        UsageError: naming what is missing, or the link.
     """
     if not _exists(folder / file):
         if file == "model" and (folder / "recipe.toml").exists():
@@ -102,6 +112,7 @@ def need_run(folder: Path, file: str = "recipe.toml") -> None:
                 f'"{folder}" has no trained model yet: its command with --resume continues it.'
             )
         raise UsageError(f"{shown(folder, 300)} is not a run folder: {file} is missing.")
+    enclosed(run_of(folder))
 
 
 def _exists(path: Path) -> bool:

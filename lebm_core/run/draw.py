@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from lebm_core.base.files import sync, workplace
 from lebm_core.base.modules import device_of
 from lebm_core.base.randomness import stream
 from lebm_core.control.base import Control
@@ -16,7 +19,7 @@ from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.models.base import Model
 
-__all__ = ["device", "draw_samples", "first_contexts", "is_conditioned"]
+__all__ = ["device", "draw_samples", "first_contexts", "is_conditioned", "write_samples"]
 
 
 def draw_samples(
@@ -44,6 +47,22 @@ def draw_samples(
     given |= {"control": control} if control else {}
     x = model.sample(n, generator=generator, **given)
     return x.cpu() if isinstance(x, Tensor) else x
+
+
+def write_samples(dataset: Dataset, x: Any, target: Path) -> Path:
+    """Write samples as their data set does, the file whole or not at all.
+
+    Args:
+        dataset: writes them.
+        x: the samples.
+        target: without the suffix, in a folder that exists.
+    """
+    with workplace(target.parent) as place:
+        written = dataset.write(x, place / target.name)
+        for file in place.iterdir():
+            sync(file)
+            os.replace(file, target.with_name(file.name))
+    return target.with_name(written.name)
 
 
 def is_conditioned(model: Model, dataset: Dataset) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 from pathlib import Path
 
-from lebm_core.base.files import read_json, write_atomically
+from lebm_core.base.files import enclosed, read_json, write_atomically
 from lebm_core.errors import UsageError, shown
 from lebm_core.run.config.layers import flatten
 from lebm_core.run.config.recipe import Recipe, dump, load
 from lebm_core.run.environment import describe_environment
+from lebm_core.run.leftovers import TEMPORARY, remove
 from lebm_core.run.lock import LOCK
 from lebm_core.run.report.results import write_results
 
@@ -29,11 +29,7 @@ __all__ = [
 INCOMPLETE = "INCOMPLETE"
 FOR_READERS = ("summary", "expected", "minutes", "published")  # keys that change no result
 # What stands in a run folder before the first checkpoint.
-FILES = (
-    INCOMPLETE, "recipe.toml", "environment.json", "data.json", "metrics.jsonl", LOCK,
-    ".INCOMPLETE.part", ".recipe.toml.part", ".environment.json.part", ".data.json.part",
-    ".metrics.jsonl.part",
-)  # fmt: skip
+FILES = (INCOMPLETE, "recipe.toml", "environment.json", "data.json", "metrics.jsonl", LOCK)
 FOLDERS = ("data", "checkpoints", "baselines", "tensorboard")
 KEPT = ("step-*", "damaged-*", "training.json", "model", "evaluation*", "samples.*")
 
@@ -57,7 +53,7 @@ def choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bo
                 f"--out {shown(folder)} is not empty: --resume continues the run in it; otherwise "
                 "give another folder."
             )
-        return folder
+        return enclosed(folder) if resume or folder.is_dir() else folder
     name = "-".join(filter(None, (recipe.name, recipe.preset)))
     runs = Path("runs").iterdir() if Path("runs").is_dir() else ()
     taken = [p for p in runs if p.name == name or _numbered(p.name, name)]
@@ -65,20 +61,18 @@ def choose_folder(recipe: Recipe, out: str | Path | None, resume: bool, main: bo
         known = [p for p in taken if (p / "recipe.toml").is_file()]
         if not known:
             raise UsageError(f"--resume: there is no run {name} in runs/; name its folder: --out.")
-        return max(known, key=lambda p: p.stat().st_mtime)
+        return enclosed(max(known, key=lambda p: p.stat().st_mtime))
     number = 1 + max((_numbered(p.name, name) or 1 for p in taken), default=0)
     return Path("runs") / (name if not taken else f"{name}-{number}")
 
 
 def is_false_start(folder: Path) -> bool:
     """Whether a folder holds a run that ended before it had anything to keep, or nothing at all."""
-    here = list(folder.iterdir())
+    here = [path for path in folder.iterdir() if not TEMPORARY.fullmatch(path.name)]
     if any(path.name not in (FOLDERS if path.is_dir() else FILES) for path in here):
         return False
     # The mark is the first file of a run: without it the others are somebody's own.
-    marked = (
-        all(p.name in (LOCK, ".INCOMPLETE.part") for p in here) or (folder / INCOMPLETE).exists()
-    )
+    marked = all(path.name == LOCK for path in here) or (folder / INCOMPLETE).exists()
     return marked and not any(any(folder.rglob(pattern)) for pattern in KEPT)
 
 
@@ -87,12 +81,8 @@ def forget(folder: Path) -> None:
     if not (folder.is_dir() and is_false_start(folder)):
         return
     for path in folder.iterdir():
-        if path.name == LOCK:
-            continue  # held by this process, which removes it
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        if path.name != LOCK:  # held by this process, which removes it
+            remove(path)
 
 
 def _numbered(folder: str, name: str) -> int:

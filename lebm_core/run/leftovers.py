@@ -10,12 +10,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from lebm_core.base.files import WORKPLACE
 from lebm_core.errors import RunError
 
-__all__ = ["clear", "reason", "written"]
+__all__ = ["TEMPORARY", "clear", "reason", "remove", "written"]
 
-# Temporary names of files and folders, see `base.files`, checkpoints, models and evaluators.
-TEMPORARY = re.compile(r"\.(step-\d+|model)(-old)?|\.samples|\..+\.(part|\d+)")
+# Temporary folders, see `base.files.workplace` and checkpoints.
+TEMPORARY = re.compile(rf"{re.escape(WORKPLACE)}\w+|\.step-\d+(-old)?")
 
 
 def clear(folder: Path) -> None:
@@ -26,14 +27,15 @@ def clear(folder: Path) -> None:
     """
     for path in sorted(folder.rglob(".*")):
         if TEMPORARY.fullmatch(path.name):
-            _remove(path)
+            remove(path)
     for checkpoint in folder.rglob("checkpoints/step-*"):
         with suppress(OSError):  # one that holds anything stays
             checkpoint.rmdir()
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all that is in it, or a link, as far as it can be."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with suppress(OSError):

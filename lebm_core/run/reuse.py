@@ -15,6 +15,7 @@ from lebm_core.run.artifacts import (
     check_same_data,
     load_model,
     need_run,
+    run_of,
 )
 from lebm_core.run.training.tracking import to_stderr
 
@@ -66,7 +67,13 @@ def sample_run(
     from lebm_core.control.controls import ClassIs
     from lebm_core.control.syntax import parse_control
     from lebm_core.run.config.recipe import load
-    from lebm_core.run.draw import device, draw_samples, first_contexts, is_conditioned
+    from lebm_core.run.draw import (
+        device,
+        draw_samples,
+        first_contexts,
+        is_conditioned,
+        write_samples,
+    )
 
     folder = Path(folder)
     need_run(folder)
@@ -101,7 +108,7 @@ def sample_run(
     target.parent.mkdir(parents=True, exist_ok=True)
     # The data set adds its own suffix; a file name may hold other full stops.
     target = target.with_name(target.name.removesuffix(dataset.suffix))
-    return dataset.write(x, target)
+    return write_samples(dataset, x, target)
 
 
 def evaluate_run(
@@ -133,11 +140,10 @@ def evaluate_run(
     _need_split(split)
     recipe = load(folder / "recipe.toml")
     dataset = _same_data(folder, recipe, data_dir)
-    baseline = folder.resolve().parent.name == BASELINES
-    root = folder.resolve().parent.parent if baseline else folder
+    place = folder.resolve()
     results = evaluate_part(
-        Part(folder.resolve().name if baseline else "model", folder, recipe, dataset),
-        cache=root / "cache",
+        Part(place.name if place.parent.name == BASELINES else "model", folder, recipe, dataset),
+        cache=run_of(folder) / "cache",
         log=log,
         split=split,
         out=f"evaluation-{split}",

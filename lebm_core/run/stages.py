@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, cast
 
 import torch
 
-from lebm_core.base.files import replace_folder, write_atomically
+from lebm_core.base.files import replace_folder, workplace, write_atomically
 from lebm_core.base.randomness import stream
 from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.data.saved import save_dataset
@@ -27,7 +26,7 @@ from lebm_core.registry.registry import registry
 from lebm_core.run.artifacts import TRAINING, load_model, read_training
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
 from lebm_core.run.config.recipe import Recipe, dump
-from lebm_core.run.draw import draw_samples
+from lebm_core.run.draw import draw_samples, write_samples
 from lebm_core.run.leftovers import written
 from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
@@ -118,7 +117,7 @@ def evaluate_part(
         return drawn["x"]
 
     if recipe.evaluation["samples"] and not any(folder.glob("samples.*")):
-        _write_samples(dataset, samples(), folder)
+        write_samples(dataset, samples(), folder / "samples")
 
     results = {}
     for name, metric in _metrics(part).items():
@@ -159,26 +158,12 @@ def _in_its_row(name: str, baseline: Metric) -> Metric:
     return measure
 
 
-def _write_samples(dataset: Dataset, x: Any, folder: Path) -> None:
-    temporary = folder / ".samples"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    written = dataset.write(x, temporary / "samples")
-    written.replace(folder / written.name)
-    shutil.rmtree(temporary)
-
-
 def _save_model(model: Model, dataset: Dataset, folder: Path) -> None:
     """The model, and beside it what turns a user's examples into its x."""
-    temporary = folder.with_name(".model")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        model.save_pretrained(temporary)
-        save_dataset(dataset, temporary)
-        replace_folder(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with workplace(folder.parent) as place:
+        model.save_pretrained(place / folder.name)
+        save_dataset(dataset, place / folder.name)
+        replace_folder(place / folder.name, folder)
 
 
 def _sizes(model: Model) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import write_atomically
+from lebm_core.base.files import inside, write_atomically
 from lebm_core.evaluation.evaluation import MetricResult
 from lebm_core.evaluation.values import Value, column_of
 from lebm_core.registry.registry import discover
@@ -122,7 +122,7 @@ def _add_part(
         found.complete = False
     values: dict[str, Value] = {}
     for each in result_files(recipe, name):
-        result = MetricResult.read(place / "evaluation" / f"{each}.json")
+        result = MetricResult.read(inside(run, place / "evaluation" / f"{each}.json"))
         if result is None:
             found.complete = False
             continue
@@ -132,8 +132,9 @@ def _add_part(
                 beside.setdefault(value.row, {}).setdefault(column_of(key, value), value)
             else:
                 values[key] = value
-        inner = place.relative_to(run)
-        found.figures += [(name, str(inner / file), string) for file, string in result.figures]
+        for file, string in result.figures:
+            inside(run, place / file)
+            found.figures.append((name, str(place.relative_to(run) / file), string))
     if values or training is not None:
         found.rows[name] = values
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from lebm_core.base.files import replace_file
 from lebm_core.run.training.tracking import read_metrics
 
 __all__ = ["training_curves"]
@@ -79,7 +80,7 @@ def training_curves(part: Path, folder: Path) -> Path | None:
         if len(names) > 1:
             axis.legend(fontsize=7, frameon=False)
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=140)
+    replace_file(target, lambda path: figure.savefig(path, dpi=140))
     return target
 
 

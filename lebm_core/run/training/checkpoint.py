@@ -155,6 +155,8 @@ def _read(path: Path, rank: int) -> Checkpoint:
         )
     for name, (size, checksum) in files.items():
         file = path / name
+        if file.parent != path:
+            raise _Damaged(f"{STATE} names a file elsewhere")
         if not file.is_file():
             raise _Damaged(f"{name} is missing")
         if file.stat().st_size != size:

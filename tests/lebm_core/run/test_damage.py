@@ -119,7 +119,7 @@ def test_a_full_disk_when_the_model_is_saved(toy, tmp_path, monkeypatch):
             run_recipe(toy, "", changes, out=tmp_path / "run", log=silent)
     assert "Safetensor" not in str(caught.value) and "Errno" not in str(caught.value)
     assert any((tmp_path / "run" / "checkpoints").glob("step-*"))
-    assert not (tmp_path / "run" / ".model").exists()
+    assert not list((tmp_path / "run").rglob(".lebm-*"))
     lines = []
     run_recipe(toy, "", changes, out=tmp_path / "run", resume=True, log=lines.append)
     assert any("resumes at step 6 of 6" in line for line in lines)
@@ -127,11 +127,10 @@ def test_a_full_disk_when_the_model_is_saved(toy, tmp_path, monkeypatch):
 
 def test_what_a_kill_leaves_is_cleared(run, toy):
     cut = run.folder
-    for name in (".samples", "checkpoints/.step-00000099", "checkpoints/step-00000098",
-                 "baselines/f0/.model", ".model-old"):  # fmt: skip
+    for name in (".lebm-k3_x", "checkpoints/.step-00000099", "checkpoints/step-00000098",
+                 "baselines/f0/.lebm-0a", "checkpoints/.lebm-1"):  # fmt: skip
         (cut / name).mkdir()
-    for name in (".lock", ".data.json.part", "checkpoints/.step-00000099/state.json",
-                 "cache/.judge-1.json.4242"):  # fmt: skip
+    for name in (".lock", ".lebm-k3_x/data.json", "checkpoints/.step-00000099/state.json"):
         (cut / name).write_text("{")
     run_recipe(toy, "", out=cut, resume=True, log=silent)
     assert not list(cut.rglob(".*")) and not (cut / "checkpoints" / "step-00000098").exists()

@@ -167,12 +167,13 @@ def test_curves_are_drawn_of_whatever_parts_there_are(tmp_path, monkeypatch):
     assert training_curves(tmp_path / "nothing", tmp_path) is None
 
 
-def test_a_cached_result_that_is_cut_counts_as_none(tmp_path):
+def test_a_cached_result_is_read_back_and_one_that_is_cut_is_named(tmp_path):
     path = tmp_path / "metric.json"
     MetricResult({"a": Value(1.5, extra={"k": 2})}, [("figures/a.png", "A.")], 0.5).write(path)
     assert MetricResult.read(path).values["a"] == Value(1.5, extra={"k": 2})
     path.write_text(path.read_text()[:-20])
-    assert MetricResult.read(path) is None
+    with pytest.raises(UsageError, match="metric.json is damaged"):
+        MetricResult.read(path)
     assert MetricResult.read(tmp_path / "none.json") is None
 
 
