@@ -139,6 +139,7 @@ def _check_measure(kind: str, name: str, options: Mapping[str, Any] | None) -> N
         assert value.value is not None or value.refused, (
             f"{label}: {key} is neither given nor refused"
         )
+        assert value.better in ("", "higher", "lower"), f"{label}: {key}: better = {value.better!r}"
 
 
 def _taken(call: Callable[[], T], label: str) -> T | None:

@@ -57,11 +57,16 @@ def _judged(p: Numbers, y: Numbers, split: str) -> dict[str, Value]:
     what = f"expected calibration error: mean distance of accuracy and confidence, {BINS} bins"
     return {
         "accuracy": Value.share(
-            p.argmax(1) == y, split, "share of examples whose likeliest class is theirs"
+            p.argmax(1) == y, split, "share of examples whose likeliest class is theirs",
+            better="higher",
         ),
-        "label_nll": Value.mean(nats, split, "-log p(y | x) of the true class, nats"),
-        "calibration_error": Value(expected_calibration_error(p, y), None, len(y), split, what),
-    }
+        "label_nll": Value.mean(
+            nats, split, "-log p(y | x) of the true class, nats", better="lower"
+        ),
+        "calibration_error": Value(
+            expected_calibration_error(p, y), None, len(y), split, what, better="lower"
+        ),
+    }  # fmt: skip
 
 
 def _classify(evaluation: Evaluation, rows: Tensor, draws: int) -> Tensor:

@@ -59,7 +59,8 @@ class FewLabels:
             method: how, for the reader of the table.
         """
         what = "share of examples whose likeliest class is theirs"
-        return Value.share(guess == self.test_y, self.split, what, {"baseline": method})
+        right = guess == self.test_y
+        return Value.share(right, self.split, what, {"baseline": method}, better="higher")
 
 
 def test_rows(evaluation: Evaluation, classified: int) -> tuple[Tensor, Numbers]:

@@ -144,6 +144,10 @@ class DecoderRule(Protocol):
         """
         ...
 
+    def warnings(self, metrics: dict[str, float]) -> list[str]:
+        """A message for each thing that is going wrong, from the metrics of some steps."""
+        return []
+
 
 class PriorRule(Protocol):
     """Teaches the tilt f from posterior codes.

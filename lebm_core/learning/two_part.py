@@ -144,7 +144,8 @@ class TwoPart(Configured, Rule):
             self.waiting = dataset, seed
         if known and self.symbols.labels:
             rows = choose_labelled(labels_of(dataset, "train"), self.symbols.labels, seed)
-            self.labelled = Labelled(dataset, rows, self.symbols.labelled_batch)
+            size = self.symbols.labelled_batch
+            self.labelled = Labelled(dataset, rows, size, dataset.weights)
 
     def __call__(
         self,
@@ -179,12 +180,12 @@ class TwoPart(Configured, Rule):
         return Outcome({k: v for k, v in losses.items() if v.requires_grad}, metrics)
 
     def warnings(self, metrics: dict[str, float]) -> list[str]:
-        """A message for each sign of drift in the metrics of a step.
+        """A message for each sign of drift in the metrics of a step, and those of the decoder rule.
 
         Raises:
             DivergenceError: where the training must stop.
         """
-        return self.figures.warnings(metrics)
+        return [*self.figures.warnings(metrics), *self.decoder.warnings(metrics)]
 
     def finish(
         self,

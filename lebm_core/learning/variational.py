@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import cast
 
 import torch
+from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from lebm_core.base.checks import at_least, whole, within
@@ -22,7 +23,10 @@ from lebm_core.learning.rules import Codes, DecoderRule, Metrics
 from lebm_core.learning.symbol import Symbols, symbol_terms
 from lebm_core.priors.base import Coupled
 
-__all__ = ["Variational"]
+__all__ = ["Variational", "code_information"]
+
+COLLAPSED = 0.1  # nats that the code tells about x, at most; telling two halves apart takes .69
+LATE, LEAST_STEPS = 0.75, 200  # share of the training, and steps, before which it may recover
 
 
 class Variational(Configured, DecoderRule):
@@ -69,6 +73,7 @@ class Variational(Configured, DecoderRule):
         self.free_bits, self.encoder_tilt = free_bits, encoder_tilt
         self.uses_tilt = encoder_tilt != 0
         self.warmup = kl_zero / max(1, kl_cycles)
+        self.progress = 0.0
 
     def __call__(
         self,
@@ -81,6 +86,7 @@ class Variational(Configured, DecoderRule):
         if model.latent_dim == 0:
             return MCMC()(model, batch, symbols, progress, generator)
         encoder = model.need_encoder("The variational rule")
+        self.progress = progress
         q: Independent[Normal] = encoder(batch.x, batch.context)
         z = q.mean + q.stddev * normal_like(q.mean, generator)
         nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
@@ -95,6 +101,8 @@ class Variational(Configured, DecoderRule):
             "kl": kl.sum().detach(),
             "kl_weight": weight,
         }
+        if len(z) > 1:
+            metrics["information"] = code_information(q.mean, q.stddev)
         if model.prior.n_classes:
             if weight == 0 and self.kl_zero > 0 and self.kl_weight > 0:
                 symbols = replace(symbols, information=0.0)
@@ -102,6 +110,20 @@ class Variational(Configured, DecoderRule):
             losses["labels"], more = symbol_terms(model, batch, logits, symbols, generator)
             metrics.update(more)
         return Codes(z.detach(), losses, metrics)
+
+    def warnings(self, metrics: dict[str, float]) -> list[str]:
+        """Posterior collapse, once the KL has its full weight and the training is nearly over."""
+        told = metrics.get("information", COLLAPSED)
+        full = 0 < self.kl_weight <= metrics.get("kl_weight", 0.0) * (1 + 1e-6)
+        late = self.progress >= LATE and metrics.get("step", 0) >= LEAST_STEPS
+        if not (full and late and told < COLLAPSED):
+            return []
+        return [
+            f"The code carries no information about x, at most {told:.2g} nats an example "
+            f"(collapsed below {COLLAPSED:g}): posterior collapse. Raise "
+            "learning.decoder.free_bits, lower learning.decoder.kl_weight, raise "
+            "learning.decoder.kl_zero and kl_rise, or use a weaker decoder."
+        ]
 
     def weight(self, progress: float) -> float:
         """The weight of the KL at `progress` in [0, 1] (cyclic annealing, Fu et al. 2019)."""
@@ -114,3 +136,18 @@ class Variational(Configured, DecoderRule):
             return 0.0
         rise = min(1.0, (phase - self.kl_zero) / self.kl_rise) if self.kl_rise > 0 else 1.0
         return self.kl_weight * rise
+
+
+@torch.no_grad()
+def code_information(mean: Tensor, std: Tensor) -> Tensor:
+    """An upper bound on I(x; z) under q(z|x), nats: that of Gaussian marginals, independent.
+
+    Unlike KL(q || p0), which a tilt keeps above 0, it is 0 wherever all codes are alike.
+
+    Args:
+        mean: (B, d) of q(z|x), with B > 1.
+        std: likewise.
+    """
+    mean, std = mean.float(), std.float()
+    marginal = mean.var(0) + std.square().mean(0)
+    return (0.5 * marginal.log() - std.log().mean(0)).sum()

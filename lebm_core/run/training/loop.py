@@ -132,6 +132,7 @@ class _Loop:
         try:
             for callback in self.callbacks:
                 callback.on_start(self.state)
+            self.state.say_unused()
             self._steps()
             for callback in self.callbacks:
                 callback.on_end(self.state)

@@ -62,6 +62,17 @@ class TrainingState:
     warnings: list[str] = field(default_factory=list)
     stopping: bool = False
 
+    def say_unused(self) -> None:
+        """Say that there is no moving average, where the model has no prior to average."""
+        ema, parts = self.options.ema, self.model.parts()
+        warning = (
+            f"training.ema = {ema:g} has no effect: it averages the part called prior, and the "
+            f"parts of this model are {', '.join(parts)}."
+        )
+        if ema > 0 and "prior" not in parts and warning not in self.warnings:
+            self.warnings.append(warning)
+            self.log(f"{self.name}: {warning}")
+
     @property
     def ended(self) -> bool:
         """Whether this step is the last one."""

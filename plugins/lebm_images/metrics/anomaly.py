@@ -78,7 +78,7 @@ def _values(
     if "joint" not in scores:
         values["auprc"] = Value(
             None, None, len(y), split, f"Average precision. Score: {TEXTS['joint']}.",
-            refused="the prior has no density that can be computed",
+            refused="the prior has no density that can be computed", better="higher",
         )  # fmt: skip
     for name, score in scores.items():
         suffix = "" if name == "joint" else f"_{name}"
@@ -87,11 +87,12 @@ def _values(
             float(average_precision_score(y, score)), _bootstrap_error(y, score), len(y), split,
             f"Average precision, the held-out digit as positive; its chance level is the "
             f"prevalence {prevalence:.3f}. Score: {text}. The error is by bootstrap.",
-            extra=facts,
+            extra=facts, better="higher",
         )  # fmt: skip
         values[f"auroc{suffix}"] = Value(
             float(roc_auc_score(y, score)), None, len(y), split,
             f"Area under the ROC curve; chance is .5. Score: {text}.", extra=facts,
+            better="higher",
         )  # fmt: skip
     return values
 

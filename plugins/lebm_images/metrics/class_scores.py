@@ -88,7 +88,7 @@ class ClassScores:
             correct, split,
             "Share of samples of a class, requested as often as it occurs in the split, that the "
             "classifier assigns to that class; the error is binomial.",
-            {"by class": by_class, "classifier": self.facts["classifier"]},
+            {"by class": by_class, "classifier": self.facts["classifier"]}, better="higher",
         )  # fmt: skip
 
     def distances(
@@ -119,12 +119,13 @@ class ClassScores:
                 "p(x|z), to the real images of that class; of uncontrolled samples the class is "
                 "the classifier's, and as many of each class are taken here as there.",
                 refused=None if by_class else "there are fewer than two images of every class",
-                extra=facts | {"by class": by_class, "samples of each": compared},
+                extra=facts | {"by class": by_class, "samples of each": compared}, better="lower",
             ),
             "pooled_frechet": Value(
                 frechet(features, self.real), jackknife(features, self.real), len(features), split,
                 "Frechet distance of samples of all classes, each as often as in the split, to all "
                 "real images; the error is a jackknife's over samples.", extra=facts,
+                better="lower",
             ),
         }  # fmt: skip
 

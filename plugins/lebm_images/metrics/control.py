@@ -138,6 +138,7 @@ def _negated(evaluation: Evaluation, scores: ClassScores, data: ImageDataset, n:
         torch.cat(avoided), "samples",
         "Share of samples controlled not to be of a class, each class in turn, that the classifier "
         "assigns to another; without control it is 1 less the share of the class.",
+        better="higher",
     )  # fmt: skip
 
 

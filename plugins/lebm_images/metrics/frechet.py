@@ -76,7 +76,13 @@ def build(
         facts = space.facts | {"reference": f"{len(real)} images of {split}"}
         values = {
             space.name: Value(
-                frechet(drawn, real), None, len(drawn), "samples", space.definition, extra=facts
+                frechet(drawn, real),
+                None,
+                len(drawn),
+                "samples",
+                space.definition,
+                extra=facts,
+                better="lower",
             )
         }
         if manifold_images:
@@ -84,10 +90,18 @@ def build(
             precision, recall = manifold(real[:n], drawn[:n])
             ball = f"ball of a third neighbour, {n} images of each"
             values["precision"] = Value.share(
-                precision, split, f"Share of samples within a real image's {ball}.", facts
+                precision,
+                split,
+                f"Share of samples within a real image's {ball}.",
+                facts,
+                better="higher",
             )
             values["recall"] = Value.share(
-                recall, split, f"Share of real images within a sample's {ball}.", facts
+                recall,
+                split,
+                f"Share of real images within a sample's {ball}.",
+                facts,
+                better="higher",
             )
         if evaluation.name == "model":
             values |= _bounds(evaluation, data, space, real, len(drawn), facts)
@@ -118,11 +132,12 @@ def _bounds(
     of_codes = facts | {"z": "posterior codes of training images"}
     train = space(_images(data, "train", n))
     aggregate = Value(
-        frechet(decoded, real), None, len(decoded), "train", space.definition, extra=of_codes
-    )
+        frechet(decoded, real), None, len(decoded), "train", space.definition, extra=of_codes,
+        better="lower",
+    )  # fmt: skip
     training = Value(
         frechet(train, real), None, len(train), "train", "The same of training images.",
-        extra=facts,
+        extra=facts, better="lower",
     )  # fmt: skip
     return {
         **in_row("aggregate", {space.name: aggregate}), **in_row("real", {space.name: training}),

@@ -51,19 +51,25 @@ class PropertyScores:
                 self._rank(self.measured), None, int((~error.isnan()).sum()), "samples",
                 f"Spearman's rank correlation of requested and measured {name}, of samples {of}"
                 f"{', mean over classes' if classes else ''}; equal targets are ties.",
-                extra={"at most": self._rank(self.target)},
+                extra={"at most": self._rank(self.target)}, better="higher",
             ),
             f"{prefix}_near": Value.share(
-                near, "samples", f"Share of samples {of} that are within {within}."
+                near, "samples", f"Share of samples {of} that are within {within}.",
+                better="higher",
             ),
         }  # fmt: skip
         if classes:
             correct = self.predicted == self.y
             assigned = f"Share of samples {of} that the classifier assigns to that class"
             values |= {
-                f"{prefix}_class_accuracy": Value.share(correct, "samples", f"{assigned}."),
+                f"{prefix}_class_accuracy": Value.share(
+                    correct, "samples", f"{assigned}.", better="higher"
+                ),
                 f"{prefix}_both": Value.share(
-                    near & correct, "samples", f"{assigned} and that are within {within}."
+                    near & correct,
+                    "samples",
+                    f"{assigned} and that are within {within}.",
+                    better="higher",
                 ),
             }
         return values
@@ -80,7 +86,7 @@ class PropertyScores:
             f"{prefix}_error": Value(
                 rms, rms_error, n, "samples",
                 f"Root mean square of measured {name} less requested {name}, of samples {of}.",
-                extra={"sigma of the head": sigma, "blank": len(self.y) - n},
+                extra={"sigma of the head": sigma, "blank": len(self.y) - n}, better="lower",
             ),
             f"{prefix}_bias": Value(
                 float(error.mean()), float(error.std()) / max(1, n) ** 0.5, n, "samples",

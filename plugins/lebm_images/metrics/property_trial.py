@@ -82,7 +82,7 @@ class Trial:
         try:
             drawn = self.draw(n, [-1])
         except (DivergenceError, UnsupportedEstimate) as error:
-            refused = Value(None, split="samples", refused=str(error))
+            refused = Value(None, split="samples", refused=str(error), better="lower")
             return {f"{self.targets.name}_alone_error": refused}
         return self.scores(drawn).values(self.targets.name, self.sigma)
 
@@ -101,7 +101,10 @@ class Trial:
         for key in ("error", "near", "both"):
             value = without[f"{name}_{key}"]
             text = f"{value.definition} Here no {name} was requested: samples of the class alone."
-            values = {**values, f"{name}_{key}_of_class_alone": replace(value, definition=text)}
+            values = {
+                **values,
+                f"{name}_{key}_of_class_alone": replace(value, definition=text, better=""),
+            }
         self._figure(drawn)
         if len(strengths) > 1:
             values |= self._curve(n, classes, strengths, {1.0: both}, without)

@@ -40,7 +40,7 @@ def build(*, reconstruction_images: int = 0, reconstruction_batch: int = 100) ->
                 torch.cat(errors), split,
                 "Squared error of a pixel in [-1, 1], mean over pixels and images, of the mean of "
                 f"p(x|z) at {code}; the error is over images.",
-                extra={"code": code, "range": "[-1, 1]"},
+                extra={"code": code, "range": "[-1, 1]"}, better="lower",
             )
         }  # fmt: skip
 

@@ -77,7 +77,7 @@ class ControlledMolecules:
             values[f"{name}_head_r2"] = Value(
                 float(model.heads.known[name].r2), None, 0, "train",
                 f"Share of the variance of {name} that its head explains, on codes of training "
-                "molecules held out from it: control by it cannot be better.",
+                "molecules held out from it: control by it cannot be better.", better="higher",
             )  # fmt: skip
         if evaluation.name == "model" and isinstance(model.prior, Tilted):
             plain = _untilted(model)

@@ -73,7 +73,7 @@ def control_scores(
         values["distance"] = Value.mean(
             np.abs(v - target.value), "samples",
             f"Mean of |{name} - {target.value:g}|, the Wasserstein-1 distance to the target, of "
-            f"valid samples asked for {text}.",
+            f"valid samples asked for {text}.", better="lower",
         )  # fmt: skip
     if target.kind in SIGNS:
         obeys = v >= target.value if target.kind == "at_least" else v <= target.value
@@ -91,4 +91,4 @@ def control_scores(
 
 
 def _share(part: int, whole: int, definition: str) -> Value:
-    return Value.share(part, "samples", definition, of=whole)
+    return Value.share(part, "samples", definition, of=whole, better="higher")

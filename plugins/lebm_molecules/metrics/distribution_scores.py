@@ -29,6 +29,7 @@ NAMES = {
     "SA": "the SA score (Ertl and Schuffenhauer 2009)", "weight": "the molecular weight",
 }  # fmt: skip
 FILTERS = {"pains": "PAINS (Baell and Holloway 2010)", "brenk": "Brenk et al. 2008"}
+DISTANCES = ("wasserstein_", "fcd")  # lower is better; of all other scores higher
 TANIMOTO = f"Tanimoto similarity, of Morgan fingerprints of radius 2 and {BITS:,} bits"
 
 
@@ -76,7 +77,10 @@ def compare(
     values: dict[str, Value] = {}
 
     def add(key: str, value: float, definition: str, error: float | None = None) -> None:
-        values[key] = Value(float(value), error, len(a), "samples", definition, extra=dict(extra))
+        better = "lower" if key.startswith(DISTANCES) else "higher"
+        values[key] = Value(
+            float(value), error, len(a), "samples", definition, extra=dict(extra), better=better
+        )
 
     bits = unpack(d.fingerprint for d in a), unpack(d.fingerprint for d in b)
     own, published = internal_diversity(bits[0])

@@ -175,13 +175,14 @@ def _hash(text: str) -> int:
 
 
 def _share(
-    part: int, whole: int, definition: str, names: tuple[str, str], first: Sequence[str] = ()
-) -> Value:
+    part: int, whole: int, definition: str, names: tuple[str, str], first: Sequence[str] = (),
+    better: str = "higher",
+) -> Value:  # fmt: skip
     counts = {names[0]: part, names[1]: whole}
     if not whole:
         why = f"There are no {names[1]} ones; the first lines are {', '.join(first)}."
-        return Value(None, None, 0, "samples", definition, why, counts)
-    return Value.share(part, "samples", definition, counts, of=whole)
+        return Value(None, None, 0, "samples", definition, why, counts, better=better)
+    return Value.share(part, "samples", definition, counts, of=whole, better=better)
 
 
 def _ratios(
@@ -222,7 +223,7 @@ def _ratios(
         len(set(made.raw)), made.lines,
         "Distinct strings over all lines, as in the public code of Kong et al. 2023: one molecule "
         "written in two ways counts twice, and invalid strings count.",
-        ("distinct strings", "lines"),
+        ("distinct strings", "lines"), better="",
     )  # fmt: skip
     if held is not None:
         known_strings = set(held.raw)
@@ -230,6 +231,6 @@ def _ratios(
             sum(each not in known_strings for each in made.raw), made.lines,
             "Lines whose string is not in the test file, over all lines, as in the public code of "
             "Kong et al. 2023: an invalid string is new, and so is the training set.",
-            ("strings not in test", "lines"),
+            ("strings not in test", "lines"), better="",
         )  # fmt: skip
     return values

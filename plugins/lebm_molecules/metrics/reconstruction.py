@@ -45,4 +45,4 @@ class Reconstruction:
         alone = model.inference.point() is not model.inference
         code = "the mean of q(z|x)" if alone else f"one draw of {type(model.inference).__name__}"
         text = f"Share of molecules that greedy decoding of {code} gives back, by canonical SMILES."
-        return {"reconstructed": Value.share(same, split, text, of=len(rows))}
+        return {"reconstructed": Value.share(same, split, text, of=len(rows), better="higher")}

@@ -55,6 +55,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
             definition="squared maximum mean discrepancy of samples to test points, unbiased, "
             "Gaussian kernels of the median distance of the test points and 1/2, 1/4, 1/8 of it; "
             "0 for the truth",
+            better="lower",
         )  # fmt: skip
         values |= _estimates_of_log_z(model, norm, how, generator)
         if evaluation.name == "model":
@@ -62,6 +63,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
             likelihood = Value(
                 float(truth.mean()), float(truth.std() / n**0.5), n, split,
                 "log-density of test points under the density they were drawn from, nats",
+                better="higher",
             )  # fmt: skip
             values |= in_row("real", {"log_likelihood": likelihood, **_coverage(data, real, split)})
         return values
@@ -141,11 +143,11 @@ def _likelihood(
         refused = Value(None, n=len(x), split=split, definition=definition, refused=str(reason))
         return {"log_likelihood": refused}
     return {
-        "log_likelihood": Value.mean(value, split, definition),
+        "log_likelihood": Value.mean(value, split, definition, better="higher"),
         "below_truth": Value.mean(
             data.log_prob(x.cpu()).double() - value, split,
             "how far log p(x) is below the true log-density of the same points, nats, paired; an "
-            "estimate of KL(truth || model)",
+            "estimate of KL(truth || model)", better="lower",
         ),
     }  # fmt: skip
 
@@ -160,11 +162,13 @@ def _coverage(data: Synthetic, x: Tensor, split: str) -> dict[str, Value]:
         "within_3sd": Value(
             inside, (inside * (1 - inside) / n) ** 0.5, n, split,
             "share of points within 3 standard deviations of a mode; .989 for the truth",
+            better="higher",
         ),
         "smallest_mode": Value(
             float(share.min()) * data.modes, None, n, split,
             "share of the rarest mode among points within 3 standard deviations of one, relative "
             "to its true share; the least of several shares, so a little below 1 for the truth too",
+            better="higher",
         ),
     }  # fmt: skip
 

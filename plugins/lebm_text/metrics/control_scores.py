@@ -99,13 +99,13 @@ class ControlScores:
         for c, some in zip(self.ids, rows, strict=True):
             right = self.classify(some) == c
             name = f"accuracy_{self.data.classes[c]}"
-            each[name] = Value.share(right, split, f"{text}.", facts)
+            each[name] = Value.share(right, split, f"{text}.", facts, better="higher")
         n = len(each)
         mean = sum(value.value or 0.0 for value in each.values()) / n
         variance = sum((value.standard_error or 0.0) ** 2 for value in each.values())
         overall = Value(
             mean, math.sqrt(variance) / n, sum(map(len, rows)), split,
-            f"{text}, the mean of the classes.", extra=dict(facts),
+            f"{text}, the mean of the classes.", extra=dict(facts), better="higher",
         )  # fmt: skip
         return {"accuracy_controlled": overall, **each}
 

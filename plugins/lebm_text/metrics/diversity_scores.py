@@ -42,8 +42,8 @@ def diversity_of(
     sentences = [tuple(i for i in row.tolist() if i != EOS) for row in rows]
     n = len(sentences)
 
-    def plain(value: float, text: str) -> Value:
-        return Value(value, None, n, split, text, extra=dict(extra))
+    def plain(value: float, text: str, better: str = "higher") -> Value:
+        return Value(value, None, n, split, text, extra=dict(extra), better=better)
 
     values = {
         f"distinct_{k}": plain(
@@ -54,11 +54,12 @@ def diversity_of(
     values["self_bleu"] = plain(
         self_bleu(sentences),
         f"BLEU-4 of each of {n} sentences with all others as references, pooled, 0 to 100.",
+        "lower",
     )
     values["unique"] = plain(len(set(sentences)) / n, f"Different sentences among {n}.")
     text = "Share of sentences that stand in the training text."
     seen = sum(s in known for s in sentences)
-    values["in_train"] = Value.share(seen, split, text, extra, of=n)
+    values["in_train"] = Value.share(seen, split, text, extra, of=n, better="lower")
     return values
 
 

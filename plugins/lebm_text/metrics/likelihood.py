@@ -118,7 +118,7 @@ class Likelihood:
             ),
             "nll_per_token": float(nll.sum() / tokens.sum()),
         }
-        bounds = {"bound": Value.mean(bound, split, BOUND)} if bounded else {}
+        bounds = {"bound": Value.mean(bound, split, BOUND, better="lower")} if bounded else {}
         if ess:
             extra["median_ess"] = median = float(torch.cat(ess).median())
             if median < LEAST_ESS:
@@ -130,8 +130,12 @@ class Likelihood:
                 return _refused(("nll", "perplexity"), n, split, reason, extra) | bounds
         text = f"exp of the nats per token, ends included; {how}."
         return {
-            "nll": Value.mean(nll, split, f"{NLL}, {how}; the error is over sentences.", extra),
-            "perplexity": Value(*perplexity(nll, tokens), n, split, text, extra=dict(extra)),
+            "nll": Value.mean(
+                nll, split, f"{NLL}, {how}; the error is over sentences.", extra, better="lower"
+            ),
+            "perplexity": Value(
+                *perplexity(nll, tokens), n, split, text, extra=dict(extra), better="lower"
+            ),
             **bounds,
             **_paired(evaluation, nll, rows),
         }
@@ -165,7 +169,13 @@ class Likelihood:
 def _refused(
     names: tuple[str, ...], n: int, split: str, reason: str, extra: dict[str, Any] | None = None
 ) -> dict[str, Value]:
-    return {name: Value(None, None, n, split, NLL, reason, dict(extra or {})) for name in names}
+    return {
+        name: Value(
+            None, None, n, split, NLL, reason, dict(extra or {}),
+            better="" if name == "log_z" else "lower",
+        )
+        for name in names
+    }  # fmt: skip
 
 
 def _log_z(first: Estimate, second: Estimate, split: str) -> Value:

@@ -53,10 +53,11 @@ class Reconstruction:
             "bleu": Value(
                 *bleu(returned, originals, seed=evaluation.seed), n, split,
                 f"Corpus BLEU-4 (sacrebleu) of greedy reconstructions from {code}; the error is "
-                "by bootstrap over sentences.", extra=extra,
+                "by bootstrap over sentences.", extra=extra, better="higher",
             ),
             "reconstructed_exactly": Value.share(
-                same, split, "Share of sentences that come back word for word.", extra, of=n
+                same, split, "Share of sentences that come back word for word.", extra, of=n,
+                better="higher",
             ),
         }  # fmt: skip
 

@@ -74,6 +74,6 @@ def judged(
         f"{options.epochs} epochs of that LSTM, the first ones included."
     )
     return {
-        "rppl": Value(*score_of, n, split, text, extra=dict(extra)),
+        "rppl": Value(*score_of, n, split, text, extra=dict(extra), better="lower"),
         "rppl_as_published": Value(math.exp(running), None, n, split, published, extra=extra),
     }

@@ -40,10 +40,11 @@ def collisions(*, collision_draws: int = 20) -> Metric:
             "at a predicted step"
         )
         shares = collide(drawn, group, close).mean(1)
-        values = {"collision_rate": Value.mean(shares, split, definition)}
+        values = {"collision_rate": Value.mean(shares, split, definition, better="lower")}
         if evaluation.name == "model":
             met = collide(real[:, None], group, close).squeeze(1)
-            values |= in_row("real", {"collision_rate": Value.mean(met, split, definition)})
+            really = Value.mean(met, split, definition, better="lower")
+            values |= in_row("real", {"collision_rate": really})
         return values
 
     return metric

@@ -122,21 +122,23 @@ def _point(steering: Steering, rows: Tensor, strength: float) -> Values:
             met.append(steering.colliding(rows, paths).mean(1))
     split, over = steering.split, "behaviours" if steering.classes else "goals"
     values = {
-        "goal_within": _mean(near, split, "share near its goal, mean over the goals"),
-        "collision_rate": _mean(met, split, f"share near another, mean over the {over}"),
+        "goal_within": _mean(near, split, "share near its goal, mean over the goals", "higher"),
+        "collision_rate": _mean(met, split, f"share near another, mean over the {over}", "lower"),
     }
     if obeyed:
-        values["obeyed"] = _mean(obeyed, split, "share that obey, mean over the behaviours")
+        values["obeyed"] = _mean(
+            obeyed, split, "share that obey, mean over the behaviours", "higher"
+        )
         values["speed_distance"] = Value(
             sum(speeds) / len(speeds), None, len(rows), split,
-            f"of agents who did so, mean over the behaviours, {steering.unit}",
+            f"of agents who did so, mean over the behaviours, {steering.unit}", better="lower",
         )  # fmt: skip
     return values
 
 
-def _mean(parts: Sequence[Tensor], split: str, definition: str) -> Value:
+def _mean(parts: Sequence[Tensor], split: str, definition: str, better: str) -> Value:
     """Average the means of several groups of agents, (n,) each."""
     each = [Value.mean(part, split, definition) for part in parts]
     error = sum((v.standard_error or 0.0) ** 2 for v in each) ** 0.5 / len(each)
     mean = sum(float(part.mean()) for part in parts) / len(parts)
-    return Value(mean, error, sum(v.n for v in each), split, definition)
+    return Value(mean, error, sum(v.n for v in each), split, definition, better=better)

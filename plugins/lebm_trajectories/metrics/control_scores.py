@@ -44,7 +44,8 @@ def behaviour_values(steering: Steering, rows: Tensor, y: int, strength: float) 
         )
     }
     if not can.any():
-        return {**values, name: Value(None, split=split, refused=f"no past here admits {name}")}
+        refused = f"no past here admits {name}"
+        return {**values, name: Value(None, split=split, refused=refused, better="higher")}
     able = rows[can]
     paths = steering.behaving(able, y, strength)
     obeyed = (steering.classified(able, paths) == y).float().mean(1)
@@ -53,7 +54,7 @@ def behaviour_values(steering: Steering, rows: Tensor, y: int, strength: float) 
     how = f"share of tracks that are {name} by the rule of the labels, after pasts that admit it"
     under = f"under y = {name}, strength {strength:g}"
     values |= {
-        name: Value.mean(obeyed, split, f"{how}, {under}"),
+        name: Value.mean(obeyed, split, f"{how}, {under}", better="higher"),
         f"{name}_uncontrolled": Value.mean(chance.mean(1), split, f"{how}, without control"),
         f"{name}_any_of_{k}": Value.mean(
             chance.amax(1), split, f"share of these pasts with {name} among {k} free futures"
@@ -100,15 +101,18 @@ def goal_values(
         within = (off <= near).float().mean(1)
         values |= {
             f"{name}_distance": Value.mean(
-                off.mean(1), split, f"from it at the end, {how}, {unit}"
+                off.mean(1), split, f"from it at the end, {how}, {unit}", better="lower"
             ),
-            f"{name}_within": Value.mean(within, split, f"share within {near:.3g} {unit}, {how}"),
+            f"{name}_within": Value.mean(
+                within, split, f"share within {near:.3g} {unit}, {how}", better="higher"
+            ),
             f"{name}_collision_rate": collision_rate(steering, rows, made, how),
             **plausibility(steering, rows, made, name, how),
         }
         if aside is None:
             error = (made - steering.real(rows)[:, None]).norm(dim=-1).mean((1, 2))
-            values[f"{name}_ADE"] = Value.mean(error, split, f"mean error {how}, {unit}")
+            text = f"mean error {how}, {unit}"
+            values[f"{name}_ADE"] = Value.mean(error, split, text, better="lower")
         if name == goal:
             by_pace = _by_pace(steering, rows, within, f"share within {near:.3g} {unit}, {how}")
             values |= {f"{goal}_within_{word}": value for word, value in by_pace}
@@ -132,6 +136,7 @@ def turner_values(steering: Steering, n: int, strength: float) -> Values:
         f"{name}_ADE_of_turners": Value.mean(
             (made - real).norm(dim=-1).mean((1, 2)), steering.split,
             f"mean error of paths {how} to the true end, of agents who really turned, {unit}",
+            better="lower",
         )
         for name, made, how in (("true", paths, "drawn"), ("true_straight_line", line, "straight"))
     }  # fmt: skip
@@ -142,7 +147,7 @@ def collision_rate(steering: Steering, rows: Tensor, paths: Tensor, how: str) ->
     return Value.mean(
         steering.colliding(rows, paths).mean(1), steering.split,
         f"share of paths {how} that come within {steering.close:.3g} {steering.unit} of where "
-        "another of the window really went",
+        "another of the window really went", better="lower",
     )  # fmt: skip
 
 
@@ -151,7 +156,7 @@ def nll(steering: Steering, rows: Tensor, paths: Tensor, what: str) -> Value:
     return Value.mean(
         steering.nll(rows, paths), steering.split,
         f"-log density of {what} under the mixture of {steering.draws} uncontrolled ones, each "
-        f"step cut at 20, mean over the steps, nats, lengths in {steering.unit}",
+        f"step cut at 20, mean over the steps, nats, lengths in {steering.unit}", better="lower",
     )  # fmt: skip
 
 
@@ -169,6 +174,7 @@ def plausibility(steering: Steering, rows: Tensor, paths: Tensor, name: str, how
         values[f"{name}_{what}_distance"] = Value(
             value, None, n, steering.split,
             f"Wasserstein distance of {of} {how}, from the real ones of these agents, {unit}",
+            better="lower",
         )  # fmt: skip
         halves = Value(
             floor, None, len(rows), steering.split,
@@ -186,4 +192,4 @@ def _by_pace(
         at = (pace >= low) & (pace < high)
         if at.any():
             how = f"{definition}, pasts at {low:g} to {high:g} times the usual pace"
-            yield word, Value.mean(values[at], steering.split, how)
+            yield word, Value.mean(values[at], steering.split, how, better="higher")

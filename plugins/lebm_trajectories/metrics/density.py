@@ -62,20 +62,22 @@ def density(*, density_draws: int = 200, density_agents: int = 2_000) -> Metric:
             "nll": Value.mean(
                 2 * unit - own.mean(1), split,
                 f"-log density of the true position under the model's own mixture, {how}",
+                better="lower",
             ),
             "nll_kde": Value.mean(
                 -(kernel - 2 * unit).clamp(min=MIN_LOG).mean(1), split,
                 f"-log of a Gaussian kernel density (Scott's width) of draws, cut at "
-                f"{MIN_LOG:g}, {how}",
+                f"{MIN_LOG:g}, {how}", better="lower",
             ),
             "energy_score": Value.mean(
                 score, split,
                 f"E|X - x| - E|X - X'|/2 of the last position, {data.unit}; low is good",
+                better="lower",
             ),
             "calibration_error": Value(
                 float((covered - LEVELS).abs().mean()), None, len(rows), split,
                 "mean distance of the share of true last positions in the model's regions of "
-                "highest density from what they promise, over 5 % to 95 %",
+                "highest density from what they promise, over 5 % to 95 %", better="lower",
             ),
         }  # fmt: skip
 

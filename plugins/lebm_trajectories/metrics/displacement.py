@@ -50,7 +50,7 @@ def displacement(*, draws: int = 20, chosen_of: int = 100) -> Metric:
             **_as_published(drawn, real, goal_steps(o.predicted, _goals(o.predicted)), split, unit),
             "ADE_mean": Value.mean(
                 (drawn - real[:, None]).norm(dim=-1).mean((1, 2)), split,
-                f"mean error of all {draws} futures, {unit}",
+                f"mean error of all {draws} futures, {unit}", better="lower",
             ),
         }  # fmt: skip
         if chosen_of:
@@ -81,9 +81,11 @@ def _as_published(
     error = (chosen - real).norm(dim=-1)
     how = f"of the one future of {drawn.shape[1]} whose {len(goals)} sub-goals are nearest together"
     return {
-        "ADE_as_published": Value.mean(error.mean(1), split, f"mean error {how}, {unit}"),
+        "ADE_as_published": Value.mean(
+            error.mean(1), split, f"mean error {how}, {unit}", better="lower"
+        ),
         "FDE_as_published": Value.mean(
-            error[:, -1], split, f"error at the last step {how}, {unit}"
+            error[:, -1], split, f"error at the last step {how}, {unit}", better="lower"
         ),
     }
 
@@ -102,7 +104,8 @@ def _representatives(
 
 def _best(drawn: Tensor, real: Tensor, split: str, unit: str, what: str) -> Value:
     error = (drawn - real[:, None]).norm(dim=-1).mean(2).amin(1)
-    return Value.mean(error, split, f"least error of {drawn.shape[1]} futures, {what}, {unit}")
+    text = f"least error of {drawn.shape[1]} futures, {what}, {unit}"
+    return Value.mean(error, split, text, better="lower")
 
 
 def _constant_velocity(
@@ -121,8 +124,12 @@ def _constant_velocity(
     drawn = last[:, None, None] + times * turned[:, :, None]
     error = (last[:, None] + times * step[:, None] - real).norm(dim=-1)
     return {
-        "constant_velocity_ADE": Value.mean(error.mean(1), split, f"as in the last step, {unit}"),
-        "constant_velocity_FDE": Value.mean(error[:, -1], split, f"the same, last step, {unit}"),
+        "constant_velocity_ADE": Value.mean(
+            error.mean(1), split, f"as in the last step, {unit}", better="lower"
+        ),
+        "constant_velocity_FDE": Value.mean(
+            error[:, -1], split, f"the same, last step, {unit}", better="lower"
+        ),
         f"constant_velocity_minADE_{draws}": _best(
             drawn, real, split, unit, "mean over the steps, going on at an angle of 25 degrees s.d."
         ),

@@ -34,7 +34,7 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
         if not isinstance(data, CrowdDataset):
             why = "it needs a simulated crowd, whose distribution is known"
             what = "of last positions to the simulator's, metres"
-            return {"energy_distance": Value(None, None, 0, split, what, refused=why)}
+            return {"energy_distance": Value(None, None, 0, split, what, why, better="lower")}
         rows = subset(data.length(split), truth_agents, evaluation.seed)
         middle = futures(evaluation.model, data, split, rows, truth_draws, generator)
         noise = torch.randn(middle.shape, generator=generator, device=generator.device).cpu()
@@ -52,12 +52,13 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
                 "energy_distance": Value.mean(
                     energy_distance(drawn[:, :, -1], real[:, :, -1]), split,
                     f"of {truth_draws} last positions to as many of the simulator's, metres",
+                    better="lower",
                 ),
                 "manoeuvre_distance": Value.mean(
                     off, split,
                     "total variation of the shares of left, straight on and right from the "
                     f"simulator's own probabilities, by paths without noise; {truth_draws} draws "
-                    "are not at 0 either",
+                    "are not at 0 either", better="lower",
                 ),
             }  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -24,6 +26,7 @@ from lebm_core import (
 from lebm_core.base.modules import Configured
 from lebm_core.errors import UsageError
 from lebm_core.learning.rules import Codes, DecoderRule, PriorRule, TiltLoss
+from lebm_core.learning.variational import code_information
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D = 3
@@ -187,6 +190,31 @@ def test_free_bits_cost_nothing_below_the_threshold() -> None:
     assert float(loss) == pytest.approx(0.3 * D)
     loss.backward()
     assert all(float(p.grad.abs().max()) == 0 for p in model.encoder.parameters())  # type: ignore[union-attr]
+
+
+def test_a_collapsed_code_is_told_late_and_at_the_full_weight() -> None:
+    rule = TwoPart({"kl_rise": 0.25})
+    record = {"information": 0.02, "kl_weight": 1.0, "step": 300.0, "kl": 3.0}
+    model = toy(GaussianPrior(D))
+    rule(model, Batch(torch.randn(4, 4)), progress=0.5)
+    assert rule.warnings(record) == []
+    rule(model, Batch(torch.randn(4, 4)), progress=0.9)
+    (told,) = rule.warnings(record)
+    assert "at most 0.02 nats" in told and "learning.decoder.free_bits" in told
+    for other in ({"information": 0.2}, {"kl_weight": 0.5}, {"step": 20.0}):
+        assert rule.warnings(record | other) == []
+
+
+def test_the_information_of_a_code_is_that_of_a_gaussian_channel() -> None:
+    """Means of variance 3 in one dimension of noise 1: log(1 + 3) / 2, wherever the codes lie."""
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.zeros(100_000, 2, dtype=torch.float64)
+    mean[:, 0] = 5 + 3**0.5 * torch.randn(100_000, generator=generator, dtype=torch.float64)
+    told = code_information(mean, torch.ones_like(mean))
+    assert float(told) == pytest.approx(0.5 * math.log(4), abs=0.01)
+    assert float(code_information(torch.full((8, 2), 5.0), torch.full((8, 2), 0.3))) == (
+        pytest.approx(0, abs=1e-5)
+    )
 
 
 def test_coupled_prior_learns_labels_and_information() -> None:

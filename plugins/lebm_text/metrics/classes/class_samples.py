@@ -113,6 +113,7 @@ class ClassSamples:
         coherence = Value(
             float(each.mean()), error, each.numel(), "samples",
             f"share of {what} whose argmax p(y | x), by the model's own encoder, is theirs.",
+            better="higher",
         )  # fmt: skip
         return {"coherence": coherence, **_quality(judge, rows, "samples", what)}, texts
 
@@ -127,7 +128,7 @@ def _quality(judge: LanguageModel, rows: list[Tensor], split: str, what: str) ->
         ),
         "distinct_2": Value(
             distinct(words, 2), None, len(rows), split,
-            f"different pairs of words over all pairs, of {what}.",
+            f"different pairs of words over all pairs, of {what}.", better="higher",
         ),
     }  # fmt: skip
 

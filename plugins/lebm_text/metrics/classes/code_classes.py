@@ -78,7 +78,8 @@ class CodeClasses:
             x = evaluation.dataset.batch(evaluation.split, some).x.to(evaluation.model.device)
             right += int((self.classify(x).argmax(1).cpu() == y[some]).sum())
         text = "Share of real sentences whose class is predicted from their codes."
-        return Value.share(right, evaluation.split, text, {"by": self.how}, of=len(rows))
+        facts, n = {"by": self.how}, len(rows)
+        return Value.share(right, evaluation.split, text, facts, of=n, better="higher")
 
 
 @torch.no_grad()

@@ -52,6 +52,9 @@ MEANINGS = {
     "v_measure": "harmonic mean of homogeneity and completeness, over the whole split",
     "ami": "adjusted mutual information, 0 by chance, over the whole split",
 }
+INFORMATION = "I(z; y)"
+# It does not depend on x at all, and what is flawed is no aim.
+NEITHER = (INFORMATION, "FLAWED")
 LEAST = {
     "discovery_draws": 1, "discovery_fit": 1, "discovery_resamples": 0,
     "discovery_permutations": 1, "discovery_classes": 0, "discovery_samples": 1,
@@ -204,7 +207,7 @@ def _agreed(
 
 
 def _information(p: Tensor, split: str) -> dict[str, Value]:
-    text = "I(z; y) in nats, H(mean p(y | z)) - mean H(p(y | z)), one z a sentence"
+    text = f"{INFORMATION} in nats, H(mean p(y | z)) - mean H(p(y | z)), one z a sentence"
     values = {
         f"information_{size}": _value(
             batch_information(p, size), len(p), split,
@@ -226,4 +229,5 @@ def _meaning(key: str) -> str:
 
 def _value(score: Score, n: int, split: str, text: str) -> Value:
     error = None if math.isnan(score.error) else score.error
-    return Value(score.value, error, n, split, text)
+    better = "" if text.startswith(NEITHER) else "higher"
+    return Value(score.value, error, n, split, text, better=better)

@@ -137,6 +137,12 @@ def test_any_model_with_parts_and_any_rule_train(toy):
     apart = [record["apart"] for record in reports.records]
     assert result.steps == len(apart) == 9 and apart[-1] < apart[0]
     assert {"gradient/left", "gradient/right", "loss/both"} <= set(reports.records[0])
+    lines = []
+    averaged = TrainingOptions(epochs=1, device="cpu", ema=0.9)
+    result = train(
+        Pair(), lebm_toy.ToyData(64, 0), Agree(), averaged, batch_size=16, log=lines.append
+    )
+    assert "training.ema = 0.9 has no effect" in result.warnings[0] and "left, right" in lines[0]
     broken = TrainingOptions(epochs=3, device="cpu", lr=1e30)
     with pytest.raises(DivergenceError, match=r"model, step \d+: The .* lower training"):
         train(Pair(), lebm_toy.ToyData(64, 0), Agree(), broken, batch_size=16)
