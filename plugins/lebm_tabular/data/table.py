@@ -12,7 +12,7 @@ from lebm_core.data.arrays import need_array, read_npz
 from lebm_core.data.classes import Classes, classes_of, one_column
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
-from lebm_core.data.splits import check_shares
+from lebm_core.data.splits import check_shares, chosen_share
 from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.dataset import Rows, TabularDataset
 from lebm_tabular.data.delimited import Table, read_csv
@@ -39,15 +39,15 @@ def table(
         source: the file
         label: column of the labels (the array, in an .npz); empty for a table without
         without: columns of a .csv to leave out, such as names and ids
-        valid: share of the labelled rows to choose by
-        test: share of the labelled rows to judge by
+        valid: share of the labelled rows to choose by; 0 = a fifth, of 1,000 and more a tenth
+        test: share of the labelled rows to judge by; 0 likewise
         scaling: columns (mean 0, variance 1), or none, as the likelihood "bernoulli" needs it
 
     Raises:
         UsageError: naming the file, its line, and what is wrong there.
     """
     FILE.check(source)
-    check_shares(valid, test, ("data.valid", "data.test"))
+    check_shares(valid or 0.1, test or 0.1, ("data.valid", "data.test"))  # 0 is chosen below
     path = Path(source)
     arrays = path.suffix.lower() in (".npz", ".npy")
     content = _npz(path, label, without) if arrays else read_csv(path, label, without)
@@ -98,6 +98,7 @@ def _split(
     """Draw row numbers by split; the validation and test rows are labelled ones."""
     known = np.arange(len(content.x)) if found is None else np.flatnonzero(found.ids >= 0)
     shuffled = np.random.default_rng(seed).permutation(known)
+    valid, test = (chosen_share(share, len(known)) for share in (valid, test))
     n_test, n_valid = round(test * len(known)), round(valid * len(known))
     if not (n_test and n_valid and len(known) > n_test + n_valid):
         raise UsageError(
