@@ -7,10 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from lebm_core.errors import UsageError
 from lebm_core.run.cli.answers import answers
 from lebm_core.run.cli.groups import ControlCommand, PluginGroup
 from lebm_core.run.cli.plugins import plugins_app
+from lebm_core.run.cli.recipes import DataDir, recipes
 
 __all__ = ["app"]
 
@@ -18,17 +18,11 @@ app = typer.Typer(
     name="lebm",
     cls=PluginGroup,
     help="Latent-space energy-based models: train them, sample from them, and measure them.",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 app.add_typer(plugins_app, name="plugins")
-
-# typer reads these annotations when it runs, and knows Optional in every version.
-DataDir = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(help="Folder in which data files are looked for first."),
-]
 
 
 def _version(asked: bool) -> None:
@@ -50,78 +44,7 @@ def _root(
         typer.echo(context.get_help())
 
 
-@app.command()
-def recipe(
-    name: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Argument(help="A recipe's name, or a TOML file; without it, the table of recipes."),
-    ] = None,
-    overrides: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="[KEY=VALUE]...", help="Such as training.epochs=2."),
-    ] = None,
-    show: Annotated[
-        bool, typer.Option("--show", help="Show the resolved recipe, and do not run it.")
-    ] = False,
-    preset: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="paper, cpu, smoke; by default paper where a GPU is found, else cpu."),
-    ] = None,
-    data_dir: DataDir = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="The run directory; by default one in runs/."),
-    ] = None,
-    seed: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Of every random draw, in place of the recipe's."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
-    ] = False,
-    jobs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Model and baselines trained at once; by default one for each core."),
-    ] = None,
-    minutes: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="About how long all of it may take; trainings are shortened to fit."),
-    ] = None,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Write the table of recipes as Markdown.")
-    ] = False,
-) -> None:
-    """Run a recipe: data, training, evaluation, report. Without NAME, list the recipes."""
-    if name is None:
-        of_one = {
-            "--show": show or None, "--preset": preset, "--data-dir": data_dir, "--out": out,
-            "--seed": seed, "--resume": resume or None, "--jobs": jobs,
-        }  # fmt: skip
-        for option in (key for key, value in of_one.items() if value is not None):
-            raise UsageError(f"{option} is for a recipe, and none is named: lebm recipe NAME.")
-        from lebm_core.run.config import catalogue
-
-        write = catalogue.markdown if markdown else catalogue.plain
-        typer.echo(write(catalogue.catalogue()))
-        return
-    if markdown:
-        raise UsageError(f"--markdown writes the table of all recipes: leave {name} out.")
-    if "=" in name:
-        raise UsageError(
-            f'"{name}" stands where the recipe\'s name is expected: lebm recipe NAME {name}.'
-        )
-    if show:
-        from lebm_core.run.config.recipe import default_preset, dump, load
-
-        chosen = default_preset(name) if preset is None else preset
-        given = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
-        typer.echo(dump(load(name, chosen, given)), nl=False)
-        return
-    from lebm_core.run.run import run_recipe
-
-    run_recipe(
-        name, preset, overrides or [], data_dir, out, seed, resume, jobs=jobs, minutes=minutes
-    )
+recipes(app)
 
 
 @app.command(cls=ControlCommand)
@@ -149,7 +72,7 @@ def sample(
             "first 16.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="The file to write; by default one in RUN."),
@@ -166,11 +89,14 @@ def sample(
     """Draw samples from a trained run, any or as asked, and write them to a file."""
     from lebm_core.run.reuse import sample_run
 
+    shown: list[str] = []
     file = sample_run(
         run, n, y=y, seed=seed, out=out, control=control or (),
-        log=typer.echo if shift else None, split=split, data_dir=data_dir,
+        log=typer.echo if shift else None, split=split, data_dir=data_dir, show=shown.append,
     )  # fmt: skip
     typer.echo(file)
+    for line in shown:
+        typer.echo(line, err=True)
 
 
 answers(app)
@@ -218,8 +144,7 @@ def report(
 
 @app.command()
 def data(data_dir: DataDir = None) -> None:
-    """List the data sets: which are found and where, and how to get the others."""
-    from lebm_core.run.cli.inventory import inventory
+    """List the data sets: which are found and where, and where the others are to be had."""
+    from lebm_core.run.cli.inventory import listed
 
-    for known in inventory(data_dir):
-        typer.echo(f"{known.name}: {known.status}" + (f": {known.detail}" if known.detail else ""))
+    typer.echo(listed(data_dir))

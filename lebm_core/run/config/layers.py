@@ -156,7 +156,8 @@ def from_overrides(overrides: Iterable[str]) -> Layer:
         values |= flatten({key: parse_value(raw[key])})
 
     def where(key: str) -> str:
-        given = next((k for k in raw if key == k or key.startswith(f"{k}.")), "")
+        given = next((k for k in raw if f"{key}.".startswith(f"{k}.")), "")
+        given = given or next((k for k in raw if k.startswith(f"{key}.")), "")
         return f'"{given}={raw[given]}"' if given else "the overrides"
 
     return Layer(values, where, raw)

@@ -19,6 +19,7 @@ __all__ = ["merge"]
 # What stays where another part is named, if that takes it too.
 KEPT = {"datasets": ("batch_size",), "priors": ("latent_dim", "reference_std")}
 NAME = Option("name", str)
+LIKE = 0.6  # how like a key must be to be meant
 
 
 def merge(state: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
@@ -146,15 +147,36 @@ def _placed(at: _At, key: str) -> Iterator[None]:
 
 
 def _unknown(key: str, options: Mapping[str, Option], old: Mapping[str, Any], at: _At) -> str:
-    # A part of this one may have the very key: [prior] steps is [prior.sampler] steps.
-    inner = [name for name, option in options.items() if key in _inner(option, old.get(name, {}))]
-    near = f' Did you mean "{inner[0]}.{key}"?' if inner else did_you_mean(key, options)
-    if near and at.path:
-        near = near.replace('"', f'"{at.path}.', 1)
-    if not near:
+    near = _nearest(key, options, old)
+    if near:
+        near = f' Did you mean "{at.key(near)}"?'
+    else:
         table = f"[{at.path}]" if at.path else "A recipe"
         near = f" {table} accepts {', '.join(options) or 'none'}."
     return f'{at.place(key)}: there is no option "{at.key(key)}".{near}'
+
+
+def _nearest(key: str, options: Mapping[str, Option], old: Mapping[str, Any]) -> str:
+    """The key most like this one, "" for none; the tables within are searched too."""
+    import difflib
+
+    def unlike(path: str) -> tuple[float, int]:
+        last = path.rpartition(".")[2]
+        likeness = difflib.SequenceMatcher(None, last.lower(), key.lower()).ratio()
+        return -likeness, path.count(".")
+
+    nearest = min(_paths(options, old), key=unlike, default="")
+    return nearest if -unlike(nearest)[0] >= LIKE else ""
+
+
+def _paths(options: Mapping[str, Option], old: Mapping[str, Any], start: str = "") -> Iterator[str]:
+    """The keys of a table and of those within it, dotted."""
+    for name, option in options.items():
+        yield start + name
+        if not option.many:
+            known = old.get(name)
+            table = known if isinstance(known, Mapping) else {}
+            yield from _paths(_inner(option, table), table, f"{start}{name}.")
 
 
 def _inner(option: Option, table: Mapping[str, Any]) -> Mapping[str, Option]:

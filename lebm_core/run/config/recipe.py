@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lebm_core.base.checks import at_least
 from lebm_core.registry.signatures import options_of
 from lebm_core.run.config.fill import changes
 from lebm_core.run.config.gpu import gpu_found
@@ -167,6 +168,7 @@ def _given(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _recipe(tables: dict[str, Any], baselines: Mapping[str, dict[str, Any]]) -> Recipe:
     tables = dict(tables)
+    at_least("seed", tables["seed"], 0)
     parts = {name: tables.pop(name) for name in family(tables["model"]["name"])}
     training = dict(tables.pop("training"))
     training["parts"] = {k: PartOptions(**v) for k, v in training["parts"].items()}

@@ -24,8 +24,16 @@ ZINC = Needs(
     "molecules.zinc",
     ["zinc250k/zinc250k.smi", "zinc250k/splits.json"],
     how="One SMILES a line in the original order; splits.json has the published line numbers.",
+    address="https://github.com/wenhao-gao/mol_opt, data/zinc.txt.gz",
+    licence="free to use; ZINC's terms of redistribution",
 )
-QM9 = Needs("molecules.qm9", ["qm9/qm9.smi"], how="One SMILES a line.")
+QM9 = Needs(
+    "molecules.qm9",
+    ["qm9/qm9.smi"],
+    how="One SMILES a line.",
+    address="https://github.com/aspuru-guzik-group/selfies, tests/test_sets/qm9.csv",
+    licence="Apache-2.0",
+)
 FILE = Needs("molecules.file", source="my.smi, a .smi, .txt or .csv file of SMILES")
 ZINC_SPLITS = ("jtvae", "moflow")
 

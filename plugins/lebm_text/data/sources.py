@@ -37,6 +37,8 @@ PTB = Needs(
         ["ptb/ptb.test.txt", "ptb.test.txt"],
     ],
     how="The files of Mikolov et al. 2010 hold one sentence a line.",
+    address="https://github.com/timbmg/RNNLM, data/ptb.zip",
+    licence="LDC's, of the Penn Treebank",
 )
 SNLI = Needs(
     "text.snli",
@@ -61,6 +63,8 @@ SNLI = Needs(
         ],
     ],
     how="SNLI 1.0 is taken as .jsonl or .txt, or as one sentence a line.",
+    address="https://nlp.stanford.edu/projects/snli",
+    licence="CC BY-SA 4.0",
 )
 YAHOO = Needs(
     "text.yahoo",
@@ -70,6 +74,7 @@ YAHOO = Needs(
     ],
     how="The files of Yang et al. 2017 hold one document a line; train.csv and test.csv of Zhang "
     "et al. 2015 will do too.",
+    address="https://github.com/jxhe/vae-lagging-encoder, prepare_data.py",
 )
 YAHOO_VALID = ["yahoo/yahoo.valid.txt", "yahoo/valid.txt"]
 FILE = Needs("text.file", source="my.txt, a text file, or a .csv, .tsv or .json with data.field")

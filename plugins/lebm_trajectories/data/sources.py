@@ -16,6 +16,7 @@ from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, shown
 from lebm_trajectories.data.clocks import Clock, clocks_of
 from lebm_trajectories.data.dataset import UNITS, TrajectoryDataset
+from lebm_trajectories.data.new import Reading
 from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.prepare import prepare
 from lebm_trajectories.data.recordings import Point, read_points
@@ -34,11 +35,16 @@ ETH_UCY = Needs(
      "eth_ucy/crowds_zara01.txt", "eth_ucy/crowds_zara02.txt", "eth_ucy/crowds_zara03.txt",
      "eth_ucy/students001.txt", "eth_ucy/students003.txt", "eth_ucy/uni_examples.txt"],
     how="Lines of frame, id, x, y; splits.json has the line numbers of the published splits.",
+    address="https://github.com/StanfordASL/Trajectron-plus-plus, experiments/pedestrians/raw",
+    licence="repository MIT; the recordings are published for research",
 )  # fmt: skip
 SDD = Needs(
     "trajectories.sdd",
     ["sdd_trajnet/train.csv", "sdd_trajnet/test.csv"],
-    how="A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps.",
+    how="A table of scene, frame, track_id, x_px, y_px; tracks of 20 steps; from "
+    "metres, divided by the scale of the scene in H_SDD.txt.",
+    address="https://github.com/xupei0610/SocialVAE, data/sdd",
+    licence="CC BY-NC-SA 3.0, as commonly stated",
 )
 FILE = Needs("trajectories.file", source="FILE, lines of frame, id, x, y")
 
@@ -75,7 +81,7 @@ def eth_ucy(
             cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
         splits[split] = join(cuts, options.length, options.neighbours)
     facts = {"scene of the test": scene}
-    return prepare(splits, "ETH-UCY", facts, options, seed=seed)
+    return prepare(splits, "ETH-UCY", facts, options, seed=seed, reading=Reading(gaps=True))
 
 
 def sdd(
@@ -149,9 +155,9 @@ def file(
         if len(steps) == 1
         else ", ".join(f"{step} in {n} scenes" for step, n in steps.most_common())
     )
-    data = prepare(
-        splits, source, {"frames from one step to the next": told}, options, unit=unit, seed=seed
-    )
+    facts = {"frames from one step to the next": told}
+    reading = Reading(every=every, fastest=fastest, slowest=slowest)
+    data = prepare(splits, source, facts, options, unit=unit, seed=seed, reading=reading)
     _say_left_out(path, splits, clocks, options.length)
     return data
 

@@ -57,6 +57,52 @@ def test_the_recipe_table_needs_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
 
 
+@pytest.mark.parametrize("given", ["trainng.epochs=2", "seed=-1"])
+def test_a_mistyped_key_or_value_is_refused_without_torch(given):
+    code = (
+        "import sys; from lebm_core.run.cli import main;"
+        f"code = main(['recipe', 'text-ptb', '--preset', 'smoke', {given!r}]);"
+        "sys.exit(code != 2 or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
+
+
+def test_part_of_a_name_lists_the_recipes_that_have_it(capsys):
+    assert main(["recipe", "semi"]) == 0
+    shown = capsys.readouterr().out
+    assert "semi-digits\n" in shown and "text-ptb\n" not in shown
+    assert main(["recipe", "semi", "--data", "images", "--no-download", "--markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "| `semi-digits` |" in shown and len(shown.splitlines()) == 3
+    assert main(["recipe"]) == 0
+    assert capsys.readouterr().out.startswith("For your own data:\nimages\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("lebm recipe text-p", ["text-ptb", "text-pydocs"]),
+        ("lebm recipe --data te", ["text"]),
+        ("lebm recipe text-ptb data.name=text.pt", ["data.name=text.ptb"]),
+        ("lebm recipe text-ptb data.name = text.pt", ["text.ptb"]),  # as bash parts it
+        ("lebm recipe semi-digits data.name = images.mnist-", ["images.mnist-anomaly"]),
+        ("lebm recipe text-ptb data.na", ["data.name="]),
+    ],
+)
+def test_a_shell_completes_names(line, expected):
+    given = {"_LEBM_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    given["COMP_CWORD"] = str(len(line.split()) - 1)
+    code = "import sys; from lebm_core.run.cli import main; sys.exit(main([]))"
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | given,
+    )
+    assert shown.stdout.split() == expected
+
+
 def test_version_and_no_command(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("lebm 0.")
@@ -70,7 +116,18 @@ def test_version_and_no_command(capsys):
         (["recip"], ["No such command", "recipe"]),
         (["recipe", "--shwo"], ["--show"]),
         (["recipe", "--seed", "3"], ["--seed", "lebm recipe NAME"]),
+        (["recipe", "--minutes", "3"], ["--minutes", "lebm recipe NAME"]),
         (["recipe", "--resume"], ["--resume", "lebm recipe NAME"]),
+        (["recipe", "semi", "--seed", "3"], ["--seed", "semi-digits", "lebm recipe NAME"]),
+        (["recipe", "semi", "training.epochs=2"], ["training.epochs=2", "semi-digits"]),
+        (["recipe", "--data", "imgaes"], ['"images"', "tabular"]),
+        (["recipe", "text-ptb", "--no-download"], ["--no-download", "leave text-ptb out"]),
+        (["recipe", "text-ptb", "seed=-1"], ["seed = -1 is too small"]),
+        (["recipe", "text-ptb", "--seed", "-1"], ["seed = -1 is too small"]),
+        (["recipe", "text-ptb", "trainng.epochs=2"], ['"trainng.epochs=2"', '"training"']),
+        (["recipe", "text-ptb", "prior.stps=2"], ['Did you mean "prior.sampler.steps"?']),
+        (["recipe", "text-ptb", "epohs=2"], ['Did you mean "training.epochs"?']),
+        (["recipe", "text-ptb", "prior.sampler.stpes=2"], ['mean "prior.sampler.steps"?']),
         (["recipe", "text-ptb", "a." * 2000 + "b=1"], ["nested too deeply"]),
         (["recipe", "text-ptb", "prior.bound=" + "9" * 5000], ["prior.bound"]),
         (["recipe", "text-ptb", "prior.bound=" + "[" * 5000], ["prior.bound"]),

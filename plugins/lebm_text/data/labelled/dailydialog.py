@@ -47,6 +47,9 @@ DIALOGUES = Needs(
         "dailydialog/dialogues_emotion_test.txt",
     ],
     how="One dialogue a line, utterances end in __eou__; acts and emotions one digit each.",
+    address="https://github.com/Ls-Dai/"
+    "Deep-Reinforcement-Learning-for-Dialogue-Generation-in-PyTorch, data",
+    licence="CC BY-NC-SA 4.0, as commonly stated",
 )
 CUT = TextOptions(vocab_size=10_000, long_lines="truncate")
 APOSTROPHE = re.compile(r"(?<=\w) ?' ?(?=(?:s|t|m|d|re|ve|ll)\b)")

@@ -29,16 +29,23 @@ SHORT_YELP = Needs(
         "short_yelp/short_yelp.test.txt",
     ],
     how='The files hold "label TAB sentence" lines, 1 positive.',
+    address="https://github.com/bpucla/sri_text, datasets/short_yelp_data",
+    licence="Yelp's terms for its data",
 )
 SST2 = Needs(
     "text.sst2",
     ["sst2/train.tsv", "sst2/dev.tsv", "sst2/test.tsv"],
     how='The files have the header "sentence TAB label", 1 positive.',
+    address="https://github.com/thunlp/HiddenKiller, data/clean/sst-2",
 )
 AGNEWS = Needs(
     "text.agnews",
     ["agnews/train10000_lower.tsv", "agnews/dev5000_from_train.jsonl", "agnews/test.csv"],
     how="It needs the test part as .csv, and items of the training part as .jsonl and .tsv.",
+    address="https://github.com/mhjabreel/CharCnn_Keras, data/ag_news_csv; "
+    "https://github.com/bpucla/ibebm, data/agnews/dev.jsonl; "
+    "https://github.com/thunlp/HiddenKiller, data/clean/ag/dev.tsv",
+    licence="non-commercial research",
 )
 LABELLED = Needs(
     "text.labelled",

@@ -24,6 +24,8 @@ YELP = Needs(
     ],
     how="The files of Shen et al. 2017 hold one sentence a line, sentiment.*.0 the negative ones "
     "and sentiment.*.1 the positive ones.",
+    address="https://github.com/shentianxiao/language-style-transfer, data/yelp",
+    licence="Yelp's terms for its data",
 )
 PARTS = (("test", "0"), ("test", "1"), ("dev", "0"), ("dev", "1"))  # of `YELP`, in its order
 
