@@ -13,6 +13,7 @@ from lebm_molecules.data.tokens import MoleculeTokens
 
 __all__ = ["MoleculeDataset"]
 
+PICTURED = 48
 EMPTY = "<empty>"  # a sample without symbols: a blank line would not be counted
 
 
@@ -30,6 +31,17 @@ class MoleculeDataset(TokenDataset):
     def write(self, x: Tensor, path: Path) -> Path:
         """Write one SMILES a line to `path` with the suffix .smi."""
         return write_lines((smiles or EMPTY for smiles in self.strings(x)), path, self.suffix)
+
+    def picture(self, x: Tensor, path: Path) -> Path | None:
+        """Draw the first 48 samples that are molecules to `path` with the suffix .png."""
+        from lebm_molecules.chemistry.rdkit import canonical_all
+        from lebm_molecules.figures.molecules import draw
+
+        smiles = self.strings(x)
+        valid = [s for s, (form, _) in zip(smiles, canonical_all(smiles), strict=True) if form]
+        if not valid:
+            return None
+        return draw(valid[:PICTURED], path.with_name(path.name + ".png"))[0]
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
         """Return qed, logp, sa (SA score), weight (g/mol) and plogp of each molecule, by RDKit.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lebm_core.base.files import replace_file
 from lebm_molecules.chemistry.describe import PROPERTIES, fingerprint
 from lebm_molecules.chemistry.distances import tanimoto, unpack
 from lebm_molecules.chemistry.properties import values_of
@@ -46,7 +47,7 @@ def draw(
             molecules, molsPerRow=columns, subImgSize=SIZE, legends=below
         )
     file.parent.mkdir(parents=True, exist_ok=True)
-    image.save(file)
+    replace_file(file, lambda part: image.save(part, format="PNG"))
     return file, "Valid samples of the model, the first ones drawn."
 
 
