@@ -17,11 +17,9 @@ GAP = 2  # pixels between images
 
 
 def sheet(images: np.ndarray[Any, np.dtype[np.uint8]], file: Path) -> Path | None:
-    """Write images (n, H, W, C) as rows of 8 to a PNG; None without Pillow, or without an image."""
-    try:
-        from PIL import Image
-    except ImportError:
-        return None
+    """Write images (n, H, W, C) as rows of 8 to a PNG; None without an image."""
+    from PIL import Image
+
     n, height, width, channels = images.shape
     if not n:
         return None
@@ -30,7 +28,7 @@ def sheet(images: np.ndarray[Any, np.dtype[np.uint8]], file: Path) -> Path | Non
     columns = min(n, COLUMNS)
     down, right = height * times + GAP, width * times + GAP
     rows = -(-n // columns)
-    whole = np.full((rows * down - GAP, columns * right - GAP, channels), 128, dtype=np.uint8)
+    whole = np.full((rows * down - GAP, columns * right - GAP, channels), 255, dtype=np.uint8)
     for i, image in enumerate(large):
         top, left = i // columns * down, i % columns * right
         whole[top : top + height * times, left : left + width * times] = image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -17,7 +18,7 @@ from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
 from lebm_images.data.new import new_images
-from lebm_images.data.ranges import Origin, Range, asked_range
+from lebm_images.data.ranges import Origin, Range
 from lebm_images.data.readers import FilePixels
 from lebm_images.pictures import sheet
 
@@ -168,12 +169,13 @@ class ImageDataset(Dataset):
 def _origin(saved: dict[str, Any]) -> Origin:
     """The origin in what `save` wrote; models of former versions have images of bytes."""
     low, high, own = saved.get("range", (0.0, 255.0, False))
-    pixels = asked_range(float(low), float(high), key="")
     box = saved.get("box")
-    if pixels is None or (box is not None and len(box) != 4):
+    if not -math.inf < float(low) < float(high) < math.inf or len(box or range(4)) != 4:
         raise ValueError
     left_to_bottom: Any = None if box is None else tuple(map(int, box))
-    return Origin(Range(*pixels[:2], bool(own)), left_to_bottom, bool(saved.get("flat", False)))
+    return Origin(
+        Range(float(low), float(high), bool(own)), left_to_bottom, bool(saved.get("flat", False))
+    )
 
 
 def to_unit(x: Tensor) -> Tensor:

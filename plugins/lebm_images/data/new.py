@@ -186,8 +186,8 @@ def _check_range(images: np.ndarray[Any, np.dtype[Any]], pixels: Range, where: s
             f"{where} has {reason}; the model is of pixels from {pixels}: scale them alike."
         )
     extent = extent_of(images)
-    other = range_of(extent)
-    if not pixels.own and other is not None and other.own and extent.high > extent.low:
+    narrow = extent.high - extent.low < (pixels.high - pixels.low) / 2
+    if narrow and not pixels.own and range_of(extent) != pixels:
         warn_about(
             [f"pixels {extent}"], f"{where} is dark beside the pixels of the model, {pixels}: "
         )

@@ -22,9 +22,12 @@ from torch import Tensor
 
 from lebm_core import Batch, Dataset
 from lebm_core.base.files import read_json
+from lebm_core.base.table import Table
 from lebm_core.errors import UsageError
+from lebm_trajectories.data.new import Reading, described, new_windows
 from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
 from lebm_trajectories.data.windows import Windows
+from lebm_trajectories.pictures import paths
 
 __all__ = ["NEIGHBOUR", "UNITS", "TrajectoryDataset", "own_frame"]
 
@@ -45,12 +48,14 @@ class TrajectoryDataset(Dataset):
         unit: of the recording, one of `UNITS`.
         summary: facts for the report.
         classes: names of the classes, where the windows have y.
+        reading: how a recording was read.
 
     Attributes:
         windows: by split, in the unit of the recording.
         metre: a metre in the unit of the recording; for another unit `scale` stands for it.
     """
 
+    known: Table | None  # what tells apart the windows that `new` has read
     suffix: ClassVar[str] = ".csv"
     figures: ClassVar[str] = "trajectories.model"
 
@@ -62,7 +67,9 @@ class TrajectoryDataset(Dataset):
         unit: str,
         summary: dict[str, Any],
         classes: Sequence[str] = (),
+        reading: Reading = Reading(),  # noqa: B008 - it cannot be changed
     ) -> None:
+        self.reading, self.known = reading, None
         self.windows, self.options, self.scale, self.unit = splits, options, scale, unit
         self.metre = 1.0 if unit == "metres" else scale
         self.summary, self.classes = summary, list(classes)
@@ -137,18 +144,46 @@ class TrajectoryDataset(Dataset):
         near = torch.cat([there[..., None].float(), near], dim=-1)
         return torch.cat([steps, near.flatten(1)], dim=1)
 
-    def write(self, x: Tensor, path: Path) -> Path:
-        """Write predicted futures to `path` with the suffix .csv, in the unit of the recording.
+    def new(self, source: Any) -> Self:
+        """Read a recording and cut its windows as those of the test, see `new_windows`."""
+        windows = new_windows(source, self.options, self.reading, self.unit, self.scale)
+        if windows.y is None and self.classes:  # of a kind that only the training knows
+            windows.y = torch.full((len(windows),), -1)
+        args = self.options, self.scale, self.unit, {}, self.classes, self.reading
+        read = type(self)({"test": windows}, *args)
+        read.known = described(windows, self.classes)
+        return read
 
-        The coordinates are each agent's own: it was last seen at (0, 0), and with `data.heading`
-        moved along the first axis.
+    def records(self, split: str) -> Table:
+        """Return scene, last observed frame and id of each window that `new` has read."""
+        return super().records(split) if self.known is None else self.known
+
+    def raw(self, x: Tensor) -> Table:
+        """Return futures in the unit of the recording, a row for each step.
+
+        The coordinates are each agent's own, since x has no other: it was last seen at (0, 0), and
+        with `data.heading` moved along the first axis.
         """
+        n, steps, _ = x.shape
+        x = x.double().cpu() * self.scale
+        return Table({
+            "sample": torch.arange(n).repeat_interleave(steps),
+            "step": torch.arange(1, steps + 1).repeat(n),
+            "x": x[..., 0].flatten(), "y": x[..., 1].flatten(),
+        })  # fmt: skip
+
+    def write(self, x: Tensor, path: Path) -> Path:
+        """Write predicted futures to `path` with the suffix .csv: what `raw` gives."""
         file = path.with_name(path.name + self.suffix)
         lines = ["sample,step,x,y"]
         for n, path_ in enumerate((x * self.scale).tolist()):
             lines += [f"{n},{t},{a:.5g},{b:.5g}" for t, (a, b) in enumerate(path_, 1)]
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return file
+
+    def picture(self, x: Tensor, path: Path) -> Path | None:
+        """Draw the first 64 futures, each from where its agent was last seen, as a .png."""
+        return paths(x * self.scale, self.unit, path.with_name(path.name + ".png"))
 
     def save(self, folder: Path) -> None:
         saved = {
@@ -157,6 +192,7 @@ class TrajectoryDataset(Dataset):
             "unit": self.unit,
             "classes": self.classes,
             "summary": self.summary,
+            "reading": self.reading._asdict(),
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(json.dumps(saved) + "\n", encoding="utf-8")
@@ -168,15 +204,20 @@ class TrajectoryDataset(Dataset):
         try:
             options = TrajectoryOptions(**saved["options"])
             scale, unit, summary = float(saved["scale"]), saved["unit"], dict(saved["summary"])
+            reading = Reading(**saved.get("reading", {}))  # absent in older models
             classes = [str(name) for name in saved.get("classes", [])]  # absent in older models
-            if not 0 < scale < math.inf or unit not in UNITS or not _whole(options):
+            if (
+                not 0 < scale < math.inf
+                or unit not in UNITS
+                or not (_whole(options) and reading.fits())
+            ):
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError, UsageError):
             raise UsageError(
                 f"{folder / FILE} is damaged: it does not hold the options, scale and unit of "
                 "trajectories."
             ) from None
-        return cls({}, options, scale, unit, summary, classes)
+        return cls({}, options, scale, unit, summary, classes, reading)
 
 
 def _whole(options: TrajectoryOptions) -> bool:

@@ -14,12 +14,11 @@ from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.behaviour import BEHAVIOURS, behaviour
 from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.new import STEPS_OF_SCALE, Reading
 from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.windows import Windows
 
 __all__ = ["STEPS_OF_SCALE", "prepare"]
-
-STEPS_OF_SCALE = 3.0  # the unit of length is the way of so many usual steps
 
 
 def prepare(
@@ -31,6 +30,7 @@ def prepare(
     unit: str = "metres",
     seed: int = 0,
     classes: Sequence[str] = (),
+    reading: Reading = Reading(),  # noqa: B008 - it cannot be changed
 ) -> TrajectoryDataset:
     """Augment the training windows, find the unit of length, and assign classes.
 
@@ -42,6 +42,7 @@ def prepare(
         unit: of the recording.
         seed: of all randomness.
         classes: names of the windows' own y, which `options.classes` replaces.
+        reading: how the recording was read.
 
     Raises:
         UsageError: where no training trajectory is left.
@@ -82,7 +83,7 @@ def prepare(
         if windows.y is not None and classes:
             counts = torch.bincount(windows.y, minlength=len(classes)).tolist()
             summary[f"classes of {split}"] = dict(zip(classes, counts, strict=True))
-    return TrajectoryDataset(kept, options, scale, unit, summary, classes)
+    return TrajectoryDataset(kept, options, scale, unit, summary, classes, reading)
 
 
 def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:

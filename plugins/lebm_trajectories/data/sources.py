@@ -7,7 +7,7 @@ import math
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lebm_core.base.checks import at_least, choice, whole
 from lebm_core.data.dataset import SPLITS
@@ -53,7 +53,7 @@ def eth_ucy(
     *,
     files: DataFiles,
     seed: int,
-    scene: str = "zara1",
+    scene: Literal["eth", "hotel", "univ", "zara1", "zara2"] = "zara1",
     options: TrajectoryOptions = PEOPLE,
 ) -> TrajectoryDataset:
     """ETH-UCY in the windows of the Social-GAN line of papers, one scene left out for the test.
@@ -109,7 +109,7 @@ def file(
     files: DataFiles,
     seed: int,
     source: str = "",
-    unit: str = "metres",
+    unit: Literal["metres", "pixels", "units"] = "metres",
     every: int = 1,
     fastest: float = 4.0,
     slowest: float = 0.01,

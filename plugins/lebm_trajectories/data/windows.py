@@ -36,6 +36,7 @@ class Windows:
         names: of the scenes.
         left_out: counts of what was not used.
         y: (N,) class ids, or None.
+        frames: (N,) the last observed frame of each, or None where it is not known.
     """
 
     positions: Tensor
@@ -47,6 +48,7 @@ class Windows:
     names: list[str]
     left_out: Counter[str]
     y: Tensor | None = None
+    frames: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -57,6 +59,7 @@ class Windows:
             self, positions=self.positions[rows], near=self.near[rows], there=self.there[rows],
             group=self.group[rows], agents=self.agents[rows], scenes=self.scenes[rows],
             y=None if self.y is None else self.y[rows],
+            frames=None if self.frames is None else self.frames[rows],
         )  # fmt: skip
 
 
@@ -148,7 +151,7 @@ def _windows(
     places = [place for there in frames.values() for place in there.values()]
     middle = torch.tensor(places, dtype=torch.float64).view(-1, 2).mean(0)
     positions: list[list[Place]] = []
-    near, there, group, agents = [], [], [], []
+    near, there, group, agents, seen = [], [], [], [], list[int]()
     for first in sorted(starts):
         members = starts[first]
         if len(members) < least:
@@ -164,6 +167,7 @@ def _windows(
         near.append((last[rows] - middle).float())
         there.append(exist)
         group += [first] * len(members)
+        seen += [window[observed - 1]] * len(members)
         agents += members
     empty = torch.zeros(0, neighbours, dtype=torch.bool)
     return Windows(
@@ -175,6 +179,7 @@ def _windows(
         torch.zeros(len(agents), dtype=torch.long),
         [scene],
         +left_out,  # without zeros
+        frames=torch.tensor(seen, dtype=torch.long),
     )
 
 
@@ -227,4 +232,7 @@ def join(parts: Sequence[Windows], length: int, neighbours: int) -> Windows:
         torch.cat(scenes),
         names,
         left_out,
+        frames=torch.cat([part.frames for part in parts if part.frames is not None])
+        if all(part.frames is not None for part in parts)
+        else None,
     )
