@@ -34,8 +34,8 @@ class MoleculeDataset(TokenDataset):
 
     def picture(self, x: Tensor, path: Path) -> Path | None:
         """Draw the first 48 samples that are molecules to `path` with the suffix .png."""
+        from lebm_molecules.chemistry.drawing import draw
         from lebm_molecules.chemistry.rdkit import canonical_all
-        from lebm_molecules.figures.molecules import draw
 
         smiles = self.strings(x)
         valid = [s for s, (form, _) in zip(smiles, canonical_all(smiles), strict=True) if form]

@@ -19,6 +19,7 @@ from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.run.artifacts import check_same_data, load_model
 from lebm_core.run.build import build_dataset
 from lebm_core.run.config.recipe import load
+from lebm_molecules.chemistry.drawing import draw
 from lebm_molecules.chemistry.rdkit import canonical, canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_smiles
@@ -27,7 +28,6 @@ from lebm_molecules.design.options import DesignOptions
 from lebm_molecules.design.oracle import Oracle, of_property
 from lebm_molecules.design.record import Design, Round, summary, write
 from lebm_molecules.design.search import DEFAULT, design
-from lebm_molecules.figures.molecules import draw
 
 __all__ = ["design_run"]
 

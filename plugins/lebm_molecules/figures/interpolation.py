@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from lebm_core.evaluation.evaluation import Evaluation
+from lebm_molecules.chemistry.drawing import draw
 from lebm_molecules.data.dataset import MoleculeDataset
-from lebm_molecules.figures.molecules import draw
 
 __all__ = ["interpolation"]
 

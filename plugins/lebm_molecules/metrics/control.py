@@ -20,11 +20,11 @@ from lebm_core.evaluation.values import Value, in_row
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Tilted
 from lebm_core.priors.gaussian import GaussianPrior
+from lebm_molecules.chemistry.drawing import draw
 from lebm_molecules.chemistry.properties import values_of
 from lebm_molecules.chemistry.rdkit import canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.figures.control import COLOURS, Panel, densities
-from lebm_molecules.figures.molecules import draw
 from lebm_molecules.metrics.control_scores import Drawn, control_scores
 
 __all__ = ["ControlledMolecules"]

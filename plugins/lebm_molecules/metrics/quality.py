@@ -15,10 +15,11 @@ from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
 from lebm_core.priors.base import Tilted
 from lebm_core.sequences.dataset import rows_of
+from lebm_molecules.chemistry.drawing import draw
 from lebm_molecules.chemistry.rdkit import canonical_all
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import Line
-from lebm_molecules.figures.molecules import draw, neighbours, properties
+from lebm_molecules.figures.molecules import neighbours, properties
 from lebm_molecules.metrics.quality_scores import Molecules, evaluate, summary
 
 __all__ = ["RATIOS", "Quality"]

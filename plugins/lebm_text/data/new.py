@@ -15,7 +15,7 @@ from lebm_core.sequences.given import Given, in_memory
 from lebm_text.data.corpus import check_length, plain_lines
 from lebm_text.data.labelled.files import SENTENCES, read_pairs
 from lebm_text.data.records import kind_of, pick, records
-from lebm_text.data.words import word_rule
+from lebm_text.data.words import dialogue_words, word_rule
 
 __all__ = ["new_texts"]
 
@@ -115,7 +115,5 @@ def _rule(words: str) -> Callable[[str], str] | None:
 
         return clean
     if words == "dailydialog":
-        from lebm_text.data.labelled.dailydialog import dialogue_words
-
         return dialogue_words
     return word_rule(words)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from lebm_core.base.checks import choice
 
-__all__ = ["PLAIN", "simple_words", "word_rule"]
+__all__ = ["PLAIN", "dialogue_words", "simple_words", "word_rule"]
 
 WORD = re.compile(r"i\.e\.|e\.g\.|\w+(?:['._/-]\w+)*|[^\w\s]")
+APOSTROPHE = re.compile(r"(?<=\w) ?' ?(?=(?:s|t|m|d|re|ve|ll)\b)")
+SPOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 PLAIN = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "–": "-", "—": "-"})
 
 
@@ -17,6 +19,15 @@ def simple_words(text: str) -> str:
     """Return lower-cased words and punctuation with one space between; every number is "N"."""
     words = WORD.findall(text.translate(PLAIN).lower())
     return " ".join("N" if word[0].isdigit() else word for word in words)
+
+
+def dialogue_words(text: str) -> str:
+    """Return lower-cased words and punctuation with one space between, as DailyDialog has them.
+
+    >>> dialogue_words("I guess you are right.But Let ’ s go !")
+    "i guess you are right . but let's go !"
+    """
+    return " ".join(SPOKEN.findall(APOSTROPHE.sub("'", text.translate(PLAIN).lower())))
 
 
 RULES = {"whitespace": None, "simple": simple_words}

@@ -11,7 +11,8 @@ import torch
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
-from lebm_text.data.labelled.dailydialog import DialogueDataset, dailydialog, dialogue_words
+from lebm_text.data.labelled.dailydialog import DialogueDataset, dailydialog
+from lebm_text.data.words import dialogue_words
 
 PARTS = {"train": "train", "valid": "validation", "test": "test"}
 TRAIN = (

@@ -6,7 +6,6 @@ training, and no batch has them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,9 +23,9 @@ from lebm_text.data.corpus import Corpus, check_length
 from lebm_text.data.dataset import TextDataset
 from lebm_text.data.options import TextOptions
 from lebm_text.data.prepare import prepare_tokens
-from lebm_text.data.words import PLAIN
+from lebm_text.data.words import dialogue_words
 
-__all__ = ["ACTS", "DialogueDataset", "EMOTIONS", "dailydialog", "dialogue_words"]
+__all__ = ["ACTS", "DialogueDataset", "EMOTIONS", "dailydialog"]
 
 ACTS = ("inform", "question", "directive", "commissive")  # 1 to 4 in the files
 EMOTIONS = ("none", "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # 0 to 6
@@ -52,17 +51,6 @@ DIALOGUES = Needs(
     licence="CC BY-NC-SA 4.0, as commonly stated",
 )
 CUT = TextOptions(vocab_size=10_000, long_lines="truncate")
-APOSTROPHE = re.compile(r"(?<=\w) ?' ?(?=(?:s|t|m|d|re|ve|ll)\b)")
-WORD = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
-
-
-def dialogue_words(text: str) -> str:
-    """Return lower-cased words and punctuation with one space between.
-
-    >>> dialogue_words("I guess you are right.But Let ’ s go !")
-    "i guess you are right . but let's go !"
-    """
-    return " ".join(WORD.findall(APOSTROPHE.sub("'", text.translate(PLAIN).lower())))
 
 
 class Dialogue(NamedTuple):
