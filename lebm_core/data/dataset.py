@@ -167,6 +167,15 @@ class Dataset(ABC):
         """Samples x in the form and the units of the source; by default as they are."""
         return x.numpy(force=True) if isinstance(x, Tensor) else x
 
+    def picture(self, x: Any, path: Path) -> Path | None:
+        """A picture of samples beside their file; None where the kind has none.
+
+        Args:
+            x: the samples.
+            path: as `write` takes it; the picture's own suffix is added.
+        """
+        return None
+
 
 def prepared(dataset: Dataset, source: Any) -> Batch:
     """Further examples in one batch, see `Dataset.new`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from lebm_core.run.config.recipe import Recipe
 
 __all__ = ["evaluate_run", "sample_run"]
+OF_LINES = (".csv", ".txt", ".smi")
+LINES, WIDTH = 5, 160  # that are shown of such a file
 SHIFT_CONTEXTS = 16  # that the shift is the mean over: each costs a third of a second or more
 
 
@@ -36,8 +39,9 @@ def sample_run(
     log: Callable[[str], None] | None = None,
     split: str = "test",
     data_dir: str | Path | None = None,
+    show: Callable[[str], None] | None = None,
 ) -> Path:
-    """Draw n samples of a trained run and write them.
+    """Draw n samples of a trained run and write them, with a picture where the kind has one.
 
     The data are needed by a conditioned model alone: sample i is for the context of example i.
 
@@ -53,6 +57,7 @@ def sample_run(
             over the first 16 at most); None to leave it out.
         split: that a conditioned model takes its contexts from, "train", "valid" or "test".
         data_dir: where the data are looked for first.
+        show: takes the first lines of what was drawn, and the path of the picture.
 
     Returns:
         The file written.
@@ -108,7 +113,24 @@ def sample_run(
     target.parent.mkdir(parents=True, exist_ok=True)
     # The data set adds its own suffix; a file name may hold other full stops.
     target = target.with_name(target.name.removesuffix(dataset.suffix))
-    return write_samples(dataset, x, target)
+    file = write_samples(dataset, x, target)
+    picture = dataset.picture(x, file.with_name(file.name.removesuffix(dataset.suffix)))
+    if show is not None:
+        for line in _first_lines(file):
+            show(line)
+        if picture is not None:
+            show(f"Picture: {picture}")
+    return file
+
+
+def _first_lines(file: Path) -> list[str]:
+    """The first lines of a file of lines, cut, and without what would steer a terminal."""
+    if file.suffix not in OF_LINES:
+        return []
+    with file.open(encoding="utf-8") as lines:
+        first = [line.rstrip("\n") for line in itertools.islice(lines, LINES)]
+    plain = ["".join(c if c.isprintable() else " " for c in line) for line in first]
+    return [line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..." for line in plain]
 
 
 def evaluate_run(
