@@ -177,13 +177,14 @@ def test_arrays_are_scaled_as_asked_and_come_back_in_their_range(tmp_path: Path)
         assert loaded.new(np.ones((1, 9, 8))).batch("test", torch.arange(1)).x.shape[2:] == (8, 8)
 
 
-def test_digits_take_the_levels_of_scikit_learn() -> None:
+def test_digits_take_the_levels_of_scikit_learn(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
     data = digits(files=DataFiles(), seed=0)
     images = load_digits().images[:5]
     x = data.new(images).batch("test", torch.arange(5)).x
     assert np.array_equal(data.raw(x).round(), images)
+    assert np.load(data.write(x, tmp_path / "samples"))["x"].dtype == np.uint8
     with pytest.warns(UserWarning, match="dark beside the pixels of the model, 0 to 16: .* 0 to 1"):
         data.new(np.stack([np.zeros((8, 8)), np.ones((8, 8))]))
 

@@ -135,9 +135,9 @@ class ImageDataset(Dataset):
         return images[..., 0] if self.origin.flat else images
 
     def write(self, x: Tensor, path: Path) -> Path:
-        """Write what `raw` gives to `path` with the suffix .npz, key "x"."""
+        """Write what `raw` gives, of a benchmark uint8, to `path` with the suffix .npz, key "x"."""
         file = path.with_name(path.name + self.suffix)
-        np.savez_compressed(file, x=self.raw(x))
+        np.savez_compressed(file, x=to_uint8(x) if self.origin.as_bytes else self.raw(x))
         return file
 
     def picture(self, x: Tensor, path: Path) -> Path | None:
@@ -149,6 +149,7 @@ class ImageDataset(Dataset):
         saved = {
             "sizes": self.sizes, "classes": self.classes, "summary": self.summary,
             "range": self.origin.range, "box": self.origin.box, "flat": self.origin.flat,
+            "as_bytes": self.origin.as_bytes,
         }  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(json.dumps(saved) + "\n", encoding="utf-8")
@@ -173,9 +174,8 @@ def _origin(saved: dict[str, Any]) -> Origin:
     if not -math.inf < float(low) < float(high) < math.inf or len(box or range(4)) != 4:
         raise ValueError
     left_to_bottom: Any = None if box is None else tuple(map(int, box))
-    return Origin(
-        Range(float(low), float(high), bool(own)), left_to_bottom, bool(saved.get("flat", False))
-    )
+    flat, as_bytes = (bool(saved.get(key, False)) for key in ("flat", "as_bytes"))
+    return Origin(Range(float(low), float(high), bool(own)), left_to_bottom, flat, as_bytes)
 
 
 def to_unit(x: Tensor) -> Tensor:

@@ -97,11 +97,14 @@ class Origin(NamedTuple):
         range: of the pixels.
         box: left, top, right and bottom of the part that is used; None for the centre square.
         flat: the source was an array without an axis of channels.
+        as_bytes: files of samples hold uint8 (N, H, W, C) whatever the range, as those of
+            benchmarks do.
     """
 
     range: Range = Range(0.0, 255.0)
     box: Box | None = None
     flat: bool = False
+    as_bytes: bool = False
 
 
 def extent_of(images: Array) -> Extent:

@@ -90,7 +90,7 @@ def digits(*, files: DataFiles, seed: int, valid: int = 200, test: int = 500) ->
         )
     cuts = zip(("test", "valid", "train"), np.split(order, [test, test + valid]), strict=True)
     splits = {s: (images[rows], found.target[rows]) for s, rows in cuts}
-    return _dataset(splits, "scikit-learn's digits", DIGITS, Origin(LEVELS, flat=True))
+    return _dataset(splits, "scikit-learn's digits", DIGITS, Origin(LEVELS, None, True, True))
 
 
 def mnist(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED) -> ImageDataset:

@@ -149,8 +149,9 @@ class TrajectoryDataset(Dataset):
         windows = new_windows(source, self.options, self.reading, self.unit, self.scale)
         if windows.y is None and self.classes:  # of a kind that only the training knows
             windows.y = torch.full((len(windows),), -1)
-        args = self.options, self.scale, self.unit, {}, self.classes, self.reading
-        read = type(self)({"test": windows}, *args)
+        read = type(self)(
+            {"test": windows}, self.options, self.scale, self.unit, {}, self.classes, self.reading
+        )
         read.known = described(windows, self.classes)
         return read
 
@@ -166,10 +167,10 @@ class TrajectoryDataset(Dataset):
         """
         n, steps, _ = x.shape
         x = x.double().cpu() * self.scale
+        places = [(sample, step) for sample in range(n) for step in range(1, steps + 1)]
         return Table({
-            "sample": torch.arange(n).repeat_interleave(steps),
-            "step": torch.arange(1, steps + 1).repeat(n),
-            "x": x[..., 0].flatten(), "y": x[..., 1].flatten(),
+            "sample": [sample for sample, _ in places], "step": [step for _, step in places],
+            "x": x[..., 0].flatten().tolist(), "y": x[..., 1].flatten().tolist(),
         })  # fmt: skip
 
     def write(self, x: Tensor, path: Path) -> Path:
@@ -238,9 +239,8 @@ def own_frame(positions: Tensor, options: WindowOptions) -> tuple[Tensor, Tensor
     if options.heading:
         usual = past.diff(dim=1).norm(dim=-1).mean() if len(past) else torch.tensor(1.0)
         known = torch.zeros(len(origin), dtype=torch.bool)
-        for back in range(
-            2, options.observed + 1
-        ):  # back from the last step, unless the agent stood still
+        # Back from the last step, as long as the agent stood still.
+        for back in range(2, options.observed + 1):
             way = origin - past[:, -back]
             length = way.norm(dim=-1)
             moved = (length > STILL * usual) & ~known
