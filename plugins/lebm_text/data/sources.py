@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 from lebm_core.base.files import sha256
 from lebm_core.data.files import DataFiles, own_path
@@ -86,7 +87,6 @@ DOCUMENTS = TextOptions(vocab_size=20_000, max_length=200)
 REPEATED = TextOptions(min_count=2)
 LARGE = TextOptions(vocab_size=20_000)
 OWN = SplitOptions()
-TWENTIETHS = SplitOptions(valid_share=0.05, test_share=0.05)
 TENTHS = SplitOptions(valid_share=0.1, test_share=0.1)
 
 
@@ -175,7 +175,7 @@ def file(
     field: str = "",
     label: str = "",
     shares: SplitOptions = OWN,
-    words: str = "whitespace",
+    words: Literal["whitespace", "simple"] = "whitespace",
     options: TextOptions = WHOLE,
 ) -> TextDataset | BagDataset:
     """Any text file, one sentence a line; a column of a table, one sentence a row, and its classes.
@@ -220,8 +220,8 @@ def hub(
     source: str = "",
     config: str = "",
     field: str = "text",
-    shares: SplitOptions = TWENTIETHS,
-    words: str = "whitespace",
+    shares: SplitOptions = OWN,
+    words: Literal["whitespace", "simple"] = "whitespace",
     options: TextOptions = LARGE,
 ) -> TextDataset | BagDataset:
     """A data set of the `datasets` library; missing splits are cut from the training split.

@@ -166,7 +166,7 @@ def test_a_folder_of_the_datasets_library(build, tmp_path, sentences):
     both = datasets.DatasetDict({"train": full, "test": full.select(range(5))})
     both.save_to_disk(tmp_path / "d")
     data = build(hub, source=str(tmp_path / "d"), field="body", vocab_size=0)
-    assert data.length("test") == 5 and data.length("valid") == 10 and data.length("train") == 190
+    assert data.length("test") == 5 and data.length("valid") == 40 and data.length("train") == 160
     with pytest.raises(UsageError, match='"bodi" is not a column.*Did you mean "body"'):
         build(hub, source=str(tmp_path / "d"), field="bodi")
     with pytest.raises(UsageError, match="holds no text"):
