@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lebm_core.registry.marks import Part
 
-__all__ = ["Option", "arguments_in", "supported"]
+__all__ = ["Option", "arguments_in", "choices", "supported"]
 
 SIMPLE = (int, float, str, bool, type(None))
 SEQUENCES = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
@@ -46,6 +46,26 @@ class Option(NamedTuple):
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is MISSING
+
+    @property
+    def explained(self) -> str:
+        """Its help, with the values that it may have where the help leaves one of them out."""
+        words = [f'"{each}"' for each in choices(self.annotation) if str(each)]
+        if all(re.search(rf"\b{re.escape(word[1:-1])}\b", self.help) for word in words):
+            return self.help
+        return f"{self.help}: {', '.join(words)}" if self.help else ", ".join(words)
+
+
+def choices(annotation: Any) -> tuple[Any, ...]:
+    """The values of a type that has a few, within a list or beside None too; () for others.
+
+    >>> choices(typing.Literal["a", "b"] | None), choices(list[str])
+    (('a', 'b'), ())
+    """
+    inner = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return inner
+    return tuple(each for part in inner for each in choices(part))
 
 
 def supported(annotation: Any) -> Any:

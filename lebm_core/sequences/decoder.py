@@ -7,7 +7,7 @@ x is (B, T) integer ids, padded at the right with `pad`; every sequence ends in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ __all__ = ["SequenceDecoder", "SequenceOptions"]
 class SequenceOptions(TypedDict, total=False):
     """The options of a `SequenceDecoder`'s network, for a subclass that passes them on."""
 
-    cell: str
+    cell: Literal["lstm", "gru", "transformer"]
     embed_dim: int
     hidden: int
     layers: int
@@ -68,7 +68,7 @@ class SequenceDecoder(Decoder):
         self,
         latent_dim: int,
         vocab_size: int,
-        cell: str = "lstm",
+        cell: Literal["lstm", "gru", "transformer"] = "lstm",
         embed_dim: int = 256,
         hidden: int = 512,
         layers: int = 1,

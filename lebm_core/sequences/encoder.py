@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
@@ -44,13 +46,13 @@ class SequenceEncoder(Encoder):
         self,
         latent_dim: int,
         vocab_size: int,
-        cell: str = "lstm",
+        cell: Literal["lstm", "gru"] = "lstm",
         embed_dim: int = 256,
         hidden: int = 256,
         dropout: float = 0.2,
         pad: int = 0,
         half: bool = True,
-        pooling: str = "last",
+        pooling: Literal["last", "mean", "max"] = "last",
     ) -> None:
         super().__init__()
         check_cell(cell, CELLS[:2])

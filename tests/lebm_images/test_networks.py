@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+
 import pytest
 import torch
 from torch.distributions import Normal
@@ -15,7 +17,7 @@ from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
 from lebm_images.networks.final_layer import upsample
 from lebm_images.networks.karatsuba import KaratsubaUpsampling
-from lebm_images.networks.shapes import ARCHITECTURES, BY_SIDE, _usual
+from lebm_images.networks.shapes import ARCHITECTURES, BY_SIDE, Architecture, _usual
 
 
 @pytest.mark.parametrize(
@@ -269,3 +271,12 @@ def test_layers_of_other_sides_are_after_those_of_sides_near_them() -> None:
     for side in (28, 32, 64, 128):
         assert _usual(side) == ARCHITECTURES[BY_SIDE[side]]
     assert [layer.channels for layer in _usual(20)] == [128, 64, 0]
+
+
+def test_a_recipe_knows_every_architecture():
+    assert typing.get_args(Architecture) == ("", *ARCHITECTURES)
+
+
+def test_a_width_left_to_the_side() -> None:
+    for side, channels in ((8, 64), (16, 128), (64, 256)):
+        assert DeconvDecoder(4, 1, side, width=0).net[0].out_channels == channels

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from lebm_core.errors import UsageError, did_you_mean
-from lebm_core.registry.option import Option
+from lebm_core.errors import UsageError, did_you_mean, shown
+from lebm_core.registry.option import Option, choices
 from lebm_core.registry.parts import Part
 from lebm_core.run.config.layers import Layer, unflatten
 from lebm_core.run.config.schema import MODEL, family, options_in, part_options
@@ -187,6 +186,10 @@ def _inner(option: Option, table: Mapping[str, Any]) -> Mapping[str, Option]:
 
 
 def _wrong(key: str, value: Any, layer: Layer, annotation: Any) -> str:
-    choices = typing.get_args(annotation) if typing.get_origin(annotation) is Literal else ()
-    near = did_you_mean(value, map(str, choices)) if isinstance(value, str) else ""
-    return f"{layer.where(key)}: {key} must be {describe(annotation)}, not {value!r}.{near}"
+    near = did_you_mean(value, map(str, choices(annotation))) if isinstance(value, str) else ""
+    return f"{layer.where(key)}: {key} must be {describe(annotation)}, not {_shown(value)}.{near}"
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    return shown(value) if isinstance(value, str) else f"{value!r:.80}"

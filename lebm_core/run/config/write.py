@@ -26,7 +26,7 @@ def write(tables: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]])
     plain = {key: tables[key] for key in options if not _nested(options[key], tables[key])}
     if not plain["preset"]:
         del plain["preset"]
-    comments = {key: option.help for key, option in options.items()}
+    comments = {key: option.explained for key, option in options.items()}
     strings = [emit_table(plain, comments)]
     if tables["minutes"]:
         strings.append(emit_table(tables["minutes"], {}, "minutes"))
@@ -60,7 +60,7 @@ def _one(path: str, option: Option, table: Mapping[str, Any] | None) -> Iterator
 def _table(path: str, options: Mapping[str, Option], table: Mapping[str, Any]) -> Iterator[str]:
     tables = [k for k, o in options.items() if o.part is not None or o.table is not None]
     plain = {key: value for key, value in table.items() if key not in tables}
-    yield emit_table(plain, {key: option.help for key, option in options.items()}, path)
+    yield emit_table(plain, {key: option.explained for key, option in options.items()}, path)
     for key in tables:
         if key in table:
             yield from _one(f"{path}.{key}", options[key], table[key])

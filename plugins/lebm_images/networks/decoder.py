@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from lebm_core.errors import UsageError, did_you_mean
 from lebm_images.networks.final_layer import upsample
 from lebm_images.networks.karatsuba import KaratsubaUpsampling
 from lebm_images.networks.likelihoods import BernoulliImage, GaussianImage
-from lebm_images.networks.shapes import DOUBLING, SLOPE, Layer, layers_of
+from lebm_images.networks.shapes import DOUBLING, SLOPE, Architecture, Layer, layers_of
 
 __all__ = ["DeconvDecoder"]
 LIKELIHOODS = ("gaussian", "bernoulli", "gaussian-map")
@@ -44,7 +44,8 @@ class DeconvDecoder(Decoder):
         latent_dim: d.
         channels: of the image.
         side: of the image, in pixels.
-        architecture: one of `ARCHITECTURES`; empty for the usual one of that side, whichever it is.
+        architecture: digits (8 x 8), mnist or damc28 (28 x 28), svhn or cifar10 (32 x 32), celeba64
+            or celeba128; empty for the usual one of that side, whichever it is.
         width: multiplies the channels of all inner layers.
         likelihood: "gaussian", "bernoulli", or "gaussian-map": a standard deviation for each pixel,
             read from z.
@@ -61,9 +62,9 @@ class DeconvDecoder(Decoder):
         latent_dim: int,
         channels: int,
         side: int,
-        architecture: str = "",
+        architecture: Architecture = "",
         width: float = 1.0,
-        likelihood: str = "gaussian",
+        likelihood: Literal["gaussian", "bernoulli", "gaussian-map"] = "gaussian",
         sigma: float = 0.3,
         learn_sigma: bool = False,
         half: bool = True,

@@ -7,12 +7,15 @@ detection).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from lebm_core.base.checks import WIDEST, whole
 from lebm_core.errors import UsageError, did_you_mean
 
-__all__ = ["ARCHITECTURES", "BY_SIDE", "DOUBLING", "SLOPE", "Layer", "layers_of", "side_of"]
+__all__ = [
+    "ARCHITECTURES", "BY_SIDE", "DOUBLING", "SLOPE", "Architecture", "Layer", "layers_of",
+    "side_of",
+]  # fmt: skip
 
 SLOPE = 0.2  # of LeakyReLU
 DOUBLING = (4, 2, 1)  # kernel, stride and padding that double the side
@@ -33,6 +36,9 @@ def _double(*channels: int) -> list[Layer]:
     return [Layer(c, *DOUBLING) for c in channels]
 
 
+Architecture = Literal[
+    "", "digits", "mnist", "damc28", "svhn", "cifar10", "celeba64", "celeba128"
+]  # fmt: skip
 # The last layer's channels, 0 here, are the image's.
 ARCHITECTURES: dict[str, list[Layer]] = {
     "digits": [Layer(64, 2, 1, 0), *_double(32, 0)],  # 8 x 8

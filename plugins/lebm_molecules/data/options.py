@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lebm_core.base.checks import at_least, choice
 
@@ -28,7 +29,7 @@ class MoleculeOptions:
         class_count: how many, cut at quantiles of the training split.
     """
 
-    notation: str = "smiles"
+    notation: Literal["smiles", "selfies"] = "smiles"
     randomised: int = 0
     max_length: int = 0
     train_molecules: int = 0
@@ -53,7 +54,7 @@ class SplitOptions:
 
     valid_share: float = 0.0
     test_share: float = 0.0
-    split_by: str = "molecule"
+    split_by: Literal["molecule", "scaffold"] = "molecule"
 
     def __post_init__(self) -> None:
         choice("data.split_by", self.split_by, SPLITS_BY)

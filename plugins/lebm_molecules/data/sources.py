@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lebm_core.base.checks import choice
 from lebm_core.base.files import sha256
@@ -47,8 +47,8 @@ def zinc(
     *,
     files: DataFiles,
     seed: int,
-    split: str = "jtvae",
-    split_by: str = "molecule",
+    split: Literal["jtvae", "moflow"] = "jtvae",
+    split_by: Literal["molecule", "scaffold"] = "molecule",
     options: MoleculeOptions = WHOLE,
 ) -> MoleculeDataset:
     """ZINC250k, all 249,455 molecules, by a published split.

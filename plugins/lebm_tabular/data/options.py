@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lebm_core.base.checks import whole
 
@@ -25,7 +26,7 @@ class RowOptions:
     train_rows: int = 65_000
     valid: int = 5_000
     test_rows: int = 20_000
-    scaling: str = "columns"
+    scaling: Literal["columns", "none"] = "columns"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ MINIBOONE = Needs(
 
 def protein(
     *, files: DataFiles, seed: int, split: int = 0, classes: int = 10, valid: int = 4000,
-    scaling: str = "columns",
+    scaling: Literal["columns", "none"] = "columns",
 ) -> TabularDataset:  # fmt: skip
     """UCI Protein (CASP), 45,730 rows of 9 features; the class is the bin of the RMSD.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ HINT = " data.label names that of the labels, or is empty."
 
 def table(
     *, files: DataFiles, seed: int, source: str = "", label: str = "label",
-    without: Sequence[str] = (), valid: float = 0.1, test: float = 0.1, scaling: str = "columns",
+    without: Sequence[str] = (), valid: float = 0.1, test: float = 0.1,
+    scaling: Literal["columns", "none"] = "columns",
 ) -> TabularDataset:  # fmt: skip
     """A .csv file whose first line names its columns, or an .npz file with x (and labels).
 

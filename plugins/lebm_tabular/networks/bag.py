@@ -9,6 +9,7 @@ encoder of hidden = [2000, 2000], dropout = 0.5.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -180,7 +181,7 @@ class BagEncoder(Encoder):
         features: int,
         hidden: Sequence[int] = (200, 200),
         dropout: float = 0.0,
-        counts: str = "log",
+        counts: Literal["log", "unit"] = "log",
     ) -> None:
         super().__init__()
         choice("encoder.counts", counts, SCALES)

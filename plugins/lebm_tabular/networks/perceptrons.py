@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,7 @@ class TabularDecoder(Decoder):
         features: int,
         hidden: Sequence[int] = (200, 200),
         sigma: float = 0.3,
-        likelihood: str = "gaussian",
+        likelihood: Literal["gaussian", "student", "bernoulli"] = "gaussian",
         learn_sigma: bool = False,
         min_sigma: float = 0.01,
         degrees: float = 4.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lebm_core.base.checks import at_least, choice, within
 from lebm_core.errors import UsageError
@@ -36,12 +37,12 @@ class TextOptions:
     vocab_size: int = 0
     min_count: int = 1
     max_length: int = 40
-    long_lines: str = "drop"
+    long_lines: Literal["drop", "truncate"] = "drop"
     max_line: int = 1000
     max_lost: float = 0.05
     train_lines: int = 0
     eval_lines: int = 0
-    representation: str = "tokens"
+    representation: Literal["tokens", "bag"] = "tokens"
     stop_words: bool = True
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lebm_core.base.checks import choice, whole, within
 from lebm_core.errors import UsageError
@@ -31,7 +32,7 @@ class WindowOptions:
     predicted: int = 12
     neighbours: int = 8
     heading: bool = True
-    classes: str = ""
+    classes: Literal["", "behaviour"] = ""
 
     def __post_init__(self) -> None:
         for name, least in (("observed", 2), ("predicted", 1), ("neighbours", 0)):

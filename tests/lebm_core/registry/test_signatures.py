@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
+from lebm_core.registry.option import Option, choices
 from lebm_core.registry.parts import Part
 from lebm_core.registry.registry import registry
 from lebm_core.registry.signatures import options_of, read_object
@@ -239,3 +241,19 @@ def test_reading_lebm_s_own_parts_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_options_with_a_few_values_name_them_and_no_constant():
+    found = registry()
+    seen = set()
+    for kind in ("decoders", "encoders", "datasets", "priors", "energies", "inference", "metrics"):
+        for name in found.names(kind):
+            for option in options_of(kind, name).values():
+                assert not re.search(r"`[A-Z_]{3,}`", option.help), (kind, name, option.name)
+                words = [each for each in choices(option.annotation) if each]
+                assert all(str(word) in option.explained for word in words), (name, option.name)
+                seen |= {option.name} if words else set()
+    assert seen >= {"architecture", "likelihood", "cell", "pooling", "notation", "scene", "words"}
+    few = Option("side", Literal["left", "right"], help="which way")
+    assert few.explained == 'which way: "left", "right"'
+    assert few._replace(help="left or right").explained == "left or right"

@@ -57,7 +57,7 @@ def test_the_recipe_table_needs_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)
 
 
-@pytest.mark.parametrize("given", ["trainng.epochs=2", "seed=-1"])
+@pytest.mark.parametrize("given", ["trainng.epochs=2", "seed=-1", "decoder.cell=lstmm"])
 def test_a_mistyped_key_or_value_is_refused_without_torch(given):
     code = (
         "import sys; from lebm_core.run.cli import main;"
@@ -126,6 +126,8 @@ def test_version_and_no_command(capsys):
         (["recipe", "text-ptb", "--seed", "-1"], ["seed = -1 is too small"]),
         (["recipe", "text-ptb", "trainng.epochs=2"], ['"trainng.epochs=2"', '"training"']),
         (["recipe", "text-ptb", "prior.stps=2"], ['Did you mean "prior.sampler.steps"?']),
+        (["recipe", "text-ptb", "decoder.cell=lstmm"], ['"transformer"', 'Did you mean "lstm"?']),
+        (["recipe", "image-mnist", "decoder.architecture=minst"], ['"damc28"', 'mean "mnist"?']),
         (["recipe", "text-ptb", "epohs=2"], ['Did you mean "training.epochs"?']),
         (["recipe", "text-ptb", "prior.sampler.stpes=2"], ['mean "prior.sampler.steps"?']),
         (["recipe", "text-ptb", "a." * 2000 + "b=1"], ["nested too deeply"]),

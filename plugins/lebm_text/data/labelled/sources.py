@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError
@@ -138,7 +140,7 @@ def labelled(
     field: str = "",
     label: str = "",
     shares: SplitOptions = OWN,
-    words: str = "whitespace",
+    words: Literal["whitespace", "simple"] = "whitespace",
     options: TextOptions = SENTENCES,
 ) -> TextDataset | BagDataset:
     """Sentences of the user's own with a class: lines of `label TAB sentence`, or a table.
