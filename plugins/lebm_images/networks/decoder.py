@@ -35,6 +35,7 @@ class PreparedLayers(NamedTuple):
 # Input channels from which Karatsuba's sums cost less than the products they save. Measured:
 # 512 to 256 takes 0.6 of the plain time, 256 to 128 0.95, 128 to 64 1.4.
 KARATSUBA_FROM = 256
+NARROWED = 16  # pixels of a side from which on a width that is left to the side falls
 
 
 class DeconvDecoder(Decoder):
@@ -46,7 +47,8 @@ class DeconvDecoder(Decoder):
         side: of the image, in pixels.
         architecture: digits (8 x 8), mnist or damc28 (28 x 28), svhn or cifar10 (32 x 32), celeba64
             or celeba128; empty for the usual one of that side, whichever it is.
-        width: multiplies the channels of all inner layers.
+        width: multiplies the channels of all inner layers; 0 for one that is smaller for larger
+            images, 16 / side and at most 1.
         likelihood: "gaussian", "bernoulli", or "gaussian-map": a standard deviation for each pixel,
             read from z.
         sigma: standard deviation of a pixel in [-1, 1]; the smallest one of a map.
@@ -77,8 +79,9 @@ class DeconvDecoder(Decoder):
             )
         positive("decoder.sigma", sigma)
         whole("decoder.channels", channels, 1, 10_000)
-        within("decoder.width, a factor,", width, 1e-6, 1000)
+        within("decoder.width, a factor,", width, 0, 1000)
         self.layers = layers = layers_of(architecture, side)
+        width = width or min(1.0, NARROWED / side)
         self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
         modules: list[nn.Module] = []
         before = latent_dim
