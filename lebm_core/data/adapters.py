@@ -47,6 +47,7 @@ class InputAdapter(ABC):
         decoder: registered name of the decoder.
         encoder: registered name of its encoder.
         vat: default weight and radius of the virtual adversarial loss.
+        consistency: default weight of the consistency of p(y | x) with p(y | augmented x).
         decoder_defaults, encoder_defaults: default options of the two networks.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         missing: NaN in such a matrix is a missing value.
@@ -56,9 +57,10 @@ class InputAdapter(ABC):
 
     decoder: ClassVar[str]
     encoder: ClassVar[str]
-    decoder_defaults: ClassVar[Mapping[str, Any]] = {}
-    encoder_defaults: ClassVar[Mapping[str, Any]] = {}
+    decoder_defaults: Mapping[str, Any] = {}  # noqa: RUF012
+    encoder_defaults: Mapping[str, Any] = {}  # noqa: RUF012
     vat: tuple[float, float] = (50.0, 0.2)
+    consistency: float = 0.0
     vectors: ClassVar[bool] = False
     missing: bool = False
     decoder_options: Mapping[str, Any] = {}  # noqa: RUF012

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.table import Table
+from lebm_core.data.weights import in_proportion
 from lebm_core.errors import UsageError
 
 __all__ = ["Batch", "BatchSource", "Dataset", "SPLITS", "prepared", "subset"]
@@ -59,6 +60,8 @@ class Dataset(ABC):
         sample_options: options of `sample` for models of such data.
         suffix: of the file that `write` makes, with the full stop, such as ".csv".
         figures: name of the registered figures of a model of such data; "" for none.
+        weights: (N,) relative weights of the training examples, by which an epoch has them more or
+            less often; None: each once.
     """
 
     name: str = ""
@@ -68,6 +71,7 @@ class Dataset(ABC):
     sample_options: ClassVar[dict[str, Any]] = {}
     suffix: ClassVar[str] = ""
     figures: ClassVar[str] = ""
+    weights: Tensor | None = None
 
     @abstractmethod
     def length(self, split: str) -> int:
@@ -96,7 +100,9 @@ class Dataset(ABC):
         """One epoch as a list of index tensors; without a generator, in the order of the file."""
         n = self.length(split)
         rows = torch.arange(n)
-        if generator is not None:  # a generator draws on its own device only
+        if generator is not None and split == "train" and self.weights is not None:
+            rows = in_proportion(self.weights, n, generator)
+        elif generator is not None:  # a generator draws on its own device only
             rows = torch.randperm(n, generator=generator, device=generator.device).cpu()
         return list(rows.split(batch_size)) if n else []
 

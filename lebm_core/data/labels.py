@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.dataset import Batch, Dataset
+from lebm_core.data.weights import in_proportion
 from lebm_core.errors import UsageError
 
 __all__ = ["Labelled", "choose_labelled", "labels_of"]
@@ -79,18 +80,25 @@ class Labelled:
         dataset: its training split.
         rows: the labelled ones.
         size: of a batch; all of them where there are fewer.
+        weights: (N,) of the training examples, in proportion to which they are drawn; None: alike.
 
     Raises:
         UsageError: where there is none.
     """
 
-    def __init__(self, dataset: Batches, rows: Tensor, size: int) -> None:
+    def __init__(
+        self, dataset: Batches, rows: Tensor, size: int, weights: Tensor | None = None
+    ) -> None:
         if not len(rows):
             raise UsageError("No training example has a label.")
         self.dataset, self.rows, self.size = dataset, rows, min(size, len(rows))
+        self.weights = None if weights is None else weights[rows]
 
     def draw(self, generator: torch.Generator | None, device: torch.device) -> Batch:
-        """One batch, without repetition."""
+        """One batch, without repetition where all weigh the same."""
         on = "cpu" if generator is None else generator.device
+        if self.weights is not None:
+            chosen = in_proportion(self.weights, self.size, generator)
+            return self.dataset.batch("train", self.rows[chosen]).to(device)
         chosen = torch.randperm(len(self.rows), generator=generator, device=on)[: self.size]
         return self.dataset.batch("train", self.rows[chosen.cpu()]).to(device)

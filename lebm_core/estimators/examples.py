@@ -22,10 +22,14 @@ class LabelledExamples(Dataset):
     Args:
         x: (N, ...), as the decoder takes them.
         y: (N,) class ids, -1 where unknown.
+        weights: (N,) of the examples; None: all alike.
     """
 
-    def __init__(self, x: Examples, y: NDArray[np.int64]) -> None:
+    def __init__(
+        self, x: Examples, y: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+    ) -> None:
         self.x, self.y = x, torch.as_tensor(y)
+        self.weights = None if weights is None else torch.as_tensor(weights)
         self.sizes, self.summary = {}, {}
 
     def __len__(self) -> int:

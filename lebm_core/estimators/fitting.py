@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from torch import Tensor
 
-from lebm_core.data.adapters import InputAdapter
+from lebm_core.data.adapters import Examples, InputAdapter
 from lebm_core.errors import DivergenceError
 from lebm_core.estimators.examples import LabelledExamples
 from lebm_core.estimators.history import History
-from lebm_core.estimators.parts import make_rule
+from lebm_core.estimators.parts import make_model, make_rule
+from lebm_core.estimators.prediction import antithetic_noise, log_likelihood
 from lebm_core.learning.refit import Refit, refit
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
@@ -22,34 +25,82 @@ from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.callbacks import EarlyStopping
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
+from lebm_core.run.training.tracking import ProgressBar, to_stderr
 
-__all__ = ["refitted_prior", "seed_of", "train_classifier"]
+__all__ = ["Learned", "learn", "refitted_prior", "seed_of", "train_classifier"]
 
-STEPS, MIN_PASSES, MAX_PASSES = 2_000, 15, 100  # of a training whose length is not given
 REFIT_RULE = {
     "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4, "code_pool": 0,
 }  # fmt: skip
-DRIFT_LIMIT = 5.0  # nats
+DRIFT_LIMIT, REFIT_BATCH = 5.0, 400  # nats, codes
+
+
+class Learned(NamedTuple):
+    """What a training gives.
+
+    Attributes:
+        model: with an encoder and a coupled prior.
+        noise: (draws, d) of the codes of every prediction.
+        terms: the means of all terms of the objective, for each pass.
+        prior: for samples.
+    """
+
+    model: LatentEBM
+    noise: Tensor
+    terms: list[dict[str, float]]
+    prior: Prior
+
+
+def learn(
+    given: Mapping[str, Any],
+    adapter: InputAdapter,
+    data: LabelledExamples,
+    classes: int,
+    *,
+    seed: int,
+    held: tuple[Examples, Tensor] | None = None,
+    before: LatentEBM | None = None,
+) -> Learned:
+    """Make and train a model.
+
+    Args:
+        given: the estimator's arguments, none of them open.
+        adapter: fitted.
+        data: the examples.
+        classes: how many.
+        seed: of all randomness; no other draws of the process change.
+        held: examples and their classes, whose likelihood stops the training.
+        before: a trained model, to continue from a copy of it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = copy.deepcopy(before) or make_model(given, adapter, classes, data)
+        noise = antithetic_noise(given["draws"], given["latent_dim"])
+        validate = None if held is None else partial(log_likelihood, *held, model, noise)
+        again = before is not None
+        terms = train_classifier(given, model, data, seed=seed, validate=validate, again=again)
+        prior = refitted_prior(given, model, data, len(terms), seed=seed)
+    return Learned(model, noise, terms, prior)
 
 
 def train_classifier(
     given: Mapping[str, Any],
-    adapter: InputAdapter,
     model: LatentEBM,
     data: LabelledExamples,
     *,
     seed: int,
     validate: Callable[[], float] | None = None,
+    again: bool = False,
 ) -> list[dict[str, float]]:
     """Train a model in place.
 
     Args:
-        given: the estimator's arguments.
-        adapter: fitted.
+        given: the estimator's arguments, none of them open.
         model: with an encoder and a coupled prior.
         data: the examples.
         seed: of all randomness.
         validate: a score to maximise; the weights of the best pass are kept.
+        again: the model is trained already.
 
     Returns:
         The means of all terms of the objective, for each pass.
@@ -58,13 +109,12 @@ def train_classifier(
         ValueError: where the training diverges.
     """
     batches = -(-len(data) // given["batch_size"])
-    passes = given["max_iter"] or min(MAX_PASSES, max(MIN_PASSES, STEPS // batches))
     options = TrainingOptions(
-        epochs=passes, lr=given["learning_rate"], schedule="cosine", log_every=batches,
+        epochs=given["max_iter"], lr=given["learning_rate"], schedule="cosine", log_every=batches,
         device=given["device"],
     )  # fmt: skip
-    history = History(passes, bool(given["verbose"]))
-    callbacks: list[Callback] = [history]
+    history = History(given["max_iter"], lines=given["verbose"] > 1)
+    callbacks: list[Callback] = [history, *[ProgressBar()] * (given["verbose"] == 1)]
     if validate is not None:
         patience = given["n_iter_no_change"]
         callbacks.append(EarlyStopping(validate, patience, name="validation_log_likelihood"))
@@ -72,12 +122,13 @@ def train_classifier(
         train(
             model,
             data,
-            make_rule(given, adapter, int((data.y >= 0).sum())),
+            make_rule(given, int((data.y >= 0).sum()), again=again),
             options,
             batch_size=given["batch_size"],
             seed=seed,
             callbacks=callbacks,
-            log=_silent,
+            log=to_stderr,
+            name="fit",
         )
     except DivergenceError as error:
         raise ValueError("The training has diverged: lower learning_rate, or scale X.") from error
@@ -103,7 +154,7 @@ def refitted_prior(
     prior = copy.deepcopy(model.prior)
     owner = LatentEBM(prior, model.decoder, model.encoder).eval()
     generator = torch.Generator(model.device).manual_seed(seed)
-    options = Refit(steps=steps, rule=REFIT_RULE, lr=1e-3)
+    options = Refit(steps=steps, rule=REFIT_RULE, lr=1e-3, batch=min(REFIT_BATCH, 2 * len(data)))
     refit(owner, data, options, drift_limit=DRIFT_LIMIT, generator=generator, log=_silent)
     return prior
 

@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_sample_weight, _num_samples, validate_data
 
 from lebm_core.base.checks import fits, whole
 from lebm_core.data.adapters import Examples, InputAdapter
 from lebm_core.data.classes import is_missing
 from lebm_core.errors import UsageError
+from lebm_core.estimators.labels import column
 
-__all__ = ["matrix", "not_empty", "number_of_samples", "plain_errors"]
+__all__ = ["matrix", "not_empty", "number_of_samples", "plain_errors", "weighted"]
 
 NUMBERS = "biufc"  # kinds of types whose missing values scikit-learn knows
 
@@ -50,6 +53,37 @@ def matrix(estimator: BaseEstimator, X: Any, adapter: InputAdapter, reset: bool)
         known = 'adapter_options={"missing": True}'
         raise ValueError(f"Input X contains NaN: with {known} it is a missing value.")
     return found
+
+
+def weighted(
+    X: Any,  # noqa: N803
+    y: Any,
+    sample_weight: Any,
+) -> tuple[Any, Any, NDArray[np.float64] | None]:
+    """X and y without the examples of weight 0, and the weights of the others.
+
+    Args:
+        X: n examples.
+        y: n labels.
+        sample_weight: (n,), or one for all; None where all weigh the same.
+
+    Returns:
+        None for the weights too where all are the same.
+
+    Raises:
+        ValueError: for weights of another number, below 0, not finite, or all 0.
+    """
+    if sample_weight is None or y is None:
+        return X, y, None
+    n = _num_samples(X)
+    weights = _check_sample_weight(sample_weight, np.empty((n, 1)), dtype=np.float64)
+    if (weights < 0).any():
+        raise ValueError(f"sample_weight has {weights.min():g}: weights are from 0 on.")
+    kept = np.flatnonzero(weights)
+    if len(kept) < n:
+        X, y = _safe_indexing(X, kept), column(y, n)[kept]  # noqa: N806
+    weights = weights[kept]
+    return X, y, None if np.ptp(weights) == 0 else weights / weights.max()
 
 
 def not_empty(x: Examples) -> Examples:

@@ -14,7 +14,7 @@ from torch import Tensor
 from lebm_core.data.classes import as_number, is_missing, is_unlabelled, label_names
 from lebm_core.errors import shown
 
-__all__ = ["accuracy", "class_ids", "held_out", "ids_of"]
+__all__ = ["accuracy", "class_ids", "column", "held_out", "ids_of"]
 
 NUMBERS = "biuf"  # kinds of types whose labels are all numbers, NaN the only missing one
 
@@ -40,7 +40,7 @@ def class_ids(y: ArrayLike, n: int, unlabelled: Any) -> tuple[NDArray[Any], NDAr
             "This LatentEBMClassifier estimator requires y to be passed, but the target y is "
             f"None; give {unlabelled!r} for an example without a label."
         )
-    given = _column(y, n)
+    given = column(y, n)
     unknown = _unknown(given, unlabelled)
     if not (~unknown).any():
         raise ValueError(
@@ -113,7 +113,7 @@ def accuracy(
     Raises:
         ValueError: as `class_ids`, and where no label is known.
     """
-    given = _column(y, len(ids))
+    given = column(y, len(ids))
     known = ~_unknown(given, unlabelled)
     if not known.any():
         raise ValueError(
@@ -123,7 +123,7 @@ def accuracy(
     return float(np.average(found, weights=None if weights is None else np.asarray(weights)[known]))
 
 
-def _column(y: Any, n: int) -> NDArray[Any]:
+def column(y: Any, n: int) -> NDArray[Any]:
     """y as an array (n,): of numbers, or of objects as they were given."""
     if isinstance(y, Tensor):
         y = y.detach().cpu().numpy()

@@ -79,27 +79,27 @@ def make_model(
     return model
 
 
-def make_rule(given: Mapping[str, Any], adapter: InputAdapter, labelled: int) -> TwoPart:
+def make_rule(given: Mapping[str, Any], labelled: int, *, again: bool = False) -> TwoPart:
     """The learning rule.
 
     Args:
-        given: the estimator's arguments.
-        adapter: fitted; gives the virtual adversarial loss that the arguments leave open.
+        given: the estimator's arguments, none of them open.
         labelled: how many training examples have a label.
+        again: the model is trained already, so that the weight of the KL need not rise from 0.
     """
-    vat, radius = adapter.vat
+    rise = 0.0 if again else 0.2
     symbols = Symbols(
         labels=labelled,
         labelled_batch=given["labelled_batch"],
         weight=given["label_weight"],
         information=given["mutual_information"],
-        vat=vat if given["vat"] is None else given["vat"],
-        vat_radius=radius if given["vat_radius"] is None else given["vat_radius"],
+        vat=given["vat"],
+        vat_radius=given["vat_radius"],
         consistency=given["consistency"],
         masked=given["masked"],
     )
     rule = TwoPart(
-        decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": 0.2},
+        decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": rise},
         prior={
             "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
             "code_pool": CODE_POOL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Collection, Mapping, Set
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -91,10 +91,10 @@ class TextAdapter(WordAdapter):
     decoder = "sequence"
     encoder = "sequence"
     # The sizes of the recipes need a GPU, or hours.
-    decoder_defaults: ClassVar[Mapping[str, Any]] = {
+    decoder_defaults: Mapping[str, Any] = {
         "embed_dim": 64, "hidden": 128, "word_dropout": 0.3,
     }  # fmt: skip
-    encoder_defaults: ClassVar[Mapping[str, Any]] = {"embed_dim": 64, "hidden": 64}
+    encoder_defaults: Mapping[str, Any] = {"embed_dim": 64, "hidden": 64}
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
-import lebm_core.estimators.classifier
+import lebm_core.estimators.fitting
 from lebm_core.data.labels import choose_labelled
 from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
@@ -233,7 +233,7 @@ def test_a_fit_that_fails_leaves_what_was_there(
     def interrupted(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lebm_core.estimators.classifier, "train_classifier", interrupted)
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train_classifier", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x[:, :2], y % 2)
     np.testing.assert_array_equal(model.predict_proba(x), before)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-import lebm_core.estimators.classifier
+import lebm_core.estimators.fitting
 from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_core.estimators.inputs import matrix
 from lebm_tabular.data.adapters import TabularAdapter
@@ -26,7 +26,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*args: Any, **options: Any) -> None:
         pytest.fail("the training began")
 
-    monkeypatch.setattr(lebm_core.estimators.classifier, "train_classifier", reached)
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train_classifier", reached)
 
 
 def refused(said: str, x: Any = X, y: Any = Y, **options: Any) -> None:
@@ -36,8 +36,9 @@ def refused(said: str, x: Any = X, y: Any = Y, **options: Any) -> None:
 
 
 NUMBERS: dict[str, set[Any]] = {
-    "label_weight": BAD_NUMBERS, "mutual_information": BAD_NUMBERS, "consistency": BAD_NUMBERS,
-    "kl_weight": BAD_NUMBERS, "vat": BAD_NUMBERS - {None}, "vat_radius": BAD_NUMBERS - {None},
+    "label_weight": BAD_NUMBERS, "mutual_information": BAD_NUMBERS - {None},
+    "consistency": BAD_NUMBERS - {None}, "kl_weight": BAD_NUMBERS,
+    "vat": BAD_NUMBERS - {None}, "vat_radius": BAD_NUMBERS - {None},
     "masked": {*BAD_NUMBERS, 1.0}, "learning_rate": {*BAD_NUMBERS, 0},
     "validation_fraction": {*BAD_NUMBERS, 0, 1}, "latent_dim": {*BAD_NUMBERS, 0, 1.5, 10**12},
     "batch_size": {*BAD_NUMBERS, 0, 1.5, 10**12}, "labelled_batch": {*BAD_NUMBERS, 0, 1.5},

@@ -1,0 +1,62 @@
+"""What the arguments of `LatentEBMClassifier` that are None become: by the examples and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lebm_core.data.adapters import InputAdapter
+
+__all__ = ["chosen", "information_of", "passes_of"]
+
+FEW = 500  # examples, below which the networks are small
+WIDTHS, SMALL_WIDTHS = (200, 200), (64, 64)
+LEAST_STEPS, MOST_STEPS = 200, 2_000
+ROWS_OF_A_STEP = 4  # each so many examples make one step more
+LEAST_PASSES = 15
+EVEN, KNOWN = 1.5, 5  # largest over smallest class, and labels of the smallest, to say so
+INFORMATION = 10.0
+
+
+def chosen(
+    given: Mapping[str, Any], adapter: InputAdapter, labels: NDArray[np.int64]
+) -> dict[str, Any]:
+    """The arguments with a value for each that is None.
+
+    Args:
+        given: the estimator's arguments, checked.
+        adapter: fitted.
+        labels: (n,) class ids, -1 where unknown.
+    """
+    n = len(labels)
+    vat, radius = adapter.vat
+    found = {
+        "prior_hidden": SMALL_WIDTHS if n < FEW else WIDTHS,
+        "mutual_information": information_of(labels),
+        "vat": vat,
+        "vat_radius": radius,
+        "consistency": adapter.consistency,
+        "max_iter": passes_of(n, given["batch_size"]),
+    }
+    return {k: found[k] if v is None and k in found else v for k, v in given.items()}
+
+
+def information_of(labels: NDArray[np.int64]) -> float:
+    """The weight of I(z; y), which makes classes of equal size: 0 unless the labels say they are.
+
+    Args:
+        labels: (n,) class ids, -1 where unknown.
+    """
+    counts = np.unique(labels[labels >= 0], return_counts=True)[1]
+    even = counts.min() >= KNOWN and counts.max() < EVEN * counts.min()
+    return INFORMATION if even else 0.0
+
+
+def passes_of(n: int, batch_size: int) -> int:
+    """Passes over n examples: few steps for few examples, so that time is in proportion."""
+    batches = -(-n // batch_size)
+    steps = min(MOST_STEPS, LEAST_STEPS + n // ROWS_OF_A_STEP)
+    return max(LEAST_PASSES, -(-steps // batches))
