@@ -56,7 +56,7 @@ def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
         "training.parts.encoder.lr=1e-2", "prior.sampler.steps=20",
     ]  # fmt: skip
     run = run_recipe("semi-digits", "smoke", few, out=tmp_path / "run", log=lambda line: None)
-    model = run.model()
+    model = run.model
     assert list(model.classes) == [str(d) for d in range(10)]
     assert list(model.heads.known) == ["brightness", "slant"]
     assert float(model.heads.known["brightness"].r2) > 0.1

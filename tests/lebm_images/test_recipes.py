@@ -101,7 +101,7 @@ def test_an_image_is_completed_from_its_upper_half(run: Run, tmp_path: Path) -> 
     x = data.batch("test", torch.arange(50)).x
     mask = torch.zeros_like(x, dtype=torch.bool)
     mask[:, :, :4] = True
-    model, generator = run.model(), torch.Generator().manual_seed(0)
+    model, generator = run.model, torch.Generator().manual_seed(0)
     done = model.complete(x, mask, generator=generator)
     assert done.shape == x.shape
     assert torch.equal(done[mask], x[mask])
@@ -121,7 +121,7 @@ def test_a_metric_of_images_refuses_other_data(build: Callable[[], Metric], run:
 
     Other.__abstractmethods__ = frozenset()
     evaluation = Evaluation(
-        run.model(),
+        run.model,
         Other(),
         "test",
         torch.Generator(),

@@ -357,7 +357,7 @@ def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     model, f0, real = (run.results[row] for row in ("model", "f0", "real"))
     assert model["left"].n == model["straight"].n == 8 and model["obeyed_at_2"].value is not None
     assert f0["true_distance"].value > 0 and "left" not in f0
-    head = run.model().heads.known["pace"]  # sees the past beside z
+    head = run.model.heads.known["pace"]  # sees the past beside z
     assert head.context_dim == 34 and 0.3 < float(head.centre) < 0.7
     assert real["left"].n == 8 and real["any_speed_distance"].value > 0
 
