@@ -171,8 +171,10 @@ def as_number(value: Any) -> float | int | None:
     string = str(value).strip()
     if not NUMBER.fullmatch(string):
         return None
+    if string.lstrip("+-").isdecimal():
+        return int(string)
     number = float(string)
-    return int(string) if string.lstrip("+-").isdecimal() else number if math.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
 def _written(number: float | int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def read_training(folder: Path) -> dict[str, Any] | None:
         "parameters": dict,
     }
     wrong = [key for key, kind in kinds.items() if not isinstance(found.get(key), kind)]
+    if not wrong and not math.isfinite(found["seconds"]):
+        wrong = ["seconds"]
     if not wrong and all(isinstance(n, int) for n in found["parameters"].values()):
         return found
     raise UsageError(

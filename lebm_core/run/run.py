@@ -23,7 +23,7 @@ from lebm_core.run.build import (
 )
 from lebm_core.run.config.recipe import Recipe, default_preset, load
 from lebm_core.run.environment import without_home
-from lebm_core.run.folder import (
+from lebm_core.run.folder.begin import (
     INCOMPLETE,
     begin,
     check_resumable,
@@ -33,8 +33,8 @@ from lebm_core.run.folder import (
     mark,
     mark_if_possible,
 )
-from lebm_core.run.leftovers import clear, reason
-from lebm_core.run.lock import locked
+from lebm_core.run.folder.leftovers import clear, reason
+from lebm_core.run.folder.lock import locked
 from lebm_core.run.rehearsal import rehearse
 from lebm_core.run.report.report import report_run
 from lebm_core.run.report.results import collect

@@ -27,7 +27,7 @@ from lebm_core.run.artifacts import TRAINING, load_model, read_training
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
 from lebm_core.run.config.recipe import Recipe, dump
 from lebm_core.run.draw import draw_samples, write_samples
-from lebm_core.run.leftovers import written
+from lebm_core.run.folder.leftovers import written
 from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
 

@@ -105,12 +105,15 @@ def _facts(results: Collected, environment: dict[str, Any]) -> list[tuple[str, A
 
 def _warnings(results: Collected) -> list[str]:
     warnings = [] if results.complete else ["This run is not complete: some figures are missing."]
+    short: dict[int, list[str]] = {}  # parts by their steps
     for row, facts in results.training.items():
-        steps = int(facts.get("steps", FEW_STEPS))
-        if steps < FEW_STEPS:
-            warnings.append(
-                f"{row}: {steps} steps are too few to mean anything; raise training.epochs."
-            )
+        short.setdefault(int(facts.get("steps", FEW_STEPS)), []).append(row)
+    warnings += [
+        f"{', '.join(rows)}: {steps} steps are too few to mean anything; raise training.epochs."
+        for steps, rows in short.items()
+        if steps < FEW_STEPS
+    ]
+    for row, facts in results.training.items():
         warnings += [f"{row}: {warning}" for warning in facts.get("warnings", [])]
     tested = [v.n for v in results.rows.get("model", {}).values() if v.split == "test" and v.n]
     if tested and max(tested) < FEW_EXAMPLES:

@@ -62,7 +62,8 @@ class Collected:
 def best_of(results: Collected) -> set[int]:
     """The identities of the best value of each metric, among the model and what it is held against.
 
-    A metric of one row alone has no best, nor has one of which neither direction is better.
+    A metric of one row alone has no best, nor one whose values are all the same, nor one of which
+    neither direction is better.
     """
     compared = ("model", *results.about, *discover().names("baselines"))
     columns: dict[str, list[Value]] = {}
@@ -72,7 +73,7 @@ def best_of(results: Collected) -> set[int]:
                 columns.setdefault(column_of(name, value), []).append(value)
     best = set()
     for values in columns.values():
-        if len(values) > 1:
+        if len({value.value for value in values}) > 1:
             sign = 1 if values[0].better == "higher" else -1
             top = max(sign * (value.value or 0.0) for value in values)
             best |= {id(value) for value in values if sign * (value.value or 0.0) == top}

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lebm_core.base.files import replace_folder, sha256, sync
 from lebm_core.errors import RunError
-from lebm_core.run.leftovers import written
+from lebm_core.run.folder.leftovers import written
 
 __all__ = ["Checkpoint", "latest_checkpoint", "save_checkpoint"]
 

@@ -10,7 +10,7 @@ from lebm_core.errors import UsageError
 from lebm_core.registry.registry import Plugin, Registry
 from lebm_core.run import environment
 from lebm_core.run.environment import describe_environment, machine
-from lebm_core.run.lock import LOCK, locked
+from lebm_core.run.folder.lock import LOCK, locked
 
 
 def test_versions_are_those_that_lebm_and_its_plugins_ask_for(monkeypatch):

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.learning.two_part import TwoPart
 from lebm_core.run.artifacts import check_same_data
-from lebm_core.run.lock import locked
+from lebm_core.run.folder.lock import locked
 from lebm_core.run.report.report import markdown_table, report_run
 from lebm_core.run.reuse import evaluate_run, sample_run
 from lebm_core.run.run import run_recipe

@@ -11,8 +11,8 @@ from lebm_core.errors import UsageError, shown
 from lebm_core.run.config.layers import flatten
 from lebm_core.run.config.recipe import Recipe, dump, load
 from lebm_core.run.environment import describe_environment
-from lebm_core.run.leftovers import TEMPORARY, remove
-from lebm_core.run.lock import LOCK
+from lebm_core.run.folder.leftovers import TEMPORARY, remove
+from lebm_core.run.folder.lock import LOCK
 from lebm_core.run.report.results import write_results
 
 __all__ = [
