@@ -93,5 +93,6 @@ def _matching(patterns: Sequence[str], logged: Iterable[str]) -> list[str]:
 
 def _number(line: dict[str, Any], name: str) -> float | None:
     value = line.get(name)
-    plain = isinstance(value, int | float) and abs(value) < 1e300  # no integer of 400 digits
-    return float(value) if plain else None
+    if not isinstance(value, int | float) or abs(value) > 1e300:  # an integer of 400 digits
+        return None
+    return float(value)
