@@ -1,8 +1,9 @@
-"""Readers of text corpora: plain lines, SNLI 1.0, Yahoo Answers, the `datasets` library."""
+"""Readers of corpora: plain lines, SNLI 1.0, Yahoo Answers, CPython's, the `datasets` library."""
 
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,17 @@ from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_text.data.corpus import Corpus, check_length, read_sentences, split_by_hash
 from lebm_text.data.options import SplitOptions
 from lebm_text.data.records import json_lines, kind_of, pick
-from lebm_text.data.words import simple_words
+from lebm_text.data.words import PLAIN, simple_words
 
-__all__ = ["read_hub", "read_lines", "read_snli", "read_yahoo"]
+__all__ = ["pydoc_sentences", "read_hub", "read_lines", "read_snli", "read_yahoo"]
 
 YAHOO_WORDS = (20, 200)  # the documents of Yang et al. 2017 are neither a phrase nor a page
+# Of the documentation in CPython:
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\(?[A-Z])")
+MARKUP = re.compile(r"\*\*?(?=\S)([^*]+?)(?<=\S)\*\*?")
+CODE = re.compile(r"::=|>>>|[{}|=<>\\~^]|\.\.\.\(")
+FOOTNOTE = re.compile(r"\s*\[\d+\]")
+MARKS = set("*=-~+ ")
 
 
 def read_lines(path: Path, max_line: int) -> list[str]:
@@ -96,6 +103,36 @@ def _yahoo_documents(path: Path) -> Iterator[str]:
         text = simple_words(" ".join(row[1:]).replace("\\n", " ").replace("<br />", " "))
         if shortest <= text.count(" ") + 1 <= longest:
             yield text
+
+
+def pydoc_sentences() -> Iterator[str]:
+    """Yield the distinct sentences of CPython's `pydoc_data.topics`, tokenised and lower-cased.
+
+    Paragraphs that hold code are left out, and so are the marks around names of the language.
+    The text depends on the version of Python.
+    """
+    from pydoc_data.topics import topics
+
+    seen: set[str] = set()
+    for text in topics.values():
+        for paragraph in re.split(r"\n\s*\n", text):
+            if not _prose(paragraph):
+                continue
+            joined = re.sub(r"-\n\s*(?=[a-z])", "-", paragraph.translate(PLAIN))
+            joined = " ".join(joined.replace('"', "").split())
+            joined = FOOTNOTE.sub("", MARKUP.sub(r"\1", joined).removeprefix("* "))
+            for sentence in SENTENCE_END.split(joined):
+                words = simple_words(sentence)
+                if words.count(" ") >= 3 and words not in seen:
+                    seen.add(words)
+                    yield words
+
+
+def _prose(paragraph: str) -> bool:
+    """Return whether a paragraph is text rather than code, a heading, a signature or a table."""
+    if any(set(line.strip()) <= MARKS for line in paragraph.strip().splitlines()):
+        return False
+    return paragraph.rstrip().endswith((".", ":", "?", "!")) and not CODE.search(paragraph)
 
 
 def read_hub(

@@ -22,8 +22,7 @@ from lebm_text.data.dataset import TextDataset
 from lebm_text.data.labelled.own import own_corpus
 from lebm_text.data.options import SplitOptions, TextOptions
 from lebm_text.data.prepare import prepare
-from lebm_text.data.pydocs import pydoc_sentences
-from lebm_text.data.readers import read_hub, read_lines, read_snli, read_yahoo
+from lebm_text.data.readers import pydoc_sentences, read_hub, read_lines, read_snli, read_yahoo
 from lebm_text.data.records import kind_of
 from lebm_text.data.words import word_rule
 

@@ -10,7 +10,7 @@ from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_text.data.corpus import split_by_hash
 from lebm_text.data.options import SplitOptions
-from lebm_text.data.pydocs import pydoc_sentences
+from lebm_text.data.readers import pydoc_sentences
 from lebm_text.data.sources import file, hub, ptb, pydocs, snli, yahoo
 from lebm_text.data.words import simple_words
 
