@@ -178,9 +178,10 @@ def test_a_cached_result_is_read_back_and_one_that_is_cut_is_named(tmp_path):
 
 
 def test_the_best_of_a_column_is_bold_and_its_head_says_which_way(tmp_path):
+    same = [Value(7.0, better="higher") for _ in range(2)]  # neither is the best
     rows = {
-        "model": {"error": Value(2.0, better="lower"), "size": Value(9.0)},
-        "f0": {"error": Value(3.0, better="lower"), "size": Value(1.0)},
+        "model": {"error": Value(2.0, better="lower"), "size": Value(9.0), "same": same[0]},
+        "f0": {"error": Value(3.0, better="lower"), "size": Value(1.0), "same": same[1]},
         "real": {"error": Value(0.5, better="lower", row="real")},  # no model: it is not the best
     }
     results = Collected("r", "smoke", 0, rows, about={"f0": "The same model without the tilt"})
