@@ -115,7 +115,7 @@ def compare(
             add(key, cosine(*scaffolds), text)
         else:
             why = f"One side has no molecule with {('a ring', 'two rings')[rings - 1]}."
-            values[key] = Value(None, None, len(a), "samples", text, why)
+            values[key] = Value(None, None, len(a), "samples", text, why, better="higher")
     from scipy.stats import wasserstein_distance
 
     for i, key in enumerate(PROPERTIES):
