@@ -15,6 +15,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "shown",
+    "warning_line",
 ]
 
 
@@ -134,3 +135,12 @@ def shown(value: object, most: int = 80) -> str:
     if len(string) <= most:
         return f'"{line}"'
     return f'"{line[:most]}..." ({len(string):,} characters)'
+
+
+def warning_line(message: object, *place: object) -> str:
+    """A warning as the command line shows it, in place of `warnings.formatwarning`.
+
+    >>> warning_line(UserWarning("2 rows are left out."), UserWarning, "file.py", 3)
+    'lebm: 2 rows are left out.\\n'
+    """
+    return f"lebm: {' '.join(str(message).split())}\n"

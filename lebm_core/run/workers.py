@@ -12,6 +12,7 @@ import pickle
 import signal
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 
-from lebm_core.errors import RunError, UsageError
+from lebm_core.errors import RunError, UsageError, warning_line
 from lebm_core.run.environment import cores
 from lebm_core.run.signals import CPU_LIMIT, SIGNALS, deferred, stoppable
 from lebm_core.run.training.tracking import PLAIN, to_stderr
@@ -145,6 +146,7 @@ def _run(
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     os.environ[PLAIN] = "1"
+    warnings.formatwarning = warning_line
     torch.set_num_threads(threads)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lebm_core.errors import LebmError, MissingData, shown
+from lebm_core.errors import LebmError, MissingData, shown, warning_line
 from lebm_core.run.cli.commands import app
 from lebm_core.run.signals import signal_of, stoppable
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 for a failure, 2 for wrong usage, 128 + N when signal N ended it.
     """
+    plain, warnings.formatwarning = warnings.formatwarning, warning_line
     try:
         given = None if arguments is None else list(arguments)
         with stoppable() as came:
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(f"{of}{error.strerror or error}.", 1, error)
         what = f"{type(error).__name__}: {error}"
         return _fail(f"Unexpected error: {what} (LEBM_DEBUG=1 shows where).", 1, error)
+    finally:
+        warnings.formatwarning = plain
 
 
 def _fail(reason: str, code: int, error: BaseException | None = None) -> int:
