@@ -16,7 +16,7 @@ from lebm_core.base.randomness import stream
 from lebm_core.control.base import Control
 from lebm_core.control.sampling import Classes
 from lebm_core.data.dataset import Dataset
-from lebm_core.errors import UsageError
+from lebm_core.errors import RunError, UsageError
 from lebm_core.models.base import Model
 
 __all__ = ["device", "draw_samples", "first_contexts", "is_conditioned", "write_samples"]
@@ -46,6 +46,8 @@ def draw_samples(
     given |= {"y": y} if y is not None else {}
     given |= {"control": control} if control else {}
     x = model.sample(n, generator=generator, **given)
+    if isinstance(x, Tensor) and x.is_floating_point() and not bool(x.isfinite().all()):
+        raise RunError("The model draws samples that are not finite: it has diverged.")
     return x.cpu() if isinstance(x, Tensor) else x
 
 
