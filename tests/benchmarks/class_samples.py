@@ -70,7 +70,7 @@ def main() -> None:
                 run = run_recipe(
                     "semi-digits", "cpu", few, out=out, seed=seed, log=lambda line: None
                 )
-                data, model = build_dataset(run.recipe, None), run.model()
+                data, model = build_dataset(run.recipe, None), run.model
             row = run.results["model"]
             judge = SVC().fit(pixels(data, "train").numpy(), labels_of(data, "train").numpy())
             rights.append(float(judge.score(pixels(data, "test"), labels_of(data, "test"))))

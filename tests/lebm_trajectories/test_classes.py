@@ -219,7 +219,7 @@ def test_a_track_decoder_is_a_gaussian_about_its_mean() -> None:
     expected = -2 * error - 10 * math.log(0.5 * math.sqrt(2 * math.pi))
     torch.testing.assert_close(decoder.likelihood(x)(z), expected)
     assert encoder(x).mean.shape == (3, 2)
-    with pytest.raises(UsageError, match=r"decoder.sigma = 0 is not possible"):
+    with pytest.raises(UsageError, match=r"decoder.sigma = 0 is too small"):
         TrackDecoder(2, 5, sigma=0)
 
 

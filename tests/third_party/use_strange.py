@@ -53,7 +53,7 @@ def rest(folder: Path) -> None:
         },
         "models": [
             type(model).__name__ + " " + type(model.prior).__name__
-            for model in (whole.model(), latent.model(), latent.model(baseline="tilted"))
+            for model in (whole.model, latent.model, latent.baseline("tilted").model)
         ],
         "distance": {},
     }

@@ -207,9 +207,7 @@ def test_a_second_signal_ends_at_once(make, watch):
 def test_a_checkpoint_of_another_model_is_refused(make):
     make("run", crash=5)
     other = EBMPrior(2, energy={"hidden": [8]}, sampler={"steps": 4})
-    with pytest.raises(
-        UsageError, match="step-00000004 is not one of this training: size"
-    ):
+    with pytest.raises(UsageError, match="step-00000004 is not one of this training: size"):
         make("run", prior=other, resume=True)
 
 
@@ -242,5 +240,5 @@ def test_two_processes_stay_equal_and_resume(toy_environment, tmp_path):
     (first, second), again = launch(toy_environment, tmp_path, 5, 8)
     assert first["processes"] == 2 and first["steps"] == 5
     assert first["weights"] == second["weights"]
-    assert (tmp_path / "out" / "checkpoints" / "step-00000005" / "state-1.safetensors").is_file()
+    assert (tmp_path / "out" / "checkpoints" / "step-00000008" / "state-1.safetensors").is_file()
     assert again[0]["weights"] == again[1]["weights"] != first["weights"]
