@@ -42,8 +42,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         whole(name, given[name], 1)
     whole("refit_steps", given["refit_steps"])
     fits(BATCH_SIZE * given["draws"] * given["latent_dim"], f"draws = {given['draws']}")
-    if given["prior_hidden"] is not None:
-        widths("prior_hidden", given["prior_hidden"])
+    widths("prior_hidden", given["prior_hidden"])
     for name in ("label_weight", "kl_weight"):
         at_least(name, given[name], 0)
     for name in ("mutual_information", "consistency", "vat", "vat_radius"):
@@ -51,7 +50,8 @@ def check_arguments(given: Mapping[str, Any]) -> None:
             at_least(name, given[name], 0)
     if given["max_iter"] is not None:
         whole("max_iter", given["max_iter"], 1)
-    positive("learning_rate", given["learning_rate"])
+    if given["learning_rate"] is not None:
+        positive("learning_rate", given["learning_rate"])
     share("masked", given["masked"])
     share("validation_fraction", given["validation_fraction"])
     if given["validation_fraction"] == 0:

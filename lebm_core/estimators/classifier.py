@@ -45,7 +45,7 @@ class LatentEBMClassifier(Answers):
         decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
         encoder_options: arguments of the named encoder.
         latent_dim: dimension of z.
-        prior_hidden: widths of the hidden layers of F(z); None: by the number of examples.
+        prior_hidden: widths of the hidden layers of F(z).
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size; None
             for 10 where the labels say that they are of equal size, else 0.
@@ -58,8 +58,9 @@ class LatentEBMClassifier(Answers):
         kl_weight: weight of KL(q(z | x) || p(z)) in the bound of log p(x).
         batch_size: examples of a step.
         labelled_batch: labelled examples of a step, in addition.
-        learning_rate: of Adam, falling to 0 as a cosine.
-        max_iter: passes over the examples; None for 200 steps and one more for each 4 examples,
+        learning_rate: of Adam, falling to 0 as a cosine; None for 0.01 of a matrix below 5,000
+            rows, else 0.003.
+        max_iter: passes over the examples; None for 50 steps and one more for each 6 examples,
             at most 2,000, and for at least 15 passes.
         early_stopping: hold out `validation_fraction` of the labelled examples, stop when their
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
@@ -96,7 +97,7 @@ class LatentEBMClassifier(Answers):
         decoder_options: Mapping[str, Any] | None = None,
         encoder_options: Mapping[str, Any] | None = None,
         latent_dim: int = 10,
-        prior_hidden: tuple[int, ...] | None = None,
+        prior_hidden: tuple[int, ...] = (200, 200),
         label_weight: float = 30.0,
         mutual_information: float | None = None,
         vat: float | None = None,
@@ -106,7 +107,7 @@ class LatentEBMClassifier(Answers):
         kl_weight: float = 1.0,
         batch_size: int = 200,
         labelled_batch: int = 64,
-        learning_rate: float = 3e-3,
+        learning_rate: float | None = None,
         max_iter: int | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

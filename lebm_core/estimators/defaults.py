@@ -12,10 +12,10 @@ from lebm_core.data.adapters import InputAdapter
 
 __all__ = ["chosen", "information_of", "passes_of"]
 
-FEW = 500  # examples, below which the networks are small
-WIDTHS, SMALL_WIDTHS = (200, 200), (64, 64)
-LEAST_STEPS, MOST_STEPS = 200, 2_000
-ROWS_OF_A_STEP = 4  # each so many examples make one step more
+FEW = 5_000  # rows of a matrix, below which the steps are few and larger
+FAST, RATE = 1e-2, 3e-3
+LEAST_STEPS, MOST_STEPS = 50, 2_000
+ROWS_OF_A_STEP = 6  # each so many examples make one step more
 LEAST_PASSES = 15
 EVEN, KNOWN = 1.5, 5  # largest over smallest class, and labels of the smallest, to say so
 INFORMATION = 10.0
@@ -34,7 +34,7 @@ def chosen(
     n = len(labels)
     vat, radius = adapter.vat
     found = {
-        "prior_hidden": SMALL_WIDTHS if n < FEW else WIDTHS,
+        "learning_rate": FAST if adapter.vectors and n < FEW else RATE,
         "mutual_information": information_of(labels),
         "vat": vat,
         "vat_radius": radius,

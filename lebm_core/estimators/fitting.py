@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ __all__ = ["Learned", "learn", "refitted_prior", "seed_of", "train_classifier"]
 REFIT_RULE = {
     "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4, "code_pool": 0,
 }  # fmt: skip
+NARROW = 500  # columns of a matrix, up to which threads wait for each other more than they compute
 DRIFT_LIMIT, REFIT_BATCH = 5.0, 400  # nats, codes
 
 
@@ -72,7 +74,8 @@ def learn(
         held: examples and their classes, whose likelihood stops the training.
         before: a trained model, to continue from a copy of it.
     """
-    with torch.random.fork_rng(devices=[]):
+    narrow = adapter.vectors and adapter.sizes["features"] <= NARROW
+    with torch.random.fork_rng(devices=[]), _threads(1 if narrow else torch.get_num_threads()):
         torch.manual_seed(seed)
         model = copy.deepcopy(before) or make_model(given, adapter, classes, data)
         noise = antithetic_noise(given["draws"], given["latent_dim"])
@@ -122,7 +125,7 @@ def train_classifier(
         train(
             model,
             data,
-            make_rule(given, int((data.y >= 0).sum()), again=again),
+            make_rule(given, len(data), int((data.y >= 0).sum()), again=again),
             options,
             batch_size=given["batch_size"],
             seed=seed,
@@ -162,6 +165,17 @@ def refitted_prior(
 def seed_of(state: int | np.random.RandomState | None) -> int:
     """A seed from an estimator's `random_state`."""
     return int(check_random_state(state).randint(2**31 - 1))
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """A scope in which an operation has n threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _silent(line: str) -> None:

@@ -79,12 +79,13 @@ def make_model(
     return model
 
 
-def make_rule(given: Mapping[str, Any], labelled: int, *, again: bool = False) -> TwoPart:
+def make_rule(given: Mapping[str, Any], n: int, labelled: int, *, again: bool = False) -> TwoPart:
     """The learning rule.
 
     Args:
         given: the estimator's arguments, none of them open.
-        labelled: how many training examples have a label.
+        n: training examples.
+        labelled: how many of them have a label.
         again: the model is trained already, so that the weight of the KL need not rise from 0.
     """
     rise = 0.0 if again else 0.2
@@ -102,7 +103,7 @@ def make_rule(given: Mapping[str, Any], labelled: int, *, again: bool = False) -
         decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": rise},
         prior={
             "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
-            "code_pool": CODE_POOL,
+            "code_pool": min(CODE_POOL, n),
         },
         symbols=symbols,
     )  # fmt: skip

@@ -65,7 +65,10 @@ def test_scikit_learns_own_checks(unlabelled: int | None, options: dict[str, Any
         on_fail=None, on_skip=None,
     )  # fmt: skip
     failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
-    assert set(failed) <= ({"check_classifiers_classes"} if unlabelled == -1 else set()), failed
+    # A weight of 2 is not to the last digit a row given twice: the two draw other batches.
+    expected = {"check_sample_weight_equivalence_on_dense_data"}
+    expected |= {"check_classifiers_classes"} if unlabelled == -1 else set()
+    assert set(failed) <= expected, failed
     assert len(results) > 50
 
 

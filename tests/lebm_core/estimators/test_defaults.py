@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import lebm_core.estimators.fitting
 from lebm_core.data.weights import in_proportion
 from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_core.estimators.defaults import chosen, information_of, passes_of
@@ -43,7 +44,7 @@ def test_what_is_given_is_kept_and_the_rest_is_by_the_data() -> None:
     labels = np.repeat([0, 1, -1], [10, 10, 80])
     found = chosen(given, TabularAdapter(), labels)
     assert (found["vat"], found["max_iter"], found["mutual_information"]) == (1.0, 7, 3.0)
-    assert None not in {found[k] for k in ("vat_radius", "consistency", "prior_hidden")}
+    assert None not in {found[k] for k in ("vat_radius", "consistency", "learning_rate")}
     plain = LatentEBMClassifier().get_params()
     assert chosen(plain, TabularAdapter(), labels)["mutual_information"] == 10
     assert chosen(plain, BagAdapter(), labels)["consistency"] == BagAdapter.consistency
@@ -159,8 +160,26 @@ def test_progress_is_a_bar_on_a_terminal_alone(
     assert "fit: 100%|" in capsys.readouterr().err
 
 
+def test_a_narrow_matrix_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def record(*args: Any, **options: Any) -> list[dict[str, float]]:
+        seen.append(torch.get_num_threads())
+        return []
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train_classifier", record)
+    try:
+        LatentEBMClassifier(**TINY).fit(X, Y)
+        LatentEBMClassifier(**TINY).fit(RNG.randn(60, 501), Y)
+        assert seen == [1, 2] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_steps_are_by_the_examples() -> None:
-    assert passes_of(118, 200) > 100
+    assert passes_of(120, 200) == 70
     steps = [passes_of(n, 200) * -(-n // 200) for n in (20, 118, 400, 1797, 10_000)]
     assert steps == sorted(steps) and steps[-1] <= 2_000 + 50
     assert passes_of(10**6, 200) == 15

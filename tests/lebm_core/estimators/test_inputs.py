@@ -39,7 +39,7 @@ NUMBERS: dict[str, set[Any]] = {
     "label_weight": BAD_NUMBERS, "mutual_information": BAD_NUMBERS - {None},
     "consistency": BAD_NUMBERS - {None}, "kl_weight": BAD_NUMBERS,
     "vat": BAD_NUMBERS - {None}, "vat_radius": BAD_NUMBERS - {None},
-    "masked": {*BAD_NUMBERS, 1.0}, "learning_rate": {*BAD_NUMBERS, 0},
+    "masked": {*BAD_NUMBERS, 1.0}, "learning_rate": {*BAD_NUMBERS, 0} - {None},
     "validation_fraction": {*BAD_NUMBERS, 0, 1}, "latent_dim": {*BAD_NUMBERS, 0, 1.5, 10**12},
     "batch_size": {*BAD_NUMBERS, 0, 1.5, 10**12}, "labelled_batch": {*BAD_NUMBERS, 0, 1.5},
     "draws": {*BAD_NUMBERS, 0, 1.5, 10**9, 10**12}, "refit_steps": {*BAD_NUMBERS, 1.5, 10**12},
