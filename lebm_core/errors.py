@@ -10,6 +10,7 @@ __all__ = [
     "LebmError",
     "MissingData",
     "MissingExtra",
+    "MissingSize",
     "RunError",
     "UnsupportedEstimate",
     "UsageError",
@@ -61,6 +62,10 @@ class MissingExtra(UsageError):
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
         """Errors come back from workers pickled; by default only the message would."""
         return type(self), (self.package, self.extra, self.needed_by)
+
+
+class MissingSize(UsageError):
+    """A part needs a size that neither its table nor the data gives."""
 
 
 class MissingData(UsageError):
@@ -137,10 +142,16 @@ def shown(value: object, most: int = 80) -> str:
     return f'"{line[:most]}..." ({len(string):,} characters)'
 
 
-def warning_line(message: object, *place: object) -> str:
+def warning_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
     """A warning as the command line shows it, in place of `warnings.formatwarning`.
 
-    >>> warning_line(UserWarning("2 rows are left out."), UserWarning, "file.py", 3)
+    >>> warning_line("2 rows are left out.", UserWarning, "file.py", 3)
     'lebm: 2 rows are left out.\\n'
     """
     return f"lebm: {' '.join(str(message).split())}\n"

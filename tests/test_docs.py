@@ -295,6 +295,7 @@ def test_the_decoder_of_the_readme_trains(plugins: Path) -> None:
     assert tuple(run.model.sample(3).shape) == (3, 2)
 
 
+@pytest.mark.slow
 def test_the_example_of_few_labels_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / "semi-supervised.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
@@ -306,6 +307,7 @@ def test_the_example_of_few_labels_runs(capsys: pytest.CaptureFixture[str]) -> N
     assert codes == "(594, 10)" and drawn == "(5, 64)"
 
 
+@pytest.mark.slow
 def test_the_example_of_controlled_generation_runs(capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / "controlled-generation.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)

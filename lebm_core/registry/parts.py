@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.errors import MissingSize, UsageError, did_you_mean
 from lebm_core.registry.marks import Part, Table
 from lebm_core.registry.registry import registry
 from lebm_core.registry.signatures import read_object
@@ -86,7 +86,7 @@ def arguments(
             given[key] = dataclasses.replace(parameters[key].default, **given[key])
     missing = [key for key, option in options.items() if option.required and key not in given]
     if missing:
-        raise UsageError(
+        raise MissingSize(
             f"The {label} needs {' and '.join(missing)}, which this data set does not give: it "
             f"gives {', '.join(sizes) or 'none'}. Choose other data, or another part."
         )

@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from lebm_core.base.checks import fits
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
-from lebm_core.errors import LebmError, RunError, UsageError
+from lebm_core.errors import LebmError, MissingSize, RunError, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.learning.rules import Rule
 from lebm_core.registry.parts import make
@@ -155,6 +155,8 @@ def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
         with _few_tensors(name, table), torch.device("meta"):
             try:
                 make(option.part, table, sizes)
+            except MissingSize:
+                pass  # one that the family of models fills itself
             except LebmError:
                 raise
             except Exception:

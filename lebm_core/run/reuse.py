@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lebm_core.data.dataset import SPLITS, Dataset
 from lebm_core.data.saved import load_dataset
-from lebm_core.errors import UsageError
+from lebm_core.errors import RunError, UsageError
 from lebm_core.run.artifacts import (
     BASELINES,
     check_same_data,
@@ -96,7 +96,11 @@ def sample_run(
         if len(dataset.classes) == model.prior.n_classes:
             model.classes = tuple(dataset.classes)
     controls = [parse_control(string).bind(model, dataset) for string in control]
-    x = draw_samples(model, dataset, n, seed=seed, split=split, y=y, control=controls)
+    try:
+        x = draw_samples(model, dataset, n, seed=seed, split=split, y=y, control=controls)
+    except RunError as error:
+        weights = next((folder / "model").glob("*.safetensors"), folder / "model")
+        raise type(error)(f"{weights}: {error}") from error
     if log is not None:
         asked = [*([] if y is None else [ClassIs(y)]), *controls]
         generator = torch.Generator(device(model)).manual_seed(stream(seed, "shift"))

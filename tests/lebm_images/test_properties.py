@@ -39,6 +39,7 @@ def test_an_empty_image_has_neither_and_colours_have_brightness_alone() -> None:
     assert list(properties_of(torch.zeros(2, 3, 8, 8))) == ["brightness"]
 
 
+@pytest.mark.slow
 def test_a_run_is_sampled_by_class_name_and_property(tmp_path: Path) -> None:
     import numpy as np
 

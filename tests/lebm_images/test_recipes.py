@@ -58,6 +58,7 @@ def test_recipes_of_few_labels_resolve_with_their_baselines(data: str, preset: s
     assert m2.learning["symbols"]["weight"] == recipe.learning["symbols"]["weight"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("LEBM_DATA"), reason="LEBM_DATA holds MNIST and CIFAR-10")
 @pytest.mark.parametrize("data", ["mnist", pytest.param("cifar10", marks=pytest.mark.slow)])
 def test_few_labels_of_real_images(data: str, tmp_path: Path) -> None:

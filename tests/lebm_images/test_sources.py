@@ -212,6 +212,7 @@ def test_the_published_anomaly_split() -> None:
         mnist_anomaly(files=real("mnist"), seed=0, held_out=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "side"), [("cifar10", 32), ("eurosat", 64)])
 def test_real_colours(name: str, side: int) -> None:
     folder = {"cifar10": "cifar10_jpeg", "eurosat": "eurosat"}[name]

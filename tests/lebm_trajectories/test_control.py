@@ -314,8 +314,8 @@ def test_the_metric_of_a_model_with_known_answers(data: CrowdDataset, tmp_path: 
 
 def test_what_the_metric_refuses(data: CrowdDataset) -> None:
     for options, said in (
-        ({"control_agents": 2}, "evaluation.control_agents = 2 is not possible; use at least 4"),
-        ({"goal_sd": 0.0}, "evaluation.goal_sd = 0.0 is not possible"),
+        ({"control_agents": 2}, "evaluation.control_agents = 2 is too small; use at least 4"),
+        ({"goal_sd": 0.0}, "evaluation.goal_sd = 0.0 is too small"),
         ({"strengths": [1.0, 1.0]}, "each once"),
         ({"class_strength": -1.0}, "evaluation.class_strength"),
     ):
@@ -346,6 +346,7 @@ def test_every_preset_and_baseline_resolves(preset: str) -> None:
     assert (f0.parts["prior"] or {})["name"] == "gaussian"
 
 
+@pytest.mark.slow
 def test_the_recipe_from_data_to_report(tmp_path: Path) -> None:
     few = [
         "data.train=300", "data.test=60", "training.max_steps=5", "learning.refit.steps=5",

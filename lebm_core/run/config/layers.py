@@ -158,7 +158,7 @@ def from_overrides(overrides: Iterable[str]) -> Layer:
     def where(key: str) -> str:
         given = next((k for k in raw if f"{key}.".startswith(f"{k}.")), "")
         given = given or next((k for k in raw if k.startswith(f"{key}.")), "")
-        return f'"{given}={raw[given]}"' if given else "the overrides"
+        return shown(f"{given}={raw[given]}") if given else "the overrides"
 
     return Layer(values, where, raw)
 

@@ -152,7 +152,7 @@ def _unknown(key: str, options: Mapping[str, Option], old: Mapping[str, Any], at
     else:
         table = f"[{at.path}]" if at.path else "A recipe"
         near = f" {table} accepts {', '.join(options) or 'none'}."
-    return f'{at.place(key)}: there is no option "{at.key(key)}".{near}'
+    return f"{at.place(key)}: there is no option {shown(at.key(key))}.{near}"
 
 
 def _nearest(key: str, options: Mapping[str, Option], old: Mapping[str, Any]) -> str:

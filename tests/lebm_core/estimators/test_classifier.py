@@ -92,6 +92,7 @@ def test_checks_of_classes_and_of_missing_values(
     assert ran == wanted - ({"check_estimators_nan_inf"} if options else set())
 
 
+@pytest.mark.slow
 def test_few_labels_beat_what_they_teach_alone() -> None:
     """Digits, 50 labels: at least 3 points over logistic regression on them, two draws."""
     x, y = load_digits(return_X_y=True)

@@ -267,8 +267,8 @@ def begun(process, out, since, patience=180.0):
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(toy, command, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    process = command(cut)
     run_recipe(toy, "", LONG, out=whole, log=silent)
+    process = command(cut)
     wait_for_checkpoint(process, cut)
     process.send_signal(signal.SIGKILL)
     process.wait()
