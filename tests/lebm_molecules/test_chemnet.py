@@ -15,7 +15,7 @@ RINGS = [f"c1ccc({side})cc1" for side in ("C", "CC", "CO", "N", "O", "F", "Cl", 
 
 
 def _distance(made: list[str], reference: list[str]) -> float:
-    found = compare(made, described(made), reference, described(reference), "train")
+    found = compare(described(made), described(reference), "train")
     value = found["fcd"].value
     assert value is not None
     return value
