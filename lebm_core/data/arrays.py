@@ -27,7 +27,6 @@ DAMAGE = (
     LookupError,
     AttributeError,
     RuntimeError,
-    NotImplementedError,
     SyntaxError,
     MemoryError,
     OverflowError,
