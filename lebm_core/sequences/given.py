@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
 from lebm_core.base.table import Table
 from lebm_core.data.classes import label_names
+from lebm_core.data.columns import columns_in
 from lebm_core.errors import UsageError, did_you_mean, shown
 
 __all__ = ["Given", "in_memory", "known_ids"]
@@ -42,7 +43,7 @@ def in_memory(source: Any, what: str, columns: Sequence[str], label: str = "") -
     Raises:
         UsageError: where there is no such column, no string at all, or something else than one.
     """
-    table = _table(source)
+    table = columns_in(source)
     if table is None:
         strings = _strings(source, what)
         return Given(strings, Table({what: strings}))
@@ -61,17 +62,6 @@ def known_ids(labels: Iterable[Any] | None, classes: Sequence[str], n: int) -> l
         return [-1] * n
     place = {name: i for i, name in enumerate(classes)}
     return [place.get(name, -1) for name in label_names(labels)]
-
-
-def _table(source: Any) -> Table | None:
-    """The columns of a source that has some."""
-    if isinstance(source, Table):
-        return source
-    if isinstance(source, Mapping):
-        return Table(source)
-    if hasattr(source, "columns") and hasattr(source, "to_numpy"):  # a DataFrame
-        return Table({str(name): source[name].tolist() for name in source.columns})
-    return None
 
 
 def _strings(source: Any, what: str) -> list[str]:
