@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-__all__ = ["complete_kind", "complete_recipe", "complete_value"]
+from lebm_core.run.cli.templates import kinds
+
+__all__ = ["complete_kind", "complete_recipe", "complete_template", "complete_value"]
 
 KEY = "data.name="
 
@@ -26,8 +28,13 @@ def complete_value(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_kind(incomplete: str) -> list[str]:
     """The kinds of data that begin so."""
-    kinds = {name.partition(".")[0] for name in _names("datasets")}
-    return sorted(kind for kind in kinds if kind.startswith(incomplete))
+    known = {name.partition(".")[0] for name in _names("datasets")}
+    return sorted(kind for kind in known if kind.startswith(incomplete))
+
+
+def complete_template(incomplete: str) -> list[str]:
+    """The kinds of data that there is a plugin to start from for, which begin so."""
+    return [kind for kind in kinds() if kind.startswith(incomplete)]
 
 
 def _beginning(kind: str, incomplete: str) -> list[str]:

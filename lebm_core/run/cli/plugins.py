@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 import typer
 
 from lebm_core.errors import UsageError
+from lebm_core.run.cli.completion import complete_template
+from lebm_core.run.cli.templates import DEFAULT, kinds
 
 __all__ = ["plugins_app"]
 
@@ -40,13 +42,24 @@ def new(
         Optional[Path],  # noqa: UP045
         typer.Option(help="The folder to write; by default lebm-NAME."),
     ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(kinds()),
+            help="Of its data: what the decoder and the encoder are for.",
+            autocompletion=complete_template,
+        ),
+    ] = DEFAULT,
 ) -> None:
-    """Write a working plugin: a decoder, data, a recipe, and tests that pass."""
+    """Write a working plugin: networks, data, a metric, a recipe, and tests that pass."""
     import shlex
 
     from lebm_core.run.cli.skeleton import write_skeleton
 
-    folder = write_skeleton(name, out)
-    recipe_name = f"{name.replace('_', '-')}-demo"
+    folder = write_skeleton(name, out, kind)
+    recipe = f"{name.replace('_', '-')}-demo"
     quoted = shlex.quote(str(folder))
-    typer.echo(f"{folder} is written: pip install -e {quoted} && lebm recipe {recipe_name}")
+    typer.echo(f"{folder} is written, a plugin for {kind}. README.md says what is where. Next:")
+    typer.echo(f"  pip install -e {shlex.quote(f'{folder}[test]')}")
+    typer.echo(f"  lebm recipe {recipe} --preset smoke")
+    typer.echo(f"  pytest {quoted}")

@@ -8,12 +8,15 @@ import os
 import re
 import shutil
 import tempfile
-from importlib.resources import files
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
+from lebm_core.base.checks import choice
 from lebm_core.errors import RunError, UsageError
 from lebm_core.registry.registry import discover
+from lebm_core.run.cli.templates import DEFAULT, kinds, template
 
 __all__ = ["write_skeleton"]
 
@@ -23,26 +26,33 @@ TEMPLATES = {
     "$package/__init__.py": "init.py.in",
     "$package/networks.py": "networks.py.in",
     "$package/data.py": "data.py.in",
+    "$package/dataset.py": "dataset.py.in",
+    "$package/splits.py": "splits.py.in",
     "$package/metrics.py": "metrics.py.in",
     "$package/demo.toml": "demo.toml.in",
     "tests/test_$name.py": "tests.py.in",
+    "tests/test_${name}_data.py": "kind_tests.py.in",
 }
 
 
-def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path:
+def write_skeleton(
+    name: str, out: str | os.PathLike[str] | None = None, kind: str = DEFAULT
+) -> Path:
     """Write the plugin `name` with the package lebm_NAME; all of it or nothing.
 
     Args:
         name: lower-case letters, digits and underscores, beginning with a letter.
         out: the folder to make; by default lebm-NAME here.
+        kind: of its data, one of `kinds()`.
 
     Returns:
         The folder.
 
     Raises:
-        UsageError: the name is invalid or taken, or the folder exists.
+        UsageError: the name is invalid or taken, there is no such kind, or the folder exists.
         RunError: the folder cannot be written.
     """
+    choice("--kind", kind, kinds())
     if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", name) or keyword.iskeyword(name):
         raise UsageError(
             f'"{name}" is no name for a plugin: lower-case letters, digits and _, a letter '
@@ -58,6 +68,7 @@ def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path
         "package": package,
         "distribution": f"lebm-{dashed}",
         "recipe": f"{dashed}-demo",
+        **tomllib.loads(template(kind, "words.toml")),
     }
     folder = Path(out) if out is not None else Path(words["distribution"])
     if folder.exists():
@@ -66,7 +77,7 @@ def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".lebm-", dir=folder.parent))
         try:
-            _fill(temporary, words)
+            _fill(temporary, kind, words)
             temporary.chmod(0o777 & ~_umask())
             temporary.rename(folder)
         except BaseException:
@@ -77,13 +88,11 @@ def write_skeleton(name: str, out: str | os.PathLike[str] | None = None) -> Path
     return folder
 
 
-def _fill(folder: Path, words: dict[str, str]) -> None:
-    templates = files(__package__).joinpath("templates")
+def _fill(folder: Path, kind: str, words: Mapping[str, object]) -> None:
     for target, source in TEMPLATES.items():
         file = folder / Template(target).substitute(words)
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = templates.joinpath(source).read_text(encoding="utf-8")
-        file.write_text(Template(content).substitute(words), encoding="utf-8")
+        file.write_text(Template(template(kind, source)).substitute(words), encoding="utf-8")
 
 
 def _umask() -> int:
