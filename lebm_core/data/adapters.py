@@ -43,10 +43,15 @@ class SparseRows:
 class InputAdapter(ABC):
     """Converts examples X of one kind to x and back; registered by the name that a user gives.
 
+    `LatentEBMClassifier(NAME, adapter_options=...)` passes these options to the constructor. After
+    `fit` the decoder and the encoder are made by `sizes`, their defaults here and, over those, the
+    user's decoder_options and encoder_options.
+
     Attributes:
         decoder: registered name of the decoder.
         encoder: registered name of its encoder.
-        vat: default weight and radius of the virtual adversarial loss.
+        vat: default weight and radius of the virtual adversarial loss; (0, 0) where x is not of
+            real numbers and the encoder embeds nothing.
         consistency: default weight of the consistency of p(y | x) with p(y | augmented x).
         decoder_defaults, encoder_defaults: default options of the two networks.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
@@ -65,6 +70,20 @@ class InputAdapter(ABC):
     missing: bool = False
     decoder_options: Mapping[str, Any] = {}  # noqa: RUF012
     sizes: dict[str, Any]
+
+    def numbers(self, X: Any, fit: bool) -> Any:  # noqa: N803
+        """X, where `vectors`, with numbers in the place of what else the adapter reads in it.
+
+        It is called before X is checked as a matrix of numbers; by default X as it is.
+
+        Args:
+            X: as the user has it.
+            fit: X is that of the training; else what it taught is kept.
+
+        Raises:
+            UsageError: naming a cell that the training did not have.
+        """
+        return X
 
     @abstractmethod
     def fit(self, X: Any) -> Self:  # noqa: N803

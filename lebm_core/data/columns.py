@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lebm_core.base.table import Table
 from lebm_core.data.files import open_rows, own_path
 from lebm_core.errors import UsageError, did_you_mean, shown
 
-__all__ = ["columns_in", "numbers_in", "read_columns"]
+__all__ = ["columns_in", "numbers_in", "open_columns", "read_columns", "refuse_twice"]
 
 
 def read_columns(source: Any) -> Table:
@@ -34,6 +34,39 @@ def read_columns(source: Any) -> Table:
             "mapping of columns."
         )
     return table
+
+
+def open_columns(path: Path) -> tuple[int, list[str], Iterator[tuple[int, list[str]]]]:
+    """The line that names the columns of a .csv file, the names, and the rows with their lines.
+
+    Raises:
+        UsageError: naming the file and the line that has another number of cells than names.
+    """
+    lines = open_rows(path)
+    first, head = next(lines)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, fields in lines:
+            if len(fields) != len(head):
+                quote = "; is a quote unclosed?" if "\n" in "".join(fields) else "."
+                raise UsageError(
+                    f"{path}, line {line}: {len(fields)} of the {len(head)} values that line "
+                    f"{first} names{quote}"
+                )
+            yield line, fields
+
+    return first, [name.strip() for name in head], rows()
+
+
+def refuse_twice(names: Sequence[str], where: str) -> None:
+    """Refuse columns of one name; those without a name are left to the caller.
+
+    Raises:
+        UsageError: naming the column.
+    """
+    twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
+    if twice is not None:
+        raise UsageError(f"{where}: the column {shown(twice)} is there twice.")
 
 
 def columns_in(source: Any) -> Table | None:
@@ -84,18 +117,7 @@ def _number(value: Any, column: str, place: str, row: int) -> float:
 
 
 def _of_file(path: Path) -> Table:
-    rows = open_rows(path)
-    first, head = next(rows)
-    names = [name.strip() for name in head]
-    if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise UsageError(f"{path}, line {first}: the column {shown(twice)} is there twice.")
-    cells: list[list[str]] = []
-    for line, fields in rows:
-        if len(fields) != len(names):
-            raise UsageError(
-                f"{path}, line {line}: {len(fields)} of the {len(names)} values that line {first} "
-                "names."
-            )
-        cells.append(fields)
+    first, names, rows = open_columns(path)
+    refuse_twice(names, f"{path}, line {first}")
+    cells = [fields for _, fields in rows]
     return Table({name: [row[i] for row in cells] for i, name in enumerate(names)})

@@ -28,22 +28,32 @@ class Columns:
     def table(self, samples: Any) -> Any:
         """Samples (n, columns) as a DataFrame.
 
-        Whole numbers and truth values are rounded into the range of their type, a category is the
-        nearest of those there are; a column of another type that numbers do not become is left as
-        numbers.
+        Whole numbers and truth values are rounded into the range of their type, a number becomes
+        the nearest of the categories there are; a column of another type that numbers do not become
+        is left as numbers.
         """
         drawn = np.asarray(samples)
         frame = type(self.empty)(drawn, columns=self.empty.columns)
         for i in range(drawn.shape[1]):
-            frame.isetitem(i, _typed(drawn[:, i], self.empty.iloc[:, i]))
+            frame.isetitem(i, _typed(_numbers(drawn[:, i]), self.empty.iloc[:, i]))
         return frame
 
 
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """A column of objects as numbers where they are some; words as they are."""
+    try:
+        return values.astype(np.float64) if values.dtype == object else values
+    except ValueError:
+        return values
+
+
 def _typed(values: NDArray[Any], column: Any) -> Any:
-    """Numbers (n,) as a column of the same type, or as they are."""
+    """Numbers or words (n,) as a column of the same type, or as they are."""
     Series, dtype = type(column), column.dtype  # noqa: N806
     categories = getattr(dtype, "categories", None)
     try:
+        if values.dtype == object:
+            return Series(values).astype(dtype)
         if categories is not None:
             known = np.asarray(categories, dtype=np.float64)
             near = np.abs(values[:, None] - known[None]).argmin(1)

@@ -35,19 +35,21 @@ def plain_errors() -> Iterator[None]:
 def matrix(estimator: BaseEstimator, X: Any, adapter: InputAdapter, reset: bool) -> Any:  # noqa: N803
     """X by scikit-learn's conventions; NaN only where it is a missing value.
 
-    None, pandas.NA and words such as "NA" are NaN, by the rule that files are read by.
+    None, pandas.NA and words such as "NA" are NaN, by the rule that files are read by; other words
+    are what the adapter makes of them.
 
     Args:
         estimator: remembers the number and the names of the features.
         X: (n, features).
-        adapter: says whether values may be missing.
+        adapter: says whether values may be missing, and reads words.
         reset: this X is the one to remember.
 
     Raises:
         ValueError: for another width than before, or for NaN and infinity.
     """
+    X = _with_nan(adapter.numbers(X, reset))  # noqa: N806
     found = validate_data(
-        estimator, _with_nan(X), reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
+        estimator, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
     )
     if not adapter.missing and np.isnan(found).any():
         known = 'adapter_options={"missing": True}'

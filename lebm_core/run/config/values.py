@@ -48,6 +48,8 @@ def _prepared(annotation: Any, value: Any, raw: str | None) -> Any:
         return None
     if origin in UNIONS:
         others = [part for part in inner if part is not type(None)]
+        if len(others) > 1 and isinstance(value if raw is None else unquoted(value), list):
+            others = [part for part in others if typing.get_origin(part) is list]
         return _prepared(others[0], value, raw) if len(others) == 1 else value
     if origin in (list, tuple) and raw is not None:
         value = unquoted(value)

@@ -1,83 +1,115 @@
-"""Adapters between matrices and the decoder's x: columns of numbers, counts of words."""
+"""Adapters between matrices and the decoder's x: columns of a table, counts of words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
-from sklearn.preprocessing import StandardScaler
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from lebm_core.data.adapters import Examples, InputAdapter, SparseRows
+from lebm_tabular.data.cells import coded, ids_of
+from lebm_tabular.data.frames import cells_in, is_frame, replaced
+from lebm_tabular.data.preparation import SCALINGS, Preparation
 
 __all__ = ["BagAdapter", "TabularAdapter"]
 
-SCALINGS = ("columns", "all", "none")
-
 
 class TabularAdapter(InputAdapter):
-    """X (n, features), centred by column and scaled.
+    """X (n, columns), prepared as a table of one's own is: see `Preparation` for x.
 
-    With the likelihood "bernoulli" X is left as it is, and must lie from 0 to 1.
+    A column of words becomes one of categories by the rule of `lebm_tabular.data.cells.coded`; the
+    columns of an array are called x0, x1 and so on. With the likelihood "bernoulli" numbers are
+    left as they are, and must lie from 0 to 1.
 
     Args:
         scaling: "columns", each to a variance of 1; "all", by one number, for columns of one unit
             such as pixels; "none".
         missing: NaN is a missing value, left out of the likelihood.
+        categories: "auto"; "none" for columns of numbers alone; or names of columns that are
+            categories beside those of "auto", such as codes that are numbers.
 
     Raises:
-        ValueError: for another scaling, or missing that is neither True nor False.
+        ValueError: for another scaling, missing that is neither True nor False, or categories that
+            are none of these.
     """
 
     decoder = "tabular"
     encoder = "tabular"
     vectors = True
 
-    def __init__(self, scaling: str = "columns", missing: bool = False) -> None:
+    def __init__(
+        self,
+        scaling: str = "columns",
+        missing: bool = False,
+        categories: str | Sequence[str] = "auto",
+    ) -> None:
         if scaling not in SCALINGS:
             raise ValueError(f'scaling = "{scaling}": accepted are {", ".join(SCALINGS)}.')
         if not isinstance(missing, (bool, np.bool_)):
             raise ValueError(f"missing = {missing!r} must be True or False.")
-        self.scaling, self.missing = scaling, bool(missing)
+        if isinstance(categories, str):
+            possible = categories in ("auto", "none")
+        else:
+            possible = isinstance(categories, Sequence) and all(
+                isinstance(name, str) for name in categories
+            )
+        if not possible:
+            raise ValueError(f'categories = {categories!r}: use "auto", "none" or a list of names.')
+        self.scaling, self.missing, self.asked = scaling, bool(missing), categories
+        self.names: list[str] = []  # of a training X with words
+        self.framed = False
+        self.categories: list[list[str]] = []
+
+    def numbers(self, X: Any, fit: bool) -> Any:  # noqa: N803
+        """Return X with the ids of categories in the place of words."""
+        if not fit and not any(self.categories):
+            return X
+        cells = cells_in(X, every=not fit or not isinstance(self.asked, str))
+        if cells is None:
+            return X
+        if fit:
+            codes, self.categories = coded(cells, self.asked)
+            self.names, self.framed = list(cells.names), is_frame(X)
+        elif len(cells.names) != len(self.names) or (
+            self.framed and is_frame(X) and cells.names != self.names
+        ):
+            return X  # for scikit-learn to refuse
+        at = [i for i, words in enumerate(self.categories) if words]
+        if not fit:
+            codes = ids_of(replace(cells, names=self.names), self.categories, at)
+        return replaced(X, {i: codes[:, i] for i in at})
 
     def fit(self, X: Any) -> Self:  # noqa: N803
         self.shares = self.decoder_options.get("likelihood") == "bernoulli"
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.scaler = StandardScaler().fit(np.where(self._empty(X), 0.0, X))
-        if not np.isfinite(self.scaler.var_).all():
-            column = int(np.isfinite(self.scaler.var_).argmin())
-            raise ValueError(f"Column {column} of X has values too large: give another unit.")
-        if self.scaling == "all":
-            self.scaler.scale_ = np.full(X.shape[1], np.sqrt(self.scaler.var_.mean()) or 1.0)
-        if self.shares or self.scaling == "none":
-            self.scaler.mean_, self.scaler.scale_ = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        self.sizes = {"features": X.shape[1], "missing": self.missing}
+        names = self.names or [f"x{i}" for i in range(X.shape[1])]
+        scaling = "none" if self.shares else self.scaling
+        self.preparation = Preparation(names, self.categories, scaling).fit(X)
+        self.sizes = {**self.preparation.sizes, "missing": self.missing}
         return self
 
     def transform(self, X: Any) -> Tensor:  # noqa: N803
-        outside = np.argwhere((X < 0) | (X > 1))
+        columns = self.preparation.numbers
+        outside = np.argwhere((X[:, columns] < 0) | (X[:, columns] > 1))
         if self.shares and len(outside):
-            row, column = outside[0]
+            row, column = outside[0, 0], columns[outside[0, 1]]
             raise ValueError(
                 f'The likelihood "bernoulli" takes values from 0 to 1: X[{row}, {column}] is '
                 f"{X[row, column]:g}."
             )
-        with np.errstate(over="ignore"):
-            scaled = self.scaler.transform(X).astype(np.float32)
-        if np.isinf(scaled).any():
-            raise ValueError("X has values too far from the training values for float32.")
-        return torch.from_numpy(scaled)
+        return from_numpy(self.preparation.transform(X))
 
     def inverse_transform(self, x: Tensor) -> Any:
-        return self.scaler.inverse_transform(x.numpy().astype(np.float64))
-
-    @staticmethod
-    def _empty(X: NDArray[np.float64]) -> NDArray[np.bool_]:  # noqa: N803
-        """Find the columns without any value, (features,)."""
-        return np.asarray(np.isnan(X).all(axis=0))
+        """Return an array (n, columns), of objects where there are words."""
+        table = self.preparation.inverse_transform(x.numpy())
+        if not any(self.categories):
+            return table
+        columns = self.preparation.words(table)
+        words = any(isinstance(cell, str) for column in columns for cell in column[:1])
+        return np.array(columns, dtype=object if words else np.float64).T
 
 
 class BagAdapter(InputAdapter):

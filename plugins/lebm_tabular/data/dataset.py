@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.new import new_rows
+from lebm_tabular.data.preparation import Preparation
 
 __all__ = ["Rows", "TabularDataset"]
 
@@ -27,21 +29,27 @@ SCALINGS = ("columns", "none")
 
 
 class Rows(NamedTuple):
-    """Rows of a table: x (N, features), NaN where a value is missing, and class ids y (N,)."""
+    """Rows of a table: (N, columns), NaN where a value is missing, and class ids y (N,).
+
+    Attributes:
+        x: values of columns of numbers, ids of columns of categories.
+        y: class ids, or None.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.int64] | None
 
 
 class TabularDataset(Dataset):
-    """Rows of numbers of three splits.
+    """Rows of numbers and categories of three splits; see `Preparation` for x.
 
     Args:
         splits: rows by split; the training split's mean and standard deviation scale all.
-        columns: names of the features.
+        columns: names of the columns.
         summary: facts for the report.
         classes: names of the classes; empty for data without.
         scaling: "columns", to mean 0 and variance 1, or "none".
+        categories: of each column, none for one of numbers; () where all are of numbers.
 
     Raises:
         UsageError: for another scaling, a split without rows, or values that float32 cannot hold.
@@ -56,23 +64,38 @@ class TabularDataset(Dataset):
         summary: dict[str, Any],
         classes: Sequence[str] = (),
         scaling: str = "columns",
+        categories: Sequence[Sequence[str]] = (),
     ) -> None:
         choice("data.scaling", scaling, SCALINGS)
-        self.columns, self.classes, self.scaling = list(columns), list(classes), scaling
+        self.preparation = Preparation(columns, categories, scaling)
+        if "train" in splits:
+            self.preparation.fit(splits["train"].x)
+        self.classes = list(classes)
         self.known: Table | None = None
-        self.mean, self.scale = np.zeros(len(columns)), np.ones(len(columns))
-        if "train" in splits and scaling == "columns":
-            self.mean, self.scale = _moments(splits["train"].x)
-        missing = any(bool(np.isnan(rows.x).any()) for rows in splits.values())
-        self.x = {split: torch.from_numpy(self._scaled(rows.x)) for split, rows in splits.items()}
+        transform = self.preparation.transform
+        self.x = {split: torch.from_numpy(transform(rows.x)) for split, rows in splits.items()}
         self.y = {s: torch.from_numpy(rows.y) for s, rows in splits.items() if rows.y is not None}
-        self.sizes = {"features": len(columns), "missing": missing}
-        if classes:
-            self.sizes["n_classes"] = len(classes)
+        missing = any(bool(np.isnan(rows.x).any()) for rows in splits.values())
+        self.sizes = self._sizes(missing)
         counts = {split: len(x) for split, x in self.x.items()}
         if counts and not min(counts.values()):
             raise UsageError(f"A split has no rows: {counts}.")
         self.summary = {"counts": counts, **summary}
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return self.preparation.columns
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """What is taken from each column before it is divided; 0 of categories."""
+        return self.preparation.mean
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """What each column is divided by; 1 of categories."""
+        return self.preparation.scale
 
     def length(self, split: str) -> int:
         """Return the number of rows of `split`."""
@@ -86,25 +109,33 @@ class TabularDataset(Dataset):
         return Batch(self.x[split][index], None if y is None else y[index], rows=index)
 
     def vectors(self, split: str, index: Tensor) -> Any:
-        """Return x, each missing value replaced by its column's mean of the training split."""
+        """Return x, each missing value replaced by its feature's mean of the training split."""
         filled = self.x[split][index]
-        if self.scaling == "none" and self.sizes["missing"]:
-            means = self.x["train"].nanmean(0).nan_to_num()
-            return torch.where(filled.isnan(), means, filled).numpy()
-        return filled.nan_to_num(nan=0.0).numpy()
+        if self.sizes["missing"]:
+            means = self.x.get("train", filled).nanmean(0).nan_to_num()
+            if self.preparation.scaling == "columns":  # exactly, not as float32 sums
+                means[: len(self.preparation.numbers)] = 0.0
+            filled = torch.where(filled.isnan(), means, filled)
+        return filled.numpy()
 
     def new(self, source: Any) -> Self:
         """Read rows with the columns of the training, see `new_rows`."""
-        x, records = new_rows(source, self.columns)
-        if not self.sizes["missing"] and np.isnan(x).any():
-            row, column = np.argwhere(np.isnan(x))[0]
+        rows = new_rows(source, self.preparation)
+        if not self.sizes["missing"] and np.isnan(rows.table).any():
+            row, column = np.argwhere(np.isnan(rows.table))[0]
             raise UsageError(
-                f"Row {row + 1} has no value in the column {shown(self.columns[column])}: the "
-                "table of the training had none missing, so the model does not know what that is."
+                f"{rows.where}, {rows.places[row]}: there is no value in the column "
+                f"{shown(self.columns[column], 30)}: the table of the training had none missing, "
+                "so the model does not know what that is."
             )
-        read = type(self)({}, self.columns, {}, self.classes, self.scaling)
-        read.mean, read.scale, read.sizes = self.mean, self.scale, self.sizes
-        read.x, read.known = {"test": torch.from_numpy(read._scaled(x))}, records
+        try:
+            x = self.preparation.transform(rows.table)
+        except UsageError as error:
+            raise UsageError(f"{rows.where}: {error}") from None
+        read = type(self)({}, self.columns, {}, self.classes)
+        read.preparation, read.sizes = self.preparation, self.sizes
+        read.x = {"test": torch.from_numpy(x)}
+        read.known = rows.records
         return read
 
     def records(self, split: str) -> Table:
@@ -112,23 +143,24 @@ class TabularDataset(Dataset):
         return super().records(split) if self.known is None else self.known
 
     def raw(self, x: Tensor) -> Table:
-        """Return samples in the units of the source, a column for each feature."""
-        rows = x.double().cpu().numpy() * self.scale + self.mean
-        return Table({name: rows[:, i].tolist() for i, name in enumerate(self.columns)})
+        """Return samples in the units and the words of the source, a column for each of its own."""
+        table = self.preparation.inverse_transform(x.double().cpu().numpy())
+        return Table(dict(zip(self.columns, self.preparation.words(table), strict=True)))
 
     def write(self, x: Tensor, path: Path) -> Path:
-        """Write samples in the units of the source to `path` with the suffix .csv."""
+        """Write samples in the units and words of the source to `path` with the suffix .csv."""
         file = path.with_name(path.name + self.suffix)
-        rows = self.raw(x).rows()
-        lines = [",".join(self.columns), *(",".join(f"{v:.7g}" for v in row) for row in rows)]
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with file.open("w", encoding="utf-8", newline="") as out:
+            rows = csv.writer(out, lineterminator="\n")
+            rows.writerow(self.columns)
+            for row in self.raw(x).rows():
+                rows.writerow([f"{v:.7g}" if isinstance(v, float) else v for v in row])
         return file
 
     def save(self, folder: Path) -> None:
-        """Write names, classes and scales to columns.json."""
+        """Write names, categories, classes and scales to columns.json."""
         kept = {
-            "columns": self.columns, "classes": self.classes, "scaling": self.scaling,
-            "mean": self.mean.tolist(), "scale": self.scale.tolist(), "sizes": self.sizes,
+            **self.preparation.state, "classes": self.classes, "sizes": self.sizes,
             "summary": self.summary,
         }  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,33 +171,19 @@ class TabularDataset(Dataset):
         """Read what `save` wrote; the splits are empty."""
         kept = read_json(folder / FILE)
         try:
-            data = cls({}, kept["columns"], kept["summary"], kept["classes"], kept["scaling"])
-            moments = np.array([kept["mean"], kept["scale"]], dtype=np.float64)
-            data.mean, data.scale = moments.reshape(2, len(data.columns))
-            data.sizes = dict(kept["sizes"])
+            preparation, classes = Preparation.of(kept), kept["classes"]
+            if not (isinstance(classes, list) and all(isinstance(each, str) for each in classes)):
+                raise ValueError("classes")
+            data = cls({}, preparation.columns, dict(kept["summary"]), classes)
+            data.preparation = preparation
+            data.sizes = data._sizes(kept["sizes"]["missing"])
+            if data.sizes != kept["sizes"]:
+                raise ValueError("sizes")
         except (KeyError, TypeError, ValueError):
             raise UsageError(f"{folder / FILE} is damaged: it is not what lebm wrote.") from None
         return data
 
-    def _scaled(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Scale rows; refuse those whose moments or scaled values overflow."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = ((x - self.mean) / self.scale).astype(np.float32)
-        wrong = ~np.isfinite(self.mean + self.scale) | np.isinf(scaled).any(0)
-        if wrong.any():
-            raise UsageError(
-                f"The column {shown(self.columns[int(wrong.argmax())], 30)} has values too large "
-                "for single precision: write it in another unit."
-            )
-        return scaled
-
-
-def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute mean and standard deviation of each column's observed values; 0 and 1 without any."""
-    known = ~np.isnan(x)
-    n = np.maximum(known.sum(0), 1)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused by its column
-        mean = np.where(known, x, 0.0).sum(0) / n
-        scale = np.sqrt(np.where(known, (x - mean) ** 2, 0.0).sum(0) / n)
-    # Rounding gives a constant column a tiny scale, by which any other value would explode.
-    return mean, np.where(scale > 1e-10 * np.abs(mean), scale, 1.0)
+    def _sizes(self, missing: bool) -> dict[str, Any]:
+        """What parts may ask for: whether values are missing, the features and the classes."""
+        classes = {"n_classes": len(self.classes)} if self.classes else {}
+        return {**self.preparation.sizes, "missing": missing, **classes}

@@ -1,10 +1,10 @@
-"""A user's .csv file: a line of names, then rows of numbers, of which some may be missing."""
+"""A user's .csv file: a line of names, then rows of cells, of which some may be missing."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lebm_core.data.classes import as_number, is_missing
-from lebm_core.data.files import open_rows
+from lebm_core.data.columns import open_columns, refuse_twice
 from lebm_core.errors import UsageError, did_you_mean, shown
+from lebm_tabular.data.cells import Cells, coded, listed, number_of
 
-__all__ = ["Table", "listed", "number_in", "read_csv"]
+__all__ = ["Table", "read_cells", "read_csv"]
 
 OTHERS = frozenset(
     (".arff", ".feather", ".h5", ".json", ".jsonl", ".ods", ".parquet", ".pickle", ".pkl")
@@ -26,17 +27,29 @@ ROW_NUMBERS = ("", "unnamed: 0", "index", "id", "row")  # names of a first colum
 
 
 class Table(NamedTuple):
-    """Contents of a file: x (N, features), the label of each row if there are any, and places."""
+    """Contents of a file.
+
+    Attributes:
+        columns: names of the columns that are learned from.
+        x: (N, columns) numbers and ids of categories, NaN where a value is missing.
+        labels: of each row, if there are any.
+        places: "line 7" or "row 5", of each row.
+        left_out: columns that are not learned from.
+        categories: of each column, none for one of numbers.
+    """
 
     columns: list[str]
     x: NDArray[np.float64]
     labels: list[Any] | None
-    places: Sequence[str]  # "line 7" or "row 5", of each row
-    left_out: list[str]  # columns that are no features
+    places: Sequence[str]
+    left_out: list[str]
+    categories: list[list[str]]
 
 
-def read_csv(path: Path, label: str, without: Sequence[str]) -> Table:
-    """Read a table.
+def read_csv(
+    path: Path, label: str, without: Sequence[str], categories: str | Sequence[str] = "auto"
+) -> Table:
+    """Read a table to learn from.
 
     A column without a name and without values is left out, and so is a first column that does
     nothing but count the rows, as pandas writes its index.
@@ -45,6 +58,7 @@ def read_csv(path: Path, label: str, without: Sequence[str]) -> Table:
         path: the file, plain or gzipped.
         label: column of the labels; empty for none.
         without: columns to leave out.
+        categories: which columns are, see `coded`.
 
     Raises:
         UsageError: naming the file, its line, and what is wrong there.
@@ -54,58 +68,60 @@ def read_csv(path: Path, label: str, without: Sequence[str]) -> Table:
             f"{path}: tabular.file reads .csv and .npz files, not {path.suffix}: a DataFrame's "
             'to_csv("FILE.csv", index=False) writes one.'
         )
-    rows = open_rows(path)
-    first, head = next(rows)
-    names = [name.strip() for name in head]
+    first, names, rows = open_columns(path)
     _check_names(names, label, without, f"{path}, line {first}", path)
+    places, cells = _gathered(rows, len(names))
     taken = [i for i, name in enumerate(names) if name not in (label, *without) or not name]
-    x: list[list[float]] = []
-    labels: list[str] = []
-    places: list[str] = []
-    for line, fields in rows:
-        place = f"line {line}"
-        if len(fields) != len(names):
-            quote = "; is a quote unclosed?" if "\n" in "".join(fields) else "."
-            raise UsageError(
-                f"{path}, {place}: {len(fields)} of the {len(names)} values that line {first} names"
-                + quote
-            )
-        x.append([number_in(fields[i], names[i], path, place) for i in taken])
-        places.append(place)
-        if label:
-            labels.append(fields[names.index(label)])
-    table = np.array(x).reshape(len(x), len(taken))
-    empty = [k for k, i in enumerate(taken) if not names[i] and np.isnan(table[:, k]).all()]
-    counts = [k for k, i in enumerate(taken) if i == 0 and _counts_rows(names[i], table[:, k])]
-    kept = [k for k in range(len(taken)) if k not in (*empty, *counts)]
-    columns = [names[taken[k]] for k in kept]
-    if not columns or not x:
-        raise UsageError(f"{path} has {len(columns)} columns of numbers and {len(x)} rows.")
+    empty = [i for i in taken if not names[i] and all(map(is_missing, cells[i]))]
+    counts = [i for i in taken if i == 0 and i not in empty and _counts_rows(names[i], cells[i])]
+    kept = [i for i in taken if i not in (*empty, *counts)]
+    columns = [names[i] for i in kept]
+    if not columns or not places:
+        raise UsageError(f"{path} has {len(columns)} columns to learn from and {len(places)} rows.")
     if "" in columns:
-        nameless = taken[kept[columns.index("")]] + 1
         raise UsageError(
-            f"{path}, line {first}: column {nameless} has no name: name it, or leave it out; a "
-            "DataFrame's to_csv(index=False) writes no index."
+            f"{path}, line {first}: column {kept[columns.index('')] + 1} has no name: name it, or "
+            "leave it out; a DataFrame's to_csv(index=False) writes no index."
         )
     if counts:
         warnings.warn(
             f"{path}: the first column, {shown(names[0])}, only counts the rows and is left out.",
             stacklevel=3,
         )
-    left_out = [*without, *(names[taken[k]] or "row numbers" for k in counts)]
-    return Table(columns, table[:, kept], labels if label else None, places, left_out)
+    x, found = coded(Cells(str(path), columns, [cells[i] for i in kept], places), categories)
+    left_out = [*without, *(names[i] or "row numbers" for i in counts)]
+    labels = cells[names.index(label)] if label else None
+    return Table(columns, x, labels, places, left_out, found)
 
 
-def listed(names: Sequence[str], most: int = 12) -> str:
-    """Write out names for a message."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(shown(name, 30) for name in names[:most]) + more
+def read_cells(path: Path) -> Cells:
+    """Read all columns of a .csv file.
+
+    Raises:
+        UsageError: naming the file, its line, and what is wrong there.
+    """
+    first, names, rows = open_columns(path)
+    refuse_twice(names, f"{path}, line {first}")
+    places, cells = _gathered(rows, len(names))
+    return Cells(str(path), names, cells, places)
+
+
+def _gathered(
+    rows: Iterator[tuple[int, list[str]]], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """Gather the places of rows, and their cells by column."""
+    places: list[str] = []
+    columns: list[list[str]] = [[] for _ in range(width)]
+    for line, fields in rows:
+        places.append(f"line {line}")
+        for column, field in zip(columns, fields, strict=True):
+            column.append(field)
+    return places, columns
 
 
 def _check_names(
     names: list[str], label: str, without: Sequence[str], where: str, path: Path
 ) -> None:
-    twice = next((name for i, name in enumerate(names) if name and name in names[:i]), None)
     if len(names) == 1 and (re.search(r"[;\t|]", names[0]) or _words(names[0], label)):
         raise UsageError(
             f"{where}: {shown(names[0], 40)} has no comma; separate columns by commas."
@@ -116,8 +132,7 @@ def _check_names(
         raise UsageError(
             f"{where}: {listed(names, 4)} are numbers: the first line must name the columns."
         )
-    if twice is not None:
-        raise UsageError(f"{where}: the column {shown(twice)} is there twice.")
+    refuse_twice(names, where)
     if label and label not in names:
         raise UsageError(
             f"{path} has no column {shown(label)} for the labels: it has {listed(names)}."
@@ -138,31 +153,10 @@ def _words(name: str, label: str) -> bool:
     return bool(label) and label != name and label in name.split()
 
 
-def number_in(field: Any, column: str, path: Path | str, place: str) -> float:
-    """Read a cell as a number, NaN where it is missing.
-
-    Raises:
-        UsageError: naming the place of what is no finite number.
-    """
-    if is_missing(field):
-        return np.nan
-    text = str(field).strip()
-    try:
-        value = float(text) if "_" not in text else None  # 1_000 is Python's writing alone
-    except ValueError:
-        value = None
-    if value is None:
-        raise UsageError(
-            f"{path}, {place}: {shown(text, 30)} in the column {shown(column, 30)} is not a "
-            f"number; data.without names columns that are left out."
-        )
-    if np.isinf(value):
-        raise UsageError(f"{path}, {place}: the column {shown(column, 30)} is infinite.")
-    return value
-
-
-def _counts_rows(name: str, values: NDArray[np.float64]) -> bool:
+def _counts_rows(name: str, cells: Sequence[str]) -> bool:
     """Whether a column counts the rows from 0 or 1 and is named as one that does."""
-    start = values[0] if len(values) else -1
-    counted = start in (0, 1) and np.array_equal(values, np.arange(len(values)) + start)
-    return counted and name.lower() in ROW_NUMBERS
+    if name.lower() not in ROW_NUMBERS or not cells:
+        return False
+    values = [number_of(cell) for cell in cells]
+    start = values[0]
+    return start in (0, 1) and values == [start + i for i in range(len(values))]

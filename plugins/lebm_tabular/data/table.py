@@ -9,12 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lebm_core.base.checks import choice
 from lebm_core.data.arrays import need_array, read_npz
 from lebm_core.data.classes import Classes, classes_of, one_column
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.data.splits import check_shares, chosen_share
 from lebm_core.errors import UsageError, shown
+from lebm_tabular.data.cells import Cells, coded
 from lebm_tabular.data.dataset import Rows, TabularDataset
 from lebm_tabular.data.delimited import Table, read_csv
 
@@ -26,14 +28,15 @@ HINT = " data.label names that of the labels, or is empty."
 
 def table(
     *, files: DataFiles, seed: int, source: str = "", label: str = "label",
-    without: Sequence[str] = (), valid: float = 0.1, test: float = 0.1,
-    scaling: Literal["columns", "none"] = "columns",
+    without: Sequence[str] = (), categories: Literal["auto", "none"] | Sequence[str] = "auto",
+    valid: float = 0.1, test: float = 0.1, scaling: Literal["columns", "none"] = "columns",
 ) -> TabularDataset:  # fmt: skip
     """A .csv file whose first line names its columns, or an .npz file with x (and labels).
 
-    A missing value is an empty field, NA, NaN, None, null or "?"; NaN in an .npz. A label that is
-    missing or -1 is unknown: such rows are all trained on. The rows to choose and to judge by are
-    labelled ones.
+    A column is one of numbers, or of categories: see `lebm_tabular.data.cells.coded`. A missing
+    value is an empty field, NA, NaN, None, null or "?"; NaN in an .npz. A label that is missing or
+    -1 is unknown: such rows are all trained on. The rows to choose and to judge by are labelled
+    ones.
 
     Args:
         files: not used.
@@ -41,6 +44,8 @@ def table(
         source: the file
         label: column of the labels (the array, in an .npz); empty for a table without
         without: columns of a .csv to leave out, such as names and ids
+        categories: auto, columns of a few words; none, no column; or columns that are categories
+            beside those of auto, such as codes that are numbers
         valid: share of the labelled rows to choose by; 0 = a fifth, of 1,000 and more a tenth
         test: share of the labelled rows to judge by; 0 likewise
         scaling: columns (mean 0, variance 1), or none, as the likelihood "bernoulli" needs it
@@ -50,9 +55,11 @@ def table(
     """
     FILE.check(source)
     check_shares(valid or 0.1, test or 0.1, ("data.valid", "data.test"))  # 0 is chosen below
+    if isinstance(categories, str):
+        choice("data.categories", categories, ("auto", "none"))
     path = Path(source)
     arrays = path.suffix.lower() in (".npz", ".npy")
-    content = _npz(path, label, without) if arrays else read_csv(path, label, without)
+    content = (_npz if arrays else read_csv)(path, label, without, categories)
     where = f"{path}: the {'array' if arrays else 'column'} {shown(label)}"
     found = None if content.labels is None else classes_of(content.labels, where)
     rows = _split(content, found, valid, test, seed, path)
@@ -65,14 +72,17 @@ def table(
     summary: dict[str, object] = {"source": path.name}
     if content.left_out:
         summary["left_out"] = content.left_out
+    if any(content.categories):
+        named = zip(content.columns, content.categories, strict=True)
+        summary["categories"] = {name: len(words) for name, words in named if words}
     names = [] if found is None else found.names
     try:
-        return TabularDataset(splits, content.columns, summary, names, scaling)
+        return TabularDataset(splits, content.columns, summary, names, scaling, content.categories)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
 
-def _npz(path: Path, label: str, without: Sequence[str]) -> Table:
+def _npz(path: Path, label: str, without: Sequence[str], categories: str | Sequence[str]) -> Table:
     arrays = read_npz(path)
     if without:
         raise UsageError(f"data.without names columns of a .csv; {path} has none with names.")
@@ -90,8 +100,11 @@ def _npz(path: Path, label: str, without: Sequence[str]) -> Table:
     if label:
         given = need_array(arrays, label, path, HINT)
         labels = one_column(given, len(x), f"{path}: the array {shown(label)}")
-    columns = [f"x{i}" for i in range(x.shape[1])]
-    return Table(columns, x, labels, [f"row {i}" for i in range(len(x))], [])
+    columns, places = [f"x{i}" for i in range(x.shape[1])], [f"row {i}" for i in range(len(x))]
+    found: list[list[str]] = []
+    if not isinstance(categories, str):
+        x, found = coded(Cells(str(path), columns, list(x.T), places), categories)
+    return Table(columns, x, labels, places, [], found)
 
 
 def _split(

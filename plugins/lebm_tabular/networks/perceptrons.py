@@ -24,20 +24,24 @@ class TabularDecoder(Decoder):
 
     gaussian: N(g(z), sigma^2). student: g(z) + sigma t, t of Student's distribution. bernoulli: 1
     with probability sigmoid(g(z)); values between 0 and 1 enter as cross entropy, which is then no
-    density.
+    density. The last features can be one-hot groups, one for each column of categories: its log p
+    is that of a softmax over the group, the mean of p(x | z) the probability of each category.
 
     Args:
         latent_dim: d.
         features: number of features of x.
         hidden: widths of the hidden layers of g.
-        sigma: scale of a column, in the units of x; the initial one where it is learned.
-        likelihood: "gaussian", "student" or "bernoulli".
-        learn_sigma: learn it, a number for each column, above `min_sigma`.
+        sigma: scale of a number, in the units of x; the initial one where it is learned.
+        likelihood: "gaussian", "student" or "bernoulli", of each number.
+        learn_sigma: learn it, one for each number, above `min_sigma`.
         min_sigma: lower bound of a learned sigma, since the density of a constant is unbounded.
         degrees: of freedom of Student's distribution, above 1 so that it has a mean.
+        groups: widths of the one-hot groups that the last features of x are; None for none. The
+            data set gives them.
 
     Raises:
-        UsageError: for an unknown likelihood, a sigma that is not positive, too few degrees.
+        UsageError: for an unknown likelihood, a sigma that is not positive, too few degrees, or
+            groups wider than x.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class TabularDecoder(Decoder):
         learn_sigma: bool = False,
         min_sigma: float = 0.01,
         degrees: float = 4.0,
+        groups: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         choice("decoder.likelihood", likelihood, LIKELIHOODS)
@@ -62,20 +67,22 @@ class TabularDecoder(Decoder):
             raise UsageError(f"decoder.min_sigma = {min_sigma} must be between 0 and {sigma}.")
         self.latent_dim, self.kind, self.degrees = latent_dim, likelihood, degrees
         self.fixed_sigma, self.min_sigma = sigma, min_sigma
+        self.groups = _checked("decoder.groups", groups, features)
         self.net = mlp([latent_dim, *hidden, features], nn.GELU)
         self.log_sigma: nn.Parameter | None = None
         if learn_sigma and likelihood != "bernoulli":
-            self.log_sigma = nn.Parameter(torch.full((features,), math.log(sigma - min_sigma)))
+            numbers = features - sum(self.groups)
+            self.log_sigma = nn.Parameter(torch.full((numbers,), math.log(sigma - min_sigma)))
 
     @property
     def sigma(self) -> Tensor | float:
-        """The scale: a number, or (features,) where it is learned."""
+        """The scale: a number, or one for each number of x where it is learned."""
         if self.log_sigma is None:
             return self.fixed_sigma
         return self.min_sigma + self.log_sigma.exp()
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Distribution]:
-        return columns(self.kind, self.net(z), self.sigma, self.degrees)
+        return columns(self.kind, self.net(z), self.sigma, self.degrees, self.groups)
 
     def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """Return z -> log p(x | z), of the observed columns alone.
@@ -100,6 +107,11 @@ class TabularEncoder(Encoder):
         features: number of features of x.
         hidden: widths of the hidden layers.
         missing: x has missing values, NaN: they are replaced by 0, and their mask is an input.
+        groups: widths of the one-hot groups that the last features of x are; None for none. The
+            data set gives them.
+
+    Raises:
+        UsageError: for groups wider than x.
     """
 
     def __init__(
@@ -108,10 +120,12 @@ class TabularEncoder(Encoder):
         features: int,
         hidden: Sequence[int] = (200, 200),
         missing: bool = False,
+        groups: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         widths("encoder.hidden", hidden)
         self.latent_dim, self.missing = latent_dim, missing
+        self.groups = _checked("encoder.groups", groups, features)
         inputs = 2 * features if missing else features
         self.net = mlp([inputs, *hidden, 2 * latent_dim], nn.GELU)
 
@@ -128,6 +142,19 @@ class TabularEncoder(Encoder):
             raise UsageError("x has missing values (NaN): make the encoder with missing=True.")
         return gaussian_code(self.net(x))
 
+    def embedded_scale(self, embedded: Tensor, x: Tensor) -> Tensor:
+        """Return the square root of the number of known columns, (B, 1).
+
+        A group counts as one column: two categories are sqrt(2) apart, as two rows are in a number
+        of variance 1 (the root mean square). Counted by its features, a perturbation would grow
+        with the number of categories until it turns one into another.
+        """
+        known = ~x.isnan()
+        each = known.split([x.shape[-1] - sum(self.groups), *self.groups], dim=-1)
+        numbers, *groups = (part.sum(-1, keepdim=True) for part in each)
+        there: Tensor = sum(((part > 0).to(numbers.dtype) for part in groups), numbers)
+        return there.sqrt()
+
 
 class ObservedDecoder(Decoder):
     """x = z: the prior alone is the model, and log p(x) is its log-density.
@@ -135,13 +162,22 @@ class ObservedDecoder(Decoder):
     Args:
         latent_dim: d, which must be the number of features.
         features: number of features of x.
+        groups: widths of one-hot groups of x, which the data set gives; there must be none.
+
+    Raises:
+        UsageError: for another latent_dim, or for groups, which have no density.
     """
 
     observed = True
     WIDTH = 1e-4  # of a point mass: far below any scale of the data
 
-    def __init__(self, latent_dim: int, features: int) -> None:
+    def __init__(self, latent_dim: int, features: int, groups: Sequence[int] | None = None) -> None:
         super().__init__()
+        if groups:
+            raise UsageError(
+                "The decoder tabular.observed needs columns of numbers, and these data have "
+                f"{len(groups)} of categories: use the decoder tabular, or leave them out."
+            )
         if latent_dim != features:
             raise UsageError(
                 f"prior.latent_dim = {latent_dim} must be {features}, the number of features, with "
@@ -167,3 +203,14 @@ class ObservedEncoder(Encoder):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         width = torch.full_like(x, ObservedDecoder.WIDTH)
         return Independent(Normal(x, width, validate_args=False), 1)
+
+
+def _checked(key: str, groups: Sequence[int] | None, features: int) -> tuple[int, ...]:
+    """Check the widths of groups, and return them."""
+    widths(key, groups or ())
+    found = tuple(map(int, groups or ()))
+    if sum(found) > features:
+        raise UsageError(
+            f"{key} = {str(list(found))[:80]} is wider than the {features} features of x."
+        )
+    return found

@@ -107,7 +107,12 @@ def test_a_gpu_that_is_not_there() -> None:
         (np.where(X == X[2, 1], INF, X), Y, {}, "infinity"),
         (np.sign(X) * 1e308, Y, {}, "too large|too far|infinity"),
         ([[1, "NA"]] * 6, Y, {}, "Input X contains NaN: with adapter_options"),
-        ([[1, "cat"]] * 6, Y, {}, "could not convert string to float: 'cat'"),
+        (
+            [[1, f"cat {i}"] for i in range(6)],
+            Y,
+            {},
+            'row 0: "cat 0" in the column "x1" is not a number; leave the column out, whose 6',
+        ),
     ],
 )
 @pytest.mark.usefixtures("untrained")
