@@ -2,10 +2,13 @@ from lebm_core.base.modules import Component as Component
 from lebm_core.base.modules import Configured as Configured
 from lebm_core.baselines.mixture import MixturePrior as MixturePrior
 from lebm_core.baselines.second_stage import SecondStagePrior as SecondStagePrior
+from lebm_core.chains.hmc import HMC as HMC
 from lebm_core.chains.langevin import langevin as langevin
+from lebm_core.chains.resampling import Resampling as Resampling
 from lebm_core.chains.samplers import MALA as MALA
 from lebm_core.chains.samplers import Langevin as Langevin
 from lebm_core.chains.samplers import Sampler as Sampler
+from lebm_core.chains.tempering import Tempering as Tempering
 from lebm_core.chains.trace import Chain as Chain
 from lebm_core.control.base import Control as Control
 from lebm_core.control.controls import ClassIs as ClassIs

@@ -31,6 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sequence": {"embed_dim": 4, "hidden": 6},
     "molecules.smiles": {"embed_dim": 4, "hidden": 6},
     "images.deconv": {"width": 0.125},
+    "images.ladder": {"levels": 2, "width": 4},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
 }
 BOUNDED = (

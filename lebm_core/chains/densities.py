@@ -8,10 +8,19 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["ClosedForm", "FusedTarget", "LogDensity", "Total", "value_and_gradient"]
+__all__ = [
+    "ClosedForm",
+    "FusedTarget",
+    "LogDensity",
+    "ReferenceDensity",
+    "Total",
+    "reference_of",
+    "value_and_gradient",
+]
 
-# A target may also say `fold`, which maps z back into a bounded support, and `label`, what
-# messages call its chain.
+# A target may also say `fold`, which maps z back into a bounded support; `label`, what messages
+# call its chain; `reference`, the p0 that it tilts; and `by_row`, whether it differs from row to
+# row of z, as it may where it does not say.
 LogDensity = Callable[[Tensor], Tensor]
 Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
 
@@ -38,6 +47,23 @@ class FusedTarget(ClosedForm, Protocol):
         """(z, noise) -> z + half * gradient(z) + noise for `rows` states, or None."""
 
 
+@runtime_checkable
+class ReferenceDensity(Protocol):
+    """A density p0, normalised, from which draws are had directly."""
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p0(z), (B,)."""
+
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n draws, (n, d)."""
+
+
+def reference_of(target: LogDensity) -> ReferenceDensity | None:
+    """The p0 that a target tilts, or None where it tilts none."""
+    found = getattr(target, "reference", None)
+    return found if isinstance(found, ReferenceDensity) else None
+
+
 class Total:
     """The sum of log-densities, each of which may know its gradient in closed form.
 
@@ -50,6 +76,9 @@ class Total:
         self.parts, self.label = parts, label
         folds = [getattr(part, "fold", None) for part in parts]
         self.fold = next((fold for fold in folds if fold is not None), None)
+        references = [reference_of(part) for part in parts]
+        self.reference = next((each for each in references if each is not None), None)
+        self.by_row = any(getattr(part, "by_row", True) for part in parts)
 
     def __call__(self, z: Tensor) -> Tensor:
         return torch.stack([part(z) for part in self.parts]).sum(0)

@@ -99,11 +99,11 @@ def langevin(
         if trace is not None:
             if noise != 1.0:
                 accept = torch.full_like(accept, torch.nan)
-            _record(trace, step, z, value, gradient, proposal, accept)
+            trace.record(step, z, value, gradient, proposal, accept)
         z, value, gradient = proposal, new_value, new_gradient
         check(step, z)
-    if trace is not None and (steps in trace.keep):
-        trace.states[steps] = z.detach().cpu()
+    if trace is not None:
+        trace.end(steps, z)
     return z
 
 
@@ -152,23 +152,6 @@ def _acceptance(
     there = proposal - forward
     log_q = (there.square().sum(-1) - backward.square().sum(-1)) / (2 * step_size**2)
     return (new_value - value + log_q).clamp(max=0.0).exp().nan_to_num(0.0)
-
-
-def _record(
-    trace: Chain,
-    step: int,
-    z: Tensor,
-    value: Tensor,
-    gradient: Tensor,
-    proposal: Tensor,
-    accept: Tensor,
-) -> None:
-    trace.log_prob.append(value.cpu())
-    trace.gradient_norm.append(gradient.norm(dim=-1).cpu())
-    trace.displacement.append((proposal - z).norm(dim=-1).cpu())
-    trace.acceptance.append(accept.cpu())
-    if step in trace.keep:
-        trace.states[step] = z.cpu()
 
 
 class DivergenceCheck:

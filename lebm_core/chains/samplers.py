@@ -7,14 +7,15 @@ from typing import Any, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
-from lebm_core.base.checks import at_least, positive, whole
+from lebm_core.base.checks import at_least, whole
 from lebm_core.base.modules import Configured
+from lebm_core.chains.adaptation import AutoStep, adapted, check_step_size
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.langevin import langevin
 from lebm_core.chains.trace import Chain
 from lebm_core.errors import UsageError
 
-__all__ = ["MALA", "Langevin", "Sampler", "option_of", "with_steps"]
+__all__ = ["MALA", "Langevin", "Sampler", "option_of", "step_size_of", "with_steps"]
 
 
 @runtime_checkable
@@ -49,11 +50,12 @@ class LangevinChain(Configured):
     """What the chains of Langevin proposals share; `adjusted` says whether they are accepted."""
 
     adjusted: bool
+    aim: float  # mean acceptance of an automatic step size
     noise = 1.0
 
-    def __init__(self, steps: int, step_size: float) -> None:
+    def __init__(self, steps: int, step_size: AutoStep) -> None:
         self.steps = whole("steps", steps)
-        positive("step_size", step_size)
+        check_step_size(step_size)
         self.step_size = step_size
 
     def __call__(
@@ -64,18 +66,23 @@ class LangevinChain(Configured):
         generator: torch.Generator | None = None,
         trace: Chain | None = None,
     ) -> Tensor:
-        return langevin(
-            target,
-            z,
-            steps=self.steps,
-            step_size=self.step_size,
-            noise=self.noise,
-            adjust=self.adjusted,
-            generator=generator,
-            trace=trace,
-            fold=getattr(target, "fold", None),
-            name=getattr(target, "label", "chain"),
-        )
+        def move(
+            z: Tensor, steps: int, step_size: float, trace: Chain | None, adjust: bool = False
+        ) -> Tensor:
+            return langevin(
+                target,
+                z,
+                steps=steps,
+                step_size=step_size,
+                noise=self.noise,
+                adjust=adjust or self.adjusted,
+                generator=generator,
+                trace=trace,
+                fold=getattr(target, "fold", None),
+                name=getattr(target, "label", "chain"),
+            )
+
+        return adapted(move, z, self.steps, self.step_size, self.aim, trace)
 
 
 class Langevin(LangevinChain):
@@ -83,7 +90,8 @@ class Langevin(LangevinChain):
 
     Args:
         steps: number of steps K of the chain.
-        step_size: s.
+        step_size: s; "auto" finds, in the first half of the chain, the one at which
+            Metropolis-Hastings would accept 0.9 of the proposals.
         noise: tau, the factor of the noise; 1 is Langevin's own, 0 is gradient ascent.
 
     Raises:
@@ -91,10 +99,15 @@ class Langevin(LangevinChain):
     """
 
     adjusted = False
+    aim = 0.9  # nothing undoes its error, so it stays small
 
-    def __init__(self, steps: int = 60, step_size: float = 0.4, noise: float = 1.0) -> None:
+    def __init__(self, steps: int = 60, step_size: AutoStep = 0.4, noise: float = 1.0) -> None:
         super().__init__(steps, step_size)
         at_least("noise", noise, 0)
+        if isinstance(step_size, str) and noise != 1:
+            raise UsageError(
+                f'step_size = "auto" needs noise = 1, not {noise}: acceptance is not defined there.'
+            )
         self.noise = noise
 
 
@@ -103,21 +116,29 @@ class MALA(LangevinChain):
 
     Args:
         steps: number of steps K of the chain.
-        step_size: s; an acceptance near 0.57 is the most efficient (Roberts and Rosenthal 1998).
+        step_size: s; an acceptance of 0.574 is the most efficient (Roberts and Rosenthal 1998),
+            and "auto" finds the step of that acceptance in the first half of the chain.
 
     Raises:
         UsageError: for steps below 0 or a step size that is not positive.
     """
 
     adjusted = True
+    aim = 0.574
 
-    def __init__(self, steps: int = 60, step_size: float = 0.4) -> None:
+    def __init__(self, steps: int = 60, step_size: AutoStep = 0.4) -> None:
         super().__init__(steps, step_size)
 
 
 def option_of(sampler: Sampler | None, name: str, default: Any) -> Any:
     """An option of a sampler, or the default where it has none of that name."""
     return default if sampler is None else sampler.options.get(name, default)
+
+
+def step_size_of(sampler: Sampler | None, default: float) -> float:
+    """The step size of a sampler, or the default where it has none or finds it by itself."""
+    found = option_of(sampler, "step_size", default)
+    return default if isinstance(found, str) else float(found)
 
 
 def with_steps(sampler: Sampler, steps: int) -> Sampler:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lebm_core.base.randomness import uniform
+from lebm_core.chains.adaptation import followed
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.langevin import langevin
+from lebm_core.chains.resampling import resample
 from lebm_core.chains.trace import Chain
 from lebm_core.errors import DivergenceError
 
@@ -94,7 +95,7 @@ def smc(
             )
         weights = (rise * g).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
         log_ratio += weights.logsumexp(1) - math.log(g.shape[1])
-        z = _resample(z, weights, generator)
+        z = resample(z, weights, generator)
         z = mutate(z, beta, MOVES)
     for first in range(0, steps, BLOCK):
         z = mutate(z, 1.0, min(BLOCK, steps - first), adapt=first < steps / 2)
@@ -150,7 +151,7 @@ class _Mutation:
                 ) from error
             self.acceptance = float(torch.stack(trace.acceptance).mean())
             if adapt:
-                self.step_size *= math.exp(self.acceptance - TARGET_ACCEPTANCE)
+                self.step_size = followed(self.step_size, self.acceptance, TARGET_ACCEPTANCE)
         return z
 
 
@@ -184,18 +185,3 @@ def _next_temperature(g: Tensor, most: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if share(middle) >= ESS_FRACTION else (low, middle)
     return max(low, most * 2.0**-40)
-
-
-def _resample(z: Tensor, log_weights: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Systematic resampling: as many draws of each group, in proportion to their weights."""
-    groups, k = log_weights.shape
-    top = log_weights.amax(1, keepdim=True).nan_to_num(neginf=0.0)
-    weights = (log_weights - top).exp()
-    none = weights.sum(1, keepdim=True) == 0  # a group without a possible draw stays as it is
-    weights = torch.where(none, torch.ones_like(weights), weights)
-    edges = weights.cumsum(1) / weights.sum(1, keepdim=True)
-    start = uniform((groups, 1), edges, generator)
-    points = (torch.arange(k, device=z.device) + start) / k
-    chosen = torch.searchsorted(edges, points).clamp(max=k - 1)
-    rows = chosen + k * torch.arange(groups, device=z.device)[:, None]
-    return z[rows.flatten()]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.modules import Configured
-from lebm_core.chains.samplers import Sampler, option_of
+from lebm_core.chains.samplers import Sampler, step_size_of
 from lebm_core.chains.trace import Chain
 from lebm_core.contracts import toys
 from lebm_core.contracts.checks import check_finite, check_same, made, rebuilt, seeded
@@ -42,17 +42,17 @@ def check_sampler(name: str, options: Options | None = None, n: int = 4000) -> N
     z = torch.randn(n, D, generator=seeded(1))
     start = z.clone()
     with torch.no_grad():
-        end = sampler(_normal, z, generator=seeded())
+        end = sampler(_Normal(), z, generator=seeded())
     check_finite(end, (n, D), f"{label}: its states")
     check_same(z, start, f"{label} changes the states that it is given")
     assert not end.requires_grad, f"{label}: its states take part in a graph"
     assert not torch.equal(end, start), f"{label} moves nothing"
-    check_same(end, sampler(_normal, z, generator=seeded()), f"{label}: more than its generator")
+    check_same(end, sampler(_Normal(), z, generator=seeded()), f"{label}: more than its generator")
     again = rebuilt(sampler, "samplers", label)
-    check_same(end, again(_normal, z, generator=seeded()), f"{label}: made again from its table")
-    check_same(end, sampler.replaced()(_normal, z, generator=seeded()), f"{label}: replaced()")
-    sampler(_normal, z[:N], generator=seeded(), trace=Chain())
-    step = float(option_of(sampler, "step_size", 0.0))
+    check_same(end, again(_Normal(), z, generator=seeded()), f"{label}: made again from its table")
+    check_same(end, sampler.replaced()(_Normal(), z, generator=seeded()), f"{label}: replaced()")
+    sampler(_Normal(), z[:N], generator=seeded(), trace=Chain())
+    step = step_size_of(sampler, 0.0)
     most = 1.0 if sampler.adjusted or not 0 < step < 2 else 1 / (1 - step**2 / 4)
     error = 4.5 * math.sqrt(most / n)
     mean, variance = float(end.mean(0).abs().max()), end.var(0)
@@ -67,18 +67,44 @@ def check_sampler(name: str, options: Options | None = None, n: int = 4000) -> N
     assert bool((inside.abs() <= 1).all()), f"{label} leaves the support that target.fold keeps"
 
 
-def _normal(z: Tensor) -> Tensor:
-    return -0.5 * z.square().sum(-1)
+class _Wide:
+    """N(0, 1.5^2 I), the p0 that the standard normal target tilts."""
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        width = 1.5
+        return (-0.5 * (z / width).square() - math.log(width * math.sqrt(2 * math.pi))).sum(-1)
+
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return 1.5 * torch.randn(n, D, generator=generator)
+
+
+class _Normal:
+    """N(0, I) up to a constant."""
+
+    by_row, reference = False, _Wide()
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return -0.5 * z.square().sum(-1)
 
 
 class _Box:
-    """The uniform density on [-1, 1] in each dimension."""
+    """The uniform density on [-1, 1] in each dimension, its own p0."""
 
-    label = "chain in a box"
+    label, by_row = "chain in a box", False
+
+    @property
+    def reference(self) -> _Box:
+        return self
 
     def __call__(self, z: Tensor) -> Tensor:
         inside = (z.abs() <= 1).all(-1)
         return torch.where(inside, 0.0, -torch.inf) + 0 * z.sum(-1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return self(z) - D * math.log(2)
+
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return 2 * torch.rand(n, D, generator=generator) - 1
 
     def fold(self, z: Tensor) -> Tensor:
         folded = torch.remainder(z + 1, 4)

@@ -25,9 +25,10 @@ from lebm_core.contracts.checks import (
 )
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.base import Coupled, Fitted, Prior, Tilted
+from lebm_core.priors.base import Prior
 from lebm_core.priors.ebm import EBMPrior
 from lebm_core.priors.energy import Energy
+from lebm_core.priors.protocols import Coupled, Fitted, Tilted
 
 __all__ = ["check_energy", "check_prior"]
 

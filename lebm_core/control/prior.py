@@ -12,13 +12,14 @@ from torch.distributions import Distribution
 from lebm_core.base.modules import frozen
 from lebm_core.base.randomness import randint, uniform
 from lebm_core.chains.densities import LogDensity, Total
-from lebm_core.chains.samplers import option_of
+from lebm_core.chains.samplers import option_of, step_size_of
 from lebm_core.chains.smc import SMCResult, smc
 from lebm_core.control.base import Control, controls_in
 from lebm_core.control.heads import PropertyHead
 from lebm_core.control.targets import ClassReadout, ClassTerms, Weighted, energy_of
 from lebm_core.errors import UsageError
-from lebm_core.priors.base import Coupled, Prior
+from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import Coupled
 from lebm_core.priors.tilt_target import ReadsLogits
 
 __all__ = ["ControlledPrior"]
@@ -57,7 +58,7 @@ class ControlledPrior(Prior):
         self.latent_dim, self.context_dim = prior.latent_dim, prior.context_dim
         self.uniform_reference = prior.uniform_reference
         self.sampler = prior.sampler
-        self.step_size: float = option_of(prior.sampler, "step_size", 0.4)
+        self.step_size = step_size_of(prior.sampler, 0.4)
         self.steps: int = option_of(prior.sampler, "steps", 60)
 
     @property

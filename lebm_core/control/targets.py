@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lebm_core.control.base import Term
 from lebm_core.errors import UsageError
-from lebm_core.priors.base import Coupled
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["ClassReadout", "ClassTerms", "Weighted", "energy_of"]
 
@@ -20,6 +20,8 @@ class ClassReadout:
     Args:
         terms: (classes, weight w) of each control.
     """
+
+    by_row = False
 
     def __init__(self, terms: Sequence[tuple[tuple[int, ...], float]]) -> None:
         self.terms = terms

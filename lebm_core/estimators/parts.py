@@ -57,7 +57,7 @@ def make_model(
         given: the estimator's arguments.
         adapter: fitted.
         classes: how many.
-        data: the training examples, from which a decoder is initialised.
+        data: the training examples, from which decoder and encoder are initialised.
 
     Raises:
         ValueError: for an unknown option, sizes that cannot be, or parts that do not fit.
@@ -72,6 +72,7 @@ def make_model(
         decoder.initialise(data)
         options = {**adapter.encoder_defaults, **(given["encoder_options"] or {})}
         encoder = _part("encoders", adapter.encoder, options, "encoder_options", sizes)
+        encoder.initialise(data)
         return LatentEBM(prior, decoder, encoder)
     decoder, encoder = copy.deepcopy(given["decoder"]), copy.deepcopy(given["encoder"])
     model = LatentEBM(prior, decoder, encoder)

@@ -11,7 +11,7 @@ from torch.distributions import Independent, Normal
 
 from lebm_core.data.adapters import Examples
 from lebm_core.latent.parts import LatentModel
-from lebm_core.priors.base import Coupled
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["antithetic_noise", "class_probabilities", "log_likelihood", "mean_codes"]
 

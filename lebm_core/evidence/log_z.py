@@ -16,7 +16,7 @@ from lebm_core.base.checks import choice, fits, positive, whole
 from lebm_core.base.modules import device_of
 from lebm_core.chains.ais import annealed_log_weights
 from lebm_core.chains.densities import LogDensity
-from lebm_core.chains.samplers import option_of
+from lebm_core.chains.samplers import step_size_of
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evidence.estimate import AGREEMENT, LEAST_ESS, Estimate, from_log_weights
 from lebm_core.priors.base import Prior
@@ -80,7 +80,7 @@ def log_z(
     z = prior.draw_reference(n_samples, generator)
     if method == "importance":
         return from_log_weights(torch.cat([tilt(part) for part in z.split(20_000)]), "importance")
-    own: float = option_of(prior.sampler, "step_size", STEP_SIZE)
+    own = step_size_of(prior.sampler, STEP_SIZE)
     log_weights = annealed_log_weights(
         z, prior.reference.log_prob, tilt, temperatures,
         own if step_size is None else step_size, generator,

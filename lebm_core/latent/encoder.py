@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from lebm_core.base.modules import Component, accept_context
+from lebm_core.data.dataset import BatchSource
 
 __all__ = ["Encoder", "gaussian_code"]
 
@@ -27,6 +28,9 @@ class Encoder(Component):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         accept_context(cls, "forward", "from_embedded")
+
+    def initialise(self, dataset: BatchSource) -> None:
+        """Set what follows from the training split, such as frequencies; by default nothing."""
 
     def forward(self, x: Any, context: Tensor | None = None) -> Independent[Normal]:
         """q(z | x) with batch shape (B,) and event shape (d,); see `gaussian_code`."""

@@ -20,7 +20,8 @@ from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.latent.codes import aggregate_codes
 from lebm_core.latent.parts import LatentModel
-from lebm_core.priors.base import Coupled, Prior
+from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["check_clusters", "fit_clusters", "init_classes"]
 

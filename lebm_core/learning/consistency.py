@@ -18,7 +18,7 @@ from lebm_core.base.randomness import normal_like
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.latent.parts import LatentModel
-from lebm_core.priors.base import Coupled
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["consistency_loss", "vat_loss"]
 

@@ -18,7 +18,8 @@ from lebm_core.chains.samplers import Sampler, with_steps
 from lebm_core.errors import UsageError
 from lebm_core.latent.pool import CodeBuffer
 from lebm_core.learning.rules import PriorRule, TiltLoss
-from lebm_core.priors.base import Prior, Tilted
+from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import Tilted
 
 __all__ = ["PersistentChains", "ShortRunChains"]
 

@@ -10,7 +10,8 @@ from lebm_core.base.checks import at_least, whole
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.latent.pool import CodeBuffer
 from lebm_core.learning.rules import PriorRule, TiltLoss
-from lebm_core.priors.base import Prior, Tilted
+from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import LearnedReference, Tilted
 
 __all__ = ["DensityRatio"]
 
@@ -21,7 +22,9 @@ class DensityRatio(Configured, PriorRule):
     The two sides weigh the same however many samples they have, so the optimum is
     f = log q(z) - log p0(z) with q the aggregate posterior (Sugiyama et al. 2012). With several
     stages, stage k tells the codes from samples of the prior tilted by the stages before it
-    (Xiao and Han 2022, arXiv 2209.08909), which are then trained no further.
+    (Xiao and Han 2022, arXiv 2209.08909), which are then trained no further. A reference that is
+    itself learned is so first, by likelihood (noise-contrastive estimation, Gutmann and Hyvärinen
+    2010, with a flow for the noise).
 
     Args:
         reference_samples: reference samples per code
@@ -54,11 +57,17 @@ class DensityRatio(Configured, PriorRule):
             # A batch is a noisy sample of the aggregate posterior, and codes move slowly.
             self.pool.add(codes)
             codes = self.pool.codes if self.pool.codes is not None else codes
+        if isinstance(prior, LearnedReference):
+            share = prior.reference_share
+            if progress < share:
+                loss = prior.reference_loss(codes)
+                return TiltLoss(loss, {"reference": loss.detach()})
+            progress = (progress - share) / max(1e-9, 1 - share)
         k = self.reference_samples
         repeated = None if context is None else context.repeat_interleave(k, 0)
         if not isinstance(prior, Tilted):
             return TiltLoss(codes.new_zeros(()), {})
-        stage = min(max(0, int(progress * prior.n_stages)), prior.n_stages - 1)
+        stage = self.stage_of(prior, progress)
         with frozen(prior):
             n = k * len(codes)
             if stage == 0:
@@ -73,6 +82,10 @@ class DensityRatio(Configured, PriorRule):
         with torch.no_grad():
             f = posterior if stage == 0 else prior.log_tilt(codes, None, context)
         return TiltLoss(loss, {"f_posterior": f.mean().detach(), "logistic": loss.detach()})
+
+    def stage_of(self, prior: Tilted, progress: float) -> int:
+        """The stage that is learned at `progress`: all have the same share."""
+        return min(max(0, int(progress * prior.n_stages)), prior.n_stages - 1)
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.pool.state_dict()

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from lebm_core.base.modules import frozen
 from lebm_core.chains.diagnostics import step_size_warning
-from lebm_core.chains.samplers import option_of
+from lebm_core.chains.samplers import step_size_of
 from lebm_core.errors import DivergenceError
 from lebm_core.learning.rules import Metrics, PriorRule
-from lebm_core.priors.base import Prior, Tilted
+from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import Tilted
 
 __all__ = ["DriftGuard", "Monitor", "Rollback"]
 
@@ -94,8 +95,8 @@ class Monitor:
         """
         if not isinstance(prior, Tilted):
             return {}
-        size = option_of(prior.sampler, "step_size", None)
-        if self.calls % CURVATURE_EVERY == 0 and size is not None:
+        size = step_size_of(prior.sampler, 0.0)
+        if self.calls % CURVATURE_EVERY == 0 and size:
             few = slice(CURVATURE_CODES)
             target = prior.target(None, None if context is None else context[few])
             warning = step_size_warning(target, z[few], size, generator=generator)

@@ -14,7 +14,7 @@ from lebm_core.data.dataset import Batch
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.rules import Codes, DecoderRule, Metrics
 from lebm_core.learning.symbol import Symbols, symbol_terms
-from lebm_core.priors.base import Coupled
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["MCMC"]
 

@@ -27,7 +27,8 @@ from lebm_core.latent.codes import aggregate_codes, codes_with_classes, likelies
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.drift import Rollback
 from lebm_core.learning.rules import PriorRule
-from lebm_core.priors.base import Fitted, Prior, Tilted
+from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import Fitted, Tilted
 from lebm_core.registry.parts import Part, make
 
 __all__ = ["Refit", "REFIT_CODES", "REFIT_PASSES", "check_refit", "refit", "refit_prior"]

@@ -19,7 +19,7 @@ from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.symbol import Symbols
 from lebm_core.priors.base import Prior
 
-__all__ = ["Codes", "DecoderRule", "Outcome", "PriorRule", "Rule", "TiltLoss"]
+__all__ = ["Codes", "DecoderRule", "Metrics", "Outcome", "PriorRule", "Rule", "TiltLoss"]
 
 Metrics = dict[str, Tensor | float]
 

@@ -19,7 +19,7 @@ from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.consistency import consistency_loss, vat_loss
-from lebm_core.priors.base import Coupled
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["Symbols", "mutual_information", "symbol_terms"]
 

@@ -20,7 +20,7 @@ from lebm_core.learning.properties import check_properties, fit_properties
 from lebm_core.learning.refit import Refit, check_refit, refit
 from lebm_core.learning.rules import DecoderRule, Outcome, PriorRule, Rule
 from lebm_core.learning.symbol import Symbols
-from lebm_core.priors.base import Tilted
+from lebm_core.priors.protocols import Tilted
 from lebm_core.registry.parts import Part, Table, arguments, make, table_of
 
 __all__ = ["TwoPart"]

@@ -21,7 +21,7 @@ from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.mcmc import MCMC
 from lebm_core.learning.rules import Codes, DecoderRule, Metrics
 from lebm_core.learning.symbol import Symbols, symbol_terms
-from lebm_core.priors.base import Coupled
+from lebm_core.priors.protocols import Coupled
 
 __all__ = ["Variational", "code_information"]
 

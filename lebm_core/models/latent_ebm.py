@@ -27,8 +27,9 @@ from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
 from lebm_core.latent.parts import LatentModel
 from lebm_core.models.hub import PARTS, HubModel
-from lebm_core.priors.base import Coupled, Prior
+from lebm_core.priors.base import Prior
 from lebm_core.priors.gaussian import GaussianPrior
+from lebm_core.priors.protocols import Coupled
 from lebm_core.registry.parts import make
 
 __all__ = ["LatentEBM"]
@@ -63,7 +64,7 @@ class LatentEBM(LatentModel, HubModel):
         Args:
             tables: of the prior, decoder, encoder and inference.
             options: of the recipe's [model] table; there are none.
-            dataset: gives sizes, classes, and what a decoder is initialised from.
+            dataset: gives sizes, classes, and what decoder and encoder are initialised from.
             seed: of the weights.
 
         Raises:
@@ -73,14 +74,13 @@ class LatentEBM(LatentModel, HubModel):
         d = int(tables["prior"].get("latent_dim", LATENT_DIM))
         sizes = {**dataset.sizes, "latent_dim": d}
         decoder: Decoder = make(PARTS["decoder"], tables["decoder"], sizes)
-        decoder.initialise(dataset)
-        encoder: Encoder | None = None
-        if d:  # without z there is nothing to encode
-            encoder = make(PARTS["encoder"], tables.get("encoder") or "", sizes)
+        named = tables.get("encoder") if d else ""  # without z there is nothing to encode
+        encoder: Encoder | None = make(PARTS["encoder"], named or "", sizes)
+        for part in filter(None, (decoder, encoder)):
+            part.initialise(dataset)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
         model = cls(prior, decoder, encoder, make(PARTS["inference"], tables.get("inference")))
-        if prior.n_classes == len(dataset.classes):
-            model.classes = tuple(dataset.classes)
+        model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
         return model
 
     @entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +19,9 @@ from lebm_core.base.checks import fits, positive, whole
 from lebm_core.base.modules import Component
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.samplers import Sampler
-from lebm_core.chains.trace import Chain
 from lebm_core.errors import UsageError
 
-__all__ = ["Coupled", "Fitted", "Prior", "PriorTarget", "Tilted", "check_sizes"]
+__all__ = ["Prior", "PriorTarget", "check_sizes"]
 
 FLOAT = torch.float32  # of z as a chain has it, which is let through at once
 MOST_DIMENSIONS = 100_000  # of z
@@ -161,66 +160,25 @@ class PriorTarget:
         self.fold: Callable[[Tensor], Tensor] | None = (
             prior.fold if prior.uniform_reference else None
         )
+        self.by_row = y is not None or context is not None
+        self.reference = None if prior.normalised else _ReferenceOf(prior)
 
     def __call__(self, z: Tensor) -> Tensor:
         return self.prior.log_prob(z, self.y, self.context)
 
 
-@runtime_checkable
-class Tilted(Protocol):
-    """A prior whose tilt f is learned by a prior rule: a network, in one stage or several.
+class _ReferenceOf:
+    """The p0 of a prior, as a sampler sees it."""
 
-    Attributes:
-        n_stages: tilts that are learned one after another; f is their sum.
-    """
+    def __init__(self, prior: Prior) -> None:
+        self.prior = prior
 
-    n_stages: int
+    def log_prob(self, z: Tensor) -> Tensor:
+        value: Tensor = self.prior.reference.log_prob(z)
+        return value
 
-    def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
-        """f(z), (B,)."""
-
-    def logits(self, z: Tensor, context: Tensor | None = None, stages: int | None = None) -> Tensor:
-        """F(z), (B, C), of all stages or of the first so many; f = logsumexp F."""
-
-    def log_ratio(self, stage: int, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """What a stage adds to f, (B,); the stages before it take no gradient."""
-
-    def reset(self, generator: torch.Generator | None = None) -> None:
-        """Draw fresh weights of f, in place."""
-
-    def sample(
-        self,
-        n: int,
-        *,
-        y: Tensor | int | None = None,
-        context: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        start: Tensor | None = None,
-        sampler: Sampler | None = None,
-        trace: Chain | None = None,
-        stages: int | None = None,
-    ) -> Tensor:
-        """n draws by a chain, from `start` where it is given; see `EBMPrior.sample`."""
-
-
-@runtime_checkable
-class Coupled(Protocol):
-    """A prior with classes, p(y|z) = softmax F(z)."""
-
-    n_classes: int
-
-    def logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """F(z), (B, C)."""
-
-
-@runtime_checkable
-class Fitted(Protocol):
-    """A prior that is fitted to posterior codes after training."""
-
-    fitted_to: str
-
-    def fit(self, codes: Tensor, seed: int = 0) -> None:
-        """Fit to codes (N, d)."""
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return self.prior.draw_reference(n, generator)
 
 
 def check_sizes(latent_dim: int, std: float) -> None:

@@ -12,7 +12,6 @@ from torch.distributions import Distribution, Independent, Normal, Uniform
 from lebm_core.base.checks import choice, whole
 from lebm_core.base.modules import frozen
 from lebm_core.base.precision import half_is_faster
-from lebm_core.base.randomness import standard_normal, uniform
 from lebm_core.chains.densities import LogDensity
 from lebm_core.chains.samplers import Sampler
 from lebm_core.chains.trace import Chain
@@ -93,6 +92,10 @@ class EBMPrior(Prior):
         for energy in self.energies:
             energy.reset(generator)
 
+    def forget(self, stage: int) -> None:
+        """Make a stage add nothing to f, in place."""
+        self.energies[stage].start_at_zero()
+
     @property
     def reference(self) -> Distribution:
         zero = self.std.new_zeros(self.latent_dim)
@@ -101,10 +104,10 @@ class EBMPrior(Prior):
         return Independent(Normal(zero, self.std, validate_args=False), 1)
 
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        shape = (n, self.latent_dim)
-        if self.uniform_reference:
-            return self.std * (2 * uniform(shape, self.std, generator) - 1)
-        return self.std * standard_normal(shape, self.std, generator)
+        return self._reference().draw(n, generator)
+
+    def _reference(self) -> Reference:
+        return Reference(self.std, self.latent_dim, self.uniform_reference, self.fold)
 
     def stage_logits(self, stage: int, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The bounded logits of one stage alone, (B, C)."""
@@ -151,10 +154,9 @@ class EBMPrior(Prior):
             readout: how f follows from the logits; by default logsumexp F, or F_y.
         """
         self.check_context(context)
-        reference = Reference(self.std, self.latent_dim, self.uniform_reference, self.fold)
         energies = self.energies[: self.n_stages if stages is None else stages]
         read = LogSumExp(y) if readout is None else readout
-        return TiltTarget(energies, reference, self.bound, context, half_rows, read)
+        return TiltTarget(energies, self._reference(), self.bound, context, half_rows, read)
 
     def readout_target(self, readout: Readout, context: Tensor | None = None) -> LogDensity:
         """readout(F(z)) + log p0(z), its gradient in closed form."""

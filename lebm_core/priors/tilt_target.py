@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from lebm_core.base.randomness import standard_normal, uniform
 from lebm_core.chains.densities import LogDensity
 from lebm_core.priors.energy import Affine, Energy, Pullback
 from lebm_core.priors.fused_step import FusedLangevinStep
@@ -19,7 +20,13 @@ Stage = tuple[Tensor, Pullback]
 
 
 class Readout(Protocol):
-    """How a tilt follows from the logits F (B, C)."""
+    """How a tilt follows from the logits F (B, C).
+
+    Attributes:
+        by_row: whether it differs from row to row.
+    """
+
+    by_row: bool
 
     def value(self, logits: Tensor) -> Tensor:
         """The tilt, (B,)."""
@@ -40,7 +47,7 @@ class LogSumExp:
     """f = logsumexp F, or F_y where y (B,) is known, not -1."""
 
     def __init__(self, y: Tensor | None) -> None:
-        self.y = y
+        self.y, self.by_row = y, y is not None
 
     def value(self, logits: Tensor) -> Tensor:
         return logits.logsumexp(-1) if self.y is None else pick(logits, self.y)
@@ -57,7 +64,7 @@ class Reference:
     """p0 as a chain sees it: N(0, std^2 I), or uniform on [-std, std]^d.
 
     Args:
-        std: a scalar tensor, on the device of z.
+        std: half width of a uniform p0, a scalar tensor, on the device of z.
         latent_dim: d.
         uniform: whether p0 is uniform.
         fold: maps z back into the box of a uniform p0.
@@ -69,14 +76,25 @@ class Reference:
         self.width, self.latent_dim, self.uniform = float(std), latent_dim, uniform
         self.fold = fold if uniform else None
         self.precision = 0.0 if uniform else self.width**-2
-        self.one = std.new_ones(1)
+        self.std, self.one = std, std.new_ones(1)
         self.constant = (
             -latent_dim * math.log(2 * self.width)
             if uniform
             else -0.5 * latent_dim * math.log(2 * math.pi * self.width**2)
         )
 
-    def log_prob(self, z: Tensor, tilt: Tensor) -> Tensor:
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n draws, (n, d)."""
+        shape = (n, self.latent_dim)
+        if self.uniform:
+            return self.std * (2 * uniform(shape, self.std, generator) - 1)
+        return self.std * standard_normal(shape, self.std, generator)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p0(z), (B,), -inf outside the box of a uniform p0."""
+        return self.tilted(z, z.new_zeros(1))
+
+    def tilted(self, z: Tensor, tilt: Tensor) -> Tensor:
         """tilt + log p0(z), (B,), -inf outside the box of a uniform p0."""
         value = tilt - 0.5 * self.precision * z.square().sum(-1) + self.constant
         if not self.uniform:
@@ -111,6 +129,7 @@ class TiltTarget:
         self.energies, self.reference, self.bound = energies, reference, bound
         self.layers = [energy.affine(half_rows) for energy in energies]
         self.context, self.readout, self.fold = context, readout, reference.fold
+        self.by_row = context is not None or readout.by_row
 
     def given(self, z: Tensor) -> Tensor | None:
         """The context of each z; z may hold k codes for each row of it, row by row."""
@@ -125,11 +144,11 @@ class TiltTarget:
             total = total + (
                 raw if self.bound is None else self.bound * torch.tanh(raw / self.bound)
             )
-        return self.reference.log_prob(z, self.readout.value(total))
+        return self.reference.tilted(z, self.readout.value(total))
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         stages = self._stages(z)
-        value = self.reference.log_prob(z, self.readout.value(self._logits(stages, z)))
+        value = self.reference.tilted(z, self.readout.value(self._logits(stages, z)))
         return value, self._gradient(z, stages)
 
     def gradient(self, z: Tensor) -> Tensor:

@@ -33,6 +33,9 @@ def lebm_register_energies(register: Register) -> None:
 def lebm_register_samplers(register: Register) -> None:
     register("langevin", "lebm_core.chains.samplers:Langevin")
     register("mala", "lebm_core.chains.samplers:MALA")
+    register("hmc", "lebm_core.chains.hmc:HMC")
+    register("tempering", "lebm_core.chains.tempering:Tempering")
+    register("resampling", "lebm_core.chains.resampling:Resampling")
 
 
 @hookimpl
@@ -60,6 +63,9 @@ def lebm_register_learning_rules(register: Register) -> None:
     register("decoder.mcmc", "lebm_core.learning.mcmc:MCMC")
     register("decoder.autoencoder", "lebm_core.baselines.autoencoder:Autoencoder")
     register("prior.density-ratio", "lebm_core.learning.density_ratio:DensityRatio")
+    register(
+        "prior.adaptive-density-ratio", "lebm_core.learning.adaptive_ratio:AdaptiveDensityRatio"
+    )
     register("prior.short-run", "lebm_core.learning.contrastive:ShortRunChains")
     register("prior.persistent", "lebm_core.learning.contrastive:PersistentChains")
     register("prior.none", "lebm_core.baselines.no_tilt:NoTilt")
@@ -69,6 +75,7 @@ def lebm_register_learning_rules(register: Register) -> None:
 def lebm_register_metrics(register: Register) -> None:
     register("labels.accuracy", "lebm_core.evaluation.accuracy:accuracy")
     register("likelihood", "lebm_core.evaluation.likelihood:likelihood")
+    register("chain", "lebm_core.evaluation.chain:chain", "part of every run")
 
 
 @hookimpl

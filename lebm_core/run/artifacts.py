@@ -15,6 +15,7 @@ from lebm_core.models.base import Model
 from lebm_core.registry.registry import registry
 from lebm_core.run.config.layers import read_source
 from lebm_core.run.config.recipe import Recipe
+from lebm_core.run.config.schema import measured
 
 __all__ = [
     "BASELINES",
@@ -60,7 +61,7 @@ def result_files(recipe: Recipe, part: str = "model") -> list[str]:
         part: registered baselines are held against the model alone.
     """
     names = [f"baseline.{name}" for name in baseline_names(recipe) if part == "model"]
-    return [*recipe.evaluation["metrics"], *names, "figures"]
+    return [*measured(recipe.evaluation), *names, "figures"]
 
 
 def load_model(folder: Path) -> Model:

@@ -18,6 +18,7 @@ from lebm_core.registry.registry import registry
 from lebm_core.run.artifacts import baseline_names
 from lebm_core.run.config.layers import flatten
 from lebm_core.run.config.recipe import Recipe, metric_options, options
+from lebm_core.run.config.schema import measured
 from lebm_core.run.training.optimizers import check_options
 
 __all__ = [
@@ -56,7 +57,7 @@ def build_learning(recipe: Recipe) -> Rule:
 
 def build_metrics(recipe: Recipe) -> dict[str, Metric]:
     """The metrics of a recipe by name."""
-    return {name: _measure(recipe, "metrics", name) for name in recipe.evaluation["metrics"]}
+    return {name: _measure(recipe, "metrics", name) for name in measured(recipe.evaluation)}
 
 
 def build_baselines(recipe: Recipe) -> dict[str, Metric]:

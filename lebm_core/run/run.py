@@ -7,16 +7,18 @@ import functools
 import math
 import os
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError
 
+from lebm_core.base.files import replace_folder, workplace
 from lebm_core.data.dataset import Dataset
 from lebm_core.data.labels import labels_of
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
-from lebm_core.run.artifacts import check_same_data, part_folder
+from lebm_core.run.artifacts import check_same_data, part_folder, read_training
 from lebm_core.run.build import (
     build_dataset,
     check_recipe,
@@ -28,6 +30,7 @@ from lebm_core.run.folder.begin import (
     begin,
     check_resumable,
     choose_folder,
+    first_difference,
     forget,
     is_false_start,
     mark,
@@ -61,6 +64,7 @@ def run_recipe(
     log: Callable[[str], None] | None = None,
     jobs: int | None = 1,
     minutes: float | None = None,
+    finished: Iterable[Path] = (),
 ) -> Run:
     """Runs a recipe from data to report.
 
@@ -83,6 +87,8 @@ def run_recipe(
             do.
         minutes: wall time that the run may take, about: `training.minutes` is set to each part's
             share of it, and what is left is for the evaluation.
+        finished: folders of complete runs on the same data; a baseline that one of them has
+            trained and measured by the same recipe is taken over from it.
 
     Raises:
         UsageError: for a mistake in what was asked; nothing is written then.
@@ -123,6 +129,7 @@ def run_recipe(
         if main:
             (clear if resume else forget)(folder)
             begin(folder, recipe, _command(name, recipe.preset, overrides, data_dir), resume)
+            _take_over(parts, finished, say)
         began = time.monotonic()
         workers = Workers(jobs, len(parts), recipe.training.device, log)
         if main:
@@ -186,6 +193,23 @@ def _parts(
         if main and part.trained() is None:
             rehearse(part.recipe, part.dataset, part.name)
     return parts
+
+
+def _take_over(parts: list[Part], finished: Iterable[Path], say: Callable[[str], None]) -> None:
+    """Copy the baselines that a finished run has by the same recipe."""
+    known = [(folder, load(folder / "recipe.toml").baselines) for folder in finished]
+    for part in parts:
+        for folder, baselines in known:
+            source = part_folder(folder, part.name)
+            same = part.name in baselines and not first_difference(
+                part.recipe, baselines[part.name]
+            )
+            if same and part.trained() is None and read_training(source) is not None:
+                part.folder.parent.mkdir(exist_ok=True)
+                with workplace(part.folder.parent) as place:
+                    shutil.copytree(source, place / part.name)
+                    replace_folder(place / part.name, part.folder)
+                say(f"{part.name}: taken over from {folder}.")
 
 
 def _label_the_rest(run: Run, dataset: Dataset, say: Callable[[str], None]) -> None:

@@ -18,12 +18,14 @@ __all__ = [
 def lebm_register_decoders(register: Register) -> None:
     """Register the published generators and two small ones."""
     register("images.deconv", "lebm_images.networks.decoder:DeconvDecoder")
+    register("images.ladder", "lebm_images.networks.ladder:LadderDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
-    """Register a convolutional encoder."""
+    """Register convolutional encoders."""
     register("images.conv", "lebm_images.networks.encoder:ConvEncoder")
+    register("images.ladder", "lebm_images.networks.ladder:LadderEncoder")
 
 
 @hookimpl

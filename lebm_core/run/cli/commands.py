@@ -11,6 +11,7 @@ from lebm_core.run.cli.answers import answers
 from lebm_core.run.cli.groups import ControlCommand, PluginGroup
 from lebm_core.run.cli.plugins import plugins_app
 from lebm_core.run.cli.recipes import DataDir, recipes
+from lebm_core.run.cli.sweeps import sweeps
 
 __all__ = ["app"]
 
@@ -45,6 +46,7 @@ def _root(
 
 
 recipes(app)
+sweeps(app)
 
 
 @app.command(cls=ControlCommand)

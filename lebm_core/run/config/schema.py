@@ -13,11 +13,20 @@ from lebm_core.registry.registry import Registry, registry
 from lebm_core.registry.signatures import fields_of, options_of
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["MODEL", "check_name", "family", "options_in", "part_options", "registered_baselines"]
+__all__ = [
+    "MODEL",
+    "check_name",
+    "family",
+    "measured",
+    "options_in",
+    "part_options",
+    "registered_baselines",
+]
 
 DATA = Part("datasets")
 MODEL = Part("models", "latent-ebm")
 LEARNING = Part("learning_rules", "two-part")
+ALWAYS = "chain"  # the metric that every run has
 FILLED = ("files", "seed")  # parameters of a data set that the program fills
 TOP = {
     "name": Option("name", str),
@@ -31,6 +40,12 @@ TOP = {
 }
 
 
+def measured(evaluation: Mapping[str, Any]) -> list[str]:
+    """The metrics that are run: those that are named, and the diagnostics of the prior's chain."""
+    names = list(evaluation.get("metrics", ()))
+    return names if ALWAYS in names else [*names, ALWAYS]
+
+
 def options_in(model: str, evaluation: Mapping[str, Any]) -> dict[str, Option]:
     """The tables and keys of a recipe.
 
@@ -38,15 +53,15 @@ def options_in(model: str, evaluation: Mapping[str, Any]) -> dict[str, Option]:
         model: the model family, whose parts are tables of the recipe.
         evaluation: the table that names metrics and baselines.
     """
-    metrics, baselines = evaluation.get("metrics", ()), evaluation.get("baselines", ())
-    measured = _evaluation(registry(), tuple(metrics), tuple(baselines))
+    baselines = evaluation.get("baselines", ())
+    options = _evaluation(registry(), tuple(measured(evaluation)), tuple(baselines))
     tables = {
         "data": Option("data", part=DATA),
         "model": Option("model", part=MODEL),
         **family(model),
         "learning": Option("learning", part=LEARNING),
         "training": Option("training", table=_training()),
-        "evaluation": Option("evaluation", table=measured),
+        "evaluation": Option("evaluation", table=options),
     }
     return TOP | tables
 

@@ -20,6 +20,7 @@ __all__ = [
     "begin",
     "check_resumable",
     "choose_folder",
+    "first_difference",
     "forget",
     "is_false_start",
     "mark",
@@ -94,15 +95,24 @@ def check_resumable(recipe: Recipe, folder: Path, resume: bool) -> None:
     """A run is continued by the recipe it was begun with; what the recipe only says may differ."""
     if not resume:
         return
-    known = flatten(dataclasses.asdict(load(folder / "recipe.toml")))
-    now = flatten(dataclasses.asdict(recipe))
-    for key in [*now, *known]:
+    begun = load(folder / "recipe.toml")
+    key = first_difference(recipe, begun)
+    if key:
+        now, then = (flatten(dataclasses.asdict(each)).get(key) for each in (recipe, begun))
+        raise UsageError(
+            f"--resume: the recipe differs from that of {folder}, first in {key} = "
+            f"{now}, then {then}: repeat the command that began it."
+        )
+
+
+def first_difference(one: Recipe, other: Recipe) -> str:
+    """The first key in which two recipes ask for other results; "" where they ask for the same."""
+    a, b = (flatten(dataclasses.asdict(each)) for each in (one, other))
+    for key in [*a, *b]:
         table = key.split(".")[2 if key.startswith("baselines.") else 0]
-        if table not in FOR_READERS and now.get(key) != known.get(key):
-            raise UsageError(
-                f"--resume: the recipe differs from that of {folder}, first in {key} = "
-                f"{now.get(key)}, then {known.get(key)}: repeat the command that began it."
-            )
+        if table not in FOR_READERS and a.get(key) != b.get(key):
+            return key
+    return ""
 
 
 def begin(folder: Path, recipe: Recipe, command: str, resume: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from lebm_core.run.report.results import (
     write_results,
 )
 from lebm_core.run.report.seeds import over_seeds
+from lebm_core.run.report.tables import markdown_lines
 from lebm_core.run.report.training_curves import training_curves
 
 __all__ = ["Table", "markdown_table", "report_run", "results_table"]
@@ -109,11 +110,11 @@ def markdown_table(folders: Iterable[str | Path], *, seeds: bool = False) -> str
             named = ", ".join(str(run.seed) for run, _ in group)
             title += f", mean ± standard deviation of seeds {named}: `{SEED.sub('', command)}`"
         title += "" if results.complete else " (not complete)"
-        blocks.append(f"{title}\n\n{_markdown(results_table(results, format_value))}")
+        blocks.append(f"{title}\n\n{markdown_lines(results_table(results, format_value))}")
         blocks += [_definitions(results)]
     if len(made) == 1:
         raise UsageError("Name at least one run folder.")
-    return "\n\n".join([*blocks, _markdown(made)]) + "\n"
+    return "\n\n".join([*blocks, markdown_lines(made)]) + "\n"
 
 
 def results_table(
@@ -194,12 +195,6 @@ def _read(folder: Path, recipe: Recipe) -> tuple[Collected, dict[str, Any]]:
     if (folder / "environment.json").is_file():
         environment = read_json(folder / "environment.json")
     return collect(folder, recipe), environment
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in table]
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _duration(seconds: float) -> str:

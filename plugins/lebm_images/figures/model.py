@@ -13,7 +13,7 @@ from lebm_core.chains.trace import Chain
 from lebm_core.errors import DivergenceError, UnsupportedEstimate
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.base import Tilted
+from lebm_core.priors.protocols import Tilted
 from lebm_images.data.dataset import ImageDataset
 from lebm_images.figures.grids import grid
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose2d, leaky_relu, softplus
+from torch.nn.functional import conv_transpose2d, leaky_relu
 
-from lebm_core import Decoder
-from lebm_core.base.checks import positive, whole, within
-from lebm_core.base.precision import half_is_faster
-from lebm_core.errors import UsageError, did_you_mean
+from lebm_core.base.checks import whole, within
 from lebm_images.networks.final_layer import upsample
 from lebm_images.networks.karatsuba import KaratsubaUpsampling
-from lebm_images.networks.likelihoods import BernoulliImage, GaussianImage
+from lebm_images.networks.pixels import Likelihood, PixelDecoder
 from lebm_images.networks.shapes import DOUBLING, SLOPE, Architecture, Layer, layers_of
 
 __all__ = ["DeconvDecoder"]
-LIKELIHOODS = ("gaussian", "bernoulli", "gaussian-map")
 
 
 class PreparedLayers(NamedTuple):
@@ -38,7 +33,7 @@ KARATSUBA_FROM = 256
 NARROWED = 16  # pixels of a side from which on a width that is left to the side falls
 
 
-class DeconvDecoder(Decoder):
+class DeconvDecoder(PixelDecoder):
     """p(x | z): transposed convolutions with LeakyReLU between; a Gaussian mean ends in tanh.
 
     Args:
@@ -66,26 +61,20 @@ class DeconvDecoder(Decoder):
         side: int,
         architecture: Architecture = "",
         width: float = 1.0,
-        likelihood: Literal["gaussian", "bernoulli", "gaussian-map"] = "gaussian",
+        likelihood: Likelihood = "gaussian",
         sigma: float = 0.3,
         learn_sigma: bool = False,
         half: bool = True,
     ) -> None:
         super().__init__()
-        if likelihood not in LIKELIHOODS:
-            raise UsageError(
-                f'Unknown decoder.likelihood "{likelihood}": accepted are {", ".join(LIKELIHOODS)}.'
-                + did_you_mean(likelihood, LIKELIHOODS)
-            )
-        positive("decoder.sigma", sigma)
         whole("decoder.channels", channels, 1, 10_000)
         within("decoder.width, a factor,", width, 0, 1000)
         self.layers = layers = layers_of(architecture, side)
         width = width or min(1.0, NARROWED / side)
-        self.latent_dim, self.likelihood_kind, self.allow_half = latent_dim, likelihood, half
+        self.latent_dim = latent_dim
         modules: list[nn.Module] = []
         before = latent_dim
-        outputs = 2 * channels if likelihood == "gaussian-map" else channels
+        outputs = self.outputs_of(channels, likelihood)
         for i, layer in enumerate(layers):
             last = i == len(layers) - 1
             after = outputs if last else max(1, round(width * layer.channels))
@@ -102,46 +91,10 @@ class DeconvDecoder(Decoder):
             if isinstance(module, nn.ConvTranspose2d):
                 nn.init.xavier_normal_(module.weight)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        log_sigma = torch.tensor(float(sigma)).log()
-        self.log_sigma = nn.Parameter(log_sigma, requires_grad=learn_sigma)
+        self.set_pixels(likelihood, sigma, learn_sigma, half)
 
-    def forward(self, z: Tensor, context: Tensor | None = None) -> GaussianImage | BernoulliImage:
-        """Return p(x | z), batch shape (B,), event shape (C, H, W)."""
-        out = self._output(z)
-        if self.likelihood_kind == "bernoulli":
-            return BernoulliImage(out)
-        return GaussianImage(*self._moments(out))
-
-    def likelihood(self, x: Tensor, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        if self.likelihood_kind == "bernoulli":
-            return super().likelihood(x, context)
-        n, pixels = len(x), x[:1].numel()
-        x = x.contiguous(memory_format=torch.channels_last)
-        frozen = not any(p.requires_grad for p in self.parameters())
-        chain = self._prepared(half=True, chain=True) if frozen and self._half(x) else None
-
-        def log_prob(z: Tensor) -> Tensor:
-            target = x if len(z) == n else x.repeat_interleave(len(z) // n, 0)
-            mean, sigma = self._moments(self._output(z, chain if self._half(z) else None))
-            constant = 0.5 * pixels * math.log(2 * math.pi)
-            if self.likelihood_kind == "gaussian-map":
-                each = -0.5 * ((mean - target) / sigma).square() - sigma.log()
-                return each.sum((1, 2, 3)) - constant
-            error = (mean - target).square().sum((1, 2, 3))
-            return -0.5 * error / sigma.square() - pixels * sigma.log() - constant
-
-        return log_prob
-
-    def _moments(self, out: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of each pixel; the latter is one number or a map."""
-        if self.likelihood_kind == "gaussian":
-            return out, self.log_sigma.exp()
-        mean, spread = out.chunk(2, dim=1)
-        return mean.tanh(), self.log_sigma.exp() + softplus(spread)
-
-    def _half(self, like: Tensor) -> bool:
-        """Return whether the network computes in bfloat16 now."""
-        return self.allow_half and torch.is_grad_enabled() and half_is_faster(like.device.type)
+    def prepared(self) -> PreparedLayers:
+        return self._prepared(half=True, chain=True)
 
     def _prepared(self, half: bool, chain: bool = False) -> PreparedLayers:
         """Prepare the first layer's kernel and bias, and the functions h -> h of the others.
@@ -166,14 +119,14 @@ class DeconvDecoder(Decoder):
             side = (side - 1) * layer.stride - 2 * layer.padding + layer.kernel
         return PreparedLayers(parameters[0], parameters[1], rest)
 
-    def _output(self, z: Tensor, chain: PreparedLayers | None = None) -> Tensor:
+    def output(self, z: Tensor, prepared: PreparedLayers | None = None) -> Tensor:
         """Compute means, logits, or means and spreads, (B, C or 2C, H, W).
 
         Args:
             z: (B, d).
-            chain: the layers that a chain prepared at its start, or None.
+            prepared: the layers that a chain prepared at its start, or None.
         """
-        kernel, bias, rest = chain or self._prepared(self._half(z))
+        kernel, bias, rest = prepared or self._prepared(self.in_half(z))
         kernel = kernel.permute(0, 2, 3, 1)  # (d, K, K, C): on one pixel it is a matrix product
         side, channels = kernel.shape[1], kernel.shape[3]
         h = torch.addmm(bias.repeat(side * side), z.to(kernel.dtype), kernel.flatten(1))

@@ -18,8 +18,8 @@ from lebm_core.evaluation.curves import checked_strengths, curve_figure, curve_v
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.base import Tilted
 from lebm_core.priors.gaussian import GaussianPrior
+from lebm_core.priors.protocols import Tilted
 from lebm_molecules.chemistry.drawing import draw
 from lebm_molecules.chemistry.properties import values_of
 from lebm_molecules.chemistry.rdkit import canonical_all

@@ -13,7 +13,7 @@ from lebm_core.data.dataset import subset
 from lebm_core.evaluation.aggregate import decoded_posterior
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
-from lebm_core.priors.base import Tilted
+from lebm_core.priors.protocols import Tilted
 from lebm_core.sequences.dataset import rows_of
 from lebm_molecules.chemistry.drawing import draw
 from lebm_molecules.chemistry.rdkit import canonical_all

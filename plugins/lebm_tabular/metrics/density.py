@@ -14,7 +14,7 @@ from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_core.evidence.estimate import Estimate
 from lebm_core.evidence.log_z import checked_log_z
-from lebm_core.priors.base import Tilted
+from lebm_core.priors.protocols import Tilted
 from lebm_tabular.data.synthetic import Synthetic
 
 __all__ = ["density", "log_likelihood", "mmd"]

@@ -26,7 +26,7 @@ __all__ = ["BagDecoder", "BagEncoder", "BagOfWords"]
 
 LENGTHS = 1000  # quantiles that represent the distribution of lengths
 PSEUDO_COUNT = 0.5  # of each word, so that a word that never occurs is possible
-SCALES = ("log", "unit")
+SCALES = ("log", "unit", "tfidf")
 
 
 class BagOfWords(Distribution):
@@ -168,8 +168,9 @@ class BagEncoder(Encoder):
         features: V, words of the vocabulary.
         hidden: widths of the hidden layers.
         dropout: probability of dropping a hidden unit in training.
-        counts: their transform: "log", log(1 + count), or "unit", a document's counts divided by
-            their norm, which removes its length.
+        counts: their transform: "log", log(1 + count); "unit", a document's counts divided by
+            their norm, which removes its length; "tfidf", the same after each count is multiplied
+            by log((1 + N) / (1 + n)) + 1, n of N training documents having the word.
 
     Raises:
         UsageError: for an unknown transform, or a dropout outside [0, 1).
@@ -181,7 +182,7 @@ class BagEncoder(Encoder):
         features: int,
         hidden: Sequence[int] = (200, 200),
         dropout: float = 0.0,
-        counts: Literal["log", "unit"] = "log",
+        counts: Literal["log", "unit", "tfidf"] = "log",
     ) -> None:
         super().__init__()
         choice("encoder.counts", counts, SCALES)
@@ -189,6 +190,20 @@ class BagEncoder(Encoder):
         widths("encoder.hidden", hidden)
         self.latent_dim, self.counts = latent_dim, counts
         self.net = mlp([features, *hidden, 2 * latent_dim], nn.GELU, dropout)
+        if counts == "tfidf":
+            self.register_buffer("rarity", torch.ones(features))
+
+    rarity: Tensor  # the inverse document frequency of each word, (V,)
+
+    def initialise(self, dataset: BatchSource) -> None:
+        """Set the inverse document frequencies by the training split."""
+        if self.counts != "tfidf":
+            return
+        found, documents = torch.zeros_like(self.rarity), 0
+        for batch in dataset.batches("train", 512):
+            found += (counts_of(batch.x) > 0).sum(0)
+            documents += len(batch.x)
+        self.rarity.copy_(((1 + documents) / (1 + found)).log() + 1)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         return self.from_embedded(self.embed(x), x, context)
@@ -197,6 +212,8 @@ class BagEncoder(Encoder):
         """Transform the counts, (B, V): perturbations of p(y | x) are applied to the result."""
         if self.counts == "log":
             return x.log1p()
+        if self.counts == "tfidf":
+            x = x * self.rarity
         unit: Tensor = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         return unit
 

@@ -14,7 +14,7 @@ from lebm_core.chains.samplers import Sampler
 from lebm_core.chains.trace import Chain
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.base import Tilted
+from lebm_core.priors.protocols import Tilted
 from lebm_trajectories.data.dataset import TrajectoryDataset
 from lebm_trajectories.prediction import futures, means
 

@@ -1,0 +1,117 @@
+"""Importance resampling: draws of p0 are kept in proportion to their weights; no chain.
+
+Source: Rubin, "Using the SIR algorithm to simulate posterior distributions", Bayesian Statistics 3,
+1988. As a sampler of a tilted prior: Aneja et al., NeurIPS 2021, arXiv 2010.02917.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lebm_core.base.checks import fits, whole
+from lebm_core.base.modules import Configured
+from lebm_core.base.randomness import uniform
+from lebm_core.chains.densities import LogDensity, reference_of
+from lebm_core.chains.trace import Chain
+from lebm_core.errors import UnsupportedEstimate, UsageError
+
+__all__ = ["Resampling", "resample"]
+
+LEAST = 100.0  # effective candidates of a draw: the bias is one in so many
+
+
+class Resampling(Configured):
+    """Importance resampling from p0: exact up to the effective sample size, which is checked.
+
+    A density that is the same for all n rows has one pool of candidates, n times as many; one that
+    differs from row to row, by class or by context, has `candidates` for each.
+
+    Args:
+        candidates: draws of p0 for each draw that is kept.
+
+    Raises:
+        UsageError: for fewer than 2 candidates.
+    """
+
+    adjusted = True
+
+    def __init__(self, candidates: int = 100) -> None:
+        self.candidates = whole("candidates", candidates, 2, 10_000_000)
+
+    def __call__(
+        self,
+        target: LogDensity,
+        z: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        trace: Chain | None = None,
+    ) -> Tensor:
+        """As many draws as z (n, d) has rows; its values are not used.
+
+        Raises:
+            UsageError: for a target that tilts no p0.
+            UnsupportedEstimate: where too few of the candidates carry the weight.
+        """
+        reference = reference_of(target)
+        if reference is None:
+            raise UsageError(
+                "The sampler resampling draws from p0, which this density does not tilt: use "
+                "langevin, mala, hmc or tempering."
+            )
+        n, k = len(z), self.candidates
+        if not n:
+            return z.clone()
+        fits(float(n) * k * max(1, z.shape[1]), "prior.sampler.candidates")
+        drawn = reference.draw(n * k, generator).view(k, n, -1)
+        with torch.no_grad():
+            parts = [target(each) - reference.log_prob(each) for each in drawn]
+        log_weights = torch.stack(parts, 1).double()  # (n, k)
+        by_row = bool(getattr(target, "by_row", True))
+        if not by_row:
+            log_weights = log_weights.reshape(1, -1)
+        effective = _effective(log_weights)
+        wanted = LEAST if by_row else max(LEAST, n)
+        if not effective >= wanted:
+            raise UnsupportedEstimate(
+                f"Resampling {log_weights.shape[1]:,} draws of p0 rests on {effective:.1f} "
+                f"effective ones, and {wanted:.0f} are needed: give more prior.sampler.candidates, "
+                "or use tempering or langevin."
+            )
+        pool = drawn.transpose(0, 1).flatten(0, 1)
+        kept = resample(pool, log_weights, generator, 1 if by_row else n)
+        if trace is not None:
+            trace.effective = effective
+            trace.log_prob.append(target(kept).detach().cpu())
+        return kept
+
+
+def _effective(log_weights: Tensor) -> float:
+    """The least effective sample size of weights (groups, k)."""
+    w = log_weights.log_softmax(1)
+    return float((-(2 * w).logsumexp(1)).exp().nan_to_num(0.0).min())
+
+
+def resample(
+    z: Tensor, log_weights: Tensor, generator: torch.Generator | None, draws: int = 0
+) -> Tensor:
+    """Systematic resampling within groups, in proportion to weights.
+
+    Args:
+        z: (G k, d), group by group.
+        log_weights: (G, k).
+        generator: source of randomness.
+        draws: of each group; 0 for k.
+    """
+    groups, k = log_weights.shape
+    draws = draws or k
+    top = log_weights.amax(1, keepdim=True).nan_to_num(neginf=0.0)
+    weights = (log_weights - top).exp()
+    none = weights.sum(1, keepdim=True) == 0  # a group without a possible draw stays as it is
+    weights = torch.where(none, torch.ones_like(weights), weights)
+    edges = weights.cumsum(1) / weights.sum(1, keepdim=True)
+    start = uniform((groups, 1), edges, generator)
+    points = (torch.arange(draws, device=z.device) + start) / draws
+    chosen = torch.searchsorted(edges, points).clamp(max=k - 1)
+    rows = chosen + k * torch.arange(groups, device=z.device)[:, None]
+    return z[rows.flatten()]
