@@ -40,8 +40,9 @@ class LatentEBMClassifier(Answers):
         decoder: name of a decoder that takes examples ("tabular" for matrices, "tabular.bag" for
             counts, and those of other plugins), or a `Decoder`, whose x is X as it is.
         encoder: an `Encoder` to go with a `Decoder`; None for the one of the name.
-        adapter_options: arguments of the adapter between X and x, such as {"scaling": "all"}, or
-            {"missing": True} where NaN in a matrix is a missing value.
+        adapter_options: arguments of the adapter between X and x, such as {"scaling": "all"},
+            {"missing": True} where NaN in a matrix is a missing value, or {"categories": ["zip"]}
+            for columns of numbers that are categories, as columns of a few words are by themselves.
         decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
         encoder_options: arguments of the named encoder.
         latent_dim: dimension of z.
