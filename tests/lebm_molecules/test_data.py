@@ -117,6 +117,16 @@ def test_samples_are_written_one_a_line_and_an_empty_one_is_no_blank(tmp_path: P
     data.save(tmp_path)
     again = MoleculeDataset.load(tmp_path)
     assert again.strings(x) == ["CCO", ""] and again.sizes == data.sizes
+    saved = json.loads((tmp_path / "text.json").read_text())
+    for tokens, said in (
+        ({}, "holds no list of symbols"),
+        ({"symbols": ["C", "C"], "notation": "smiles"}, "holds no list of symbols, each once"),
+        ({"symbols": ["C", "<eos>"], "notation": "smiles"}, "each once"),
+        ({"symbols": ["C", "O"], "notation": "smile"}, "its notation is none of smiles, selfies"),
+    ):
+        (tmp_path / "text.json").write_text(json.dumps({**saved, "tokenizer": tokens}))
+        with pytest.raises(UsageError, match=rf"text\.json is damaged: .*{said}"):
+            MoleculeDataset.load(tmp_path)
 
 
 def test_a_file_keeps_its_molecules_and_counts_the_rest(build: Any, tmp_path: Path) -> None:
@@ -187,12 +197,27 @@ def test_zinc_by_its_published_indices(build: Any) -> None:
         build(zinc, files, split="jtva")
 
 
-def test_indices_of_another_file_are_refused(build: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"valid": [5], "test": [1]}, 'jtvae, valid: "5" is no row number from 0 to 3'),
+        ({"valid": [0], "test": [-1]}, 'jtvae, test: "-1" is no row number'),  # would be the last
+        ({"valid": [0], "test": [True]}, 'jtvae, test: "True" is no row number'),
+        ({"valid": [0, 2], "test": [1, 2]}, "jtvae: the row 2 is there 2 times"),
+        ({"valid": 0, "test": [1]}, "jtvae, valid: a list of row numbers is needed"),
+        ({"valid": [0]}, "does not hold valid and test of jtvae"),
+    ],
+)
+def test_indices_of_another_file_are_refused(
+    build: Any, tmp_path: Path, held: dict[str, Any], said: str
+) -> None:
     (tmp_path / "zinc250k").mkdir()
-    (tmp_path / "zinc250k" / "zinc250k.smi").write_text("CC\n")
-    held = {"jtvae": {"valid": [5], "test": [6]}}
-    (tmp_path / "zinc250k" / "splits.json").write_text(json.dumps(held))
-    with pytest.raises(UsageError, match="splits.json does not hold the line numbers"):
+    (tmp_path / "zinc250k" / "zinc250k.smi").write_text("CC\nCO\nCN\nCCC\n")
+    (tmp_path / "zinc250k" / "splits.json").write_text(json.dumps({"jtvae": held}))
+    with pytest.raises(UsageError, match="splits.json.*" + said):
+        build(zinc, DataFiles(tmp_path))
+    (tmp_path / "zinc250k" / "splits.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="splits.json is not JSON"):
         build(zinc, DataFiles(tmp_path))
 
 

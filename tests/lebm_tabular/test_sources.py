@@ -107,7 +107,7 @@ def test_a_bad_file_is_named_with_its_line(tmp_path: Path, layouts: Any) -> None
             protein(files=files, seed=0)
     layouts.protein(tmp_path)
     for options, said in (
-        ({"split": 7}, 'data.split = "7" is unknown; use 0, 1, 2, 3, 4'),
+        ({"split": 7}, 'has no data.split = 7; it has "0, 1, 2, 3, 4"'),
         ({"classes": 1}, "data.classes = 1 is too small; use at least 2"),
         ({"valid": 0}, "data.valid = 0 must be from 1 to 179"),
         (
@@ -117,12 +117,19 @@ def test_a_bad_file_is_named_with_its_line(tmp_path: Path, layouts: Any) -> None
     ):
         with pytest.raises(UsageError, match=said):
             protein(files=files, seed=0, **options)  # type: ignore[arg-type]
-    layouts.write(tmp_path / "uci_protein" / "test_indices.json.gz", '{"tests": {}}')
-    with pytest.raises(UsageError, match="is not JSON with the row numbers"):
-        protein(files=files, seed=0)
-    layouts.write(tmp_path / "uci_protein" / "test_indices.json.gz", '{"test": {"0": [200]}}')
-    with pytest.raises(UsageError, match="are not from 0 to 199"):
-        protein(files=files, seed=0)
+    for indices, said in (
+        ("{", "json.gz is not JSON"),
+        ('{"tests": {}}', 'does not hold the row numbers of "test"'),
+        ('{"test": {"0": 5}}', 'split 0: a list of row numbers is needed, not "5"'),
+        ('{"test": {"0": [200]}}', '"200" is no row number from 0 to 199'),
+        ('{"test": {"0": [-1]}}', '"-1" is no row number'),  # in Python the last one
+        ('{"test": {"0": [3, true]}}', '"True" is no row number'),  # in Python the second one
+        ('{"test": {"0": [3, 4, 3]}}', "the row 3 is there 2 times"),
+        ('{"test": {"0": [3]}, "test": {"0": [4]}}', 'has the key "test" twice'),
+    ):
+        layouts.write(tmp_path / "uci_protein" / "test_indices.json.gz", indices)
+        with pytest.raises(UsageError, match=said):
+            protein(files=files, seed=0)
     layouts.hepmass(tmp_path)
     layouts.write(tmp_path / "hepmass" / "all_test.csv.gz", "2.0," + ",".join(["1"] * 28) + "\n")
     with pytest.raises(UsageError, match="row 1: the label 2 is neither 0 nor 1"):

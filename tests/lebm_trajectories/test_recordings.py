@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -192,6 +193,35 @@ def test_each_scene_is_cut_in_time_by_itself(tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         names = data.windows[split].names
         assert sorted(names[i] for i in data.windows[split].scenes.unique()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            {"train": (0, 90), "val": (80, 120), "test": (120, 160)},
+            "the line 80 of .* is there twice",
+        ),
+        (
+            {"train": (0, 90), "val": (-9, 120), "test": (120, 160)},
+            "does not hold the line numbers",
+        ),
+        ({"train": (0, 90), "val": (90, 120)}, "does not hold the line numbers"),
+    ],
+)
+def test_published_lines_are_in_one_split(
+    tmp_path: Path, lines: dict[str, tuple[int, int]], said: str
+) -> None:
+    (tmp_path / "eth_ucy").mkdir()
+    for names in sources.ETH_UCY.wanted():
+        (tmp_path / names[0]).write_text("".join(f"{t} 1 {t / 2} 0\n" for t in range(160)))
+    parts = {
+        split: [{"file": "biwi_eth.txt", "first_line": first, "end_line": end}]
+        for split, (first, end) in lines.items()
+    }
+    (tmp_path / "eth_ucy/splits.json").write_text(json.dumps({"splits": {"zara1": parts}}))
+    with pytest.raises(UsageError, match=f"splits.json.*{said}"):
+        sources.eth_ucy(files=DataFiles(tmp_path), seed=0)
 
 
 def test_a_scene_that_is_none() -> None:

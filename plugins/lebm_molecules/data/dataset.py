@@ -71,6 +71,6 @@ class MoleculeDataset(TokenDataset):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
         saved = cls.saved(folder)
-        tokens = MoleculeTokens(saved["tokenizer"]["symbols"], saved["tokenizer"]["notation"])
+        tokens = MoleculeTokens.of_json(saved["tokenizer"], folder / cls.file)
         kept = {key: saved[key] for key in ("classes", "reading")}
         return cls(tokens, {}, saved["summary"], saved["max_length"], **kept)

@@ -14,6 +14,7 @@ from lebm_core.errors import UsageError, did_you_mean, shown
 
 __all__ = ["FIRST", "Layout", "cells_of", "holding", "layout_of", "molecules", "seems_smiles"]
 
+LONGEST = 40  # characters of a name in a message
 FIRST = 20  # lines that are looked at for a molecule
 COLUMNS = ("smiles", "canonical_smiles", "smile")  # in any case
 WORDS = {*COLUMNS, "smi", "mol", "molecule"}  # a first line with one of these is a header
@@ -63,12 +64,12 @@ class Layout:
 
     def name(self, place: int) -> str:
         """Return what --column has to say for a column."""
-        named = self.headed and place < len(self.cells) and self.cells[place]
-        return self.cells[place] if named else str(place + 1)
+        cell = self.cells[place] if self.headed and place < len(self.cells) else ""
+        return cell if 0 < len(cell) <= LONGEST else str(place + 1)
 
     def without(self, column: str) -> UsageError:
         """Return the error for a column that is not there."""
-        names = ", ".join(cell[:40] for cell in self.cells[:40]) or "none"
+        names = ", ".join(cell[:LONGEST] for cell in self.cells[:40]) or "none"
         near = did_you_mean(column, self.cells) if self.headed else ""
         place = f"{self.path}, line {self.line}"
         return UsageError(f"{place}: there is no column {shown(column)} among {names}.{near}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from lebm_core.base.checks import choice
 from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import DataFiles, open_lines
+from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
+from lebm_core.data.parsing import no_row_twice, open_json, row_numbers
 from lebm_core.data.splits import chosen_share, homes_by_group, homes_by_hash
 from lebm_core.errors import UsageError, shown
 from lebm_molecules.data.dataset import MoleculeDataset
@@ -35,7 +35,7 @@ QM9 = Needs(
     licence="Apache-2.0",
 )
 FILE = Needs("molecules.file", source="my.smi, a .smi, .txt or .csv file of SMILES")
-ZINC_SPLITS = ("jtvae", "moflow")
+PUBLISHED = {"jtvae": "jtvae", "moflow": "moflow_gdss"}  # splits, and their keys in the file
 
 WHOLE, SHORT = MoleculeOptions(), MoleculeOptions(max_length=80)
 TENTHS = SplitOptions(valid_share=0.1, test_share=0.1)
@@ -59,23 +59,20 @@ def zinc(
         split_by: scaffold, for a cut of its own in place of the published one, 10 % to choose by
             and 10 % to judge by (half a minute); molecule, for the published
     """
-    choice("data.split", split, ZINC_SPLITS)
+    choice("data.split", split, PUBLISHED)
     choice("data.split_by", split_by, SPLITS_BY)
     if split_by == "scaffold":
         path = files.find(ZINC.dataset, ["zinc250k/zinc250k.smi"], ZINC.how)
         molecules = [smiles for _, smiles in read_smiles(path)]
         shares = SplitOptions(valid_share=0.1, test_share=0.1, split_by=split_by)
-        homes, how = _homes(molecules, shares, "ZINC250k")
+        homes, how = _homes(molecules, shares, f"ZINC250k ({path})")
         facts = {"split": how, "sha256": {path.name: sha256(path)}}
-        return prepare(_parts(molecules, homes), "ZINC250k", facts, options)
+        return prepare(_parts(molecules, homes), f"ZINC250k ({path})", facts, options)
     path, indices = ZINC.find(files)
     molecules = [smiles for _, smiles in read_smiles(path)]
-    try:
-        parts = _published(molecules, indices, split)
-    except (ValueError, KeyError, TypeError, IndexError):
-        raise UsageError(f"{indices} does not hold the line numbers of {path}.") from None
+    parts = _published(molecules, indices, split)
     facts = {"split": split, "sha256": {path.name: sha256(path)}}
-    return prepare(parts, "ZINC250k", facts, options)
+    return prepare(parts, f"ZINC250k ({path})", facts, options)
 
 
 def qm9(
@@ -87,7 +84,7 @@ def qm9(
 ) -> MoleculeDataset:
     """QM9, 133,885 molecules of at most 9 heavy atoms; cut by a hash of the molecule."""
     (path,) = QM9.find(files)
-    return _of_file(path, "QM9", shares, options)
+    return _of_file(path, f"QM9 ({path})", shares, options)
 
 
 def nci(
@@ -128,13 +125,16 @@ def file(
 
 
 def _published(molecules: list[str], indices: Path, split: str) -> dict[str, list[str]]:
-    """A published split of ZINC250k, by line numbers."""
-    held = json.loads("".join(line for _, line in open_lines(indices)))
-    if split == "jtvae":
-        valid, test = held["jtvae"]["valid"], held["jtvae"]["test"]
-    else:
-        rows = held["moflow_gdss"]["heldout"]
-        valid, test = rows[::2], rows[1::2]
+    """A published split of ZINC250k, by the numbers of its molecules, from 0."""
+    keys = {"jtvae": ("valid", "test"), "moflow": ("heldout",)}[split]
+    found = open_json(indices)
+    held = found.get(PUBLISHED[split]) if isinstance(found, dict) else None
+    if not isinstance(held, dict) or any(key not in held for key in keys):
+        raise UsageError(f"{indices} does not hold {' and '.join(keys)} of {PUBLISHED[split]}.")
+    n = len(molecules)
+    parts = [row_numbers(held[key], n, f"{indices}, {PUBLISHED[split]}, {key}") for key in keys]
+    valid, test = parts if len(parts) == 2 else (parts[0][::2], parts[0][1::2])
+    no_row_twice([*valid, *test], f"{indices}, {PUBLISHED[split]}")
     taken = {*valid, *test}
     return {
         "train": [s for i, s in enumerate(molecules) if i not in taken],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from lebm_core.base.checks import choice
@@ -97,6 +98,22 @@ class MoleculeTokens:
         self.notation = notation
         self.symbols = [*SPECIAL, *symbols]
         self._id = {symbol: i + len(SPECIAL) for i, symbol in enumerate(symbols)}
+
+    @classmethod
+    def of_json(cls, saved: dict[str, Any], file: Path) -> Self:
+        """Read what `to_json` described.
+
+        Raises:
+            UsageError: naming `file`, where it describes no tokens.
+        """
+        symbols: Any = saved.get("symbols")
+        notation = saved.get("notation")
+        listed = isinstance(symbols, list) and all(isinstance(each, str) for each in symbols)
+        if not listed or len({*symbols, *SPECIAL}) < len(symbols) + len(SPECIAL):
+            raise UsageError(f"{file} is damaged: it holds no list of symbols, each once.")
+        if notation not in NOTATIONS:
+            raise UsageError(f"{file} is damaged: its notation is none of {', '.join(NOTATIONS)}.")
+        return cls(symbols, notation)
 
     @classmethod
     def build(cls, molecules: Iterable[Sequence[str]], notation: str) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lebm_core.base.checks import at_least, choice
+from lebm_core.base.checks import at_least
 from lebm_core.data.files import DataFiles, open_lines
 from lebm_core.data.needs import Needs
+from lebm_core.data.parsing import open_json, row_numbers
 from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.dataset import Rows, TabularDataset
 from lebm_tabular.data.options import RowOptions
@@ -24,6 +24,7 @@ __all__ = ["hepmass", "miniboone", "protein"]
 PROTEIN_COLUMNS = [f"F{i}" for i in range(1, 10)]
 HEPMASS_FEATURES, MINIBOONE_FEATURES = 27, 50
 ABSENT = -999.0  # in every column of MiniBooNE's rows without a measurement
+LARGEST = float(np.finfo(np.float32).max)
 Numbers = NDArray[np.float64]
 HEPMASS_ROWS, MINIBOONE_ROWS = RowOptions(140_000, 5_000, 50_000), RowOptions()
 
@@ -200,8 +201,11 @@ def _number(field: str, path: Path, line: int) -> float:
         value = float(field)
     except ValueError:
         value = np.nan
-    if not np.isfinite(value):
-        raise UsageError(f"{path}, line {line}: {shown(field.strip(), 30)} is not a finite number.")
+    if not abs(value) <= LARGEST:  # nor is that which is no number
+        raise UsageError(
+            f"{path}, line {line}: {shown(field.strip(), 30)} is not a finite number of single "
+            "precision."
+        )
     return value
 
 
@@ -231,17 +235,11 @@ def _held_out(rows: NDArray[np.int64], valid: int, seed: int) -> NDArray[np.int6
 
 def _test_rows(path: Path, split: int, n: int) -> list[int]:
     """Read the row numbers of a published test split, from 0."""
-    text = "".join(line for _, line in open_lines(path))
-    try:
-        splits: dict[str, list[int]] = dict(json.loads(text)["test"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f'{path} is not JSON with the row numbers of "test".') from None
-    choice("data.split", str(split), splits)
-    rows = splits[str(split)]
-    if not isinstance(rows, list) or not rows or not all(_is_row(row, n) for row in rows):
-        raise UsageError(f"{path}: the test rows of split {split} are not from 0 to {n - 1}.")
-    return rows
-
-
-def _is_row(row: object, n: int) -> bool:
-    return isinstance(row, int) and 0 <= row < n
+    found = open_json(path)
+    splits = found.get("test") if isinstance(found, dict) else None
+    if not isinstance(splits, dict):
+        raise UsageError(f'{path} does not hold the row numbers of "test".')
+    if str(split) not in splits:
+        held = shown(", ".join(splits), 300)
+        raise UsageError(f"{path} has no data.split = {split}; it has {held}.")
+    return row_numbers(splits[str(split)], n, f"{path}, split {split}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lebm_core.data.files import open_lines, open_rows
+from lebm_core.data.parsing import parse_json
 from lebm_core.errors import UsageError, did_you_mean, shown
 
 __all__ = ["column", "json_lines", "kind_of", "pick", "records"]
@@ -98,10 +98,10 @@ def _objects(path: Path, wanted: dict[str, str]) -> Iterator[tuple[str, dict[str
             break
         if line.strip():
             where = f"{path}, line {number},"
-            yield where, _checked(_parsed(line, where), wanted, where)
+            yield where, _checked(parse_json(line, where), wanted, where)
     if not listed:
         return
-    items = _parsed("\n".join(listed), f"{path}")
+    items = parse_json("\n".join(listed), f"{path}")
     for number, item in enumerate(items, 1):
         where = f"{path}, item {number},"
         yield where, _checked(item, wanted, where)
@@ -134,24 +134,8 @@ def json_lines(path: Path, keys: Sequence[str]) -> Iterator[tuple[str, dict[str,
         if not line.strip():
             continue
         where = f"{path}, line {number},"
-        item = _parsed(line, where)
+        item = parse_json(line, where)
         if not isinstance(item, dict) or any(key not in item for key in keys):
             every = f"{', '.join(keys[:-1])} and {keys[-1]}"
             raise UsageError(f"{where} is not a JSON object with {every}.")
         yield where, item
-
-
-def _parsed(string: str, where: str) -> Any:
-    """The value that a string of JSON holds; an object that has a key twice is refused."""
-
-    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        item = dict(pairs)
-        if len(item) < len(pairs):
-            ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-            raise UsageError(f"{where} has the key {shown(twice)} twice.")
-        return item
-
-    try:
-        return json.loads(string, object_pairs_hook=distinct)
-    except (ValueError, RecursionError):
-        raise UsageError(f"{where} is not JSON.") from None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
 from lebm_core.base.checks import at_least, choice, whole
-from lebm_core.data.dataset import SPLITS
-from lebm_core.data.files import DataFiles, open_lines
+from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, shown
 from lebm_trajectories.data.clocks import Clock, clocks_of
@@ -20,6 +17,7 @@ from lebm_trajectories.data.new import Reading
 from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.prepare import prepare
 from lebm_trajectories.data.recordings import Point, read_points
+from lebm_trajectories.data.splits import check_shares, in_time, last_tracks, published
 from lebm_trajectories.data.units import check_unit
 from lebm_trajectories.data.windows import Windows, cut, join
 
@@ -27,7 +25,6 @@ __all__ = ["eth_ucy", "file", "sdd"]
 
 SCENES = ("eth", "hotel", "univ", "zara1", "zara2")
 PEOPLE, REVERSED = TrajectoryOptions(), TrajectoryOptions(reverse=True)
-OF_SPLIT = {"train": "train", "valid": "val", "test": "test"}
 
 ETH_UCY = Needs(
     "trajectories.eth_ucy",
@@ -63,13 +60,7 @@ def eth_ucy(
     """
     choice("data.scene", scene, SCENES)
     index, *_ = ETH_UCY.find(files)
-    try:
-        wanted = json.loads("".join(line for _, line in open_lines(index)))["splits"][scene]
-        parts = {split: [_part(each) for each in wanted[name]] for split, name in OF_SPLIT.items()}
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        raise UsageError(
-            f'{index} does not hold the line numbers of the scene "{scene}".'
-        ) from None
+    parts = published(index, scene)
     splits: dict[str, Windows] = {}
     for split, recordings in parts.items():
         cuts = []
@@ -81,7 +72,8 @@ def eth_ucy(
             cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
         splits[split] = join(cuts, options.length, options.neighbours)
     facts = {"scene of the test": scene}
-    return prepare(splits, "ETH-UCY", facts, options, seed=seed, reading=Reading(gaps=True))
+    source = f"ETH-UCY ({index})"
+    return prepare(splits, source, facts, options, seed=seed, reading=Reading(gaps=True))
 
 
 def sdd(
@@ -96,12 +88,14 @@ def sdd(
     Args:
         valid_share: of the tracks of training, the last ones of each scene
     """
-    _check_shares(valid_share, 0.0)
-    training, test = (list(read_points(path)) for path in SDD.find(files))
-    train, valid = _last_tracks(training, valid_share)
+    check_shares(valid_share, 0.0)
+    paths = SDD.find(files)
+    training, test = (list(read_points(path)) for path in paths)
+    train, valid = last_tracks(training, valid_share)
     parts = {"train": train, "valid": valid, "test": test}
     splits = {split: _cut(points, options, split) for split, points in parts.items()}
-    return prepare(splits, "Stanford Drone (TrajNet)", {}, options, unit="pixels", seed=seed)
+    source = f"Stanford Drone, TrajNet ({paths[0]})"
+    return prepare(splits, source, {}, options, unit="pixels", seed=seed)
 
 
 def file(
@@ -130,7 +124,7 @@ def file(
     """
     FILE.check(source)
     choice("data.unit", unit, UNITS)
-    _check_shares(valid_share, test_share)
+    check_shares(valid_share, test_share)
     whole("data.every", every, 1)
     at_least("data.fastest", fastest, 0)
     at_least("data.slowest", slowest, 0)
@@ -139,7 +133,7 @@ def file(
     check_unit(points, unit, path, fastest, slowest, every)
     clocks = clocks_of(points)
     splits = {}
-    for split, part in _in_time(points, valid_share, test_share).items():
+    for split, part in in_time(points, valid_share, test_share).items():
         splits[split] = _cut(part, options, split, clocks=clocks, every=every, name=path.stem)
         share = {"valid": valid_share, "test": test_share}.get(split)
         if share and not len(splits[split]):
@@ -189,14 +183,6 @@ def _say_left_out(
         )
 
 
-def _part(told: dict[str, Any]) -> tuple[str, range]:
-    """The name of a file and its lines."""
-    name, lines = told["file"], range(told["first_line"], told["end_line"])
-    if not isinstance(name, str) or Path(name).name != name or not 0 <= lines.start <= lines.stop:
-        raise ValueError(name)
-    return name, lines
-
-
 def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any) -> Windows:
     """Cut the windows of a split; those of training also backwards where options say so."""
     o = options
@@ -206,45 +192,3 @@ def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any
     back = cut(points, o.observed, o.predicted, o.neighbours, backwards=True, **how)
     back.left_out.clear()  # counted once already
     return join([windows, back], o.length, o.neighbours)
-
-
-def _check_shares(valid_share: float, test_share: float) -> None:
-    for name, share in (("valid", valid_share), ("test", test_share)):
-        if not 0 <= share < 1:
-            raise UsageError(f"data.{name}_share = {share} must be at least 0 and below 1.")
-    if valid_share + test_share >= 1:
-        raise UsageError(
-            f"data.valid_share + data.test_share = {valid_share + test_share:g} leaves nothing to "
-            "train on."
-        )
-
-
-def _in_time(points: list[Point], valid_share: float, test_share: float) -> dict[str, list[Point]]:
-    """Split the points by time: the last frames of each scene are the test."""
-    scenes: dict[str, set[int]] = {}
-    for p in points:
-        scenes.setdefault(p.scene, set()).add(p.frame)
-    borders = {}
-    for scene, frames in scenes.items():
-        order = sorted(frames)
-        ends = [round((1 - share) * len(order)) for share in (valid_share + test_share, test_share)]
-        borders[scene] = [*(order[end] if end < len(order) else math.inf for end in ends), math.inf]
-    parts: dict[str, list[Point]] = {split: [] for split in SPLITS}
-    for p in points:
-        place = next(i for i, border in enumerate(borders[p.scene]) if p.frame < border)
-        parts[SPLITS[place]].append(p)
-    return parts
-
-
-def _last_tracks(points: list[Point], share: float) -> tuple[list[Point], list[Point]]:
-    """Separate the last `share` of each scene's tracks from the others."""
-    begun: dict[str, dict[int, int]] = {}
-    for p in points:
-        tracks = begun.setdefault(p.scene, {})
-        tracks[p.agent] = min(p.frame, tracks.get(p.agent, p.frame))
-    late = set()
-    for scene, tracks in begun.items():
-        order = sorted(tracks, key=lambda agent: (tracks[agent], agent))
-        late |= {(scene, agent) for agent in order[len(order) - round(share * len(order)) :]}
-    kept = [p for p in points if (p.scene, p.agent) not in late]
-    return kept, [p for p in points if (p.scene, p.agent) in late]
