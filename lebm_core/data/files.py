@@ -1,4 +1,4 @@
-"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; files of lines and hub ids."""
+"""Where data is looked for: --data-dir, $LEBM_DATA, the cache; files of lines."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from lebm_core.errors import MissingData, MissingExtra, UsageError, did_you_mean, shown
+from lebm_core.errors import MissingData, UsageError, did_you_mean, shown
 
-__all__ = ["DataFiles", "cache_dir", "hub_splits", "open_lines", "open_rows", "own_path"]
-
-HUB_NAMES = {"valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
+__all__ = ["DataFiles", "cache_dir", "open_lines", "open_rows", "own_path"]
 
 
 def cache_dir() -> Path:
@@ -182,46 +179,3 @@ def _bare_returns(first: bytes, path: Path) -> bool:
 
 def _returns(path: Path) -> UsageError:
     return UsageError(f"{path}: its lines end in carriage returns alone; save it with LF or CRLF.")
-
-
-def hub_splits(source: str, config: str, extra: str) -> dict[str, Any]:
-    """The splits that the `datasets` library has for an id of the hub or a local folder.
-
-    Those that `HUB_NAMES` lists are called "valid" and "test". A single data set that
-    `save_to_disk` wrote, without splits, is all for training: the caller cuts what it lacks.
-
-    Args:
-        source: the id or the folder.
-        config: the configuration, empty where there is but one.
-        extra: the extra of lebm that brings the library.
-
-    Raises:
-        MissingExtra: where `datasets` is not installed.
-        UsageError: where `source` cannot be read, or has no training split.
-    """
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtra("datasets", extra) from error
-    name = f"data.source = {shown(source, 300)}"
-    folder = os.path.expanduser(source)
-    if os.path.isfile(folder):
-        raise UsageError(f"{name} is a file: an id of the hub or a folder is needed.")
-    try:
-        if os.path.isfile(os.path.join(folder, "dataset_dict.json")):
-            splits = dict(datasets.load_from_disk(folder))
-        elif os.path.isfile(os.path.join(folder, "state.json")):
-            splits = {"train": datasets.load_from_disk(folder)}
-        else:
-            splits = dict(datasets.load_dataset(folder, config or None))
-    except Exception as error:  # the library raises many kinds; none of them is a bug of lebm
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"{name} could not be read by datasets: {shown(reason, 200)}.") from error
-    if "train" not in splits:
-        raise UsageError(f'{name} has no split "train"; it has {shown(", ".join(splits), 300)}.')
-    found = {"train": splits["train"]}
-    for split, names in HUB_NAMES.items():
-        there = next((name for name in names if name in splits), None)
-        if there is not None:
-            found[split] = splits[there]
-    return found

@@ -204,7 +204,19 @@ def test_a_folder_of_the_datasets_library(tmp_path: Path) -> None:
         UsageError, match='few, test, column "image", row 3 cannot be read: ".*trunc'
     ):
         data.batch("test", torch.arange(4))
-    with pytest.raises(UsageError, match="could not be read by datasets"):
+    with pytest.raises(UsageError, match="datasets cannot read it"):
         hub(files=NONE, seed=0, source=str(tmp_path / "nowhere"))
+    for ids, said in (([0, 1, -3] * 7, "ids beyond its 2 classes"), ([0, 1, -1] * 7, "")):
+        other = full.remove_columns("label").add_column("label", ids[:20]).cast(features)
+        other.save_to_disk(tmp_path / f"ids{len(said)}")
+        if said:  # as an id it would be another class
+            with pytest.raises(UsageError, match=said):
+                hub(files=NONE, seed=0, source=str(tmp_path / f"ids{len(said)}"), options=SMALL)
+    data = hub(files=NONE, seed=0, source=str(tmp_path / "ids0"), options=SMALL)
+    assert sum(int((y == -1).sum()) for y in data.labels.values()) == 6
+    info = tmp_path / "ids0" / "dataset_info.json"
+    info.write_text(info.read_text().replace('"dog"', "[]"))
+    with pytest.raises(UsageError, match="each needs a name"):
+        hub(files=NONE, seed=0, source=str(tmp_path / "ids0"), options=SMALL)
     with pytest.raises(UsageError, match=r"images\.hub needs data\.source = an id"):
         hub(files=NONE, seed=0)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.classes import classes_of
-from lebm_core.data.files import DataFiles, hub_splits
+from lebm_core.data.files import DataFiles
+from lebm_core.data.hub import hub_splits
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_images.data.cuts import fill_splits
@@ -70,6 +71,8 @@ class HubPixels:
             if len(rows) > 1:  # to name the row
                 return [pair for row in rows for pair in self.read([row])]
             reason = str(error) or type(error).__name__
+            if type(error).__name__ == "UnidentifiedImageError":  # which tells an address in memory
+                reason = "no image"
             raise UsageError(f"{where}, row {rows[0]} cannot be read: {shown(reason)}.") from None
 
     def _bytes(self, row: int, image: Numbers) -> Images:
@@ -165,10 +168,15 @@ def _labels(splits: dict[str, Any], label: str, source: str) -> tuple[dict[str, 
         ends = np.cumsum([len(each) for each in kinds.values()])[:-1]
         parts = zip(kinds, np.split(known.ids, ends), strict=True)
         return {split: torch.from_numpy(ids) for split, ids in parts}, known.names
+    if not all(isinstance(name, str) and name for name in names):
+        raise UsageError(
+            f'{source}: column "{label}" calls its classes {shown(names, 300)}: each needs a name.'
+        )
     ids = {
         split: torch.tensor([-1 if kind is None else kind for kind in each], dtype=torch.long)
         for split, each in kinds.items()
     }
-    if any(len(each) and int(each.max()) >= len(names) for each in ids.values()):
+    every = torch.cat(list(ids.values()))
+    if len(every) and not -1 <= int(every.min()) <= int(every.max()) < len(names):
         raise UsageError(f'{source}: column "{label}" has ids beyond its {len(names)} classes.')
     return ids, list(names)

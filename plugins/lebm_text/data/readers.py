@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lebm_core.data.files import hub_splits, open_lines, open_rows
+from lebm_core.data.files import open_lines, open_rows
+from lebm_core.data.hub import hub_splits
 from lebm_core.data.splits import by_hash, hash_key
 from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_text.data.corpus import Corpus, check_length, read_sentences, split_by_hash
@@ -39,20 +40,30 @@ def read_snli(path: Path, max_line: int, most: int = 0) -> list[str]:
     of them by their hash; a file of plain lines is taken as it is.
     """
     if kind_of(path) == ".jsonl":
-        pairs = _snli_json(path)
+        texts = _snli_json(path)
     elif next(iter(open_lines(path)))[1].startswith("gold_label\t"):
-        pairs = _snli_table(path)
+        texts = _snli_table(path)
     else:
         return read_lines(path, max_line)
-    sentences = by_hash(filter(None, (simple_words(text) for pair in pairs for text in pair)))
+    sentences = by_hash(_in_words(texts, max_line))
     if not sentences:
         raise UsageError(f"{path} holds no sentence.")
     return sentences[:most] if most else sentences
 
 
+def _in_words(texts: Iterator[tuple[str, str]], max_line: int) -> Iterator[str]:
+    """Tokenise and lower-case texts, each with its place; those without a word are left out."""
+    for where, text in texts:
+        sentence = simple_words(text)
+        check_length(sentence.count(" ") + 1, max_line, where)
+        if sentence:
+            yield sentence
+
+
 def _snli_json(path: Path) -> Iterator[tuple[str, str]]:
     for where, item in json_lines(path, ["sentence1", "sentence2"]):
-        yield pick(item, "sentence1", where), pick(item, "sentence2", where)
+        for key in ("sentence1", "sentence2"):
+            yield where, pick(item, key, where)
 
 
 def _snli_table(path: Path) -> Iterator[tuple[str, str]]:
@@ -64,9 +75,11 @@ def _snli_table(path: Path) -> Iterator[tuple[str, str]]:
         raise UsageError(f"{path} has no columns sentence1 and sentence2 in line 1.") from error
     for number, line in lines:
         cells = line.rstrip("\n").split("\t")
+        where = f"{path}, line {number},"
         if len(cells) <= max(first, second):
-            raise UsageError(f"{path}, line {number}, has {len(cells)} of {len(header)} columns.")
-        yield cells[first], cells[second]
+            raise UsageError(f"{where} has {len(cells)} of {len(header)} columns.")
+        yield where, cells[first]
+        yield where, cells[second]
 
 
 def read_yahoo(path: Path, max_line: int, most: int = 0) -> list[str]:

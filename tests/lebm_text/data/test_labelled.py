@@ -165,6 +165,9 @@ def test_agnews_in_small(build, tmp_path):
     assert not any("title" in s for s in bare.strings(all_of(bare, "train").x))
     with pytest.raises(UsageError, match="data.valid_size = 4: accepted are 1 to 3"):
         build(agnews, files, valid_size=4)
+    (folder / "test.csv").write_text('"3","T","' + "w " * 30 + '"\n')
+    with pytest.raises(UsageError, match="test.csv, line 1, has 31 words; at most data.max_line"):
+        build(agnews, files, valid_size=1, max_line=20)
     (folder / "test.csv").write_text('"9","T","Of test"\n')
     with pytest.raises(UsageError, match='line 1, has the class "9": accepted are 1, 2, 3, 4'):
         build(agnews, files)

@@ -124,6 +124,9 @@ def test_snli_as_a_table_and_as_lines(build, tmp_path):
     (tmp_path / "snli/snli_1.0_test.txt").write_text(rows[0] + "\nneutral\tA dog runs.")
     with pytest.raises(UsageError, match="line 2, has 2 of 3 columns"):
         build(snli, DataFiles(tmp_path))
+    (tmp_path / "snli/snli_1.0_test.txt").write_text(rows[0] + "\nneutral\ta\t" + "b " * 1001)
+    with pytest.raises(UsageError, match=r"snli_1.0_test.txt, line 2, has 1,001 words"):
+        build(snli, DataFiles(tmp_path))
     (tmp_path / "snli/snli_1.0_test.txt").write_text("Plain Line\nPlain Line\n")
     assert build(snli, DataFiles(tmp_path)).length("test") == 2  # as it stands
 

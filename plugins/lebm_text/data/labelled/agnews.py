@@ -11,6 +11,7 @@ from lebm_core.data.classes import label_names
 from lebm_core.data.files import open_rows
 from lebm_core.data.splits import hash_key
 from lebm_core.errors import UsageError, shown
+from lebm_text.data.corpus import check_length
 from lebm_text.data.labelled.files import Line, read_table
 from lebm_text.data.records import json_lines, pick
 from lebm_text.data.words import simple_words
@@ -45,9 +46,11 @@ class Item(NamedTuple):
         """The letters and digits of the text, to recognise copies by."""
         return " ".join(re.findall(r"\w+", self.text))
 
-    def line(self, titles: bool) -> Line:
+    def line(self, titles: bool, max_line: int) -> Line:
         """Return the item as a sentence, with the title before it where `titles`."""
-        return Line(self.label, f"{self.title} {self.text}" if titles else self.text, self.where)
+        sentence = f"{self.title} {self.text}" if titles else self.text
+        check_length(sentence.count(" ") + 1, max_line, self.where)
+        return Line(self.label, sentence, self.where)
 
 
 def clean(text: str) -> str:
@@ -59,7 +62,7 @@ def clean(text: str) -> str:
 
 
 def agnews_splits(
-    untitled: Path, titled: Path, test: Path, titles: bool, valid_size: int
+    untitled: Path, titled: Path, test: Path, titles: bool, valid_size: int, max_line: int
 ) -> tuple[dict[str, list[Line]], dict[str, Any]]:
     """Return the splits, and facts for the report on how they were made.
 
@@ -69,6 +72,7 @@ def agnews_splits(
         test: .csv of class (1 to 4), title and text.
         titles: whether titles are kept where there are some.
         valid_size: items of valid, out of those of `titled`.
+        max_line: the most words of an item.
 
     Raises:
         UsageError: naming file and line of what cannot be read, or for too large a `valid_size`.
@@ -104,7 +108,8 @@ def agnews_splits(
         f"the pool; test: {test.name}, whole",
         "training items with a title": len(shuffled) - valid_size,
     }
-    return {split: [item.line(titles) for item in items] for split, items in chosen.items()}, facts
+    splits = {s: [item.line(titles, max_line) for item in items] for s, items in chosen.items()}
+    return splits, facts
 
 
 def _table(path: Path) -> Iterator[Item]:

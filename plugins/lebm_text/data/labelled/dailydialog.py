@@ -114,7 +114,8 @@ def dailydialog(
         "training dialogues left out, also in valid or test": left_out,
         "sha256": {path.name: sha256(path) for path in paths},
     }
-    corpus = Corpus(train, valid, test, "DailyDialog", facts, reading={"words": "dailydialog"})
+    source, reading = f"DailyDialog ({paths[0]})", {"words": "dailydialog"}
+    corpus = Corpus(train, valid, test, source, facts, reading=reading)
     text = prepare_tokens(corpus, options)
 
     def column(rows: list[list[int]], split: str) -> Tensor:

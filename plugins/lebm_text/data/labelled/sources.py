@@ -83,12 +83,14 @@ def short_yelp(
     train, valid, test = (read_labelled(path, options.max_line) for path in paths)
     if not 0 <= published_labels <= len(train):
         raise UsageError(
-            f"data.published_labels = {published_labels}: accepted are 0, for all, to {len(train)}."
+            f"data.published_labels = {published_labels}: accepted are 0, for all, to "
+            f"{len(train)}, the lines of {paths[0]}."
         )
     if published_labels:
         rest = [line._replace(label="") for line in train[published_labels:]]
         train = train[:published_labels] + rest
-    corpus = without_copies(train, valid, test, "short Yelp", names=SENTIMENT, paths=paths)
+    source = f"short Yelp ({paths[0]})"
+    corpus = without_copies(train, valid, test, source, names=SENTIMENT, paths=paths)
     return prepare(corpus, options)
 
 
@@ -101,7 +103,8 @@ def sst2(
     """
     paths = SST2.find(files)
     train, valid, test = (list(read_table(path, options.max_line)) for path in paths)
-    corpus = without_copies(train, valid, test, "SST-2", names=SENTIMENT, paths=paths)
+    source = f"SST-2 ({paths[0]})"
+    corpus = without_copies(train, valid, test, source, names=SENTIMENT, paths=paths)
     return prepare(corpus, options)
 
 
@@ -124,8 +127,10 @@ def agnews(
         valid_size: items of valid
     """
     paths = AGNEWS.find(files)
-    splits, facts = agnews_splits(paths[0], paths[1], paths[2], titles, valid_size)
-    corpus = corpus_of(splits, "AG News", names=CLASSES, paths=paths, facts=facts)
+    splits, facts = agnews_splits(
+        paths[0], paths[1], paths[2], titles, valid_size, options.max_line
+    )
+    corpus = corpus_of(splits, f"AG News ({paths[0]})", names=CLASSES, paths=paths, facts=facts)
     corpus.reading = {"words": "agnews"}
     return prepare(corpus, options)
 

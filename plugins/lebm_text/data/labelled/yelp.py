@@ -63,6 +63,12 @@ def yelp_shen(
         for some in (lines["test"], *halves)
     )
     corpus = without_copies(
-        train, valid, test, "Yelp", names=SENTIMENT, paths=paths, facts={"splits": SPLIT}
+        train,
+        valid,
+        test,
+        f"Yelp ({paths[0]})",
+        names=SENTIMENT,
+        paths=paths,
+        facts={"splits": SPLIT},
     )
     return prepare(corpus, options)
