@@ -121,7 +121,7 @@ def test_what_a_benchmark_cannot_hold_is_named(tmp_path: Path) -> None:
     for change, message in (
         ({"y_train": np.arange(6) + 5}, "train: the labels must be whole numbers from 0 to 9"),
         ({"y_test": np.eye(6)}, r"test, labels, has the shape \(6, 6\)"),
-        ({"x_test": images[:, :4, :4]}, r"of \(8, 8, 1\) in x_train, of \(4, 4, 1\) in x_test"),
+        ({"x_test": images[:, :4, :4]}, r"mnist.npz: the training images are \(8, 8, 1\), those"),
         ({"x_train": images[:0]}, "holds no image"),
         ({"x_train": np.float64(1)}, r"the shape \(\)"),
     ):
@@ -171,6 +171,38 @@ def test_packed_images_that_cannot_be_parted_are_named() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             formats.unpack(packed | {"offsets": offsets}, 1, "packed")
+
+
+def test_images_of_another_size_than_the_training_ones_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mnist").mkdir()
+    for split, side in (("train", 6), ("t10k", 5)):
+        images = idx_bytes(np.arange(9 * side**2).reshape(9, side, side) % 256)
+        (tmp_path / "mnist" / f"{split}-images-idx3-ubyte").write_bytes(images)
+        (tmp_path / "mnist" / f"{split}-labels-idx1-ubyte").write_bytes(idx_bytes(np.arange(9)))
+    with pytest.raises(UsageError, match=r"the training images are \(6, 6, 1\), those of the test"):
+        sources.mnist(files=files(tmp_path), seed=0, options=BenchmarkOptions(2))
+
+
+def test_packed_images_are_square(tmp_path: Path) -> None:
+    (tmp_path / "eurosat").mkdir()
+    for split in ("train", "test"):
+        file = io.BytesIO()
+        Image.fromarray(np.zeros((8, 9, 3), dtype=np.uint8)).save(file, "PNG")
+        blob, n = np.frombuffer(file.getvalue() * 3, np.uint8), len(file.getvalue())
+        packed = {"blob": blob, "offsets": np.arange(4) * n, "labels": np.arange(3)}
+        np.savez(tmp_path / "eurosat" / f"{split}_webp.npz", **packed)
+    with pytest.raises(UsageError, match=r"train_webp.npz has the shape \(3, 8, 9, 3\)"):
+        sources.eurosat(files=files(tmp_path), seed=0, options=BenchmarkOptions(1))
+
+
+def test_the_anomaly_of_other_images_has_their_size(tmp_path: Path) -> None:
+    (tmp_path / "mnist").mkdir()
+    images, labels = np.arange(1280).reshape(20, 8, 8).astype(np.uint8), np.arange(20) % 10
+    held = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(tmp_path / "mnist" / "mnist.npz", **held)
+    data = mnist_anomaly(files=files(tmp_path), seed=0, valid=2)
+    assert data.batch("train", torch.arange(2)).x.shape[1:] == (1, 8, 8)
+    assert (data.sizes["channels"], data.sizes["side"]) == (1, 8)
 
 
 def test_sizes_survive_a_save(tmp_path: Path) -> None:

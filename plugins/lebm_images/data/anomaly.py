@@ -58,8 +58,8 @@ def mnist_anomaly(
     }
     return ImageDataset(
         {split: ArrayPixels(x[r]) for split, r in rows.items()},
-        1,
-        28,
+        whole.sizes["channels"],
+        whole.sizes["side"],
         {
             "source": f"MNIST without {held_out}",
             "counts": {split: len(r) for split, r in rows.items()},

@@ -162,7 +162,7 @@ class ImageDataset(Dataset):
             sizes, summary, classes = saved["sizes"], dict(saved["summary"]), list(saved["classes"])
             channels, side = int(sizes["channels"]), int(sizes["side"])
             origin = _origin(saved)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise UsageError(f"{folder / FILE} is not as a run writes it.") from None
         return cls({}, channels, side, summary, None, classes, origin)
 

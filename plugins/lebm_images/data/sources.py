@@ -18,6 +18,7 @@ from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
 from lebm_images.data.formats import (
     check_arrays,
     check_ids,
+    check_shape,
     cifar_binary,
     idx,
     svhn_mat,
@@ -105,7 +106,7 @@ def mnist(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED)
         train, test = _pairs(path)
     else:
         train, test = _idx_pair(path, "train"), _idx_pair(path, "t10k")
-    return _dataset(_hold_out(train, test, options, seed), str(path.name), DIGITS)
+    return _dataset(_hold_out(train, test, options, seed, path), path.name, DIGITS)
 
 
 def cifar10(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED) -> ImageDataset:
@@ -126,7 +127,7 @@ def cifar10(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHE
         source = "a JPEG copy, not the original pixels"
     else:
         (train, test), source = _pairs(path), path.name
-    return _dataset(_hold_out(train, test, options, seed), source, CIFAR)
+    return _dataset(_hold_out(train, test, options, seed, path), source, CIFAR)
 
 
 def svhn(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED) -> ImageDataset:
@@ -136,8 +137,9 @@ def svhn(*, files: DataFiles, seed: int, options: BenchmarkOptions = PUBLISHED) 
         files: where they are looked for.
         seed: of the validation split, drawn from the training images.
     """
-    train, test = (svhn_mat(path) for path in SVHN.find(files))
-    return _dataset(_hold_out(train, test, options, seed), "SVHN .mat", DIGITS)
+    paths = SVHN.find(files)
+    train, test = map(svhn_mat, paths)
+    return _dataset(_hold_out(train, test, options, seed, paths[0]), "SVHN .mat", DIGITS)
 
 
 def eurosat(*, files: DataFiles, seed: int, options: BenchmarkOptions = LAND_SPLIT) -> ImageDataset:
@@ -147,12 +149,20 @@ def eurosat(*, files: DataFiles, seed: int, options: BenchmarkOptions = LAND_SPL
         files: where they are looked for.
         seed: of the validation split, drawn from the training images.
     """
-    train, test = (_packed(path, 3) for path in EUROSAT.find(files))
-    return _dataset(_hold_out(train, test, options, seed), "EuroSAT, lossless", LAND)
+    paths = EUROSAT.find(files)
+    train, test = (_packed(path, 3) for path in paths)
+    return _dataset(_hold_out(train, test, options, seed, paths[0]), "EuroSAT, lossless", LAND)
 
 
-def _hold_out(train: Split, test: Split, options: BenchmarkOptions, seed: int) -> dict[str, Split]:
-    """Hold some of the training images out as the validation split."""
+def _hold_out(
+    train: Split, test: Split, options: BenchmarkOptions, seed: int, path: Path
+) -> dict[str, Split]:
+    """Hold some of the training images, which are of `path`, out as the validation split."""
+    sizes = [images.shape[1:] for images, _ in (train, test)]
+    if sizes[0] != sizes[1]:
+        raise UsageError(
+            f"{path}: the training images are {sizes[0]}, those of the test {sizes[1]}."
+        )
     n, valid, limit = len(train[0]), options.valid, options.train_images
     if not 1 <= valid < n:
         raise UsageError(f"data.valid = {valid} must be from 1 to {n - 1}.")
@@ -182,10 +192,6 @@ def _pairs(path: Path) -> tuple[Split, Split]:
     x = [need_array(arrays, f"x_{split}", path) for split in ("train", "test")]
     y = [need_array(arrays, f"y_{split}", path) for split in ("train", "test")]
     train, test = check_arrays(x, str(path))
-    if train.shape[1:] != test.shape[1:]:
-        raise UsageError(
-            f"{path} has images of {train.shape[1:]} in x_train, of {test.shape[1:]} in x_test."
-        )
     return (
         (train, check_ids(y[0], len(train), len(DIGITS), f"{path}, train")),
         (test, check_ids(y[1], len(test), len(DIGITS), f"{path}, test")),
@@ -197,13 +203,14 @@ def _packed(path: Path, channels: int) -> Split:
     arrays = read_npz(path)
     for name in ("blob", "offsets", "labels"):
         need_array(arrays, name, path)
-    images = unpack(arrays, channels, str(path))
+    images = check_shape(unpack(arrays, channels, str(path)), str(path))
     return images, check_ids(arrays["labels"], len(images), len(DIGITS), str(path))
 
 
 def _idx_pair(path: Path, prefix: str) -> Split:
     ending = ".gz" if path.suffix == ".gz" else ""
-    images = idx(path.with_name(f"{prefix}-images-idx3-ubyte{ending}"), axes=3)[..., None]
-    labels = idx(path.with_name(f"{prefix}-labels-idx1-ubyte{ending}"), axes=1)
-    (pixels,) = check_arrays([images], f"{path.parent}, {prefix}")
-    return pixels, check_ids(labels, len(images), len(DIGITS), f"{path.parent}, {prefix}")
+    images, labels = (
+        path.with_name(f"{prefix}-{kind}-ubyte{ending}") for kind in ("images-idx3", "labels-idx1")
+    )
+    (pixels,) = check_arrays([idx(images, axes=3)[..., None]], str(images))
+    return pixels, check_ids(idx(labels, axes=1), len(pixels), len(DIGITS), str(labels))
