@@ -48,7 +48,7 @@ def load_dataset(folder: Path) -> Dataset:
     """The data set of a run or beside a model, its preprocessing alone: every split is empty.
 
     Raises:
-        UsageError: the folder has none, or its plugin is not installed.
+        UsageError: the folder has none, or is damaged, or its plugin is not installed.
     """
     described = read_json(folder / DESCRIPTION)
     name, path = described.get("name"), described.get("class")
@@ -68,22 +68,41 @@ def load_dataset(folder: Path) -> Dataset:
             f'{folder / DESCRIPTION}: the data set "{name}" has no class {shown(path)}: was its '
             "plugin changed?"
         )
-    with readable(folder / "data"):
+    kept = _only_file(folder / "data")
+    with readable(kept):
         dataset = found.load(folder / "data")
     dataset.name = name
+    _check_sizes(dataset, described.get("sizes"), kept, folder / DESCRIPTION)
     return dataset
 
 
+def _only_file(folder: Path) -> Path:
+    """The file in a folder where there is but one, else the folder: what a message names."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return files[0] if len(files) == 1 else folder
+
+
+def _check_sizes(dataset: Dataset, told: Any, kept: Path, file: Path) -> None:
+    """Refuse sizes that are not those of the training, by which the model was made."""
+    now = json.loads(json.dumps(getattr(dataset, "sizes", {}), default=str))
+    for key, size in (told if now and isinstance(told, dict) else {}).items():
+        if json.dumps(now.get(key)) != json.dumps(size):  # to Python, 0 is false
+            raise UsageError(
+                f"{kept} does not fit {file}: its {key} is {shown(now.get(key), 40)}, and "
+                f"{shown(size, 40)} there; one of them is damaged."
+            )
+
+
 @contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """Within the scope what a damaged folder breaks is one message."""
+def readable(place: Path) -> Iterator[None]:
+    """Within the scope what a damaged file or folder breaks is one message."""
     try:
         yield
     except LebmError:
         raise
     except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
             ValueError) as error:  # fmt: skip
-        raise UsageError(f"{folder} is damaged: {type(error).__name__}, {_line(error)}.") from error
+        raise UsageError(f"{place} is damaged: {type(error).__name__}, {_line(error)}.") from error
 
 
 def _line(error: Exception) -> str:

@@ -145,7 +145,10 @@ def load_tokenizer(saved: dict[str, Any], file: Path) -> Vocabulary | Subwords:
     """
     words = saved.get("words")
     if saved.get("kind") == "words" and is_list_of(words, str):
-        return Vocabulary(words)
+        try:
+            return Vocabulary(words)
+        except UsageError as error:
+            raise UsageError(f"{file} is damaged. {error}") from None
     try:
         return Subwords(json.dumps(saved["definition"]))
     except MissingExtra:

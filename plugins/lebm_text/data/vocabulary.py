@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
-from lebm_core.base.files import read_json
 from lebm_core.errors import UsageError, shown
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
 
@@ -93,19 +90,3 @@ class Vocabulary:
     def to_json(self) -> dict[str, Any]:
         """Return the words without the special ones."""
         return {"kind": "words", "words": self.words[len(SPECIAL) :]}
-
-    def save(self, path: Path) -> None:
-        """Write the vocabulary as JSON."""
-        path.write_text(json.dumps(self.to_json(), ensure_ascii=False), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            UsageError: for a damaged file.
-        """
-        words = read_json(path).get("words")
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise UsageError(f"{path} is damaged: it holds no list of words.")
-        return cls(words)

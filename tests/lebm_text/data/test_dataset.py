@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from lebm_core.data.files import DataFiles
+from lebm_core.data.saved import load_dataset, save_dataset
 from lebm_core.errors import UsageError
 from lebm_core.sequences.tokens import EOS, PAD
 from lebm_text.data.dataset import TextDataset
@@ -26,6 +28,24 @@ def test_an_epoch_has_every_sentence_once(data, batch_size, shuffled):
     order = data.order("train", batch_size, generator)
     assert torch.cat(order).sort().values.tolist() == list(range(data.length("train")))
     assert max(map(len, order)) <= batch_size
+
+
+def test_a_vocabulary_of_another_size_than_the_training_s_is_refused(data, tmp_path):
+    """Each id of the model would be the next word's."""
+    data.name = "text.file"
+    save_dataset(data, tmp_path)
+    assert load_dataset(tmp_path).sizes == data.sizes
+    file = tmp_path / "data" / "text.json"
+    kept = json.loads(file.read_text())
+    del kept["tokenizer"]["words"][3]
+    file.write_text(json.dumps(kept))
+    n = len(data.tokenizer)
+    with pytest.raises(UsageError, match=rf'text.json does not fit .*data.json: .* "{n - 1}", and'):
+        load_dataset(tmp_path)
+    kept["tokenizer"]["words"][3:4] = [kept["tokenizer"]["words"][0]] * 2
+    file.write_text(json.dumps(kept))
+    with pytest.raises(UsageError, match=r"text\.json is damaged\. The words of a vocabulary"):
+        load_dataset(tmp_path)
 
 
 def test_epochs_differ_and_are_reproduced(data):

@@ -7,10 +7,9 @@ from lebm_core.sequences.tokens import EOS, PAD, SPECIAL, UNK
 from lebm_text.data.vocabulary import Vocabulary
 
 
-def test_round_trip(sentences, tmp_path):
+def test_round_trip(sentences):
     vocabulary = Vocabulary.build(sentences)
-    vocabulary.save(tmp_path / "v.json")
-    again = Vocabulary.load(tmp_path / "v.json")
+    again = Vocabulary(vocabulary.to_json()["words"])
     assert again.words == vocabulary.words
     for sentence in sentences:
         assert again.decode([*vocabulary.encode(sentence), EOS, PAD, PAD]) == sentence
