@@ -46,6 +46,7 @@ def lebm_register_decoders(register: Register) -> None:
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
     register("sequence", "lebm_core.sequences.encoder:SequenceEncoder")
+    register("sequence.counts", "lebm_core.sequences.counts:TokenCountEncoder")
 
 
 @hookimpl

@@ -9,24 +9,23 @@ encoder of hidden = [2000, 2000], dropout = 0.5.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, constraints
+from torch.distributions import Distribution, constraints
 
-from lebm_core import Decoder, Encoder, gaussian_code
-from lebm_core.base.checks import choice, share, whole, widths
+from lebm_core import Decoder
+from lebm_core.base.checks import whole, widths
 from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork
 from lebm_core.data.dataset import BatchSource
 from lebm_core.errors import UsageError
+from lebm_core.sequences.counts import CountEncoder
 
 __all__ = ["BagDecoder", "BagEncoder", "BagOfWords"]
 
 LENGTHS = 1000  # quantiles that represent the distribution of lengths
 PSEUDO_COUNT = 0.5  # of each word, so that a word that never occurs is possible
-SCALES = ("log", "unit", "tfidf")
 
 
 class BagOfWords(Distribution):
@@ -160,68 +159,11 @@ class BagDecoder(Decoder):
         )
 
 
-class BagEncoder(Encoder):
-    """q(z | x), a multilayer perceptron on counts.
+class BagEncoder(CountEncoder):
+    """q(z | x), a multilayer perceptron on counts of words, see `CountEncoder`."""
 
-    Args:
-        latent_dim: d.
-        features: V, words of the vocabulary.
-        hidden: widths of the hidden layers.
-        dropout: probability of dropping a hidden unit in training.
-        counts: their transform: "log", log(1 + count); "unit", a document's counts divided by
-            their norm, which removes its length; "tfidf", the same after each count is multiplied
-            by log((1 + N) / (1 + n)) + 1, n of N training documents having the word.
-
-    Raises:
-        UsageError: for an unknown transform, or a dropout outside [0, 1).
-    """
-
-    def __init__(
-        self,
-        latent_dim: int,
-        features: int,
-        hidden: Sequence[int] = (200, 200),
-        dropout: float = 0.0,
-        counts: Literal["log", "unit", "tfidf"] = "log",
-    ) -> None:
-        super().__init__()
-        choice("encoder.counts", counts, SCALES)
-        share("encoder.dropout", dropout)
-        widths("encoder.hidden", hidden)
-        self.latent_dim, self.counts = latent_dim, counts
-        self.net = mlp([features, *hidden, 2 * latent_dim], nn.GELU, dropout)
-        if counts == "tfidf":
-            self.register_buffer("rarity", torch.ones(features))
-
-    rarity: Tensor  # the inverse document frequency of each word, (V,)
-
-    def initialise(self, dataset: BatchSource) -> None:
-        """Set the inverse document frequencies by the training split."""
-        if self.counts != "tfidf":
-            return
-        found, documents = torch.zeros_like(self.rarity), 0
-        for batch in dataset.batches("train", 512):
-            found += (counts_of(batch.x) > 0).sum(0)
-            documents += len(batch.x)
-        self.rarity.copy_(((1 + documents) / (1 + found)).log() + 1)
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        return self.from_embedded(self.embed(x), x, context)
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Transform the counts, (B, V): perturbations of p(y | x) are applied to the result."""
-        if self.counts == "log":
-            return x.log1p()
-        if self.counts == "tfidf":
-            x = x * self.rarity
-        unit: Tensor = x / x.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-        return unit
-
-    def from_embedded(
-        self, embedded: Tensor, x: Tensor, context: Tensor | None = None
-    ) -> Independent[Normal]:
-        """Return q(z | x) from `embed(x)`."""
-        return gaussian_code(self.net(embedded))
+    def counted(self, x: object) -> Tensor:
+        return counts_of(x)
 
 
 def counts_of(x: object) -> Tensor:

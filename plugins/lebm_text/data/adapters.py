@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Collection, Mapping, Set
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -139,6 +139,8 @@ class BagAdapter(WordAdapter):
 
     decoder = "tabular.bag"
     encoder = "tabular.bag"
+    consistency = 30.0
+    encoder_defaults: ClassVar = {"counts": "tfidf"}
 
     def __init__(
         self,
