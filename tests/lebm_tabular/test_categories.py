@@ -58,6 +58,7 @@ def test_words_are_one_hot_and_a_missing_one_is_missing_in_all(tmp_path: Path) -
             assert bool(group.isnan().all())
         else:
             assert group.tolist() == [float(row[1] == word) for word in sorted(COLOURS)]
+    assert (data.mean[1], data.scale[1]) == (0, 1)
     train = data.x["train"]
     np.testing.assert_allclose(train[:, :2].mean(0), 0, atol=1e-5)  # scaled: the numbers alone
     np.testing.assert_allclose(train[:, :2].var(0, correction=0), 1, atol=1e-4)
@@ -110,6 +111,7 @@ def column(words: list[str], head: str = "size,what,kind") -> tuple[list[list[st
             "leaves the column out, whose 60 different values in 60 rows are no categories: each "
             "is to be seen 2 times on average",
         ),
+        ([f"remark {i}" for i in range(40)], {}, "whose 40 different values in 40 rows are no"),
         (
             [f"word {i % 51}" for i in range(300)],
             {},

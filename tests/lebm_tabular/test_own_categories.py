@@ -164,7 +164,7 @@ def test_an_estimator_takes_a_data_frame_with_words() -> None:
         ):
             model.predict(wrong)
     with pytest.raises(ValueError, match="feature names should match"):
-        model.predict(x.rename(columns={"colour": "color"}))
+        model.predict(x[["colour", "weight", "shape"]])
 
 
 def test_the_estimator_and_the_data_set_make_the_same_x(source: Path) -> None:
