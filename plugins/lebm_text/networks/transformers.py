@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from lebm_core.base.arguments import ids
 from lebm_core.base.checks import LARGEST, share, whole
 from lebm_core.base.precision import half_is_faster
-from lebm_core.errors import MissingExtra, UsageError
+from lebm_core.errors import MissingExtra, UsageError, shown
 from lebm_core.latent.decoder import Decoder
 from lebm_core.sequences.cells import LONGEST, MOST_TOKENS
 from lebm_core.sequences.distribution import SequenceDistribution
@@ -20,6 +21,14 @@ from lebm_core.sequences.token_nll import token_nll
 from lebm_core.sequences.tokens import SPECIAL
 
 __all__ = ["TransformersDecoder"]
+
+MOST = {
+    "vocab_size": LARGEST,
+    "hidden_size": 1_000_000,
+    "num_hidden_layers": 1000,
+    "num_attention_heads": 10_000,
+    "max_position_embeddings": MOST_TOKENS,
+}  # fmt: skip - of a pretrained model's configuration
 
 
 class TransformersDecoder(Decoder):
@@ -202,13 +211,32 @@ def _language_model(pretrained: str, config: dict[str, Any]) -> Any:
         return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             AutoConfig.for_model(kind, **rest)
         )
+    name = f"decoder.pretrained = {shown(pretrained, 300)}"
     try:
-        return AutoModelForCausalLM.from_pretrained(pretrained, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
+        described = AutoConfig.from_pretrained(pretrained)
+        for key, most in MOST.items():  # before memory is asked for
+            whole(f"its {key}", getattr(described, key, 1), 1, most)
+        model, told = AutoModelForCausalLM.from_pretrained(
+            pretrained, config=described, dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:  # of a damaged folder, the library raises errors of nearly any kind
         raise UsageError(
-            f'decoder.pretrained = "{pretrained}" is no folder and no hub id of a causal language '
-            "model that could be read."
+            f"{name} is no folder and no hub id of a causal language model that could be read: "
+            f"{shown(_first_line(error), 200)}."
         ) from error
+    if not all(bool(each.isfinite().all()) for each in model.parameters()):
+        raise UsageError(f"{name} has weights that are not finite: it is damaged.")
+    if lacking := sorted(told["missing_keys"]):
+        warnings.warn(
+            f"{name} lacks {len(lacking)} of the weights, which begin at random, the first: "
+            f"{lacking[0]}.",
+            stacklevel=2,
+        )
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

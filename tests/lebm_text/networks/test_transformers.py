@@ -95,6 +95,28 @@ def test_a_pretrained_model_keeps_its_tokens_and_a_saved_one_needs_it_no_more(tm
         torch.testing.assert_close(again.likelihood(x)(z), decoder.likelihood(x)(z))
 
 
+def test_a_damaged_pretrained_model_is_refused_or_told_of(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    config = transformers.GPT2Config(vocab_size=26, n_positions=20, n_embd=16, n_layer=1, n_head=2)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    file, described = tmp_path / "model.safetensors", tmp_path / "config.json"
+    good, said = load_file(file), described.read_text()
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(UsageError, match="no folder and no hub id .* could be read: "):
+        make(pretrained=str(tmp_path))
+    (name, *_) = (key for key in good if key.endswith("c_fc.weight"))
+    save_file({k: v / 0 if k == name else v for k, v in good.items()}, file, {"format": "pt"})
+    with pytest.raises(UsageError, match="weights that are not finite"):
+        make(pretrained=str(tmp_path))
+    save_file({k: v for k, v in good.items() if k != name}, file, {"format": "pt"})
+    with pytest.warns(UserWarning, match=f"lacks 1 of the weights.*{name}"):
+        make(pretrained=str(tmp_path))
+    described.write_text(said.replace('"n_layer": 1', '"n_layer": 1000000000000'))
+    with pytest.raises(UsageError, match="its num_hidden_layers = 1000000000000"):
+        make(pretrained=str(tmp_path))
+
+
 def test_the_plain_language_model_has_no_prefix():
     decoder = TransformersDecoder(0, 30, width=32, layers=1, heads=2, max_length=8).eval()
     with torch.no_grad():
