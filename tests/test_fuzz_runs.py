@@ -1,11 +1,13 @@
-"""Damaged files of a run, and every command that reads them: an answer or one sentence, in time.
+"""Damaged files of a run, or for one, and every command that reads them: an answer or a sentence.
 
-A failure names the seed: `damaged(files, seed)` is what was done.
+A failure names the seed: `damaged(files, seed)` is what was done, and for a file that a command is
+asked about `mutate(GOOD, random.Random(f"new-{seed}"), NEW)`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import math
@@ -23,7 +25,7 @@ from lebm_core.errors import LebmError
 from lebm_core.run.cli import main
 from lebm_core.run.run import run_recipe
 
-EACH, TESTS = 25, 6
+EACH, TESTS = 25, 5
 TINY = [
     "data.label=kind", "data.batch_size=20", "prior.energy.hidden=[4]", "prior.sampler.steps=2",
     "decoder.hidden=[4]", "encoder.hidden=[4]", "training.max_steps=4", "training.min_steps=0",
@@ -46,7 +48,7 @@ READ_BY = {
     "checkpoints/step-00000004/state.safetensors": (RESUME,),
     "checkpoints/step-00000002/state.json": (RESUME,),
 }
-KIND = {".json": "json", ".jsonl": "text", ".toml": "toml", ".safetensors": "bytes"}
+NEW, ASKED = "new.csv", ("predict", "encode", "score", "complete")
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,7 @@ def damaged(run: Path, seed: int) -> tuple[str, list[str]]:
         shutil.rmtree(run / "model")
         (run / "training.json").unlink()
     content = (run / file).read_bytes()
-    (run / file).write_bytes(mutate(content, rng, KIND[Path(file).suffix]))
+    (run / file).write_bytes(mutate(content, rng, file))
     asked = {
         SAMPLE: ["sample", str(run), "-n", "4", "--out", str(run / "drawn.csv")],
         REPORT: ["report", str(run)],
@@ -148,12 +150,51 @@ def test_a_damaged_run_is_read_or_its_file_named(tiny: Path, first: int) -> None
     assert not failures, "\n" + "\n".join(each[:600] for each in failures)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("first", range(0, 2 * EACH, EACH))
+def test_of_a_damaged_file_a_run_tells_or_names_it(tiny: Path, first: int) -> None:
+    failures = []
+    good, answers = (tiny.parent / "my.csv").read_bytes(), tiny.parent / "answers.csv"
+    for seed in range(first, first + EACH):
+        said, rng = io.StringIO(), random.Random(f"new-{seed}")
+        (tiny.parent / NEW).write_bytes(mutate(good, rng, NEW))
+        asked = rng.choice(ASKED)
+        command = [asked, str(tiny), str(tiny.parent / NEW), "--out", str(answers)]
+        answers.unlink(missing_ok=True)
+        try:
+            with limited(), contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+                code = main(command)
+            check(tiny, NEW, code, said.getvalue())
+            assert answers.is_file() == (code == 0)
+            if code == 0:
+                told(answers, asked)
+        except AssertionError as wrong:
+            failures.append(f"new-{seed}, {asked}: {' '.join(str(wrong).split())}")
+    assert not failures, "\n" + "\n".join(each[:600] for each in failures)
+
+
+def told(answers: Path, asked: str) -> None:
+    """Refuse rows of other widths, and answers that are no numbers."""
+    with answers.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert rows and {len(row) for row in rows} == {len(head)}, head
+    beside = {"predict": ("probability",), "encode": ("z1",), "score": ("score",)}
+    for name in beside.get(asked, ("a", "b")):
+        numbers = [float(row[head.index(name)]) for row in rows]
+        assert all(map(math.isfinite, numbers)), name
+        assert asked != "predict" or all(0 < p <= 1 for p in numbers), numbers
+
+
 def test_damage_is_seen(tiny: Path) -> None:
     """Most of the damage is refused: the files are the ones that the commands read."""
     assert main(["report", str(tiny)]) == 0
     with whole(tiny):
         (tiny / "model" / "config.json").write_bytes(b"{")
         assert main(["sample", str(tiny)]) == 2
+    for asked in ASKED:
+        assert main([asked, str(tiny), str(tiny.parent / "my.csv")]) == 0
+    (tiny.parent / NEW).write_bytes(b"a,b\n1,x\n")
+    assert main(["predict", str(tiny), str(tiny.parent / NEW)]) == 2
 
 
 def test_a_model_of_another_file_is_refused(tiny: Path) -> None:
