@@ -1,7 +1,9 @@
 """What every registered part promises, as functions that check it: plain asserts, no test runner.
 
 `check_all("mine")` checks whatever the plugin "mine" registered; the functions of the other modules
-check one part, with options, sizes or examples of your own.
+check one part, with options, sizes or examples of your own. `check_bounds` makes a part with
+numbers that no option can have. That draws of p(x | z) are those of its density, and that this is
+normalised, is checked by none.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ class Batch(NamedTuple):
     """A batch of examples; the first axis of every tensor is the batch.
 
     Attributes:
-        x: what the decoder models, first axis B.
+        x: what the decoder models, first axis B. Examples of different lengths are padded on the
+            right to the longest of the batch, (B, T, ...), and x itself says where each ends: by an
+            id that nothing else has, or a flag. NaN is a missing value, and no padding.
         y: (B,) integer class ids, -1 where unknown; None for a data set without classes.
         context: (B, c) what the prior is conditioned on, or None.
         rows: (B,) row numbers in the split; persistent chains are kept by them.
@@ -53,11 +55,12 @@ class Dataset(ABC):
 
     Attributes:
         name: under which it is registered, set by what built it.
-        sizes: what a decoder's or encoder's constructor may ask for by parameter name,
-            for instance {"vocab_size": 10001} or {"features": 2}.
+        sizes: what the constructor of a prior, a decoder or an encoder may ask for by parameter
+            name, for instance {"vocab_size": 10001} or {"features": 2}, in JSON's values. With
+            classes "n_classes" is their number; with a context "context_dim" is its width.
         summary: facts for the report: counts per split, source, checksums.
         classes: names of the classes, in the order of their ids; empty where there are none.
-        sample_options: options of `sample` for models of such data.
+        sample_options: options of `model.sample` in runs and in `lebm sample`.
         suffix: of the file that `write` makes, with the full stop, such as ".csv".
         figures: name of the registered figures of a model of such data; "" for none.
         weights: (N,) relative weights of the training examples, by which an epoch has them more or
@@ -129,7 +132,8 @@ class Dataset(ABC):
 
         Returns:
             (n, features), an array or a scipy matrix in CSR form; None where there is no such
-            view. By default x, flattened, where it is of real numbers.
+            view. By default x, flattened, where it is of real numbers; of examples that differ in
+            length that would depend on the batch.
         """
         x = self.batch(split, index).x
         if not isinstance(x, Tensor) or not x.is_floating_point():

@@ -37,6 +37,9 @@ class Decoder(Component):
     def forward(self, z: Tensor, context: Tensor | None = None) -> Distribution:
         """p(x | z) with batch shape (B,): `.log_prob(x)` is (B,) in nats, `.sample()` draws x.
 
+        A `sample` with a parameter `generator` is given the caller's; for one without, such as
+        those of torch, the global state is seeded from it meanwhile (`base.randomness.draw`).
+
         Args:
             z: (B, d).
             context: (B, c) the prior's context, or None.
@@ -119,11 +122,18 @@ def centre_of(p: Distribution) -> Any:
         return p.mode
 
 
-def join(parts: list[Any], pad: int) -> Any:
-    """One batch of x out of several; those of different lengths are padded with `pad`."""
+def join(parts: list[Any], pad: float) -> Any:
+    """One batch of x out of several; those of different lengths T, (B, T, ...), are padded.
+
+    >>> join([torch.ones(1, 1, 2), torch.ones(1, 2, 2)], 0)[0]
+    tensor([[1., 1.],
+            [0., 0.]])
+    """
     if not isinstance(parts[0], Tensor):
         return [x for part in parts for x in part]
     if len({p.shape[1:] for p in parts}) == 1:
         return torch.cat(parts)
     longest = max(p.shape[1] for p in parts)
-    return torch.cat([nn.functional.pad(p, (0, longest - p.shape[1]), value=pad) for p in parts])
+    behind = [[0, 0] * (p.ndim - 2) + [0, longest - p.shape[1]] for p in parts]
+    padded = [nn.functional.pad(p, n, value=pad) for p, n in zip(parts, behind, strict=True)]
+    return torch.cat(padded)

@@ -164,6 +164,12 @@ def keeps(*, files, seed):
     return Keeps()
 
 
+def weighted(*, files, seed):  # this one is not broken: an epoch has no row of weight 0
+    found = toys.Points(16)
+    found.weights = (torch.arange(16) % 2).float()
+    return found
+
+
 def blunt():
     return lambda evaluation: {"value": evaluation.dataset.words["a"]}
 
@@ -192,7 +198,7 @@ PARTS = {
         "broken.counts": "Counts",
     },
     "models": {"broken.stateless": "Stateless"},
-    "datasets": {"broken.skips": "skips", "broken.keeps": "keeps"},
+    "datasets": {"broken.skips": "skips", "broken.keeps": "keeps", "broken.weighted": "weighted"},
     "metrics": {"broken.blunt": "blunt", "broken.bare": "bare"},
     "figures": {"broken.figure": "figure"},
     "controls": {"broken": "control"},

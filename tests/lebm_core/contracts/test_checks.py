@@ -74,6 +74,12 @@ def test_an_epoch_without_its_last_rows() -> None:
         contracts.check_dataset("broken.skips", {"options": 1})
 
 
+def test_an_epoch_by_weights_need_not_have_every_row() -> None:
+    dataset = contracts.check_dataset("broken.weighted")
+    (epoch,) = dataset.order("train", 16, torch.Generator().manual_seed(0))
+    assert sorted(set(epoch.tolist())) == list(range(1, 16, 2))
+
+
 def test_a_plugin_that_is_not_installed() -> None:
     with pytest.raises(AssertionError, match='no plugin "sound" is installed'):
         contracts.check_all("sound")
