@@ -51,7 +51,8 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("Prior", "GaussianPrior", "EBMPrior", "CoupledPrior", "MixturePrior", "SecondStagePrior")),
     ("Energy networks", "", ("Energy", "MLP")),
     ("Samplers and chains", "",
-     ("Sampler", "Langevin", "MALA", "langevin", "Chain", "energy_profile")),
+     ("Sampler", "Langevin", "MALA", "HMC", "Tempering", "Resampling", "langevin", "Chain",
+      "energy_profile")),
     ("Inference", "", ("ShortRun", "Persistent", "Amortized", "AmortizedRefined")),
     (
         "Learning",
