@@ -216,7 +216,7 @@ def _language_model(pretrained: str, config: dict[str, Any]) -> Any:
         described = AutoConfig.from_pretrained(pretrained)
         for key, most in MOST.items():  # before memory is asked for
             whole(f"its {key}", getattr(described, key, 1), 1, most)
-        model, told = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             pretrained, config=described, dtype=torch.float32, output_loading_info=True
         )
     except Exception as error:  # of a damaged folder, the library raises errors of nearly any kind
@@ -224,6 +224,7 @@ def _language_model(pretrained: str, config: dict[str, Any]) -> Any:
             f"{name} is no folder and no hub id of a causal language model that could be read: "
             f"{shown(_first_line(error), 200)}."
         ) from error
+    model, told = loaded
     if not all(bool(each.isfinite().all()) for each in model.parameters()):
         raise UsageError(f"{name} has weights that are not finite: it is damaged.")
     if lacking := sorted(told["missing_keys"]):
