@@ -16,6 +16,7 @@ from lebm_core.errors import DivergenceError, UnsupportedEstimate
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
 from lebm_core.latent.codes import aggregate_codes
+from lebm_core.latent.parts import LatentModel
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
 
@@ -39,8 +40,11 @@ def chain(*, chains: int = 200) -> Metric:
     whole("evaluation.chains", chains, 0, 1_000_000)
 
     def metric(evaluation: Evaluation) -> dict[str, Value]:
-        prior = getattr(evaluation.model, "prior", None)
-        if chains < 2 or not isinstance(prior, Prior) or not isinstance(prior, Tilted):
+        model: object = evaluation.model  # of any family
+        if chains < 2 or not isinstance(model, LatentModel):
+            return {}
+        prior = model.prior
+        if not isinstance(prior, Tilted):
             return {}
         if prior.sampler is None or not prior.latent_dim:
             return {}

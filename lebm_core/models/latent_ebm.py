@@ -74,10 +74,10 @@ class LatentEBM(LatentModel, HubModel):
         d = int(tables["prior"].get("latent_dim", LATENT_DIM))
         sizes = {**dataset.sizes, "latent_dim": d}
         decoder: Decoder = make(PARTS["decoder"], tables["decoder"], sizes)
-        named = tables.get("encoder") if d else ""  # without z there is nothing to encode
-        encoder: Encoder | None = make(PARTS["encoder"], named or "", sizes)
-        for part in filter(None, (decoder, encoder)):
-            part.initialise(dataset)
+        decoder.initialise(dataset)
+        encoder: Encoder | None = make(PARTS["encoder"], tables.get("encoder") if d else "", sizes)
+        if encoder is not None:
+            encoder.initialise(dataset)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
         model = cls(prior, decoder, encoder, make(PARTS["inference"], tables.get("inference")))
         model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()

@@ -121,7 +121,7 @@ class TokenCountEncoder(CountEncoder):
         self.vocab_size, self.pad = vocab_size, pad
 
     def counted(self, x: Any) -> Tensor:
-        found = self.net[0].weight.new_zeros(len(x), self.vocab_size)
+        found = torch.zeros(len(x), self.vocab_size, device=x.device)
         found.scatter_add_(1, x, torch.ones_like(x, dtype=found.dtype))
         found[:, [self.pad, BOS, EOS]] = 0
         return found

@@ -17,5 +17,5 @@ def lebm_register_priors(register: Register) -> None:
 @hookimpl
 def lebm_register_learning_rules(register: Register) -> None:
     """Register maximum likelihood of codes, and flow contrastive estimation."""
-    register("prior.likelihood", "lebm_flows.learning.likelihood:Likelihood")
+    register("prior.exact-likelihood", "lebm_flows.learning.likelihood:Likelihood")
     register("prior.flow-contrastive", "lebm_flows.learning.contrastive:FlowContrastive")

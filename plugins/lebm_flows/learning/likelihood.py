@@ -1,4 +1,4 @@
-"""Prior rule "likelihood": of a prior whose density is exact, such as a normalizing flow."""
+"""Prior rule "exact-likelihood": of a prior whose density is exact, such as a normalizing flow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Likelihood(Configured, PriorRule):
     ) -> TiltLoss:
         if not prior.normalised:
             raise UsageError(
-                f'learning.prior.name = "likelihood" needs an exact density, which '
+                f'learning.prior.name = "exact-likelihood" needs an exact density, which '
                 f"{type(prior).__name__} has not; use density-ratio, short-run or persistent."
             )
         if not any(p.requires_grad for p in prior.parameters()):

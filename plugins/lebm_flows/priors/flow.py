@@ -29,7 +29,7 @@ BATCH, RATE, CLIP = 512, 2e-3, 5.0
 class FlowPrior(Prior):
     """p(z) of a flow, normalised, so log Z = 0; as a tilt, f(z) = log p(z) - log N(z; 0, I).
 
-    It is N(0, I) before it is trained: by the rule "prior.likelihood" with the decoder, after
+    It is N(0, I) before it is trained: by the rule "prior.exact-likelihood" with the decoder, after
     training by `fit` on posterior codes, or by both.
 
     Args:

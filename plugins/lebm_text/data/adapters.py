@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Collection, Mapping, Set
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -140,7 +140,7 @@ class BagAdapter(WordAdapter):
     decoder = "tabular.bag"
     encoder = "tabular.bag"
     consistency = 30.0
-    encoder_defaults: ClassVar = {"counts": "tfidf"}
+    encoder_defaults: Mapping[str, Any] = {"counts": "tfidf"}  # noqa: RUF012
 
     def __init__(
         self,
