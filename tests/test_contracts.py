@@ -38,7 +38,8 @@ BOUNDED = (
     "priors", "energies", "samplers", "decoders", "encoders", "inference", "learning_rules",
 )  # fmt: skip
 LATENT_DIM = {"tabular.observed": SIZES["features"]}
-DECODER_OF = {"images.conv": "images.deconv"}  # of an encoder with another name
+# Of an encoder with another name.
+DECODER_OF = {"images.conv": "images.deconv", "sequence.counts": "sequence"}
 
 LINES = ["a cat sat on the mat", "the dog ran to the cat", "on the mat a dog sat"] * 4
 MOLECULES = ["CCO", "c1ccccc1", "CC(=O)O", "CCN", "C1CCCCC1", "CCOC"] * 2

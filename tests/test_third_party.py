@@ -62,7 +62,8 @@ def test_both_recipes_run_to_the_end(facts: Any) -> None:
     """Their metric, their registered baseline, and a baseline with the other parts."""
     assert facts["results"]["data"] == {"model": ["on_ring"], "strange.kde": ["on_ring"]}
     latent = ["distance", "on_ring"]
-    expected = {"model": latent, "tilted": latent, "strange.kde": ["on_ring"]}
+    tilted = ["distance", "energy_gap", "on_ring"]
+    expected = {"model": latent, "tilted": tilted, "strange.kde": ["on_ring"]}
     assert facts["results"]["latent"] == expected
 
 

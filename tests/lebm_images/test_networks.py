@@ -11,8 +11,7 @@ from torch.nn.functional import conv_transpose2d, leaky_relu
 
 from lebm_core.base.modules import frozen
 from lebm_core.errors import UsageError
-from lebm_images.networks import decoder as networks
-from lebm_images.networks import karatsuba
+from lebm_images.networks import karatsuba, pixels
 from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
 from lebm_images.networks.final_layer import upsample
@@ -198,7 +197,7 @@ def test_upsampling_by_nine_products_is_the_transposed_convolution(
 def test_a_chain_upsamples_by_nine_products_where_that_is_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(networks, "half_is_faster", lambda device: True)
+    monkeypatch.setattr(pixels, "half_is_faster", lambda device: True)
     taken = {}
     for name, side, colours in (("svhn", 32, 3), ("damc28", 28, 1), ("celeba64", 64, 3)):
         decoder = DeconvDecoder(8, colours, side, name)
@@ -217,7 +216,7 @@ def test_a_chain_upsamples_by_nine_products_where_that_is_faster(
 def test_a_chain_of_the_published_size_follows_the_exact_gradient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(networks, "half_is_faster", lambda device: True)
+    monkeypatch.setattr(pixels, "half_is_faster", lambda device: True)
     torch.manual_seed(0)
     decoder, exact = DeconvDecoder(8, 3, 32), DeconvDecoder(8, 3, 32, half=False)
     exact.load_state_dict(decoder.state_dict())

@@ -149,6 +149,8 @@ class TabularEncoder(Encoder):
         of variance 1 (the root mean square). Counted by its features, a perturbation would grow
         with the number of categories until it turns one into another.
         """
+        if not self.groups or embedded is not x:
+            return super().embedded_scale(embedded, x)
         known = ~x.isnan()
         each = known.split([x.shape[-1] - sum(self.groups), *self.groups], dim=-1)
         numbers, *groups = (part.sum(-1, keepdim=True) for part in each)

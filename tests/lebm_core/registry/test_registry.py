@@ -22,7 +22,7 @@ GOOD = HEADER + (
 )
 
 
-OWN = ["labels.accuracy", "likelihood"]  # the core's metrics
+OWN = ["chain", "labels.accuracy", "likelihood"]  # the core's metrics
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def plugin(tmp_path, monkeypatch):
 def test_the_core_registers_itself():
     found = Registry()
     assert found.names("decoders") == ["sequence"]
-    assert found.names("encoders") == ["sequence"]
+    assert found.names("encoders") == ["sequence", "sequence.counts"]
     assert found.names("metrics") == OWN
     assert found.plugins() == []
 

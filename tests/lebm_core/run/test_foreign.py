@@ -23,8 +23,8 @@ from lebm_core.run.training.checkpoint import latest_checkpoint, save_checkpoint
 OF_A_PART = [
     "checkpoints", "checkpoints/step-00000006", "checkpoints/step-00000006/state.json",
     "checkpoints/step-00000006/state.safetensors", "data", "data.json", "data/toy.json",
-    "evaluation", "evaluation/figures.json", "evaluation/toy.mean.json", "figures",
-    "figures/toy.png", "figures/training.png", "metrics.jsonl", "model", "model/README.md",
+    "evaluation", "evaluation/chain.json", "evaluation/figures.json", "evaluation/toy.mean.json",
+    "figures", "figures/toy.png", "figures/training.png", "metrics.jsonl", "model", "model/README.md",
     "model/config.json", "model/data", "model/data.json", "model/data/toy.json",
     "model/model.safetensors", "recipe.toml", "samples.csv", "training.json",
 ]  # fmt: skip
