@@ -24,9 +24,10 @@ OF_A_PART = [
     "checkpoints", "checkpoints/step-00000006", "checkpoints/step-00000006/state.json",
     "checkpoints/step-00000006/state.safetensors", "data", "data.json", "data/toy.json",
     "evaluation", "evaluation/chain.json", "evaluation/figures.json", "evaluation/toy.mean.json",
-    "figures", "figures/toy.png", "figures/training.png", "metrics.jsonl", "model", "model/README.md",
-    "model/config.json", "model/data", "model/data.json", "model/data/toy.json",
-    "model/model.safetensors", "recipe.toml", "samples.csv", "training.json",
+    "figures", "figures/toy.png", "figures/training.png", "metrics.jsonl", "model",
+    "model/README.md", "model/config.json", "model/data", "model/data.json",
+    "model/data/toy.json", "model/model.safetensors", "recipe.toml", "samples.csv",
+    "training.json",
 ]  # fmt: skip
 OF_A_RUN = [
     *OF_A_PART, "baselines", "baselines/f0", *(f"baselines/f0/{file}" for file in OF_A_PART),
