@@ -110,6 +110,7 @@ def test_the_rule_likelihood_trains_a_flow_and_refuses_what_is_not_normalised() 
     assert not loss.requires_grad  # it has nothing to learn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [DensityRatio(2, code_pool=0), FlowContrastive(2)])
 def test_a_tilt_mends_a_flow_that_is_too_weak(rule: object) -> None:
     """One affine transform cannot bend into a ring; the tilted flow is normalised and near it."""

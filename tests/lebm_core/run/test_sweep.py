@@ -49,6 +49,7 @@ def test_a_sweep_is_run_once_and_shares_its_baselines(
         sweep("synthetic-8gaussians", [*TINY, "seed=5"], "smoke", out=tmp_path / "s", log=quiet)
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate = running.evaluate_part
 
