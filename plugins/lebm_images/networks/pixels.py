@@ -56,7 +56,7 @@ class PixelDecoder(Decoder):
             z: (B, d).
             prepared: what `prepared` gave at the start of a chain.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no output(z), which makes its pixels.")
 
     def prepared(self) -> Any:
         """What a chain of many steps with frozen weights prepares once; by default nothing."""
