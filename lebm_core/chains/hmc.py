@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.checks import whole
-from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import normal_like, uniform
-from lebm_core.chains.adaptation import AutoStep, adapted, check_step_size
+from lebm_core.chains.adaptation import AutoStep
 from lebm_core.chains.densities import LogDensity, value_and_gradient
+from lebm_core.chains.samplers import AdaptiveChain
 from lebm_core.chains.trace import Chain
 
 __all__ = ["HMC", "hmc"]
@@ -17,7 +17,7 @@ __all__ = ["HMC", "hmc"]
 JITTER = 0.1  # of the step size: paths of one length may return to where they began
 
 
-class HMC(Configured):
+class HMC(AdaptiveChain):
     """Hamiltonian Monte Carlo: paths of leapfrog steps, accepted or rejected as a whole.
 
     Exact at any step size; a bounded support is kept by rejection. A step costs `leapfrog`
@@ -38,33 +38,29 @@ class HMC(Configured):
     aim = 0.8  # 0.651 is the best for many dimensions (Beskos et al. 2013); more is safer
 
     def __init__(self, steps: int = 20, step_size: AutoStep = 0.2, leapfrog: int = 5) -> None:
-        self.steps = whole("steps", steps)
+        super().__init__(steps, step_size)
         self.leapfrog = whole("leapfrog", leapfrog, 1)
-        check_step_size(step_size)
-        self.step_size = step_size
 
-    def __call__(
+    def move(
         self,
-        target: LogDensity,
         z: Tensor,
+        steps: int,
+        step_size: float,
+        trace: Chain | None,
+        adjust: bool = True,
         *,
-        generator: torch.Generator | None = None,
-        trace: Chain | None = None,
+        target: LogDensity,
+        generator: torch.Generator | None,
     ) -> Tensor:
-        def move(
-            z: Tensor, steps: int, step_size: float, trace: Chain | None, adjust: bool = True
-        ) -> Tensor:
-            return hmc(
-                target,
-                z,
-                steps=steps,
-                step_size=step_size,
-                leapfrog=self.leapfrog,
-                generator=generator,
-                trace=trace,
-            )
-
-        return adapted(move, z, self.steps, self.step_size, self.aim, trace)
+        return hmc(
+            target,
+            z,
+            steps=steps,
+            step_size=step_size,
+            leapfrog=self.leapfrog,
+            generator=generator,
+            trace=trace,
+        )
 
 
 def hmc(

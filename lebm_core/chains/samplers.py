@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
@@ -46,17 +47,30 @@ class Sampler(Protocol):
         """The same sampler with other options."""
 
 
-class LangevinChain(Configured):
-    """What the chains of Langevin proposals share; `adjusted` says whether they are accepted."""
+class AdaptiveChain(Configured):
+    """A chain whose step size is given, or found by its acceptance; a subclass gives `move`."""
 
     adjusted: bool
     aim: float  # mean acceptance of an automatic step size
-    noise = 1.0
 
     def __init__(self, steps: int, step_size: AutoStep) -> None:
         self.steps = whole("steps", steps)
         check_step_size(step_size)
         self.step_size = step_size
+
+    def move(
+        self,
+        z: Tensor,
+        steps: int,
+        step_size: float,
+        trace: Chain | None,
+        adjust: bool = False,
+        *,
+        target: LogDensity,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """A piece of the chain, see `Move`."""
+        raise TypeError(f"{type(self).__name__} defines no move.")
 
     def __call__(
         self,
@@ -66,23 +80,38 @@ class LangevinChain(Configured):
         generator: torch.Generator | None = None,
         trace: Chain | None = None,
     ) -> Tensor:
-        def move(
-            z: Tensor, steps: int, step_size: float, trace: Chain | None, adjust: bool = False
-        ) -> Tensor:
-            return langevin(
-                target,
-                z,
-                steps=steps,
-                step_size=step_size,
-                noise=self.noise,
-                adjust=adjust or self.adjusted,
-                generator=generator,
-                trace=trace,
-                fold=getattr(target, "fold", None),
-                name=getattr(target, "label", "chain"),
-            )
-
+        move = functools.partial(self.move, target=target, generator=generator)
         return adapted(move, z, self.steps, self.step_size, self.aim, trace)
+
+
+class LangevinChain(AdaptiveChain):
+    """What the chains of Langevin proposals share; `adjusted` says whether they are accepted."""
+
+    noise = 1.0
+
+    def move(
+        self,
+        z: Tensor,
+        steps: int,
+        step_size: float,
+        trace: Chain | None,
+        adjust: bool = False,
+        *,
+        target: LogDensity,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        return langevin(
+            target,
+            z,
+            steps=steps,
+            step_size=step_size,
+            noise=self.noise,
+            adjust=adjust or self.adjusted,
+            generator=generator,
+            trace=trace,
+            fold=getattr(target, "fold", None),
+            name=getattr(target, "label", "chain"),
+        )
 
 
 class Langevin(LangevinChain):
