@@ -24,6 +24,7 @@ class Chain:
         step_size: of the last steps; None where the chain has none.
         exchange: share of the exchanges between replicas that were accepted, one entry a round.
         effective: effective number of draws that a resampling rests on; None for a chain.
+        by_row: whether each chain has a density of its own, so that their log p do not compare.
     """
 
     log_prob: list[Tensor] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Chain:
     step_size: float | None = None
     exchange: list[Tensor] = field(default_factory=list)
     effective: float | None = None
+    by_row: bool = False
 
     def piece(self, first: int) -> Chain:
         """An empty trace of the steps from `first` on."""
@@ -47,6 +49,13 @@ class Chain:
         self.displacement += piece.displacement
         self.acceptance += piece.acceptance
         self.states |= {step + first: z for step, z in piece.states.items()}
+
+    def add_level(self, level: Chain, first: int) -> None:
+        """Add the chain of a level of noise, whose first step is `first` and density its own."""
+        self.append(level, first)
+        self.by_row, self.step_size = True, level.step_size
+        if level.effective is not None:
+            self.effective = min(level.effective, self.effective or level.effective)
 
     def rows(self, chosen: slice) -> Chain:
         """The trace of some of the chains."""

@@ -59,7 +59,7 @@ def _measured(evaluation: Evaluation, prior: Prior, n: int) -> Iterator[tuple[st
     n = min(n, dataset.length(split))
     context = dataset.batch(split, torch.arange(n)).context if prior.context_dim else None
     context = None if context is None else context.to(model.device)
-    trace = Chain()
+    trace = Chain(by_row=context is not None)
     try:
         with torch.no_grad(), frozen(prior):
             z = prior.sample(n, context=context, generator=generator, trace=trace)  # type: ignore[call-arg]
@@ -101,6 +101,8 @@ def _of_steps(trace: Chain, n: int) -> Iterator[tuple[str, Value]]:
                 float(share), None, n, "samples", "share of exchanges between temperatures accepted"
             ),
         )
+    if trace.by_row:  # chains of different densities cannot be held against each other
+        return
     values: Tensor = torch.stack(trace.log_prob[late:])
     definition = MIXING.format(n=n)
     for name, found, what in (

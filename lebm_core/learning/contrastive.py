@@ -17,7 +17,7 @@ from lebm_core.base.randomness import uniform
 from lebm_core.chains.samplers import Sampler, with_steps
 from lebm_core.errors import UsageError
 from lebm_core.latent.pool import CodeBuffer
-from lebm_core.learning.rules import PriorRule, TiltLoss
+from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
 
@@ -47,6 +47,9 @@ class ShortRunChains(Configured, PriorRule):
         at_least("learning.prior.energy_l2", energy_l2, 0)
         self.chain_init, self.chain_steps, self.energy_l2 = chain_init, chain_steps, energy_l2
         self.pool = CodeBuffer()
+
+    def check(self, prior: Prior) -> None:
+        check_one_level(prior, "short-run")
 
     def __call__(
         self,
@@ -112,6 +115,9 @@ class PersistentChains(Configured, PriorRule):
         self.chains, self.restart = chains, restart
         self.chain_steps, self.energy_l2 = chain_steps, energy_l2
         self.states: Tensor | None = None  # of the chains, (chains, d)
+
+    def check(self, prior: Prior) -> None:
+        check_one_level(prior, "persistent")
 
     def __call__(
         self,

@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 from lebm_core.base.checks import at_least, whole
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.latent.pool import CodeBuffer
-from lebm_core.learning.rules import PriorRule, TiltLoss
+from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import LearnedReference, Tilted
 
@@ -44,6 +44,9 @@ class DensityRatio(Configured, PriorRule):
         self.reference_samples, self.energy_l2 = reference_samples, energy_l2
         self.code_pool = code_pool
         self.pool = CodeBuffer(code_pool)
+
+    def check(self, prior: Prior) -> None:
+        check_one_level(prior, "density-ratio")
 
     def __call__(
         self,

@@ -95,7 +95,8 @@ class Monitor:
         """
         if not isinstance(prior, Tilted):
             return {}
-        size = step_size_of(prior.sampler, 0.0)
+        # In the units of a level of noise a step size says nothing about the curvature at z.
+        size = step_size_of(prior.sampler, 0.0) if prior.n_levels == 1 else 0.0
         if self.calls % CURVATURE_EVERY == 0 and size:
             few = slice(CURVATURE_CODES)
             target = prior.target(None, None if context is None else context[few])

@@ -95,7 +95,9 @@ def check_refit(prior: Prior, refit: Refit) -> None:
         raise UsageError(
             f"{type(prior).__name__} has no tilt to refit; use learning.refit.steps = 0."
         )
-    if prior.context_dim and not refit.make_rule().takes_context:
+    rule = refit.make_rule()
+    rule.check(prior)
+    if prior.context_dim and not rule.takes_context:
         raise UsageError(
             "learning.refit.rule.name takes no context, which this prior is conditioned on; use "
             '"density-ratio" or "short-run", or learning.refit.steps = 0.'

@@ -15,11 +15,21 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.dataset import Batch, Dataset
+from lebm_core.errors import UsageError
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.symbol import Symbols
 from lebm_core.priors.base import Prior
 
-__all__ = ["Codes", "DecoderRule", "Metrics", "Outcome", "PriorRule", "Rule", "TiltLoss"]
+__all__ = [
+    "Codes",
+    "DecoderRule",
+    "Metrics",
+    "Outcome",
+    "PriorRule",
+    "Rule",
+    "TiltLoss",
+    "check_one_level",
+]
 
 Metrics = dict[str, Tensor | float]
 
@@ -182,9 +192,29 @@ class PriorRule(Protocol):
         """
         ...
 
+    def check(self, prior: Prior) -> None:
+        """Refuse a prior that the rule cannot teach, before anything is written.
+
+        Raises:
+            UsageError: naming the keys that do not go together.
+        """
+
     def state_dict(self) -> dict[str, Tensor]:
         """What a resumed training needs: chains, pools of codes."""
         return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what `state_dict` returned."""
+
+
+def check_one_level(prior: Prior, rule: str) -> None:
+    """Refuse a prior with levels of noise, for a rule that would teach one of them alone.
+
+    Raises:
+        UsageError: naming the rule that teaches all.
+    """
+    if prior.n_levels > 1:
+        raise UsageError(
+            f'learning.prior.name = "{rule}" teaches no levels of noise, which '
+            f'{type(prior).__name__} has; use "recovery-likelihood".'
+        )

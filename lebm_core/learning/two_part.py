@@ -108,6 +108,7 @@ class TwoPart(Configured, Rule):
                 f"{type(self.decoder).__name__} (learning.decoder.name) learns no labels, which a "
                 'coupled prior needs; use "variational" or "mcmc".'
             )
+        self.prior.check(model.prior)
         if self.refit.steps and isinstance(model.prior, Tilted):
             check_refit(model.prior, self.refit)
         if self.symbols.clusters:

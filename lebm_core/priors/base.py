@@ -36,6 +36,8 @@ class Prior(Component):
         n_classes: number of classes C of a coupled prior, else 0.
         context_dim: features of the context, 0 for none.
         sampler: of its chains; None where it is drawn from directly.
+        n_levels: levels of noise that a draw passes; above 1 the sampler runs in the units of each,
+            not on `target`.
         fitted_to: what of q(z|x) over the training data it is fitted to after training, "means" or
             "draws"; "" for a prior that is not.
     """
@@ -47,6 +49,7 @@ class Prior(Component):
     uniform_reference = False
     fitted_to = ""
     sampler: Sampler | None = None
+    n_levels = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -19,7 +19,7 @@ from lebm_core.errors import UsageError, shown
 from lebm_core.priors.ebm import ENERGY, SAMPLER, EBMPrior
 from lebm_core.priors.energy import Energy
 
-__all__ = ["CoupledPrior"]
+__all__ = ["CoupledPrior", "class_ids"]
 
 MOST_CLASSES = 1_000_000
 
@@ -63,24 +63,31 @@ class CoupledPrior(EBMPrior):
         self.n_classes = n_classes
 
     def classes(self, y: Tensor | int | None, n: int) -> Tensor | None:
-        """y, an id or (n,) ids, as (n,) ids.
+        """y, an id or (n,) ids, as (n,) ids; see `class_ids`."""
+        return class_ids(y, n, self.n_classes, device_of(self))
 
-        Raises:
-            UsageError: for an id outside 0 to C - 1.
-        """
-        if y is None:
-            return None
-        try:
-            ids = torch.as_tensor(y, device=device_of(self))
-        except (TypeError, ValueError, RuntimeError):
-            raise UsageError(f"y = {shown(y)} is no class; use an id, or {n} of them.") from None
-        if ids.is_floating_point() or ids.ndim > 1 or (ids.ndim and len(ids) not in (1, n)):
-            raise UsageError(
-                f"y is of {str(ids.dtype).removeprefix('torch.')} and has the shape "
-                f"{tuple(ids.shape)}; use an integer id, or ({n},) of them."
-            )
-        ids = ids.expand(n)
-        wrong = ids[(ids < 0) | (ids >= self.n_classes)]
-        if len(wrong):
-            raise UsageError(f"Class ids run from 0 to {self.n_classes - 1}, not {int(wrong[0])}.")
-        return ids
+
+def class_ids(
+    y: Tensor | int | None, n: int, n_classes: int, device: torch.device
+) -> Tensor | None:
+    """y, an id or (n,) ids, as (n,) ids; None stays None.
+
+    Raises:
+        UsageError: for an id outside 0 to C - 1.
+    """
+    if y is None:
+        return None
+    try:
+        ids = torch.as_tensor(y, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise UsageError(f"y = {shown(y)} is no class; use an id, or {n} of them.") from None
+    if ids.is_floating_point() or ids.ndim > 1 or (ids.ndim and len(ids) not in (1, n)):
+        raise UsageError(
+            f"y is of {str(ids.dtype).removeprefix('torch.')} and has the shape "
+            f"{tuple(ids.shape)}; use an integer id, or ({n},) of them."
+        )
+    ids = ids.expand(n)
+    wrong = ids[(ids < 0) | (ids >= n_classes)]
+    if len(wrong):
+        raise UsageError(f"Class ids run from 0 to {n_classes - 1}, not {int(wrong[0])}.")
+    return ids

@@ -56,6 +56,7 @@ class EBMPrior(Prior):
         stages: int = 1,
         context_dim: int = 0,
         _outputs: int = 1,
+        _inputs: int = 0,
     ) -> None:
         super().__init__()
         check_sizes(latent_dim, reference_std)
@@ -71,7 +72,8 @@ class EBMPrior(Prior):
         self.bound = bound or None
         self.uniform_reference = reference == "uniform"
         self.register_buffer("std", torch.tensor(float(reference_std)), persistent=False)
-        sizes = {"latent_dim": latent_dim, "outputs": _outputs, "context_dim": context_dim}
+        given = context_dim + _inputs  # what a subclass shows f beside z and the context
+        sizes = {"latent_dim": latent_dim, "outputs": _outputs, "context_dim": given}
         first: Energy = make(ENERGY, energy, sizes)
         first.check_sizes(**sizes)
         self.tilts = nn.ModuleList([first, *(first.replaced() for _ in range(stages - 1))])
@@ -106,12 +108,19 @@ class EBMPrior(Prior):
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return self._reference().draw(n, generator)
 
+    def given(self, context: Tensor | None) -> Tensor | None:
+        """What f sees beside z: the context (B, c), or a row for all z, or None."""
+        return context
+
     def _reference(self) -> Reference:
         return Reference(self.std, self.latent_dim, self.uniform_reference, self.fold)
 
     def stage_logits(self, stage: int, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The bounded logits of one stage alone, (B, C)."""
-        raw: Tensor = self.tilts[stage](z, context)
+        given = self.given(context)
+        if given is not None and len(given) != len(z):
+            given = given.expand(len(z), -1)
+        raw: Tensor = self.tilts[stage](z, given)
         return raw if self.bound is None else self.bound * torch.tanh(raw / self.bound)
 
     def logits(self, z: Tensor, context: Tensor | None = None, stages: int | None = None) -> Tensor:
@@ -156,7 +165,9 @@ class EBMPrior(Prior):
         self.check_context(context)
         energies = self.energies[: self.n_stages if stages is None else stages]
         read = LogSumExp(y) if readout is None else readout
-        return TiltTarget(energies, self._reference(), self.bound, context, half_rows, read)
+        return TiltTarget(
+            energies, self._reference(), self.bound, self.given(context), half_rows, read
+        )
 
     def readout_target(self, readout: Readout, context: Tensor | None = None) -> LogDensity:
         """readout(F(z)) + log p0(z), its gradient in closed form."""

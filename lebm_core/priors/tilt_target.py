@@ -110,7 +110,8 @@ class TiltTarget:
         energies: the network of each stage; F is the sum of their bounded logits.
         reference: p0.
         bound: C of F = C tanh(F/C), or None.
-        context: (c, features), or None; z may hold k codes for each row of it.
+        context: (c, features), or None; z may hold k codes for each row of it, and one row is for
+            all z.
         half_rows: see `MLP.affine`.
         readout: how the tilt follows from F.
     """
@@ -129,7 +130,7 @@ class TiltTarget:
         self.energies, self.reference, self.bound = energies, reference, bound
         self.layers = [energy.affine(half_rows) for energy in energies]
         self.context, self.readout, self.fold = context, readout, reference.fold
-        self.by_row = context is not None or readout.by_row
+        self.by_row = (context is not None and len(context) > 1) or readout.by_row
 
     def given(self, z: Tensor) -> Tensor | None:
         """The context of each z; z may hold k codes for each row of it, row by row."""

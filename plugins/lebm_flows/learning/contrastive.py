@@ -55,6 +55,13 @@ class FlowContrastive(Configured, PriorRule):
             at_least(f"learning.prior.{key}", value, 0)
         self.accuracy, self.likelihood, self.energy_l2 = accuracy, likelihood, energy_l2
 
+    def check(self, prior: Prior) -> None:
+        if not isinstance(prior, TiltedFlowPrior) or prior.n_stages != 1:
+            raise UsageError(
+                'learning.prior.name = "flow-contrastive" needs a flow as reference and one stage: '
+                'use prior.name = "tilted-flow" and prior.stages = 1.'
+            )
+
     def __call__(
         self,
         prior: Prior,
@@ -63,11 +70,8 @@ class FlowContrastive(Configured, PriorRule):
         progress: float,
         generator: torch.Generator | None,
     ) -> TiltLoss:
-        if not isinstance(prior, TiltedFlowPrior) or prior.n_stages != 1:
-            raise UsageError(
-                'learning.prior.name = "flow-contrastive" needs a flow as reference and one stage: '
-                'use prior.name = "tilted-flow" and prior.stages = 1.'
-            )
+        self.check(prior)
+        assert isinstance(prior, TiltedFlowPrior)
         if progress < prior.reference_share:
             loss = prior.reference_loss(codes)
             return TiltLoss(loss, {"reference": loss.detach()})

@@ -16,6 +16,13 @@ __all__ = ["Likelihood"]
 class Likelihood(Configured, PriorRule):
     """Maximum likelihood of posterior codes, -E log p(z), where log Z is 0 as it stands."""
 
+    def check(self, prior: Prior) -> None:
+        if not prior.normalised:
+            raise UsageError(
+                f'learning.prior.name = "exact-likelihood" needs an exact density, which '
+                f"{type(prior).__name__} has not; use density-ratio, short-run or persistent."
+            )
+
     def __call__(
         self,
         prior: Prior,
@@ -24,11 +31,7 @@ class Likelihood(Configured, PriorRule):
         progress: float,
         generator: torch.Generator | None,
     ) -> TiltLoss:
-        if not prior.normalised:
-            raise UsageError(
-                f'learning.prior.name = "exact-likelihood" needs an exact density, which '
-                f"{type(prior).__name__} has not; use density-ratio, short-run or persistent."
-            )
+        self.check(prior)
         if not any(p.requires_grad for p in prior.parameters()):
             return TiltLoss(codes.new_zeros(()), {})
         loss = -prior.log_prob(codes, None, context).mean()

@@ -1,0 +1,148 @@
+"""A plain denoising diffusion model of codes: the control of every energy at levels of noise.
+
+Sources: Ho et al., "Denoising diffusion probabilistic models", NeurIPS 2020, arXiv 2006.11239;
+Salimans and Ho, ICLR 2022, arXiv 2202.00512 (v, and noise by its angle); Song et al., ICLR 2021,
+arXiv 2011.13456 (the ordinary differential equation).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from lebm_core import Prior
+from lebm_core.base.checks import whole
+from lebm_core.base.randomness import fork, randint, standard_normal, uniform
+from lebm_core.base.schedules import cosine
+from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.priors.base import check_sizes
+from lebm_diffusion.networks.denoiser import Denoiser
+
+__all__ = ["DenoisingPrior"]
+
+BATCH, RATE, AVERAGE = 512, 2e-3, 0.999
+QUARTER = math.pi / 2  # the angle of pure noise
+
+
+class DenoisingPrior(Prior):
+    """z_phi = cos(phi) z + sin(phi) eps, and a network that tells its mean velocity dz/dphi.
+
+    It is fitted to posterior codes after training; then draws follow the probability-flow equation
+    dz/dphi = v(z, phi) from noise, phi = pi/2, to 0. Before, v = 0 and it is N(0, I). Its density
+    is not computed.
+
+    Args:
+        latent_dim: dimension d of z.
+        width: of the network's blocks.
+        blocks: how many, residual, of two layers each.
+        fit_steps: updates on posterior codes after training.
+        steps: of the equation, by Heun's method: two passes of the network each.
+
+    Raises:
+        UsageError: for sizes that are not possible.
+    """
+
+    fitted_to = "draws"
+
+    def __init__(
+        self,
+        latent_dim: int = 32,
+        width: int = 256,
+        blocks: int = 3,
+        fit_steps: int = 5000,
+        steps: int = 30,
+    ) -> None:
+        super().__init__()
+        check_sizes(latent_dim, 1.0)
+        self.fit_steps = whole("prior.fit_steps", fit_steps, 1)
+        self.steps = whole("prior.steps", steps, 1, 100_000)
+        self.latent_dim = latent_dim
+        self.net = Denoiser(latent_dim, width, blocks)
+        self.requires_grad_(False)  # trained by `fit` alone
+        self.register_buffer("fitted", torch.tensor(False))
+
+    fitted: Tensor
+
+    @property
+    def reference(self) -> Independent[Normal]:
+        zero = torch.zeros_like(self.net.leave.bias)
+        return Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1)
+
+    def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return standard_normal((n, self.latent_dim), self.net.leave.bias, generator)
+
+    def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+        if bool(self.fitted):
+            raise UnsupportedEstimate(
+                "The density of a denoising model is not computed: it can only be sampled."
+            )
+        return z.new_zeros(len(z))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        *,
+        y: Tensor | int | None = None,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        self.refuse_classes(y)
+        z = self.draw_reference(n, generator)
+        if not bool(self.fitted):
+            return z
+        angles = torch.linspace(QUARTER, 0, self.steps + 1).tolist()
+        for at, to in zip(angles, angles[1:], strict=False):
+            slope = self.net(z, z.new_full((n, 1), at))
+            ahead = self.net(z + (to - at) * slope, z.new_full((n, 1), to))
+            z = z + (to - at) * (slope + ahead) / 2
+        return z
+
+    def loss(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The mean squared error of v on codes (B, d), each at an angle drawn at random."""
+        angle = QUARTER * uniform((len(codes), 1), codes, generator)
+        noise = standard_normal(tuple(codes.shape), codes, generator)
+        noisy = angle.cos() * codes + angle.sin() * noise
+        velocity = angle.cos() * noise - angle.sin() * codes
+        error: Tensor = (self.net(noisy, angle) - velocity).square().mean()
+        return error
+
+    def fit(self, codes: Tensor, seed: int = 0, steps: int = 0) -> None:
+        """Learn to denoise codes (N, d), from fresh weights; the weights kept are a running mean.
+
+        Args:
+            codes: at least 2.
+            seed: of weights, batches and noise.
+            steps: updates; 0 for `prior.fit_steps`.
+
+        Raises:
+            UsageError: for fewer than 2 codes.
+        """
+        if len(codes) < 2:
+            raise UsageError(f"A denoising model cannot be fitted to {len(codes)} codes.")
+        steps = steps or self.fit_steps
+        generator = torch.Generator(codes.device).manual_seed(seed)
+        with fork(generator), torch.enable_grad():
+            self.net.start()
+            self.net.requires_grad_(True)
+            adam = torch.optim.Adam(self.net.parameters(), RATE)
+            mean = [p.detach().clone() for p in self.net.parameters()]
+            for step in range(steps):
+                for group in adam.param_groups:
+                    group["lr"] = RATE * cosine(step / steps)
+                rows = randint(len(codes), min(BATCH, len(codes)), codes, generator)
+                adam.zero_grad()
+                self.loss(codes[rows], generator).backward()
+                adam.step()
+                keep = min(AVERAGE, step / (step + 10))
+                for average, p in zip(mean, self.net.parameters(), strict=True):
+                    average.lerp_(p.detach(), 1 - keep)
+            self.net.requires_grad_(False)
+        with torch.no_grad():
+            for average, p in zip(mean, self.net.parameters(), strict=True):
+                p.copy_(average)
+        self.zero_grad()
+        self.fitted.fill_(True)
