@@ -92,8 +92,13 @@ class FlowPrior(Prior):
         self.check_context(context, n)
         return self.flow.draw(n, context, generator)
 
-    def fit(self, codes: Tensor, seed: int = 0) -> None:
+    def fit(self, codes: Tensor, seed: int = 0, steps: int = 0) -> None:
         """Maximise the likelihood of codes (N, d) from the present weights.
+
+        Args:
+            codes: at least 2.
+            seed: of the batches.
+            steps: updates; 0 for `prior.fit_steps`.
 
         Raises:
             UsageError: for fewer than 2 codes.
@@ -102,12 +107,13 @@ class FlowPrior(Prior):
             return
         if len(codes) < 2:
             raise UsageError(f"A flow cannot be fitted to {len(codes)} codes.")
+        steps = steps or self.fit_steps
         generator = torch.Generator(codes.device).manual_seed(seed)
         with fork(generator), torch.enable_grad():
             adam = torch.optim.Adam(self.flow.parameters(), RATE)
-            for step in range(self.fit_steps):
+            for step in range(steps):
                 for group in adam.param_groups:
-                    group["lr"] = RATE * cosine(step / self.fit_steps)
+                    group["lr"] = RATE * cosine(step / steps)
                 rows = randint(len(codes), min(BATCH, len(codes)), codes, generator)
                 adam.zero_grad()
                 (-self.flow.log_prob(codes[rows]).mean()).backward()
