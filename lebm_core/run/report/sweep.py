@@ -46,7 +46,7 @@ def sweep_table(runs: Runs) -> str:
 
 def _rows(run: Collected) -> dict[str, dict[str, Value]]:
     """The model and the baselines that are trained; other rows do not depend on what varies."""
-    return {row: run.rows[row] for row in (MODEL, *run.about) if row in run.rows}
+    return {row: run.rows[row] for row in run.training if row in run.rows}
 
 
 def sweep_figure(runs: Runs, file: Path) -> None:

@@ -22,31 +22,34 @@ def quiet(line: str) -> None:
 
 
 def test_a_sweep_is_run_once_and_shares_its_baselines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given = [
+        "prior.sampler.steps=2,4", "evaluation.baselines=[f0, wide]",
+        "baseline.wide.prior.energy.hidden=[8]",
+    ]  # fmt: skip
     said: list[str] = []
-    table = sweep("synthetic-8gaussians", TINY, "smoke", out=tmp_path / "s", log=said.append)
+    table = sweep(toy, given, "", out=tmp_path / "s", log=said.append)
     first, second = (tmp_path / "s" / f"prior.sampler.steps={steps}" for steps in (2, 4))
     shared = [line for line in said if "taken over" in line]
     names = {path.name for path in (first / "baselines").iterdir()}
     # A baseline whose prior has no chain does not depend on the steps of one.
-    assert shared and all(str(first) in line for line in shared)
-    for line in shared:
-        name = line.partition(":")[0]
+    assert [line.partition(":")[0] for line in shared] == ["f0"] and str(first) in shared[0]
+    for name in ("f0", "wide"):
         a, b = (p / "baselines" / name / "training.json" for p in (first, second))
-        assert a.read_bytes() == b.read_bytes()
-    assert names == {path.name for path in (second / "baselines").iterdir()}
+        assert (a.read_bytes() == b.read_bytes()) == (name == "f0")
+    assert names == {path.name for path in (second / "baselines").iterdir()} == {"f0", "wide"}
     rows = table.read_text().strip().split("\n")
     assert rows[0].startswith("| prior.sampler.steps |") and len(rows) == 2 + 2 * (1 + len(names))
     assert (tmp_path / "s" / "sweep.png").stat().st_size > 1000
 
     again: list[str] = []
     monkeypatch.setattr(running, "train_part", None)  # nothing is trained
-    assert sweep("synthetic-8gaussians", TINY, "smoke", out=tmp_path / "s", log=again.append)
+    assert sweep(toy, given, "", out=tmp_path / "s", log=again.append)
     assert sum("run already" in line for line in again) == 2
     assert table.read_text().strip().split("\n") == rows
     with pytest.raises(UsageError, match="another sweep"):
-        sweep("synthetic-8gaussians", [*TINY, "seed=5"], "smoke", out=tmp_path / "s", log=quiet)
+        sweep(toy, [*given, "seed=5"], "", out=tmp_path / "s", log=quiet)
 
 
 @pytest.mark.slow
