@@ -33,6 +33,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "images.deconv": {"width": 0.125},
     "images.ladder": {"levels": 2, "width": 4},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
+    "flow": {"transforms": 2, "hidden": [16]},
+    "tilted-flow": {
+        "transforms": 2,
+        "hidden": [16],
+        "sampler": {"name": "resampling", "candidates": 20},
+    },
+    "tempering": {"steps": 40, "temperatures": 4},
 }
 BOUNDED = (
     "priors", "energies", "samplers", "decoders", "encoders", "inference", "learning_rules",
@@ -133,7 +140,7 @@ def test_adapters(name: str) -> None:
 
 @named("priors")
 def test_priors(name: str) -> None:
-    contracts.check_prior(name)
+    contracts.check_prior(name, OPTIONS.get(name))
 
 
 @named("energies")
@@ -143,7 +150,7 @@ def test_energies(name: str) -> None:
 
 @named("samplers")
 def test_samplers(name: str) -> None:
-    contracts.check_sampler(name)
+    contracts.check_sampler(name, OPTIONS.get(name))
 
 
 @named("inference")
