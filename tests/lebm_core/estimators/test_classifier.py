@@ -23,7 +23,7 @@ from lebm_core.data.labels import choose_labelled
 from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
-QUICK: dict[str, Any] = {"max_iter": 30, "random_state": 0}
+QUICK: dict[str, Any] = {"max_iter": 30, "random_state": 0, "prior_hidden": (64, 64)}
 Array = NDArray[Any]
 
 
@@ -39,13 +39,13 @@ def blobs() -> tuple[Array, Array, Array]:
 @pytest.fixture(scope="module")
 def fitted(blobs: tuple[Array, Array, Array]) -> LatentEBMClassifier:
     x, _, few = blobs
-    return LatentEBMClassifier(max_iter=60, random_state=0).fit(x, few)
+    return LatentEBMClassifier(**QUICK | {"max_iter": 60}).fit(x, few)
 
 
 SMALL: dict[str, Any] = {
     "latent_dim": 4, "prior_hidden": (16,), "decoder_options": {"hidden": [32]},
-    "encoder_options": {"hidden": [32]}, "vat": 0.0, "learning_rate": 1e-2, "max_iter": 20,
-    "refit_steps": 1,
+    "encoder_options": {"hidden": [32]}, "vat": 0.0, "learning_rate": 2e-2, "max_iter": 4,
+    "batch_size": 50, "refit_steps": 1,
 }  # fmt: skip
 MISSING = {"missing": True}
 
@@ -153,10 +153,10 @@ def test_codes_and_samples(fitted: LatentEBMClassifier, blobs: tuple[Array, Arra
     assert fitted.transform(x).shape == (300, 10)
     assert fitted.get_feature_names_out()[0] == "latentebmclassifier0"
     assert fitted.score(x, y) > 0.9
-    drawn = fitted.sample(200, y=[0, 1] * 100, random_state=1)
+    drawn = fitted.sample(100, y=[0, 1] * 50, random_state=1)
     near = np.linalg.norm(drawn[:, None] - np.stack([x[y == c].mean(0) for c in range(3)]), axis=2)
-    assert (near.argmin(1) == np.tile([0, 1], 100)).mean() > 0.9
-    np.testing.assert_array_equal(drawn, fitted.sample(200, y=[0, 1] * 100, random_state=1))
+    assert (near.argmin(1) == np.tile([0, 1], 50)).mean() > 0.9
+    np.testing.assert_array_equal(drawn, fitted.sample(100, y=[0, 1] * 50, random_state=1))
     with pytest.raises(ValueError, match="no class 7: known are 0, 1, 2"):
         fitted.sample(3, y=7)
 
