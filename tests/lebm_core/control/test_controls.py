@@ -30,7 +30,7 @@ from lebm_core.control.shift import control_shift
 from lebm_core.errors import DivergenceError, UnsupportedEstimate, UsageError
 
 NAMES = ("calm", "busy", "loud")
-POOLS, SIZE = 16, 400  # pools tempered apart: their spread is the error of their mean
+POOLS, SIZE = 10, 400  # pools tempered apart: their spread is the error of their mean
 
 
 def coupled(seed: int = 0, **options: object) -> CoupledPrior:
@@ -147,8 +147,8 @@ def test_draws_agree_with_quadrature(name: str) -> None:
         found.append(moments(controlled.smc(SIZE, generator=generator).z).mean(0))
     means = torch.stack(found).double()
     error = means.std(0) / POOLS**0.5
-    # 5 moments with 15 degrees of freedom each: beyond 5 once in 1,000 tests
-    assert float(((means.mean(0) - truth) / error).abs().max()) < 5
+    # 5 moments with 9 degrees of freedom each: beyond 6 once in 1,000 tests
+    assert float(((means.mean(0) - truth) / error).abs().max()) < 6
     assert float(((still - truth) / error).abs().max()) > 10  # so that the test can tell
 
 
@@ -203,14 +203,14 @@ def test_modes_get_their_share_where_no_chain_crosses() -> None:
         ratios.append(found.log_ratio[0])
     for values, truth in ((shares, 0.8), (ratios, math.log(2.5))):
         each = torch.stack(values)
-        assert abs(float(each.mean()) - truth) < 4.5 * float(each.std()) / POOLS**0.5
+        assert abs(float(each.mean()) - truth) < 6 * float(each.std()) / POOLS**0.5
 
 
 @torch.no_grad()
 def test_each_context_has_draws_of_its_own() -> None:
     prior = coupled(context_dim=1)
     controlled = ControlledPrior(prior, [ClassIs(1)])
-    n = 700
+    n = 300
     context = torch.tensor([[-2.0], [2.0]]).repeat_interleave(n, 0)
     z = controlled.sample(2 * n, context=context, generator=torch.Generator().manual_seed(0))
     for part, value in zip(z.split(n), (-2.0, 2.0), strict=True):
