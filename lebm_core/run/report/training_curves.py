@@ -64,7 +64,7 @@ def training_curves(part: Path, folder: Path) -> Path | None:
 
     width, height = 3.0 * len(panels), 2.6
     figure = Figure(figsize=(width, height))
-    # Margins in inches. A layout that measures its texts draws all of it twice.
+    # Margins in inches. A layout that measures its labels draws all of it twice.
     figure.subplots_adjust(
         0.55 / width, 0.42 / height, 1 - 0.12 / width, 1 - 0.27 / height, wspace=0.6 / 2.4
     )

@@ -1,6 +1,11 @@
-"""Trains on two processes, resumes, and writes what each of them ends with: OUT STEPS ..."""
+"""Trains on two processes, resumes, and writes what each of them ends with: OUT STEPS ...
+
+Unless a launcher has started both, it is the first and starts the second.
+"""
 
 import json
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -14,7 +19,24 @@ from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
 
+
+def second() -> None:
+    """Become two processes, with what a launcher tells each; torch is imported once for both."""
+    import torch._dynamo  # noqa: F401  (which every optimizer imports)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    rank = "0" if os.fork() else "1"
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": rank, "LOCAL_RANK": rank,
+        "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+    }  # fmt: skip
+
+
 if __name__ == "__main__":
+    if "RANK" not in os.environ:
+        second()
     out = Path(sys.argv[1])
     for steps in map(int, sys.argv[2:]):
         torch.manual_seed(0)
@@ -29,3 +51,5 @@ if __name__ == "__main__":
         weights = torch.cat([p.flatten() for p in model.parameters()]).tolist()
         facts = {"weights": weights, "steps": result.steps, "processes": result.processes}
         (out / f"rank-{rank}-{steps}.json").write_text(json.dumps(facts))
+    if rank == 0 and "TORCHELASTIC_RUN_ID" not in os.environ:
+        sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))

@@ -217,11 +217,14 @@ def test_a_folder_in_use_is_refused(make):
         make("run")
 
 
-def launch(environment, tmp_path, *steps):
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
+
+
+def launch(environment, tmp_path, launcher, *steps):
     script = str(next(p for p in environment["PYTHONPATH"].split(os.pathsep) if p.endswith("toy")))
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone",
-        f"{script}/two_processes.py", str(tmp_path / "out"), *map(str, steps),
+        sys.executable, *launcher, f"{script}/two_processes.py", str(tmp_path / "out"),
+        *map(str, steps),
     ]  # fmt: skip
     running = subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -236,8 +239,9 @@ def launch(environment, tmp_path, *steps):
     return [[json.loads((out / f"rank-{r}-{n}.json").read_text()) for r in (0, 1)] for n in steps]
 
 
-def test_two_processes_stay_equal_and_resume(toy_environment, tmp_path):
-    (first, second), again = launch(toy_environment, tmp_path, 5, 8)
+@pytest.mark.parametrize("launcher", [(), pytest.param(TORCHRUN, marks=pytest.mark.slow)])
+def test_two_processes_stay_equal_and_resume(toy_environment, tmp_path, launcher):
+    (first, second), again = launch(toy_environment, tmp_path, launcher, 5, 8)
     assert first["processes"] == 2 and first["steps"] == 5
     assert first["weights"] == second["weights"]
     assert (tmp_path / "out" / "checkpoints" / "step-00000008" / "state-1.safetensors").is_file()
