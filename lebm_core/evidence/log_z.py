@@ -93,7 +93,7 @@ def _quadrature(prior: Prior, tilt: LogDensity, points: int) -> Estimate:
     d = prior.latent_dim
     if d not in (1, 2):
         raise UsageError(f"Quadrature works in 1 or 2 dimensions, not {d}: use ais or importance.")
-    std = float(prior.std)  # type: ignore[arg-type]
+    std = float(getattr(prior, "std", 1.0))  # a plugin's p0 without one is standard normal
     half = std if prior.uniform_reference else 8 * std
 
     def integral(n: int) -> Tensor:

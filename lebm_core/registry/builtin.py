@@ -77,6 +77,7 @@ def lebm_register_metrics(register: Register) -> None:
     register("labels.accuracy", "lebm_core.evaluation.accuracy:accuracy")
     register("likelihood", "lebm_core.evaluation.likelihood:likelihood")
     register("chain", "lebm_core.evaluation.chain:chain", "part of every run")
+    register("prior-codes", "lebm_core.evaluation.two_sample:prior_codes")
 
 
 @hookimpl

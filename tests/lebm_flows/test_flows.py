@@ -75,7 +75,7 @@ def entropy_of_the_ring() -> float:
 
 def test_fit_reaches_the_entropy() -> None:
     torch.manual_seed(0)
-    prior = FlowPrior(2, "spline-coupling", 3, [32, 32], fit_steps=700)
+    prior = FlowPrior(2, "spline-coupling", 2, [32, 32], fit_steps=300)
     with torch.no_grad():
         before = prior.log_prob(ring(5000, 2)).mean()
     prior.fit(ring(20_000, 1))
@@ -86,8 +86,10 @@ def test_fit_reaches_the_entropy() -> None:
     assert not any(p.grad is not None for p in prior.parameters())
 
 
-def learned(prior: torch.nn.Module, rule: object, steps: int = 600) -> list[dict[str, Tensor]]:
-    adam = torch.optim.Adam(prior.parameters(), 3e-3)
+def learned(
+    prior: torch.nn.Module, rule: object, steps: int, lr: float = 3e-3
+) -> list[dict[str, Tensor]]:
+    adam = torch.optim.Adam(prior.parameters(), lr)
     data, generator, seen = ring(20_000, 1), seeded(), []
     for step in range(steps):
         rows = torch.randint(len(data), (256,), generator=generator)
@@ -101,8 +103,8 @@ def learned(prior: torch.nn.Module, rule: object, steps: int = 600) -> list[dict
 
 def test_the_rule_likelihood_trains_a_flow_and_refuses_what_is_not_normalised() -> None:
     torch.manual_seed(0)
-    prior = FlowPrior(2, "spline-coupling", 3, [32, 32])
-    learned(prior, Likelihood())
+    prior = FlowPrior(2, "spline-coupling", 2, [32, 32])
+    learned(prior, Likelihood(), 250, lr=1e-2)
     assert abs(float(prior.log_prob(ring(5000, 2)).mean()) + entropy_of_the_ring()) < 0.12
     with pytest.raises(UsageError, match="density-ratio"):
         Likelihood()(EBMPrior(2), ring(8, 0), None, 0.0, None)
@@ -155,10 +157,10 @@ def test_the_kl_is_that_of_its_draws() -> None:
     prior = TiltedFlowPrior(2, kind="affine-coupling", transforms=1, hidden=[4])
     mean, std = torch.randn(50, 2), torch.rand(50, 2) + 0.5
     q = torch.distributions.Independent(torch.distributions.Normal(mean, std), 1)
-    z = torch.stack([q.sample() for _ in range(4000)])
+    z = torch.stack([q.sample() for _ in range(1000)])
     found = torch.stack([prior.kl(q, each).sum(-1) for each in z]).mean(0)
     exact = GaussianPrior(2).kl(q).sum(-1)  # the flow is the identity at first
-    assert torch.allclose(found, exact, atol=4.5 * 2 / math.sqrt(4000) * 3)
+    assert torch.allclose(found, exact, atol=4.5 * 2 / math.sqrt(1000) * 3)
     with pytest.raises(UsageError, match="no closed form"):
         prior.kl(q)
 

@@ -1,7 +1,7 @@
 """Prior rule "recovery-likelihood": energies at levels of noise, by short conditional chains.
 
-Sources: Gao et al., ICLR 2021, arXiv 2012.08125 (eq. 6 and Algorithm 1); of latent codes: Yu et al.,
-ICML 2022, arXiv 2206.05895.
+Sources: Gao et al., ICLR 2021, arXiv 2012.08125 (eq. 6 and Algorithm 1); of latent codes: Yu et
+al., ICML 2022, arXiv 2206.05895.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class RecoveryLikelihood(Configured, PriorRule):
         self.energy_l2 = energy_l2
 
     def check(self, prior: Prior) -> None:
-        if isinstance(prior, DiffusionPrior) or not any(p.requires_grad for p in prior.parameters()):
+        if isinstance(prior, DiffusionPrior) or not any(
+            p.requires_grad for p in prior.parameters()
+        ):
             return
         raise UsageError(
             'learning.prior.name = "recovery-likelihood" teaches levels of noise, which '

@@ -69,9 +69,7 @@ class LevelTarget:
 
     def value_and_gradient(self, u: Tensor) -> tuple[Tensor, Tensor]:
         scale = 1.0 if self.bound is None else 1 / self.bound
-        values, pullback = self.energy.value_and_pullback(
-            self.z(u), self.given, self.layers, scale
-        )
+        values, pullback = self.energy.value_and_pullback(self.z(u), self.given, self.layers, scale)
         if self.bound is None:
             logits, slope = values, self.readout.slope(values)
         else:

@@ -26,7 +26,7 @@ from lebm_diffusion.priors.levels import LevelTarget, noise_levels
 
 __all__ = ["DiffusionPrior"]
 
-SAMPLER = Part("samplers", "langevin", {"steps": 30, "step_size": 0.3})
+SAMPLER = Part("samplers", "mala", {"steps": 10, "step_size": 0.8})
 MOST_LEVELS = 1000
 
 
@@ -127,7 +127,9 @@ class DiffusionPrior(EBMPrior):
         )  # fmt: skip
         u = sampler(target, start, generator=generator, trace=trace)
         if trace is not None:
-            trace.states = {k: target.z(state.to(z.device)).cpu() for k, state in trace.states.items()}
+            trace.states = {
+                k: target.z(state.to(z.device)).cpu() for k, state in trace.states.items()
+            }
         return target.z(u)
 
     @torch.no_grad()

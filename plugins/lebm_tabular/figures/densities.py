@@ -10,6 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lebm_core import LatentEBM
+from lebm_core.errors import UnsupportedEstimate
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evidence.log_z import log_z
 from lebm_core.latent.codes import aggregate_codes
@@ -34,16 +36,16 @@ def densities(evaluation: Evaluation) -> list[tuple[Path, str]]:
         (axes[2], codes, "posterior codes of the data", reach),
         (axes[3], drawn, "samples x of the model", 2.6),
     ]
-    if model.latent_dim == 2:
-        norm = float(log_z(model.prior, method="quadrature"))
+    norm = _log_z(model)
+    if norm is not None:
 
         def prior(z: Tensor) -> Tensor:
             return (model.prior.log_prob(z.to(model.device)) - norm).exp().cpu()
 
         _density(axes[1], "prior density p(z)", reach, prior)
-    else:  # the first two coordinates represent all
+    else:  # draws; of more dimensions the first two coordinates represent all
         z = model.prior.sample(n, generator=generator).cpu()
-        shown.insert(0, (axes[1], z, "prior z, two coordinates", reach))
+        shown.insert(0, (axes[1], z, "draws z of the prior", reach))
     for axis, points, title, limit in shown:
         plane = torch.nn.functional.pad(points, (0, 1))[:, :2]  # codes of one dimension too
         axis.scatter(*plane.T, s=1, alpha=0.4, color="#1f4e79", linewidths=0)
@@ -52,6 +54,16 @@ def densities(evaluation: Evaluation) -> list[tuple[Path, str]]:
     figure.savefig(path, dpi=110)
     caption = f"Data, prior, {n:,} posterior codes and {n:,} samples of the model."
     return [(path, caption)]
+
+
+def _log_z(model: LatentEBM) -> float | None:
+    """log Z by quadrature; None where there are other than two dimensions, or no density."""
+    if model.latent_dim != 2:
+        return None
+    try:
+        return float(log_z(model.prior, method="quadrature"))
+    except UnsupportedEstimate:
+        return None
 
 
 def _density(

@@ -78,9 +78,9 @@ def _observed(model: LatentEBM) -> bool:
 
 def _log_z(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
     """Estimate log Z, and name the method; None where the estimates disagree, and the reason."""
-    if model.latent_dim <= 2:
-        return log_z(model.prior, method="quadrature", generator=generator), "quadrature"
     try:
+        if model.latent_dim <= 2:
+            return log_z(model.prior, method="quadrature", generator=generator), "quadrature"
         return checked_log_z(model.prior, generator=generator)[0], "importance"
     except UnsupportedEstimate as reason:
         return None, str(reason)

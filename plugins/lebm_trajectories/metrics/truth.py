@@ -10,13 +10,13 @@ from torch import Tensor
 from lebm_core.base.checks import whole
 from lebm_core.data.dataset import subset
 from lebm_core.evaluation.evaluation import Evaluation, Metric
+from lebm_core.evaluation.two_sample import energy_distance
 from lebm_core.evaluation.values import Value, in_row
 from lebm_trajectories.data.crowd import MANOEUVRES, CrowdDataset, manoeuvre
-from lebm_trajectories.data.windows import apart
 from lebm_trajectories.metrics.density_scores import sigma_of
 from lebm_trajectories.prediction import MOST_DRAWS, futures
 
-__all__ = ["energy_distance", "truth"]
+__all__ = ["truth"]
 
 
 def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
@@ -68,10 +68,3 @@ def truth(*, truth_draws: int = 200, truth_agents: int = 500) -> Metric:
         return result
 
     return metric
-
-
-def energy_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Compute 2 E|A - B| - E|A - A'| - E|B - B'| of points (n, K, 2) each, unbiased: (n,)."""
-    k = a.shape[1]
-    within = sum(apart(x, x).sum((1, 2)) / (k * (k - 1)) for x in (a, b))
-    return 2 * apart(a, b).mean((1, 2)) - within

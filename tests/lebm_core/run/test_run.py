@@ -23,6 +23,9 @@ from lebm_core.run.run import run_recipe
 from lebm_core.run.training.tracking import read_metrics
 
 
+ALONE = ["evaluation.baselines=[]"]
+
+
 def silent(text):
     pass
 
@@ -110,9 +113,9 @@ def test_what_is_complete_is_not_done_again(toy, tmp_path):
 def test_the_same_seed_gives_the_same_run(toy, tmp_path):
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
-        run_recipe(toy, "", out=folder, seed=4, log=silent)
+        run_recipe(toy, "", ALONE, out=folder, seed=4, log=silent)
     assert (folders[0] / "samples.csv").read_text() == (folders[1] / "samples.csv").read_text()
-    other = run_recipe(toy, "", out=tmp_path / "c", seed=5, log=silent)
+    other = run_recipe(toy, "", ALONE, out=tmp_path / "c", seed=5, log=silent)
     assert (folders[0] / "samples.csv").read_text() != (other.folder / "samples.csv").read_text()
 
 
@@ -150,7 +153,7 @@ def test_one_process_at_a_time(toy, tmp_path):
     with locked(folder), pytest.raises(UsageError, match="Another process is at work"):
         run_recipe(toy, "", out=folder, log=silent)
     assert not folder.joinpath("INCOMPLETE").exists() and not folder.joinpath(".lock").exists()
-    run_recipe(toy, "", ["evaluation.baselines=[]"], out=folder, log=silent)
+    run_recipe(toy, "", ALONE, out=folder, log=silent)
 
 
 def test_a_baseline_may_have_metrics_of_its_own(toy, tmp_path):
@@ -161,7 +164,7 @@ def test_a_baseline_may_have_metrics_of_its_own(toy, tmp_path):
 def test_a_kill_before_the_first_file_blocks_nothing(toy, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "INCOMPLETE").write_text("begun")
-    run_recipe(toy, "", ["evaluation.baselines=[]"], out=tmp_path / "run", log=silent)
+    run_recipe(toy, "", ALONE, out=tmp_path / "run", log=silent)
     assert not (tmp_path / "run" / "INCOMPLETE").exists()
 
 
@@ -186,7 +189,7 @@ def test_resume_needs_no_more_than_the_name(run, toy):
 
 def test_runs_are_numbered(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = [run_recipe(toy, "cpu", log=silent).folder.as_posix() for _ in range(2)]
+    names = [run_recipe(toy, "cpu", ALONE, log=silent).folder.as_posix() for _ in range(2)]
     assert names == ["runs/toy-cpu", "runs/toy-cpu-2"]
     assert run_recipe(toy, "cpu", resume=True, log=silent).folder.as_posix() == "runs/toy-cpu-2"
 
