@@ -45,7 +45,9 @@ def walk(agents: int, frames: list[int]) -> list[Point]:
 
 
 @pytest.mark.skipif(not (Path(DATA) / "eth_ucy").is_dir(), reason="LEBM_DATA has no eth_ucy")
-@pytest.mark.parametrize("scene", COUNTS)
+@pytest.mark.parametrize(
+    "scene", [s if s == "eth" else pytest.param(s, marks=pytest.mark.slow) for s in COUNTS]
+)
 def test_the_published_windows(scene: str) -> None:
     data = sources.eth_ucy(files=DataFiles(), seed=0, scene=scene, options=PLAIN)
     windows = data.windows["test"]

@@ -117,6 +117,7 @@ def test_words():
     assert dialogue_words("the girls ' song") == "the girls ' song"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (Path(os.environ.get("LEBM_DATA", "")) / "dailydialog").is_dir(),
     reason="$LEBM_DATA has no dailydialog",

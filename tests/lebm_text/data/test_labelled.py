@@ -178,7 +178,7 @@ def test_agnews_in_small(build, tmp_path):
     [
         (short_yelp, "short_yelp/short_yelp.test.txt.gz", [9201, 10000, 10000]),
         (sst2, "sst2/test.tsv.gz", [6917, 872, 1821]),
-        (agnews, "agnews/test.csv.gz", [12444, 2000, 7600]),
+        pytest.param(agnews, "agnews/test.csv.gz", [12444, 2000, 7600], marks=pytest.mark.slow),
     ],
 )
 def test_the_published_data(build, factory, name, lengths):

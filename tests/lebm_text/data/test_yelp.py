@@ -46,6 +46,7 @@ def test_the_two_parts_of_yelp_are_cut_so_that_no_sentence_is_in_two_splits(buil
     assert 0 < int(few.labels["train"].sum()) < 12  # the first lines are of both classes
 
 
+@pytest.mark.slow
 def test_yelp_itself(build):
     if not (Path(os.environ.get("LEBM_DATA", "")) / "yelp_shen2017").is_dir():
         pytest.skip("LEBM_DATA has no yelp_shen2017")
