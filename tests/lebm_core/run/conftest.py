@@ -24,6 +24,13 @@ def one_thread():
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are empty files: of many runs drawing takes longer than all the rest."""
+    blank = "matplotlib.figure.Figure.savefig"
+    monkeypatch.setattr(blank, lambda self, file, **how: Path(file).write_bytes(b""))
+
+
+@pytest.fixture
 def toy(monkeypatch, tmp_path):
     """The path of the toy recipe; the toy plugin is registered."""
     return write_toy(monkeypatch, tmp_path)

@@ -17,6 +17,7 @@ from lebm_core.run.reuse import evaluate_run, sample_run
 from lebm_core.run.run import run_recipe
 from lebm_core.run.training.checkpoint import latest_checkpoint, save_checkpoint
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 DAMAGE = {
     "empty": b"",
     "cut": b'{"a": 1',

@@ -103,6 +103,7 @@ def test_what_one_seed_lacks_is_refused_and_the_same_seed_twice_is_a_mistake():
         over_seeds([seeded(4, 1.0), seeded(5, 1.0), seeded(4, 1.0)])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_that_differ_in_their_seed_alone_make_one_table(toy, tmp_path):
     for name, seed, more in (("a", 1, []), ("b", 2, []), ("c", 1, ["training.epochs=1"])):
         more = [*more, "evaluation.baselines=[]"]

@@ -96,6 +96,7 @@ def test_data_that_have_changed_since_are_refused(run):
         check_same_data(data, run.folder)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_complete_is_not_done_again(toy, tmp_path):
     calls = tmp_path / "calls"
     arguments = ["", [f"evaluation.calls={calls}"]]
@@ -109,6 +110,7 @@ def test_what_is_complete_is_not_done_again(toy, tmp_path):
     assert again.results["f0"]["mean"].value is not None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_seed_gives_the_same_run(toy, tmp_path):
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
@@ -147,6 +149,7 @@ def test_a_folder_in_use_is_not_overwritten(run, toy):
         run_recipe(toy, "", out=run.folder, log=silent)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_process_at_a_time(toy, tmp_path):
     folder = tmp_path / "run"
     with locked(folder), pytest.raises(UsageError, match="Another process is at work"):
@@ -155,11 +158,13 @@ def test_one_process_at_a_time(toy, tmp_path):
     run_recipe(toy, "", ALONE, out=folder, log=silent)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_baseline_may_have_metrics_of_its_own(toy, tmp_path):
     run = run_recipe(toy, "", ["baseline.f0.evaluation.metrics=[]"], out=tmp_path / "r", log=silent)
     assert json.loads((run.folder / "metrics.json").read_text())["complete"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_kill_before_the_first_file_blocks_nothing(toy, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "INCOMPLETE").write_text("begun")
@@ -186,6 +191,7 @@ def test_resume_needs_no_more_than_the_name(run, toy):
     assert facts["command"] == "lebm recipe toy.toml"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_are_numbered(toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = [run_recipe(toy, "cpu", ALONE, log=silent).folder.as_posix() for _ in range(2)]
@@ -193,6 +199,7 @@ def test_runs_are_numbered(toy, tmp_path, monkeypatch):
     assert run_recipe(toy, "cpu", ALONE, resume=True, log=silent).folder.name == "toy-cpu-2"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_divergence_leaves_the_run_marked(toy, tmp_path, monkeypatch):
     def stop(self, metrics):
         raise DivergenceError("The tilt has run away.")
@@ -268,6 +275,7 @@ def begun(process, out, since, patience=180.0):
         time.sleep(0.005)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_killed_run_goes_on_as_if_it_had_not_been(toy, command, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run_recipe(toy, "", SHORTER, out=whole, log=silent)
