@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Examples", "InputAdapter", "SparseRows", "TensorAdapter"]
+__all__ = ["NARROW_ROWS", "Examples", "InputAdapter", "SparseRows", "TensorAdapter"]
+
+NARROW_ROWS = 1_000  # of a matrix, below which narrow networks learn as much in less time
 
 
 class Examples(Protocol):

@@ -42,7 +42,8 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         whole(name, given[name], 1)
     whole("refit_steps", given["refit_steps"])
     fits(BATCH_SIZE * given["draws"] * given["latent_dim"], f"draws = {given['draws']}")
-    widths("prior_hidden", given["prior_hidden"])
+    if given["prior_hidden"] is not None:
+        widths("prior_hidden", given["prior_hidden"])
     for name in ("label_weight", "kl_weight"):
         at_least(name, given[name], 0)
     for name in ("mutual_information", "consistency", "vat", "vat_radius"):

@@ -46,7 +46,8 @@ class LatentEBMClassifier(Answers):
         decoder_options: arguments of the named decoder, such as {"hidden": [500, 500]}.
         encoder_options: arguments of the named encoder.
         latent_dim: dimension of z.
-        prior_hidden: widths of the hidden layers of F(z).
+        prior_hidden: widths of the hidden layers of F(z); None for (64, 64) of a matrix below 1,000
+            rows, whose decoder and encoder are as narrow, else (200, 200).
         label_weight: weight of E_q log p(y | z) of the labelled examples.
         mutual_information: weight of I(z; y), which makes classes distinct and of equal size; None
             for 10 where the labels say that they are of equal size, else 0.
@@ -98,7 +99,7 @@ class LatentEBMClassifier(Answers):
         decoder_options: Mapping[str, Any] | None = None,
         encoder_options: Mapping[str, Any] | None = None,
         latent_dim: int = 10,
-        prior_hidden: tuple[int, ...] = (200, 200),
+        prior_hidden: tuple[int, ...] | None = None,
         label_weight: float = 30.0,
         mutual_information: float | None = None,
         vat: float | None = None,

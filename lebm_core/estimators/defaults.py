@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lebm_core.data.adapters import InputAdapter
+from lebm_core.data.adapters import NARROW_ROWS, InputAdapter
 
 __all__ = ["chosen", "information_of", "passes_of"]
 
 FEW = 5_000  # rows of a matrix, below which the steps are few and larger
 FAST, RATE = 1e-2, 3e-3
+NARROW, WIDE = (64, 64), (200, 200)  # hidden layers of F(z)
 LEAST_STEPS, MOST_STEPS = 50, 2_000
 ROWS_OF_A_STEP = 6  # each so many examples make one step more
 LEAST_PASSES = 15
@@ -39,6 +40,7 @@ def chosen(
         "vat": vat,
         "vat_radius": radius,
         "consistency": adapter.consistency,
+        "prior_hidden": NARROW if adapter.vectors and n < NARROW_ROWS else WIDE,
         "max_iter": passes_of(n, given["batch_size"]),
     }
     return {k: found[k] if v is None and k in found else v for k, v in given.items()}

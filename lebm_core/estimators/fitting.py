@@ -34,7 +34,7 @@ REFIT_RULE = {
     "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4, "code_pool": 0,
 }  # fmt: skip
 NARROW = 500  # columns of a matrix, up to which threads wait for each other more than they compute
-DRIFT_LIMIT, REFIT_BATCH = 5.0, 400  # nats, codes
+DRIFT_LIMIT, REFIT_BATCH = 5.0, 200  # nats, codes
 
 
 class Learned(NamedTuple):
@@ -157,7 +157,7 @@ def refitted_prior(
     prior = copy.deepcopy(model.prior)
     owner = LatentEBM(prior, model.decoder, model.encoder).eval()
     generator = torch.Generator(model.device).manual_seed(seed)
-    options = Refit(steps=steps, rule=REFIT_RULE, lr=1e-3, batch=min(REFIT_BATCH, 2 * len(data)))
+    options = Refit(steps=steps, rule=REFIT_RULE, lr=1e-3, batch=min(REFIT_BATCH, len(data)))
     refit(owner, data, options, drift_limit=DRIFT_LIMIT, generator=generator, log=_silent)
     return prior
 

@@ -92,7 +92,7 @@ def make_rule(given: Mapping[str, Any], n: int, labelled: int, *, again: bool = 
     rise = 0.0 if again else 0.2
     symbols = Symbols(
         labels=labelled,
-        labelled_batch=given["labelled_batch"],
+        labelled_batch=min(given["labelled_batch"], max(1, labelled)),
         weight=given["label_weight"],
         information=given["mutual_information"],
         vat=given["vat"],
@@ -104,7 +104,8 @@ def make_rule(given: Mapping[str, Any], n: int, labelled: int, *, again: bool = 
         decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": rise},
         prior={
             "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
-            "code_pool": min(CODE_POOL, n),
+            # A batch of all examples is no sample of them: their earlier codes add nothing.
+            "code_pool": min(CODE_POOL, max(0, n - given["batch_size"])),
         },
         symbols=symbols,
     )  # fmt: skip

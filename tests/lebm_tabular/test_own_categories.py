@@ -151,7 +151,7 @@ def test_an_estimator_takes_a_data_frame_with_words() -> None:
     whole = x[(x["colour"] != "") & x["shape"].notna()]
     truth = [KIND[pair] for pair in zip(whole["colour"], whole["shape"], strict=True)]
     assert model.score(whole, truth) > 0.9
-    drawn = model.sample(60, "pea", random_state=0)
+    drawn = model.sample(400, "pea", random_state=0)  # a share of 0.7 is known to 0.023
     assert drawn.dtypes.tolist() == x.dtypes.tolist()
     assert (drawn["colour"] == "green").mean() > 0.6 and (drawn["shape"] == "round").mean() > 0.6
     # In another order, as an array, and with a word that the training did not have.

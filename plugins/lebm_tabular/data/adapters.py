@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from torch import Tensor, from_numpy
 
-from lebm_core.data.adapters import Examples, InputAdapter, SparseRows
+from lebm_core.data.adapters import NARROW_ROWS, Examples, InputAdapter, SparseRows
 from lebm_tabular.data.cells import coded, ids_of
 from lebm_tabular.data.frames import cells_in, is_frame, replaced
 from lebm_tabular.data.preparation import SCALINGS, Preparation
@@ -89,6 +89,8 @@ class TabularAdapter(InputAdapter):
         scaling = "none" if self.shares else self.scaling
         self.preparation = Preparation(names, self.categories, scaling).fit(X)
         self.sizes = {**self.preparation.sizes, "missing": self.missing}
+        narrow = {"hidden": [64, 64]} if len(X) < NARROW_ROWS else {}
+        self.decoder_defaults = self.encoder_defaults = narrow
         return self
 
     def transform(self, X: Any) -> Tensor:  # noqa: N803
