@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lebm_core import MALA, DensityRatio, Energy, PersistentChains, Refit
+from lebm_core import MALA, DensityRatio, Energy, PersistentChains, Refit, TwoPart
 from lebm_core.base.modules import frozen
 from lebm_core.chains.trace import Chain
+from lebm_core.contracts import toys
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.two_sample import energy_distance
 from lebm_core.learning.refit import check_refit
@@ -178,6 +179,9 @@ def test_rules_and_priors_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(UsageError, match="teaches no levels"):
         check_refit(prior, Refit(steps=5))
     check_refit(prior, Refit(steps=5, rule={"name": "recovery-likelihood"}))
+    with pytest.raises(UsageError, match="teaches no levels"):  # before a folder is made
+        TwoPart(prior="density-ratio").check(toys.latent_model(prior))
+    TwoPart(prior="recovery-likelihood").check(toys.latent_model(prior))
     loss, _ = RecoveryLikelihood()(GaussianPrior(2), codes, None, 0.0, None)
     assert not loss.requires_grad
     with pytest.raises(UsageError, match=r"prior\.levels"):
