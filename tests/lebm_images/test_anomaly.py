@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.special import log_ndtr
 
 from lebm_core import EBMPrior, Langevin, LatentEBM, Prior, SecondStagePrior
@@ -17,7 +18,14 @@ from lebm_core.evaluation.evaluation import Evaluation
 from lebm_images.data.anomaly import KINDS
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
 from lebm_images.metrics.anomaly import build
-from lebm_images.metrics.anomaly_scores import STATISTICS, TAILS, tails, typicality
+from lebm_images.metrics.anomaly_scores import (
+    SMOOTHING,
+    STATISTICS,
+    TAILS,
+    aggregate,
+    tails,
+    typicality,
+)
 from lebm_images.networks.decoder import DeconvDecoder
 from lebm_images.networks.encoder import ConvEncoder
 
@@ -84,6 +92,34 @@ def test_tails_of_f_0_are_those_of_the_reconstruction() -> None:
     assert bool((flat < alone).all())
 
 
+def test_the_aggregate_is_the_ratio_of_two_densities() -> None:
+    """Against a mixture by torch, at the smoothing of greatest likelihood."""
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.randn(300, 4, generator=generator)
+    std = 0.05 + 0.1 * torch.rand(300, 4, generator=generator)
+    valid = torch.randn(200, 4, generator=generator)
+    z = 2 * torch.randn(50, 4, generator=generator)
+    reference = Independent(Normal(torch.zeros(4), torch.ones(4)), 1)
+
+    def log_q(z: torch.Tensor, h: float) -> torch.Tensor:
+        parts = Independent(Normal(mean, (std.square() + h**2).sqrt()), 1)
+        return MixtureSameFamily(Categorical(torch.ones(300)), parts).log_prob(z)
+
+    best = max(SMOOTHING, key=lambda h: float(log_q(valid, h).mean()))
+    assert SMOOTHING[0] < best < SMOOTHING[-1]
+    found = aggregate(Independent(Normal(mean, std), 1), valid, z, reference)
+    torch.testing.assert_close(found, reference.log_prob(z) - log_q(z, best), atol=1e-3, rtol=1e-4)
+
+
+def test_a_code_between_those_of_normal_images_is_strange_to_the_aggregate() -> None:
+    corners = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]).repeat(50, 1)
+    codes = corners + 0.1 * torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
+    reference = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
+    q = Independent(Normal(codes[:100], torch.full((100, 2), 0.1)), 1)
+    scores = aggregate(q, codes[100:], torch.cat([codes[100:], torch.zeros(1, 2)]), reference)
+    assert bool((scores[-1] > scores[:-1]).all())  # though p0 is greatest there
+
+
 def evaluation_of(
     tmp_path: Path, classes: tuple[str, ...] = KINDS, prior: Prior | None = None
 ) -> Evaluation:
@@ -117,7 +153,7 @@ def test_the_metric_gives_every_score_with_its_prevalence(
     evaluation = evaluation_of(tmp_path)
     found = build(anomaly_batch=16, anomaly_draws=3)(evaluation)
     names = {"", "_reconstruction", "_prior", "_tilt", "_reference", "_evidence", "_tails",
-             "_typicality"}  # fmt: skip
+             "_typicality", "_aggregate"}  # fmt: skip
     assert set(found) == {f"{area}{name}" for area in ("auprc", "auroc") for name in names}
     data = evaluation.dataset
     x, y = data.batch("test", torch.arange(80)).x, data.labels["test"].numpy()  # type: ignore[attr-defined]
@@ -127,7 +163,8 @@ def test_the_metric_gives_every_score_with_its_prevalence(
     assert [path.name for path, _ in evaluation.figures] == ["anomalies.png"]
     assert evaluation.figures[0][0].is_file()
     without_figures(monkeypatch)
-    assert "auprc_evidence" not in build(anomaly_draws=0)(evaluation)
+    fewer = build(anomaly_draws=0, anomaly_codes=0)(evaluation)
+    assert not {"auprc_evidence", "auprc_aggregate"} & set(fewer)
 
 
 def test_a_prior_without_a_density_is_judged_by_its_reconstruction(
@@ -140,7 +177,7 @@ def test_a_prior_without_a_density_is_judged_by_its_reconstruction(
     assert found["auprc"].value is None and found["auprc"].refused
     assert found["auprc_tails"].value == found["auprc_reconstruction"].value
     assert {name for name in found if name.startswith("auprc")} == {
-        "auprc", "auprc_reconstruction", "auprc_tails", "auprc_typicality",
+        "auprc", "auprc_reconstruction", "auprc_tails", "auprc_typicality", "auprc_aggregate",
     }  # fmt: skip
 
 

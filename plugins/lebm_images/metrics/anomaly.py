@@ -14,7 +14,10 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
+from torch.distributions import Independent, Normal
 
+from lebm_core.base.checks import whole
+from lebm_core.base.modules import frozen
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
@@ -22,7 +25,7 @@ from lebm_core.evidence.estimate import Estimate
 from lebm_images.data.anomaly import KINDS
 from lebm_images.data.dataset import ImageDataset
 from lebm_images.figures.grids import grid
-from lebm_images.metrics.anomaly_scores import tails, typicality
+from lebm_images.metrics.anomaly_scores import aggregate, tails, typicality
 
 __all__ = ["build"]
 
@@ -35,19 +38,25 @@ TEXTS = {
     "tilt": "-f(z), a part of it",
     "reference": "-log p0(z), a part of it",
     "evidence": "-log p(x), up to log Z, by {draws} importance samples",
+    "aggregate": "log p0(z) - log q(z), q the aggregate posterior of {codes} training images: the "
+    "tilt that density ratio has for its optimum",
     "tails": "-log of the shares of normal validation images with a greater reconstruction and "
     "with a greater tilt, added",
     "typicality": "-log density of the three parts of -log p(x, z) among normal validation images",
 }
 
 
-def build(*, anomaly_batch: int = 250, anomaly_draws: int = 20) -> Metric:
+def build(
+    *, anomaly_batch: int = 250, anomaly_draws: int = 20, anomaly_codes: int = 10_000
+) -> Metric:
     """Metric images.anomaly, for data whose test split has the classes normal and held out.
 
     Args:
         anomaly_batch: images at once
         anomaly_draws: importance samples for -log p(x); 0 leaves that score out
+        anomaly_codes: training images whose codes make the aggregate posterior; 0 leaves it out
     """
+    whole("evaluation.anomaly_codes", anomaly_codes)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         data, split = evaluation.need(ImageDataset, "images.anomaly"), evaluation.split
@@ -61,15 +70,18 @@ def build(*, anomaly_batch: int = 250, anomaly_draws: int = 20) -> Metric:
             normal = _scores(evaluation, data, "valid", anomaly_batch, 0)
             scores["tails"] = tails(normal, scores)
             scores["typicality"] = typicality(normal, scores)
+            if anomaly_codes and evaluation.model.encoder is not None:
+                scores["aggregate"] = _aggregate(evaluation, data, split, anomaly_codes)
         shown = scores.get("tails", scores["reconstruction"])
         evaluation.figure(*_extremes(evaluation, data, shown))
-        return _values(scores, data.labels[split].numpy(), split, anomaly_draws)
+        texts = {"draws": anomaly_draws, "codes": min(anomaly_codes, data.length("train"))}
+        return _values(scores, data.labels[split].numpy(), split, texts)
 
     return metric
 
 
 def _values(
-    scores: Mapping[str, Tensor], y: np.ndarray, split: str, draws: int
+    scores: Mapping[str, Tensor], y: np.ndarray, split: str, texts: Mapping[str, int]
 ) -> dict[str, Value]:
     """Compute average precision and area under the ROC curve of each score."""
     prevalence = float(y.mean())
@@ -82,7 +94,7 @@ def _values(
         )  # fmt: skip
     for name, score in scores.items():
         suffix = "" if name == "joint" else f"_{name}"
-        text = TEXTS[name].format(draws=draws)
+        text = TEXTS[name].format(**texts)
         values[f"auprc{suffix}"] = Value(
             float(average_precision_score(y, score)), _bootstrap_error(y, score), len(y), split,
             f"Average precision, the held-out digit as positive; its chance level is the "
@@ -124,6 +136,22 @@ def _scores(
         for name, value in scores.items():
             parts.setdefault(name, []).append(value.double().cpu())
     return {name: torch.cat(values) for name, values in parts.items()}
+
+
+def _aggregate(evaluation: Evaluation, data: ImageDataset, split: str, codes: int) -> Tensor:
+    """Compute the score "aggregate" of the images of `split`, (N,)."""
+    model = evaluation.model
+    encoder = model.need_encoder("The score aggregate")
+
+    @torch.no_grad()
+    def encoded(name: str, most: int | None = None) -> Independent[Normal]:
+        found = [encoder(batch.x.to(model.device)) for batch in data.batches(name, 250, limit=most)]
+        mean, std = (torch.cat([getattr(q, of) for q in found]) for of in ("mean", "stddev"))
+        return Independent(Normal(mean, std), 1)
+
+    with frozen(encoder, evaluating=True):
+        normal, valid, images = encoded("train", codes), encoded("valid").mean, encoded(split).mean
+    return aggregate(normal, valid, images, model.prior.reference).double().cpu()
 
 
 def _extremes(

@@ -1,4 +1,4 @@
-"""Anomaly scores that are fitted to normal images alone: tails and typicality.
+"""Anomaly scores that are fitted to normal images alone: tails, typicality and aggregate.
 
 "tails" combines probabilities by Fisher's method, "Statistical methods for research workers", 4th
 edition, 1932; "typicality" follows Morningstar et al., "Density of states estimation for
@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from sklearn.neighbors import KernelDensity
 from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
 from torch.special import log_ndtr
 
-__all__ = ["STATISTICS", "TAILS", "tails", "typicality"]
+__all__ = ["STATISTICS", "TAILS", "aggregate", "tails", "typicality"]
 
 STATISTICS = ("reconstruction", "tilt", "reference")
 TAILS = ("reconstruction", "tilt")
+SMOOTHING = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # standard deviations tried
 
 
 def tails(normal: Mapping[str, Tensor], images: Mapping[str, Tensor]) -> Tensor:
@@ -59,6 +61,38 @@ def typicality(normal: Mapping[str, Tensor], images: Mapping[str, Tensor]) -> Te
         density = KernelDensity(bandwidth="scott").fit(values[:, None].numpy())
         total -= torch.from_numpy(density.score_samples(scored[:, None].numpy()))
     return total
+
+
+def aggregate(
+    normal: Independent[Normal], valid: Tensor, codes: Tensor, reference: Distribution
+) -> Tensor:
+    """Score codes by log p0(z) - log q(z), q the aggregate posterior of normal images, (N,).
+
+    That is -f at the optimum of density ratio, where q is known in closed form: the mixture of all
+    q(z|x) of training images. Each is widened by a variance h^2, since there are finitely many;
+    h has the greatest likelihood of validation codes, of `SMOOTHING`.
+
+    Args:
+        normal: q(z|x) of M training images.
+        valid: (V, d) posterior means of normal images that were not trained on.
+        codes: (N, d) posterior means of the images to score.
+        reference: p0.
+    """
+    mean, variance = normal.mean, normal.variance
+
+    def log_q(z: Tensor, h: float) -> Tensor:
+        precision = 1 / (variance + h**2)
+        constant = 0.5 * (precision.log() - mean.square() * precision).sum(1)
+        constant = constant - math.log(len(mean)) - 0.5 * mean.shape[1] * math.log(2 * math.pi)
+        weighted = (mean * precision).T
+        parts = [
+            (part @ weighted - 0.5 * part.square() @ precision.T + constant).logsumexp(1)
+            for part in z.split(500)
+        ]
+        return torch.cat(parts)
+
+    best = max(SMOOTHING, key=lambda h: float(log_q(valid, h).mean()))
+    return reference.log_prob(codes) - log_q(codes, best)
 
 
 def _standardised(
