@@ -125,8 +125,8 @@ def test_a_class_that_words_determine_is_learned(tmp_path: Path) -> None:
     """Chance is a sixth, and the number tells nothing."""
     path = written(tmp_path / "my.csv", rows(600))
     given = [
-        f"data.source={path}", "data.label=kind", "training.min_steps=300", "training.lr=1e-2",
-        "training.max_steps=300", "evaluation.baselines=[]", "evaluation.metrics=[labels.accuracy]",
+        f"data.source={path}", "data.label=kind", "training.min_steps=150", "training.lr=2e-2",
+        "training.max_steps=150", "evaluation.baselines=[]", "evaluation.metrics=[labels.accuracy]",
     ]  # fmt: skip
     run = run_recipe("table", "smoke", given, out=tmp_path / "run", log=lambda line: None)
     assert run.results["model"]["accuracy"].value > 0.95

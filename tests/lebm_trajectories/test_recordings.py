@@ -54,6 +54,7 @@ def test_the_published_windows(scene: str) -> None:
     assert (len(windows.group.unique()), len(windows)) == COUNTS[scene]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (Path(DATA) / "sdd_trajnet").is_dir(), reason="LEBM_DATA has no sdd")
 def test_the_published_tracks_of_stanford_drone() -> None:
     data = sources.sdd(files=DataFiles(), seed=0, options=PLAIN)
