@@ -22,7 +22,7 @@ GOOD = HEADER + (
 )
 
 
-OWN = ["chain", "labels.accuracy", "likelihood"]  # the core's metrics
+OWN = ["chain", "labels.accuracy", "likelihood", "prior-codes"]  # the core's metrics
 
 
 @pytest.fixture
