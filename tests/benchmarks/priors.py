@@ -34,6 +34,7 @@ RATIO = {"name": "density-ratio", "reference_samples": 2, "code_pool": 0, "energ
 CHAINS = {"name": "persistent", "chain_steps": 20, "chains": 4000, "restart": 0.02,
           "energy_l2": 1e-4}  # fmt: skip
 LONG = {"name": "langevin", "steps": 300, "step_size": 0.25}
+SHORT = {"name": "langevin", "steps": 60, "step_size": 0.4}
 TILT = {"name": "ebm", "energy": ENERGY, "sampler": LONG, "bound": 20.0}
 # Of each kind: the prior, the rule that teaches it, and the learning rate.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, float]] = {
@@ -42,7 +43,8 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, float]] = {
     "second VAE": ({"name": "second-stage"}, None, 0),
     "energy, density ratio": (TILT, RATIO, 1e-3),
     "energy, persistent chains": (TILT, CHAINS, 5e-4),
-    "energy in 3 stages, density ratio": ({**TILT, "stages": 3}, RATIO, 1e-3),
+    # Later stages learn from chains of the earlier ones, in every update.
+    "energy in 3 stages, density ratio": ({**TILT, "stages": 3, "sampler": SHORT}, RATIO, 1e-3),
     "flow (splines)": ({"name": "flow", "fit_steps": 4000}, None, 0),
     "tilted flow, noise-contrastive": (
         {"name": "tilted-flow", "energy": ENERGY, "reference_share": 0.5}, RATIO, 1e-3),
