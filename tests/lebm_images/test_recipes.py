@@ -48,6 +48,18 @@ def test_every_preset_and_baseline_resolves(name: str, preset: str) -> None:
         assert not prior["bound"] and recipe.learning["refit"]["steps"] == 0
 
 
+def test_f_0_of_the_ladder_is_its_own_encoder_and_decoder() -> None:
+    """f is learned after them, so that their f = 0 figures are the scores without the tilt."""
+    for preset in ("cpu", "smoke"):
+        recipe = checked("anomaly-mnist-ladder", preset)
+        assert recipe.learning["prior"]["name"] == "none"
+        assert recipe.learning["decoder"]["encoder_tilt"] == 0
+    f0 = recipe.baselines["f0"]
+    assert (f0.parts["prior"] or {})["name"] == "gaussian"
+    for part in ("encoder", "decoder"):
+        assert f0.parts[part] == recipe.parts[part]
+
+
 @pytest.mark.parametrize("data", ["digits", "mnist", "cifar10", "svhn"])
 @pytest.mark.parametrize("preset", ["cpu", "smoke"])
 def test_recipes_of_few_labels_resolve_with_their_baselines(data: str, preset: str) -> None:
