@@ -27,6 +27,7 @@ def lebm_register_priors(register: Register) -> None:
 @hookimpl
 def lebm_register_energies(register: Register) -> None:
     register("mlp", "lebm_core.priors.mlp:MLP")
+    register("kernels", "lebm_core.priors.kernels:Kernels")
 
 
 @hookimpl

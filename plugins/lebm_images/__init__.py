@@ -9,7 +9,6 @@ __all__ = [
     "lebm_register_datasets",
     "lebm_register_decoders",
     "lebm_register_encoders",
-    "lebm_register_energies",
     "lebm_register_figures",
     "lebm_register_metrics",
 ]
@@ -27,12 +26,6 @@ def lebm_register_encoders(register: Register) -> None:
     """Register convolutional encoders."""
     register("images.conv", "lebm_images.networks.encoder:ConvEncoder")
     register("images.ladder", "lebm_images.networks.ladder:LadderEncoder")
-
-
-@hookimpl
-def lebm_register_energies(register: Register) -> None:
-    """Register an energy of Gaussian kernels."""
-    register("images.kernels", "lebm_images.networks.kernels:Kernels")
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Energy network "images.kernels": a learned mixture of Gaussian kernels over the reference.
+"""Energy network "kernels": a learned mixture of Gaussian kernels over the reference.
 
 A perceptron learns the ratio of codes and reference over the whole space, and slowly where they lie
 far apart; a kernel is local from the start. Source: radial basis functions, Broomhead and Lowe,

@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from lebm_core import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_core.learning.density_ratio import DensityRatio
-from lebm_images.networks.kernels import Kernels
+from lebm_core.priors.kernels import Kernels
 
 
 def test_the_tilted_prior_is_the_mixture_of_its_kernels() -> None:
@@ -36,7 +36,7 @@ def test_the_tilted_prior_is_the_mixture_of_its_kernels() -> None:
 def test_density_ratio_finds_two_clusters_that_are_far_apart() -> None:
     """log Z is near 0 and log p(codes) near the entropy, which an N(0, I) misses by far."""
     generator = torch.Generator().manual_seed(0)
-    prior = EBMPrior(4, {"name": "images.kernels", "kernels": 20}, bound=0.0)
+    prior = EBMPrior(4, {"name": "kernels", "kernels": 20}, bound=0.0)
     rule = DensityRatio(reference_samples=4, code_pool=0)
     adam = torch.optim.Adam(prior.parameters(), 0.03)
 
