@@ -87,10 +87,10 @@ def test_the_gradient_of_a_level_is_that_of_autograd(bound: float | None, y: int
 
 
 def test_a_chain_of_a_level_draws_from_its_conditional() -> None:
-    prior, n, t = DiffusionPrior(2, Pull(2, context_dim=4), levels=4), 20_000, 1
+    prior, n, t = DiffusionPrior(2, Pull(2, context_dim=4), levels=4), 8_000, 1
     after = torch.tensor([[1.5, -0.4]]).expand(n, -1)
     drawn = prior.denoise(
-        after, torch.full((n,), t), sampler=MALA(60, 0.9),
+        after, torch.full((n,), t), sampler=MALA(30, 0.9),
         start=torch.randn(n, 2, generator=seeded()), generator=seeded(1),
     )  # fmt: skip
     a = float(prior.step[t])
@@ -106,7 +106,7 @@ def test_a_chain_of_a_level_draws_from_its_conditional() -> None:
 def test_without_a_tilt_a_draw_is_standard_normal_and_its_trace_passes_all_levels() -> None:
     prior = DiffusionPrior(2, levels=3, sampler={"steps": 4})
     prior.forget(0)
-    trace, n = Chain(keep=(0, 12)), 20_000
+    trace, n = Chain(keep=(0, 12)), 4_000
     z = prior.sample(n, generator=seeded(), trace=trace)
     assert torch.allclose(z.mean(0), torch.zeros(2), atol=4.5 / math.sqrt(n))
     assert torch.allclose(z.var(0), torch.ones(2), atol=4.5 * math.sqrt(2 / n))
@@ -204,7 +204,7 @@ def test_the_chains_teach_the_negative_side_alone() -> None:
 
 
 def test_denoising_is_noise_before_it_is_fitted_and_the_codes_after() -> None:
-    prior = DenoisingPrior(2, 64, 2, fit_steps=500, steps=15)
+    prior = DenoisingPrior(2, 64, 2, fit_steps=300, steps=15)
     assert torch.equal(prior.sample(8, generator=seeded()), prior.draw_reference(8, seeded()))
     with torch.no_grad():  # v = 0 is the answer for standard normal codes
         at = torch.randn(5, 2)
@@ -215,7 +215,7 @@ def test_denoising_is_noise_before_it_is_fitted_and_the_codes_after() -> None:
     far = float(energy_distance(torch.randn(4000, 2, generator=seeded()), fresh))
     assert float(energy_distance(drawn, fresh)) < 0.1 * far
     assert abs(float((drawn[:, 0] < -0.25).float().mean()) - 0.3) < 0.06
-    again = DenoisingPrior(2, 64, 2, fit_steps=500, steps=15)
+    again = DenoisingPrior(2, 64, 2, fit_steps=300, steps=15)
     again.fit(data)
     assert torch.equal(again.sample(8, generator=seeded()), prior.sample(8, generator=seeded()))
     assert not any(p.requires_grad for p in prior.parameters())

@@ -29,11 +29,11 @@ def apart(mean: float) -> float:
 
 @pytest.mark.parametrize("mean", [0.0, 0.5, 2.0])
 def test_the_energy_distance_of_two_gaussians(mean: float) -> None:
-    a, b = normal(40_000, 0.0, 1).view(40, 1000, 1), normal(20_000, mean, 2).view(40, 500, 1)
+    a, b = normal(16_000, 0.0, 1).view(40, 400, 1), normal(8_000, mean, 2).view(40, 200, 1)
     found = energy_distance(a, b)
     assert found.shape == (40,)
     error = float(found.std()) / math.sqrt(40)
-    assert abs(float(found.mean()) - 2 * (apart(mean) - apart(0))) < 4 * error < 0.1
+    assert abs(float(found.mean()) - 2 * (apart(mean) - apart(0))) < 4 * error < 0.2
 
 
 def test_it_is_exact_where_points_nearly_coincide() -> None:
@@ -43,7 +43,7 @@ def test_it_is_exact_where_points_nearly_coincide() -> None:
     assert float(energy_distance(a, a)) == pytest.approx(-float(exact), rel=1e-3)
 
 
-@pytest.mark.parametrize("mean", [0.0, 1.0, 8.0])
+@pytest.mark.parametrize("mean", [0.0, 1.5])
 def test_a_classifier_reaches_the_bayes_rate(mean: float) -> None:
     generator = torch.Generator().manual_seed(0)
     right = told_apart(normal(4000, 0.0, 1), normal(4000, mean, 2), generator)
