@@ -179,7 +179,25 @@ def test_a_narrow_matrix_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_steps_are_by_the_examples() -> None:
-    assert passes_of(120, 200) == 70
+    assert passes_of(120, 200) == 60
     steps = [passes_of(n, 200) * -(-n // 200) for n in (20, 118, 400, 1797, 10_000)]
     assert steps == sorted(steps) and steps[-1] <= 2_000 + 50
     assert passes_of(10**6, 200) == 15
+
+
+def test_networks_of_a_small_matrix_are_narrow() -> None:
+    """What the user gives is kept, and so are the widths of a large matrix."""
+    options: dict[str, Any] = {"max_iter": 1, "refit_steps": 0, "random_state": 0}
+    for rows, width in ((60, 64), (1_000, 200)):
+        x, y = RNG.randn(rows, 3), np.arange(rows) % 2
+        model = LatentEBMClassifier(**options).fit(x, y).model_
+        widths = [
+            model.prior.energies[0].options["hidden"], model.decoder.options["hidden"],
+            model.encoder.options["hidden"],
+        ]  # fmt: skip
+        assert [list(each) for each in widths] == [[width, width]] * 3
+    given = LatentEBMClassifier(
+        prior_hidden=(9,), decoder_options={"hidden": [7]}, **options
+    ).fit(RNG.randn(60, 3), np.arange(60) % 2).model_  # fmt: skip
+    assert list(given.prior.energies[0].options["hidden"]) == [9]
+    assert list(given.decoder.options["hidden"]) == [7]
