@@ -11,7 +11,6 @@ lists them, for type checkers and for this file.
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 from pathlib import Path
@@ -23,6 +22,8 @@ from lebm_core.version import __version__ as __version__
 @functools.cache
 def _homes() -> dict[str, str]:
     """The module of each public name, read from the stub."""
+    import ast  # `lebm --help` starts without it
+
     stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
     return {name.name: str(node.module) for node in imports for name in node.names}

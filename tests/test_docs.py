@@ -115,8 +115,9 @@ def test_commands_parse_and_their_recipes_and_keys_exist(words):
     while isinstance(command, click.Group) and words:
         name, *words = words
         context = click.Context(command, info_name="lebm")
-        found = command.get_command(context, name)
-        assert found is not None, f"lebm has no command {name}"
+        assert command.get_command(context, name) is not None, f"lebm has no command {name}"
+        _, found, _ = command.resolve_command(context, [name])
+        assert found is not None
         command = found
         if isinstance(command, click.Group) and not words:
             return

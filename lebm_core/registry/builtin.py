@@ -95,6 +95,22 @@ def lebm_register_controls(register: Register) -> None:
 
 
 @hookimpl
+def lebm_register_commands(register: Register) -> None:
+    cli = "lebm_core.run.cli"
+    register("recipe", f"{cli}.recipes:recipe", "Run a recipe; without NAME, list the recipes.")
+    register("sweep", f"{cli}.sweeps:sweep", "Run a recipe at every combination of options.")
+    register("sample", f"{cli}.commands:sampling", "Draw samples from a run, any or as asked.")
+    register("predict", f"{cli}.answers:predict", "Tell the class of each example of a file.")
+    register("encode", f"{cli}.answers:encode", "Tell the latent code of each example of a file.")
+    register("score", f"{cli}.answers:score", "Tell how unusual each example of a file is.")
+    register("complete", f"{cli}.answers:complete", "Fill in the missing values of a file.")
+    register("evaluate", f"{cli}.commands:evaluate", "Measure a run by its recipe's metrics.")
+    register("report", f"{cli}.commands:report", "Write report.html of runs, or a table of them.")
+    register("data", f"{cli}.commands:data", "List the data sets, and where each is to be had.")
+    register("plugins", f"{cli}.plugins:plugins_app", "List the plugins; new NAME writes one.")
+
+
+@hookimpl
 def lebm_register_recipes(register: Register) -> None:
     spec = find_spec("lebm_recipes")
     if spec is not None and spec.origin is not None:

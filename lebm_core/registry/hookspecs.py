@@ -128,4 +128,7 @@ def lebm_register_recipes(register: Register) -> None:
 
 @hookspec
 def lebm_register_commands(register: Register) -> None:
-    """Commands: register("mine", "lebm_mine.cli:app", "what it does"), a typer app."""
+    """Commands: register("mine", "lebm_mine.cli:app", "What it does.").
+
+    A typer application, or a function whose annotations typer reads.
+    """

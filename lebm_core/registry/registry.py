@@ -121,8 +121,7 @@ class Registry:
 
     def find(self, kind: str, name: str) -> Registration:
         """The registration of `name`, with nothing imported; UsageError where there is none."""
-        names = self._found[kind]
-        if name not in names:
+        if name not in (names := self._found[kind]):
             near = did_you_mean(name, names)
             known = ", ".join(sorted(names)) or "none"
             failed = [plugin.name for plugin in self.plugins() if plugin.status == "failed"]
@@ -142,6 +141,10 @@ class Registry:
         """The registered names of a kind (one of `KINDS`), sorted."""
         return sorted(self._found[kind])
 
+    def entries(self, kind: str) -> list[Registration]:
+        """The registrations of a kind as they were made: lebm's own first, then by plugin."""
+        return list(self._found[kind].values())
+
     def recipe_file(self, name: str) -> Traversable:
         """The TOML file of a registered recipe."""
         from importlib.resources import files  # `lebm --help` starts without it
@@ -154,10 +157,8 @@ class Registry:
         return sorted(self._plugins.values())
 
     def _load(self, point: importlib.metadata.EntryPoint, wanted: set[str] | None) -> None:
-        distribution = point.dist.name if point.dist else "unknown"
-        plugin = Plugin(
-            point.name, distribution, point.dist.version if point.dist else "", "loaded"
-        )
+        distribution, version = _name_and_version(point.dist) if point.dist else ("unknown", "")
+        plugin = Plugin(point.name, distribution, version, "loaded")
         if wanted is not None and point.name not in wanted:
             plugin = plugin._replace(status="not loaded", error=f"left out by {LIMIT}")
         elif self._hooks.has_plugin(point.name):
@@ -215,8 +216,14 @@ class Registry:
                 del names[name]
 
     def _distribution(self, plugin: str) -> str:
-        found = [entry.distribution for entry in self._plugins.values() if entry.name == plugin]
-        return found[0] if found else CORE
+        installed = self._plugins.values()
+        return next((each.distribution for each in installed if each.name == plugin), CORE)
+
+
+@functools.cache
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    about = distribution.metadata  # once for all its plugins: the whole README is parsed
+    return about["Name"], about["Version"]
 
 
 @functools.cache

@@ -53,5 +53,5 @@ def lebm_register_figures(register: Register) -> None:
 @hookimpl
 def lebm_register_commands(register: Register) -> None:
     """`lebm molecules evaluate`, `lebm molecules design`."""
-    about = "Scores of generated molecules: evaluate; molecules by property: design."
+    about = "Score generated molecules, and design better ones."
     register("molecules", "lebm_molecules.cli:app", about)

@@ -14,7 +14,9 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Molecules: scores, and design.", rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="Molecules: scores, and design.", rich_markup_mode=None
+)
 OptionalPath = Optional[Path]  # noqa: UP045 - typer knows it in every version
 
 

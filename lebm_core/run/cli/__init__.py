@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lebm_core.errors import LebmError, MissingData, shown, warning_line
-from lebm_core.run.cli.commands import app
+from lebm_core.run.cli.root import app
 from lebm_core.run.signals import signal_of, stoppable
 
 __all__ = ["app", "main"]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from lebm_core.errors import UsageError
+from lebm_core.run.cli.options import RunFolder
 
 if TYPE_CHECKING:
     from lebm_core.run.trained import Run
 
-__all__ = ["answers"]
+__all__ = ["complete", "encode", "predict", "score"]
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="What data.source of the run's recipe would name.")
 ]
@@ -23,12 +23,6 @@ Out = Annotated[
     Optional[Path],  # noqa: UP045 - typer knows it in every version
     typer.Option(help="The .csv to write; by default the answer is printed."),
 ]
-
-
-def answers(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (predict, encode, score, complete):
-        app.command()(command)
 
 
 def predict(run: RunFolder, file: File, out: Out = None) -> None:

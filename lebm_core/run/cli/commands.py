@@ -1,57 +1,40 @@
-"""The commands. They import what they need when they run: `lebm --help` needs no torch."""
+"""`lebm sample`, `evaluate`, `report` and `data`. They import what they need when they run."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
+from typer.core import TyperCommand
 
-from lebm_core.run.cli.answers import answers
-from lebm_core.run.cli.groups import ControlCommand, PluginGroup
-from lebm_core.run.cli.plugins import plugins_app
-from lebm_core.run.cli.recipes import DataDir, recipes
-from lebm_core.run.cli.sweeps import sweeps
+from lebm_core.registry.registry import discover
+from lebm_core.run.cli.options import DataDir, RunFolder
 
-__all__ = ["app"]
+__all__ = ["data", "evaluate", "report", "sampling"]
 
-app = typer.Typer(
-    name="lebm",
-    cls=PluginGroup,
-    help="Latent-space energy-based models: train them, sample from them, and measure them.",
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(plugins_app, name="plugins")
+sampling = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        from lebm_core import __version__
+class ControlCommand(TyperCommand):
+    """A command whose help of --control names the registered controls."""
 
-        typer.echo(f"lebm {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with what is registered now."""
+        known = [(entry.name, entry.summary) for entry in discover().entries("controls")]
+        listed = ", ".join(f"{name} ({summary})" if summary else name for name, summary in known)
+        option: Any = next(each for each in self.params if each.name == "control")
+        plain = option.help
+        try:
+            option.help = f"{plain} Names with a meaning of their own: {listed}."
+            super().format_help(ctx, formatter)
+        finally:
+            option.help = plain
 
 
-recipes(app)
-sweeps(app)
-
-
-@app.command(cls=ControlCommand)
+@sampling.command(cls=ControlCommand)
 def sample(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run: RunFolder,
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
     y: Annotated[
         Optional[str],  # noqa: UP045
@@ -101,12 +84,8 @@ def sample(
         typer.echo(line, err=True)
 
 
-answers(app)
-
-
-@app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run: RunFolder,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     data_dir: DataDir = None,
 ) -> None:
@@ -121,7 +100,6 @@ def evaluate(
         typer.echo(f"{name}: {value.value:.6g}{error} (n = {value.n}, {value.split})")
 
 
-@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
     markdown: Annotated[
@@ -144,7 +122,6 @@ def report(
         typer.echo(report_run(run))
 
 
-@app.command()
 def data(data_dir: DataDir = None) -> None:
     """List the data sets: which are found and where, and where the others are to be had."""
     from lebm_core.run.cli.inventory import listed

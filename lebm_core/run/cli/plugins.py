@@ -13,7 +13,7 @@ from lebm_core.run.cli.templates import DEFAULT, kinds
 
 __all__ = ["plugins_app"]
 
-plugins_app = typer.Typer(rich_markup_mode=None)
+plugins_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @plugins_app.callback(invoke_without_command=True)

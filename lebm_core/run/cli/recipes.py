@@ -9,19 +9,9 @@ import typer
 
 from lebm_core.errors import UsageError
 from lebm_core.run.cli.completion import complete_kind, complete_recipe, complete_value
+from lebm_core.run.cli.options import DataDir
 
-__all__ = ["DataDir", "recipes"]
-
-# typer reads these annotations when it runs, and knows Optional in every version.
-DataDir = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(help="Folder in which data files are looked for first."),
-]
-
-
-def recipes(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(recipe)
+__all__ = ["recipe"]
 
 
 def recipe(

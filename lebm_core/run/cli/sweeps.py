@@ -8,14 +8,9 @@ from typing import Annotated, Optional
 import typer
 
 from lebm_core.run.cli.completion import complete_recipe, complete_value
-from lebm_core.run.cli.recipes import DataDir
+from lebm_core.run.cli.options import DataDir
 
-__all__ = ["sweeps"]
-
-
-def sweeps(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(sweep)
+__all__ = ["sweep"]
 
 
 def sweep(

@@ -113,7 +113,7 @@ def test_version_and_no_command(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["recip"], ["No such command", "recipe"]),
+        (["recip"], ["no command", "recipe"]),
         (["recipe", "--shwo"], ["--show"]),
         (["recipe", "--seed", "3"], ["--seed", "lebm recipe NAME"]),
         (["recipe", "--minutes", "3"], ["--minutes", "lebm recipe NAME"]),
@@ -236,6 +236,7 @@ def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypa
         "@hookimpl\n"
         "def lebm_register_commands(register):\n"
         "    register('calls', 'lebm_calls_cli:app', 'what calls does')\n"
+        "    register('plain', 'lebm_calls_cli:plain', 'a function')\n"
         "    register('recipe', 'lebm_calls_cli:app', 'cannot take the place')\n"
     )
     (tmp_path / "lebm_calls_cli.py").write_text(
@@ -247,16 +248,20 @@ def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypa
         "@app.command()\n"
         "def other():\n"
         "    pass\n"
+        "def plain(file: str, twice: bool = False):\n"
+        "    print(file * (1 + twice))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     found = Registry([EntryPoint("calls", "lebm_calls", "lebm")])
-    monkeypatch.setattr("lebm_core.run.cli.groups.discover", lambda: found)
+    monkeypatch.setattr("lebm_core.run.cli.root.discover", lambda: found)
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "what calls does" in shown and "cannot take the place" not in shown
     assert "lebm_calls_cli" not in sys.modules
     assert main(["calls", "evaluate", "samples.smi", "--train", "train.smi"]) == 0
     assert capsys.readouterr().out == "evaluates samples.smi train.smi\n"
+    assert main(["plain", "a.csv", "--twice"]) == 0
+    assert capsys.readouterr().out == "a.csva.csv\n"
 
 
 def test_plugins_and_data_are_listed(capsys, monkeypatch, tmp_path):
@@ -289,10 +294,10 @@ def test_the_help_of_controls_names_what_is_registered(tmp_path, monkeypatch, ca
     )
     monkeypatch.syspath_prepend(tmp_path)
     found = Registry([EntryPoint("marks", "lebm_marks", "lebm")])
-    monkeypatch.setattr("lebm_core.run.cli.groups.discover", lambda: found)
+    monkeypatch.setattr("lebm_core.run.cli.commands.discover", lambda: found)
     assert main(["sample", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "mark (what it is near), y (the class)." in shown
+    assert "y (the class), mark (what it is near)." in shown
 
 
 def test_missing_data_name_the_recipe_that_needs_none(capsys, monkeypatch):
