@@ -62,14 +62,14 @@ class LatentEBMClassifier(Answers):
         labelled_batch: labelled examples of a step, in addition.
         learning_rate: of Adam, falling to 0 as a cosine; None for 0.01 of a matrix below 5,000
             rows, else 0.003.
-        max_iter: passes over the examples; None for 40 steps and one more for each 6 examples,
+        max_iter: passes over the examples; None for 30 steps and one more for each 6 examples,
             at most 2,000, and for at least 15 passes.
         early_stopping: hold out `validation_fraction` of the labelled examples, stop when their
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
         validation_fraction: share of the labelled examples.
         n_iter_no_change: passes.
         refit_steps: updates of a copy of the prior after training, on fixed posterior codes, but
-            no more than the training made; samples are drawn from it, predictions are not.
+            no more than half as many as the training made; samples are drawn from it, predictions are not.
         draws: codes of an example that p(y | x) is the mean over.
         unlabelled: the value of y that means no label, beside None, NaN and words such as "NA";
             None where every example has one, and a missing one is an error.

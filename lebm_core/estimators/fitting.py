@@ -150,10 +150,11 @@ def refitted_prior(
         given: the estimator's arguments.
         model: trained.
         data: the training examples.
-        passes: of the training, whose steps the refit does not exceed.
+        passes: of the training; the refit makes at most half as many steps.
         seed: of all randomness.
     """
-    steps = min(given["refit_steps"], passes * -(-len(data) // given["batch_size"]))
+    trained = passes * -(-len(data) // given["batch_size"])
+    steps = min(given["refit_steps"], -(-trained // 2))
     prior = copy.deepcopy(model.prior)
     owner = LatentEBM(prior, model.decoder, model.encoder).eval()
     generator = torch.Generator(model.device).manual_seed(seed)
