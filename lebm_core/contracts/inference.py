@@ -122,7 +122,7 @@ def check_inference(name: str, options: Options | None = None) -> None:
         options: of its table.
     """
     label = f'inference "{name}"'
-    inference = made("inference", name, options)
+    inference = made("inference", name, options, {"latent_dim": D})
     assert isinstance(inference, Inference), f"{label} lacks a member of Inference"
     assert isinstance(inference, Configured), f"{label} remembers no options"
     assert isinstance(inference.point(), Inference), f"{label}: point() gives no Inference"

@@ -68,8 +68,8 @@ class LatentEBMClassifier(Answers):
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
         validation_fraction: share of the labelled examples.
         n_iter_no_change: passes.
-        refit_steps: updates of a copy of the prior after training, on fixed posterior codes, but
-            no more than half as many as the training made; samples are drawn from it, predictions are not.
+        refit_steps: updates of a copy of the prior after training, on fixed posterior codes,
+            at most half as many as the training made; samples are drawn from it, predictions not.
         draws: codes of an example that p(y | x) is the mean over.
         unlabelled: the value of y that means no label, beside None, NaN and words such as "NA";
             None where every example has one, and a missing one is an error.

@@ -18,7 +18,7 @@ from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.priors.base import Prior
 
-__all__ = ["Inference", "LatentParts", "posterior_target"]
+__all__ = ["Inference", "LatentParts", "LearnedInference", "posterior_target"]
 
 
 class LatentParts(Protocol):
@@ -65,6 +65,20 @@ class Inference(Protocol):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take back what `state_dict` gave."""
+
+
+@runtime_checkable
+class LearnedInference(Protocol):
+    """An inference with a network of its own, an `nn.Module`: a part of the model that is trained.
+
+    A decoder rule whose `learns_inference` is True takes its loss; `options` may have a
+    "latent_dim", which the prior gives.
+    """
+
+    def loss(
+        self, model: LatentParts, batch: Batch, z: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """What it learns from the codes z (B, d) that it gave; a scalar."""
 
 
 def posterior_target(model: LatentParts, batch: Batch) -> Total:

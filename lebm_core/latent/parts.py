@@ -85,8 +85,11 @@ class LatentModel(nn.Module):
 
     def parts(self) -> dict[str, nn.Module]:
         """The parts that are trained, by the names of the recipe's tables."""
-        parts = {"prior": self.prior, "decoder": self.decoder, "encoder": self.encoder}
-        return {name: part for name, part in parts.items() if part is not None}
+        parts: dict[str, Any] = {
+            "prior": self.prior, "decoder": self.decoder, "encoder": self.encoder,
+            "inference": self.inference,
+        }  # fmt: skip
+        return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
 
     def need_encoder(self, who: str) -> Encoder:
         """The encoder; UsageError naming `who` needs it where there is none."""

@@ -71,13 +71,17 @@ class ShortRunChains(Configured, PriorRule):
         with frozen(prior):
             if not isinstance(prior, Tilted):
                 return prior.sample(n, generator=generator)
-            start = None
-            if self.chain_init == "data":
-                start = self.pool.draw(n, device_of(prior), generator)
+            start = self.start(prior, n, generator)
             sampler = _sampler(prior, self.chain_steps)
             return prior.sample(
                 n, context=context, generator=generator, start=start, sampler=sampler
             )
+
+    def start(self, prior: Prior, n: int, generator: torch.Generator | None) -> Tensor | None:
+        """Where n chains start, (n, d); None for where the prior starts its own."""
+        if self.chain_init == "reference":
+            return None
+        return self.pool.draw(n, device_of(prior), generator)
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.pool.state_dict()

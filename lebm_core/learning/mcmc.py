@@ -11,6 +11,7 @@ import torch
 
 from lebm_core.base.modules import Configured
 from lebm_core.data.dataset import Batch
+from lebm_core.latent.inference import LearnedInference
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.rules import Codes, DecoderRule, Metrics
 from lebm_core.learning.symbol import Symbols, symbol_terms
@@ -22,9 +23,11 @@ __all__ = ["MCMC"]
 class MCMC(Configured, DecoderRule):
     """The decoder ascends E[log p(x|z)], z drawn by the model's inference.
 
-    An encoder, where there is one, learns from the chain's end: it ascends log q(z|x). For a
-    coupled prior `symbol_terms` are added.
+    An encoder, where there is one, learns from the chain's end: it ascends log q(z|x). So does an
+    inference with a network of its own. For a coupled prior `symbol_terms` are added.
     """
+
+    learns_inference = True
 
     def __call__(
         self,
@@ -42,6 +45,8 @@ class MCMC(Configured, DecoderRule):
         losses = {"decoder": nll}
         if model.encoder is not None:
             losses["encoder"] = -model.encoder(batch.x, batch.context).log_prob(z).mean()
+        if isinstance(model.inference, LearnedInference) and model.latent_dim:
+            losses["inference"] = model.inference.loss(model, batch, z, generator)
         metrics: Metrics = {"reconstruction": nll.detach()}
         if model.prior.n_classes:
             logits = cast(Coupled, model.prior).logits(z, batch.context)

@@ -127,12 +127,14 @@ class DecoderRule(Protocol):
         needs_encoder: whether it teaches models with an encoder alone.
         uses_tilt: whether f takes part in the losses or in the draws of the codes.
         learns_labels: whether it adds `symbol_terms` for a coupled prior.
+        learns_inference: whether it teaches a `LearnedInference`.
         warmup: share of the training before the codes are regularised; classes begin after it.
     """
 
     needs_encoder: bool = False
     uses_tilt: bool = True
     learns_labels: bool = True
+    learns_inference: bool = False
     warmup: float = 0.0
 
     def __call__(

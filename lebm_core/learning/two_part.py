@@ -13,6 +13,7 @@ from lebm_core.base.modules import Configured
 from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.data.labels import Labelled, choose_labelled, labels_of
 from lebm_core.errors import UsageError
+from lebm_core.latent.inference import LearnedInference
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.cluster_init import check_clusters, init_classes
 from lebm_core.learning.drift import Monitor
@@ -107,6 +108,12 @@ class TwoPart(Configured, Rule):
             raise UsageError(
                 f"{type(self.decoder).__name__} (learning.decoder.name) learns no labels, which a "
                 'coupled prior needs; use "variational" or "mcmc".'
+            )
+        if isinstance(model.inference, LearnedInference) and not self.decoder.learns_inference:
+            raise UsageError(
+                f"{type(model.inference).__name__} (inference.name) learns from its codes, which "
+                f"{type(self.decoder).__name__} (learning.decoder.name) does not teach; use "
+                '"mcmc".'
             )
         self.prior.check(model.prior)
         if self.refit.steps and isinstance(model.prior, Tilted):

@@ -30,7 +30,7 @@ PARTS = {
     "prior": Part("priors", "ebm"),
     "decoder": Part("decoders", filled=("latent_dim",)),
     "encoder": Part("encoders", optional=True, filled=("latent_dim",)),
-    "inference": Part("inference", "amortized"),
+    "inference": Part("inference", "amortized", filled=("latent_dim",)),
 }
 CONFIG, WEIGHTS, FORMAT = "config.json", "model.safetensors", 2
 KEY = "lebm"  # of the configuration: what else a hub writes there is not ours

@@ -62,7 +62,7 @@ class LatentEBM(LatentModel, HubModel):
         """The untrained model of a recipe; its weights depend on the seed alone.
 
         Args:
-            tables: of the prior, decoder, encoder and inference.
+            tables: of the parts.
             options: of the recipe's [model] table; there are none.
             dataset: gives sizes, classes, and what decoder and encoder are initialised from.
             seed: of the weights.
@@ -79,7 +79,8 @@ class LatentEBM(LatentModel, HubModel):
         if encoder is not None:
             encoder.initialise(dataset)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
-        model = cls(prior, decoder, encoder, make(PARTS["inference"], tables.get("inference")))
+        inference = make(PARTS["inference"], tables.get("inference"), sizes)
+        model = cls(prior, decoder, encoder, inference)
         model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
         return model
 
@@ -98,8 +99,7 @@ class LatentEBM(LatentModel, HubModel):
     ) -> Any:
         """n draws of x, in batches of `batch_size`.
 
-        With y or controls the draws of the prior are moved into those of the controlled prior,
-        see `ControlledPrior`.
+        With y or controls the draws of the prior are moved into those of a `ControlledPrior`.
 
         Args:
             n: how many.

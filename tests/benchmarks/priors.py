@@ -45,6 +45,9 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, float]] = {
     "energy, persistent chains": (TILT, CHAINS, 5e-4),
     # Later stages learn from chains of the earlier ones, in every update.
     "energy in 3 stages, density ratio": ({**TILT, "stages": 3, "sampler": SHORT}, RATIO, 1e-3),
+    "energy, chains from a denoising model": (
+        {**TILT, "name": "diffusion-amortized", "sampler": {**SHORT, "step_size": 0.25}},
+        {"name": "diffusion-amortized", "chain_steps": 20, "energy_l2": 1e-4}, 1e-3),
     "flow (splines)": ({"name": "flow", "fit_steps": 4000}, None, 0),
     "tilted flow, noise-contrastive": (
         {"name": "tilted-flow", "energy": ENERGY, "reference_share": 0.5}, RATIO, 1e-3),

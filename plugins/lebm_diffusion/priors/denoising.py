@@ -1,13 +1,6 @@
-"""A plain denoising diffusion model of codes: the control of every energy at levels of noise.
-
-Sources: Ho et al., "Denoising diffusion probabilistic models", NeurIPS 2020, arXiv 2006.11239;
-Salimans and Ho, ICLR 2022, arXiv 2202.00512 (v, and noise by its angle); Song et al., ICLR 2021,
-arXiv 2011.13456 (the ordinary differential equation).
-"""
+"""A plain denoising diffusion model of codes: the control of every energy at levels of noise."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
@@ -15,7 +8,7 @@ from torch.distributions import Independent, Normal
 
 from lebm_core import Prior
 from lebm_core.base.checks import whole
-from lebm_core.base.randomness import fork, randint, standard_normal, uniform
+from lebm_core.base.randomness import fork, randint, standard_normal
 from lebm_core.base.schedules import cosine
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.priors.base import check_sizes
@@ -24,14 +17,12 @@ from lebm_diffusion.networks.denoiser import Denoiser
 __all__ = ["DenoisingPrior"]
 
 BATCH, RATE, AVERAGE = 512, 2e-3, 0.999
-QUARTER = math.pi / 2  # the angle of pure noise
 
 
 class DenoisingPrior(Prior):
-    """z_phi = cos(phi) z + sin(phi) eps, and a network that tells its mean velocity dz/dphi.
+    """A `Denoiser` of codes and the draws that follow its probability-flow equation from noise.
 
-    It is fitted to posterior codes after training; then draws follow the probability-flow equation
-    dz/dphi = v(z, phi) from noise, phi = pi/2, to 0. Before, v = 0 and it is N(0, I). Its density
+    It is fitted to posterior codes after training. Before, v = 0 and it is N(0, I). Its density
     is not computed.
 
     Args:
@@ -91,24 +82,8 @@ class DenoisingPrior(Prior):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         self.refuse_classes(y)
-        z = self.draw_reference(n, generator)
-        if not bool(self.fitted):
-            return z
-        angles = torch.linspace(QUARTER, 0, self.steps + 1).tolist()
-        for at, to in zip(angles, angles[1:], strict=False):
-            slope = self.net(z, z.new_full((n, 1), at))
-            ahead = self.net(z + (to - at) * slope, z.new_full((n, 1), to))
-            z = z + (to - at) * (slope + ahead) / 2
-        return z
-
-    def loss(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The mean squared error of v on codes (B, d), each at an angle drawn at random."""
-        angle = QUARTER * uniform((len(codes), 1), codes, generator)
-        noise = standard_normal(tuple(codes.shape), codes, generator)
-        noisy = angle.cos() * codes + angle.sin() * noise
-        velocity = angle.cos() * noise - angle.sin() * codes
-        error: Tensor = (self.net(noisy, angle) - velocity).square().mean()
-        return error
+        noise = self.draw_reference(n, generator)
+        return self.net.denoise(noise, self.steps) if bool(self.fitted) else noise
 
     def fit(self, codes: Tensor, seed: int = 0, steps: int = 0) -> None:
         """Learn to denoise codes (N, d), from fresh weights; the weights kept are a running mean.
@@ -135,7 +110,7 @@ class DenoisingPrior(Prior):
                     group["lr"] = RATE * cosine(step / steps)
                 rows = randint(len(codes), min(BATCH, len(codes)), codes, generator)
                 adam.zero_grad()
-                self.loss(codes[rows], generator).backward()
+                self.net.loss(codes[rows], generator).backward()
                 adam.step()
                 keep = min(AVERAGE, step / (step + 10))
                 for average, p in zip(mean, self.net.parameters(), strict=True):
