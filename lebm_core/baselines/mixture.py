@@ -10,24 +10,20 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from torch.distributions import (
     Categorical,
-    Independent,
     MixtureSameFamily,
     MultivariateNormal,
-    Normal,
 )
 
 from lebm_core.base.checks import fits, whole
-from lebm_core.base.randomness import standard_normal, uniform
+from lebm_core.base.randomness import uniform
 from lebm_core.errors import UsageError
-from lebm_core.priors.base import Prior, check_sizes
+from lebm_core.priors.fitted import FittedPrior
 
 __all__ = ["MixturePrior"]
 
 
-class MixturePrior(Prior):
+class MixturePrior(FittedPrior):
     """Mixture of Gaussians with full covariances; normalised, so log Z = 0.
-
-    Before `fit` it is N(0, I). The reference of its tilt is N(0, I).
 
     Args:
         latent_dim: dimension d of z.
@@ -41,11 +37,9 @@ class MixturePrior(Prior):
     fitted_to = "means"
 
     def __init__(self, latent_dim: int = 32, components: int = 10) -> None:
-        super().__init__()
-        check_sizes(latent_dim, 1.0)
+        super().__init__(latent_dim)
         whole("prior.components", components, 1, 1_000_000)
         fits(float(components) * latent_dim**2, f"prior.components = {components:,}")
-        self.latent_dim = latent_dim
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("means", torch.zeros(components, latent_dim))
         self.register_buffer("factors", torch.eye(latent_dim).repeat(components, 1, 1))
@@ -53,12 +47,6 @@ class MixturePrior(Prior):
     weights: Tensor
     means: Tensor
     factors: Tensor  # lower Cholesky factors of the covariances, (K, d, d)
-
-    @property
-    def reference(self) -> Independent[Normal]:
-        return Independent(
-            Normal(torch.zeros_like(self.means[0]), torch.ones_like(self.means[0])), 1
-        )
 
     def fit(self, codes: Tensor, seed: int = 0) -> None:
         """Fit by EM to codes (N, d), by maximum likelihood."""
@@ -95,6 +83,3 @@ class MixturePrior(Prior):
         noise = self.draw_reference(n, generator)
         shift = (self.factors[component] @ noise[:, :, None]).squeeze(-1)
         return self.means[component] + shift
-
-    def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        return standard_normal((n, self.latent_dim), self.means, generator)

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
 
 from lebm_core.base.checks import widths
 from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork, standard_normal
-from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.priors.base import Prior, check_sizes
+from lebm_core.errors import UsageError
+from lebm_core.priors.fitted import SampledPrior
 
 __all__ = ["SecondStagePrior"]
 
@@ -23,7 +22,7 @@ BATCH = 256
 WARMUP = 0.1  # share of a fit in which the weight of the KL rises
 
 
-class SecondStagePrior(Prior):
+class SecondStagePrior(SampledPrior):
     """p(z) = integral over u of N(z; g(u), diag sigma^2) N(u; 0, I), g and sigma fitted to codes.
 
     Before `fit` it is N(0, I), which stays the reference of its tilt. Afterwards it can be sampled,
@@ -37,26 +36,18 @@ class SecondStagePrior(Prior):
     fitted_to = "draws"
 
     def __init__(self, latent_dim: int = 32, hidden: Sequence[int] = (200, 200)) -> None:
-        super().__init__()
-        check_sizes(latent_dim, 1.0)
+        super().__init__(latent_dim)
         widths("prior.hidden", hidden)
-        self.latent_dim = latent_dim
         self.net = mlp([latent_dim, *hidden, latent_dim], nn.SiLU)
         self.encoder = mlp([latent_dim, *hidden, 2 * latent_dim], nn.SiLU)
         self.requires_grad_(False)  # trained by `fit` alone
         self.register_buffer("shift", torch.zeros(latent_dim))
         self.register_buffer("scale", torch.ones(latent_dim))
         self.register_buffer("sigma", torch.ones(latent_dim))
-        self.register_buffer("fitted", torch.tensor(False))
 
     shift: Tensor
     scale: Tensor  # of the codes, which the nets see standardised
     sigma: Tensor  # of each coordinate of the standardised codes
-    fitted: Tensor
-
-    @property
-    def reference(self) -> Independent[Normal]:
-        return Independent(Normal(torch.zeros_like(self.shift), torch.ones_like(self.shift)), 1)
 
     def fit(self, codes: Tensor, seed: int = 0, steps: int = 5000, lr: float = 5e-3) -> None:
         """Maximise the variational bound of codes (N, d) by `steps` updates of Adam.
@@ -102,14 +93,6 @@ class SecondStagePrior(Prior):
         kl = 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(-1) - log_std.sum(-1)
         return (z - self.net(u)).square().mean(0), kl.mean()
 
-    def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
-        if bool(self.fitted):
-            raise UnsupportedEstimate(
-                "The second stage of a two-stage VAE has no density that can be computed: it can "
-                "only be sampled."
-            )
-        return z.new_zeros(len(z))
-
     def sample(
         self,
         n: int,
@@ -126,6 +109,3 @@ class SecondStagePrior(Prior):
         with torch.no_grad():
             z: Tensor = self.shift + self.scale * (self.net(u) + self.sigma * noise)
         return z
-
-    def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        return standard_normal((n, self.latent_dim), self.shift, generator)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.distributions import Independent, Normal
 
-from lebm_core import Prior
 from lebm_core.base.checks import whole
-from lebm_core.base.randomness import fork, randint, standard_normal
+from lebm_core.base.randomness import fork, randint
 from lebm_core.base.schedules import cosine
-from lebm_core.errors import UnsupportedEstimate, UsageError
-from lebm_core.priors.base import check_sizes
+from lebm_core.errors import UsageError
+from lebm_core.priors.fitted import SampledPrior
 from lebm_diffusion.networks.denoiser import Denoiser
 
 __all__ = ["DenoisingPrior"]
@@ -19,7 +17,7 @@ __all__ = ["DenoisingPrior"]
 BATCH, RATE, AVERAGE = 512, 2e-3, 0.999
 
 
-class DenoisingPrior(Prior):
+class DenoisingPrior(SampledPrior):
     """A `Denoiser` of codes and the draws that follow its probability-flow equation from noise.
 
     It is fitted to posterior codes after training. Before, v = 0 and it is N(0, I). Its density
@@ -46,31 +44,11 @@ class DenoisingPrior(Prior):
         fit_steps: int = 5000,
         steps: int = 30,
     ) -> None:
-        super().__init__()
-        check_sizes(latent_dim, 1.0)
+        super().__init__(latent_dim)
         self.fit_steps = whole("prior.fit_steps", fit_steps, 1)
         self.steps = whole("prior.steps", steps, 1, 100_000)
-        self.latent_dim = latent_dim
         self.net = Denoiser(latent_dim, width, blocks)
         self.requires_grad_(False)  # trained by `fit` alone
-        self.register_buffer("fitted", torch.tensor(False))
-
-    fitted: Tensor
-
-    @property
-    def reference(self) -> Independent[Normal]:
-        zero = torch.zeros_like(self.net.leave.bias)
-        return Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1)
-
-    def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        return standard_normal((n, self.latent_dim), self.net.leave.bias, generator)
-
-    def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
-        if bool(self.fitted):
-            raise UnsupportedEstimate(
-                "The density of a denoising model is not computed: it can only be sampled."
-            )
-        return z.new_zeros(len(z))
 
     @torch.no_grad()
     def sample(
