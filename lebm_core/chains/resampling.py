@@ -12,23 +12,24 @@ from torch import Tensor
 from lebm_core.base.checks import fits, whole
 from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import uniform
-from lebm_core.chains.densities import LogDensity, reference_of
+from lebm_core.chains.densities import LogDensity, ReferenceDensity, reference_of
 from lebm_core.chains.trace import Chain
 from lebm_core.errors import UnsupportedEstimate, UsageError
 
 __all__ = ["Resampling", "resample"]
 
 LEAST = 100.0  # effective candidates of a draw: the bias is one in so many
+ENOUGH = 10  # effective candidates of each draw from one pool: few draws are copies of another
 
 
 class Resampling(Configured):
     """Importance resampling from p0: exact up to the effective sample size, which is checked.
 
-    A density that is the same for all n rows has one pool of candidates, n times as many; one that
-    differs from row to row, by class or by context, has `candidates` for each.
+    A density that is the same for all n rows has one pool of candidates, n at a time until 10 n are
+    effective; one that differs from row to row, by class or by context, has `candidates` for each.
 
     Args:
-        candidates: draws of p0 for each draw that is kept.
+        candidates: draws of p0 for each draw that is kept, at most.
 
     Raises:
         UsageError: for fewer than 2 candidates.
@@ -63,11 +64,17 @@ class Resampling(Configured):
         if not n:
             return z.clone()
         fits(float(n) * k * max(1, z.shape[1]), "prior.sampler.candidates")
-        drawn = reference.draw(n * k, generator).view(k, n, -1)
-        with torch.no_grad():
-            parts = [target(each) - reference.log_prob(each) for each in drawn]
-        log_weights = torch.stack(parts, 1).double()  # (n, k)
         by_row = bool(getattr(target, "by_row", True))
+        drawn: list[Tensor] = []
+        parts: list[Tensor] = []
+        effective = 0.0
+        with torch.no_grad():
+            while len(drawn) < k and (by_row or effective < max(LEAST, ENOUGH * n)):
+                drawn.append(reference.draw(n, generator))
+                parts.append(_log_weights(target, reference, drawn[-1]))
+                if not by_row:
+                    effective = _effective(torch.cat(parts)[None])
+        log_weights = torch.stack(parts, 1)  # (n, candidates)
         if not by_row:
             log_weights = log_weights.reshape(1, -1)
         effective = _effective(log_weights)
@@ -78,12 +85,19 @@ class Resampling(Configured):
                 f"effective ones, and {wanted:.0f} are needed: give more prior.sampler.candidates, "
                 "or use tempering or langevin."
             )
-        pool = drawn.transpose(0, 1).flatten(0, 1)
+        pool = torch.stack(drawn, 1).flatten(0, 1)
         kept = resample(pool, log_weights, generator, 1 if by_row else n)
         if trace is not None:
             trace.effective = effective
             trace.log_prob.append(target(kept).detach().cpu())
         return kept
+
+
+def _log_weights(target: LogDensity, reference: ReferenceDensity, z: Tensor) -> Tensor:
+    """log p - log p0 of candidates z (n, d), (n,)."""
+    tilt = getattr(target, "tilt", None)
+    value: Tensor = tilt(z) if tilt is not None else target(z) - reference.log_prob(z)
+    return value.double()
 
 
 def _effective(log_weights: Tensor) -> float:

@@ -139,13 +139,17 @@ class TiltTarget:
         return self.context.repeat_interleave(len(z) // len(self.context), 0)
 
     def __call__(self, z: Tensor) -> Tensor:
+        return self.reference.tilted(z, self.tilt(z))
+
+    def tilt(self, z: Tensor) -> Tensor:
+        """f, or what else the readout makes of F, (B,)."""
         context, total = self.given(z), z.new_zeros(1)
         for energy in self.energies:
             raw = energy(z, context)
             total = total + (
                 raw if self.bound is None else self.bound * torch.tanh(raw / self.bound)
             )
-        return self.reference.tilted(z, self.readout.value(total))
+        return self.readout.value(total)
 
     def value_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         stages = self._stages(z)

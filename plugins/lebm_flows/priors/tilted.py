@@ -133,7 +133,10 @@ class _Target(PriorTarget):
         self.stages, self.readout = stages, readout
 
     def __call__(self, z: Tensor) -> Tensor:
+        return self.tilt(z) + self.prior.reference.log_prob(z)
+
+    def tilt(self, z: Tensor) -> Tensor:
+        """f of the stages, or what else the readout makes of F, (B,), without the flow."""
         prior: Any = self.prior
         logits = prior.logits(z, None, self.stages) if self.stages != 0 else z.new_zeros(len(z), 1)
-        f = logits.logsumexp(-1) if self.readout is None else self.readout.value(logits)
-        return f + self.prior.reference.log_prob(z)
+        return logits.logsumexp(-1) if self.readout is None else self.readout.value(logits)

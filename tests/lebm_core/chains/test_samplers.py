@@ -156,6 +156,36 @@ def test_tempering_without_a_reference_flattens_the_density() -> None:
     assert abs(float((z[:, 0] > 0).float().mean()) - 0.8) < 0.05
 
 
+def test_resampling_draws_no_more_than_it_needs() -> None:
+    class Near:
+        """N(0.5, 1) as a tilt of N(0, 1): log w = z / 2 - 1 / 8, effective share exp(-1/4)."""
+
+        by_row, drawn = False, 0
+
+        @property
+        def reference(self) -> Near:
+            return self
+
+        def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+            self.drawn += n
+            return torch.randn(n, 1, generator=generator)
+
+        def log_prob(self, z: Tensor) -> Tensor:
+            raise AssertionError("the tilt alone is enough")
+
+        def tilt(self, z: Tensor) -> Tensor:
+            return z[:, 0] / 2 - 1 / 8
+
+        def __call__(self, z: Tensor) -> Tensor:
+            raise AssertionError("the tilt alone is enough")
+
+    near, n = Near(), 4000
+    z = Resampling(100)(near, torch.zeros(n, 1), generator=seeded())
+    assert near.drawn == 13 * n  # 10 / exp(-1/4) = 12.8 times n
+    assert abs(float(z.mean()) - 0.5) < 4 / n**0.5 and abs(float(z.std()) - 1) < 4 / (2 * n) ** 0.5
+    assert len(z.unique()) > 0.93 * n  # hardly any is a copy of another
+
+
 def test_resampling_refuses_what_too_few_draws_carry() -> None:
     narrow = EBMPrior(2, bound=None)
 
