@@ -20,13 +20,15 @@ __all__ = ["Resampling", "resample"]
 
 LEAST = 100.0  # effective candidates of a draw: the bias is one in so many
 ENOUGH = 10  # effective candidates of each draw from one pool: few draws are copies of another
+FIRST = 20_000  # candidates of a pool before the first look: a mode not drawn yet is not missed
 
 
 class Resampling(Configured):
     """Importance resampling from p0: exact up to the effective sample size, which is checked.
 
-    A density that is the same for all n rows has one pool of candidates, n at a time until 10 n are
-    effective; one that differs from row to row, by class or by context, has `candidates` for each.
+    A density that is the same for all n rows has one pool of candidates, which doubles from 20,000
+    until 10 n are effective; one that differs from row to row, by class or by context, has
+    `candidates` for each. A mode that none of them met is missed, as by any importance sampling.
 
     Args:
         candidates: draws of p0 for each draw that is kept, at most.
@@ -65,19 +67,18 @@ class Resampling(Configured):
             return z.clone()
         fits(float(n) * k * max(1, z.shape[1]), "prior.sampler.candidates")
         by_row = bool(getattr(target, "by_row", True))
-        drawn: list[Tensor] = []
-        parts: list[Tensor] = []
-        effective = 0.0
-        with torch.no_grad():
-            while len(drawn) < k and (by_row or effective < max(LEAST, ENOUGH * n)):
-                drawn.append(reference.draw(n, generator))
-                parts.append(_log_weights(target, reference, drawn[-1]))
-                if not by_row:
-                    effective = _effective(torch.cat(parts)[None])
-        log_weights = torch.stack(parts, 1)  # (n, candidates)
-        if not by_row:
-            log_weights = log_weights.reshape(1, -1)
-        effective = _effective(log_weights)
+        size = n * k if by_row else min(n * k, max(FIRST, ENOUGH * n))
+        pool = reference.draw(size, generator)
+        weights = _log_weights(target, reference, pool, n)
+        effective = _effective(weights.view(-1, n).T if by_row else weights[None])
+        while len(pool) < n * k and effective < max(LEAST, ENOUGH * n):
+            more = reference.draw(min(len(pool), n * k - len(pool)), generator)
+            pool = torch.cat([pool, more])
+            weights = torch.cat([weights, _log_weights(target, reference, more, n)])
+            effective = _effective(weights[None])
+        if by_row:  # candidate by candidate, and then row by row
+            pool = pool.view(k, n, -1).transpose(0, 1).flatten(0, 1)
+        log_weights = weights.view(-1, n).T if by_row else weights[None]
         wanted = LEAST if by_row else max(LEAST, n)
         if not effective >= wanted:
             raise UnsupportedEstimate(
@@ -85,7 +86,6 @@ class Resampling(Configured):
                 f"effective ones, and {wanted:.0f} are needed: give more prior.sampler.candidates, "
                 "or use tempering or langevin."
             )
-        pool = torch.stack(drawn, 1).flatten(0, 1)
         kept = resample(pool, log_weights, generator, 1 if by_row else n)
         if trace is not None:
             trace.effective = effective
@@ -93,11 +93,15 @@ class Resampling(Configured):
         return kept
 
 
-def _log_weights(target: LogDensity, reference: ReferenceDensity, z: Tensor) -> Tensor:
-    """log p - log p0 of candidates z (n, d), (n,)."""
+@torch.no_grad()
+def _log_weights(target: LogDensity, reference: ReferenceDensity, z: Tensor, n: int) -> Tensor:
+    """log p - log p0 of candidates z (N, d), (N,), n rows at a time as the target has them."""
     tilt = getattr(target, "tilt", None)
-    value: Tensor = tilt(z) if tilt is not None else target(z) - reference.log_prob(z)
-    return value.double()
+    parts = [
+        tilt(each) if tilt is not None else target(each) - reference.log_prob(each)
+        for each in z.split(n)
+    ]
+    return torch.cat(parts).double()
 
 
 def _effective(log_weights: Tensor) -> float:

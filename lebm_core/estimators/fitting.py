@@ -154,7 +154,7 @@ def refitted_prior(
         seed: of all randomness.
     """
     trained = passes * -(-len(data) // given["batch_size"])
-    steps = min(given["refit_steps"], -(-trained // 2))
+    steps = min(given["refit_steps"], max(1, trained // 2))
     prior = copy.deepcopy(model.prior)
     owner = LatentEBM(prior, model.decoder, model.encoder).eval()
     generator = torch.Generator(model.device).manual_seed(seed)

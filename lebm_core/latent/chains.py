@@ -48,6 +48,8 @@ class PosteriorChain(Configured):
         # The likelihood hoists what z does not touch only where gradients are to be taken.
         with torch.enable_grad(), frozen(model.decoder, model.prior, evaluating=True):
             target = posterior_target(model, batch)
+            if target.fold is not None:  # a start off a bounded support would stay there
+                z = target.fold(z)
             return self.sampler(target, z, generator=generator, trace=trace)
 
     def point(self) -> Self:

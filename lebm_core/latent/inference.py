@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lebm_core.chains.densities import Total
 from lebm_core.chains.trace import Chain
@@ -67,18 +67,18 @@ class Inference(Protocol):
         """Take back what `state_dict` gave."""
 
 
-@runtime_checkable
-class LearnedInference(Protocol):
-    """An inference with a network of its own, an `nn.Module`: a part of the model that is trained.
+class LearnedInference(nn.Module):
+    """An inference with a network of its own: a part of the model that is trained and saved.
 
     A decoder rule whose `learns_inference` is True takes its loss; `options` may have a
-    "latent_dim", which the prior gives.
+    "latent_dim", which the prior gives. Name it before other bases: its `state_dict` is a module's.
     """
 
     def loss(
         self, model: LatentParts, batch: Batch, z: Tensor, generator: torch.Generator | None
     ) -> Tensor:
         """What it learns from the codes z (B, d) that it gave; a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} defines no loss.")
 
 
 def posterior_target(model: LatentParts, batch: Batch) -> Total:

@@ -62,6 +62,12 @@ class LatentModel(nn.Module):
                     f"{prior.latent_dim}: they must be equal."
                 )
         self.prior, self.decoder, self.encoder = prior, decoder, encoder
+        own = getattr(inference, "options", {}).get("latent_dim", prior.latent_dim)
+        if own != prior.latent_dim:
+            raise UsageError(
+                f"The inference has latent_dim = {own}, the prior {prior.latent_dim}: they must be "
+                "equal."
+            )
         default: Inference = Amortized() if encoder is not None else ShortRun()
         self.inference = default if inference is None else inference
         if self.inference.needs_encoder and encoder is None and prior.latent_dim:

@@ -111,9 +111,9 @@ class TwoPart(Configured, Rule):
             )
         if isinstance(model.inference, LearnedInference) and not self.decoder.learns_inference:
             raise UsageError(
-                f"{type(model.inference).__name__} (inference.name) learns from its codes, which "
-                f"{type(self.decoder).__name__} (learning.decoder.name) does not teach; use "
-                '"mcmc".'
+                f"{type(model.inference).__name__} (inference.name) is not taught by "
+                f"{type(self.decoder).__name__} (learning.decoder.name); use "
+                'inference.name = "amortized" beside it, or learning.decoder.name = "mcmc".'
             )
         self.prior.check(model.prior)
         if self.refit.steps and isinstance(model.prior, Tilted):
@@ -219,7 +219,7 @@ class TwoPart(Configured, Rule):
     def state_dict(self) -> dict[str, Tensor]:
         """Chains and counters, for a checkpoint."""
         state = {f"prior.{k}": v for k, v in self.prior.state_dict().items()}
-        if self.model is not None:
+        if self.model is not None and not isinstance(self.model.inference, LearnedInference):
             inference = self.model.inference.state_dict()
             state |= {f"inference.{k}": v for k, v in inference.items()}
         if self.symbols.clusters:
@@ -234,7 +234,8 @@ class TwoPart(Configured, Rule):
         self.prior.load_state_dict(_under(state, "prior."))
         if model is not None:
             self.model = model
-            model.inference.load_state_dict(_under(state, "inference."))
+            if not isinstance(model.inference, LearnedInference):  # the model has its weights
+                model.inference.load_state_dict(_under(state, "inference."))
 
 
 def _table(of: type, given: Any, label: str) -> Any:

@@ -79,7 +79,7 @@ class LatentEBM(LatentModel, HubModel):
         if encoder is not None:
             encoder.initialise(dataset)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
-        inference = make(PARTS["inference"], tables.get("inference"), sizes)
+        inference = make(PARTS["inference"], tables.get("inference"), sizes) if d else None
         model = cls(prior, decoder, encoder, inference)
         model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
         return model

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lebm_core import Sampler
 from lebm_core.base.checks import whole, within
@@ -19,7 +19,7 @@ from lebm_core.base.randomness import standard_normal, uniform
 from lebm_core.chains.trace import Chain
 from lebm_core.data.dataset import Batch
 from lebm_core.latent.chains import PosteriorChain
-from lebm_core.latent.inference import LatentParts
+from lebm_core.latent.inference import LatentParts, LearnedInference
 from lebm_core.registry.parts import Part, make, table_of
 from lebm_diffusion.networks.denoiser import Denoiser
 
@@ -28,12 +28,12 @@ __all__ = ["DiffusionAmortized"]
 SAMPLER = Part("samplers", "langevin", {"steps": 10, "step_size": 0.1})
 
 
-class DiffusionAmortized(nn.Module, PosteriorChain):
+class DiffusionAmortized(LearnedInference, PosteriorChain):
     """z ~ Q(z | x), a denoising model that sees the encoder's q(z | x), then a short chain.
 
     Q learns from where its chains end, as the encoder does, under the decoder rule "mcmc": each
     batch brings it nearer the posterior, and its chain less far to go. Unlike q it may have
-    several modes. Before it is trained its draws are N(0, I), and this is short-run inference.
+    several modes. Before it is trained its draws are N(0, I), those of short-run inference.
 
     Args:
         latent_dim: dimension d of z; the prior gives it.
@@ -59,12 +59,12 @@ class DiffusionAmortized(nn.Module, PosteriorChain):
         denoising_steps: int = 8,
         from_reference: float = 0.5,
     ) -> None:
-        nn.Module.__init__(self)
+        LearnedInference.__init__(self)
         PosteriorChain.__init__(self, make(SAMPLER, sampler))
         self.denoising_steps = whole("inference.denoising_steps", denoising_steps, 1, 100_000)
         within("inference.from_reference", from_reference, 0, 1)
         self.from_reference = from_reference
-        self.net = Denoiser(latent_dim, width, blocks, condition=2 * latent_dim)
+        self.net = Denoiser(latent_dim, width, blocks, condition=2 * latent_dim, owner="inference")
         self.remember(sampler=table_of(SAMPLER, self.sampler))
 
     def forward(

@@ -41,7 +41,8 @@ class AmortizedChains(ShortRunChains):
         self.from_reference = from_reference
 
     def check(self, prior: Prior) -> None:
-        if not isinstance(prior, AmortizedPrior):
+        taught = any(p.requires_grad for p in prior.parameters())
+        if taught and not isinstance(prior, AmortizedPrior):
             raise UsageError(
                 'learning.prior.name = "diffusion-amortized" teaches the start of chains, which '
                 f'{type(prior).__name__} has none of; use prior.name = "diffusion-amortized", or '

@@ -31,15 +31,23 @@ class Denoiser(nn.Module):
         width: of the blocks.
         blocks: how many.
         condition: numbers that it sees beside z.
+        owner: the table of a recipe that width and blocks are from, for messages.
 
     Raises:
         UsageError: for sizes that are not positive.
     """
 
-    def __init__(self, latent_dim: int, width: int, blocks: int, condition: int = 0) -> None:
+    def __init__(
+        self,
+        latent_dim: int,
+        width: int,
+        blocks: int,
+        condition: int = 0,
+        owner: str = "prior",
+    ) -> None:
         super().__init__()
-        whole("prior.width", width, 1)
-        whole("prior.blocks", blocks, 1, 1000)
+        whole(f"{owner}.width", width, 1)
+        whole(f"{owner}.blocks", blocks, 1, 1000)
         frequencies = torch.logspace(0, 2, FREQUENCIES)
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.enter = nn.Linear(latent_dim, width)

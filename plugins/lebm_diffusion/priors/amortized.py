@@ -26,7 +26,8 @@ class AmortizedPrior(EBMPrior):
     """p(z) = exp(f(z)) N(z; 0, I) / Z, its chains started where a denoising model draws.
 
     The density is that of `EBMPrior`; what is amortised is the chain from N(0, I) to its modes.
-    "prior.diffusion-amortized" teaches both; before it has, chains start at N(0, I).
+    The rule "prior.diffusion-amortized" teaches both; before it has, and by any other rule, chains
+    start at N(0, I).
 
     Args:
         latent_dim: dimension d of z.
@@ -57,8 +58,10 @@ class AmortizedPrior(EBMPrior):
 
     @torch.no_grad()
     def draw_start(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n draws of the denoising model, (n, d)."""
-        return self.net.denoise(self.draw_reference(n, generator), self.denoising_steps)
+        """n draws of the denoising model, (n, d); of N(0, I) while it is not taught."""
+        noise = self.draw_reference(n, generator)
+        taught = bool(self.net.leave.weight.any())
+        return self.net.denoise(noise, self.denoising_steps) if taught else noise
 
     def start_loss(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The error of denoising codes (N, d), a scalar with gradients for that network."""

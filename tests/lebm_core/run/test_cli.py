@@ -254,6 +254,7 @@ def test_a_plugin_adds_a_command_that_is_imported_when_called(tmp_path, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     found = Registry([EntryPoint("calls", "lebm_calls", "lebm")])
     monkeypatch.setattr("lebm_core.run.cli.root.discover", lambda: found)
+    assert "recipe" in found.clash and "by lebm and by calls" in found.clash
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "what calls does" in shown and "cannot take the place" not in shown
