@@ -20,7 +20,7 @@ __all__ = ["Resampling", "resample"]
 
 LEAST = 100.0  # effective candidates of a draw: the bias is one in so many
 ENOUGH = 10  # effective candidates of each draw from one pool: few draws are copies of another
-FIRST = 20_000  # candidates of a pool before the first look: a mode not drawn yet is not missed
+FIRST = 20_000  # candidates of a pool before the first look: a mode that none met does not show
 
 
 class Resampling(Configured):
@@ -70,16 +70,15 @@ class Resampling(Configured):
         size = n * k if by_row else min(n * k, max(FIRST, ENOUGH * n))
         pool = reference.draw(size, generator)
         weights = _log_weights(target, reference, pool, n)
-        effective = _effective(weights.view(-1, n).T if by_row else weights[None])
-        while len(pool) < n * k and effective < max(LEAST, ENOUGH * n):
+        while len(pool) < n * k and _effective(weights[None]) < max(LEAST, ENOUGH * n):
             more = reference.draw(min(len(pool), n * k - len(pool)), generator)
             pool = torch.cat([pool, more])
             weights = torch.cat([weights, _log_weights(target, reference, more, n)])
-            effective = _effective(weights[None])
-        if by_row:  # candidate by candidate, and then row by row
+        log_weights, wanted = weights[None], max(LEAST, n)
+        if by_row:  # drawn candidate by candidate, kept row by row
             pool = pool.view(k, n, -1).transpose(0, 1).flatten(0, 1)
-        log_weights = weights.view(-1, n).T if by_row else weights[None]
-        wanted = LEAST if by_row else max(LEAST, n)
+            log_weights, wanted = weights.view(k, n).T, LEAST
+        effective = _effective(log_weights)
         if not effective >= wanted:
             raise UnsupportedEstimate(
                 f"Resampling {log_weights.shape[1]:,} draws of p0 rests on {effective:.1f} "

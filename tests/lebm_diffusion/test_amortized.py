@@ -163,6 +163,19 @@ def test_what_does_not_go_together_is_refused() -> None:
         toys.latent_model(inference=DiffusionAmortized(2), encoder=False)
 
 
+def test_a_checkpoint_holds_its_network_once() -> None:
+    model, rule = (
+        toys.latent_model(inference=DiffusionAmortized(2)),
+        TwoPart(MCMC(), DensityRatio()),
+    )
+    rule.load_state_dict(rule.state_dict(), model)  # of a rule that taught nothing yet
+    batch = toys.Points().batch("train", torch.arange(20))
+    losses = rule(model, batch, generator=seeded()).losses
+    assert losses["inference"].requires_grad
+    assert not [key for key in rule.state_dict() if key.startswith("inference.")]
+    assert [key for key in model.state_dict() if key.startswith("inference.net.")]
+
+
 def test_its_network_is_a_part_that_is_trained_and_saved(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("a,b\n" + "1.0,2.0\n3.0,1.5\n" * 20)
     given: list[Any] = [
