@@ -21,7 +21,7 @@ class ControlCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with what is registered now."""
-        known = [(entry.name, entry.summary) for entry in discover().entries("controls")]
+        known = [(entry.name, entry.summary) for entry in sorted(discover().entries("controls"))]
         listed = ", ".join(f"{name} ({summary})" if summary else name for name, summary in known)
         option: Any = next(each for each in self.params if each.name == "control")
         plain = option.help

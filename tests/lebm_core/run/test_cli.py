@@ -298,7 +298,7 @@ def test_the_help_of_controls_names_what_is_registered(tmp_path, monkeypatch, ca
     monkeypatch.setattr("lebm_core.run.cli.commands.discover", lambda: found)
     assert main(["sample", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "y (the class), mark (what it is near)." in shown
+    assert "mark (what it is near), y (the class)." in shown
 
 
 def test_missing_data_name_the_recipe_that_needs_none(capsys, monkeypatch):
