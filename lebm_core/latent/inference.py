@@ -6,6 +6,7 @@ log p(x|z) + f(z) + log p0(z), up to a constant, with dropout off and the parame
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -67,18 +68,18 @@ class Inference(Protocol):
         """Take back what `state_dict` gave."""
 
 
-class LearnedInference(nn.Module):
+class LearnedInference(nn.Module, ABC):
     """An inference with a network of its own: a part of the model that is trained and saved.
 
     A decoder rule whose `learns_inference` is True takes its loss; `options` may have a
     "latent_dim", which the prior gives. Name it before other bases: its `state_dict` is a module's.
     """
 
+    @abstractmethod
     def loss(
         self, model: LatentParts, batch: Batch, z: Tensor, generator: torch.Generator | None
     ) -> Tensor:
         """What it learns from the codes z (B, d) that it gave; a scalar."""
-        raise NotImplementedError(f"{type(self).__name__} defines no loss.")
 
 
 def posterior_target(model: LatentParts, batch: Batch) -> Total:

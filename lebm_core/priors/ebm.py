@@ -108,6 +108,10 @@ class EBMPrior(Prior):
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return self._reference().draw(n, generator)
 
+    def draw_start(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Where n chains start that are given no start, (n, d): draws of p0."""
+        return self.draw_reference(n, generator)
+
     def given(self, context: Tensor | None) -> Tensor | None:
         """What f sees beside z: the context (B, c), or a row for all z, or None."""
         return context
@@ -185,20 +189,20 @@ class EBMPrior(Prior):
         trace: Chain | None = None,
         stages: int | None = None,
     ) -> Tensor:
-        """n draws by a chain from p0, or from `start` (n, d); (n, d).
+        """n draws by a chain from `draw_start`, or from `start` (n, d); (n, d).
 
         Args:
             n: how many.
             y: class, for a coupled prior.
             context: (n, c), for a conditioned prior.
             generator: source of randomness.
-            start: (n, d) in place of draws of p0.
+            start: (n, d) in place of those of `draw_start`.
             sampler: in place of the prior's own.
             trace: filled in at every step when given.
             stages: only the first so many tilts; None for all.
         """
         chain: Sampler = self.sampler if sampler is None else sampler  # type: ignore[assignment]
-        z = self.draw_reference(n, generator) if start is None else start
+        z = self.draw_start(n, generator) if start is None else start
         # A GPU waits for launches, not for products; accepting and tracing need exact values.
         quick = z.device.type == "cpu" and half_is_faster("cpu")
         half_rows = n if quick and not chain.adjusted and trace is None else 0

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from lebm_core import EBMPrior, Sampler
 from lebm_core.base.checks import whole
-from lebm_core.chains.trace import Chain
 from lebm_core.priors.ebm import ENERGY, SAMPLER
 from lebm_core.priors.energy import Energy
 from lebm_diffusion.networks.denoiser import Denoiser
@@ -66,21 +65,3 @@ class AmortizedPrior(EBMPrior):
     def start_loss(self, codes: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The error of denoising codes (N, d), a scalar with gradients for that network."""
         return self.net.loss(codes, generator)
-
-    def sample(
-        self,
-        n: int,
-        *,
-        y: Tensor | int | None = None,
-        context: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        start: Tensor | None = None,
-        sampler: Sampler | None = None,
-        trace: Chain | None = None,
-        stages: int | None = None,
-    ) -> Tensor:
-        """As `EBMPrior.sample`, its chains from `draw_start` where no start is given."""
-        return super().sample(
-            n, y=y, context=context, generator=generator, sampler=sampler, trace=trace,
-            start=self.draw_start(n, generator) if start is None else start, stages=stages,
-        )  # fmt: skip
