@@ -44,7 +44,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 BOUNDED = (
     "priors", "energies", "samplers", "decoders", "encoders", "inference", "learning_rules",
 )  # fmt: skip
-LATENT_DIM = {"tabular.observed": SIZES["features"]}
 # Of an encoder with another name.
 DECODER_OF = {"images.conv": "images.deconv", "sequence.counts": "sequence"}
 
@@ -67,6 +66,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "images.eurosat": {"train_images": 100, "valid": 100},
     "tabular.8gaussians": {"train": 100, "valid": 50, "test": 50},
     "tabular.pinwheel": {"train": 100, "valid": 50, "test": 50},
+    "tabular.rings": {"train": 100, "valid": 50, "test": 50},
     "trajectories.crowd": {"train": 100, "valid": 50, "test": 50},
     "trajectories.file": {"valid_share": 0.2, "test_share": 0.2},
 }
@@ -109,13 +109,13 @@ def test_options_are_the_same_in_the_source_and_explained(kind: str, name: str) 
 @named("decoders")
 def test_decoders(name: str) -> None:
     sizes = SIZES | (WIDTHS if name in CONDITIONED else {})
-    available(contracts.check_decoder, name, sizes, OPTIONS.get(name), LATENT_DIM.get(name, 2))
+    available(contracts.check_decoder, name, sizes, OPTIONS.get(name), 2)
 
 
 @named("encoders")
 def test_encoders(name: str) -> None:
     sizes = SIZES | (WIDTHS if name in CONDITIONED else {})
-    decoder, latent_dim = DECODER_OF.get(name, name), LATENT_DIM.get(name, 2)
+    decoder, latent_dim = DECODER_OF.get(name, name), 2
     x, context = available(drawn_examples, decoder, sizes, OPTIONS.get(decoder), latent_dim)
     contracts.check_encoder(
         name, x, sizes, OPTIONS.get(name), context=context, latent_dim=latent_dim
@@ -127,7 +127,7 @@ def test_encoders(name: str) -> None:
     [(kind, name) for kind in BOUNDED for name in registry().names(kind)],
 )
 def test_options_have_bounds(kind: str, name: str) -> None:
-    sizes = SIZES | {"latent_dim": LATENT_DIM.get(name, 2), "n_classes": 3}
+    sizes = SIZES | {"latent_dim": 2, "n_classes": 3}
     options = OPTIONS.get(name) if kind == "decoders" else None
     available(contracts.check_bounds, kind, name, sizes, options)
 

@@ -39,6 +39,7 @@ class LatentModel(nn.Module):
         data: what the data of the training were prepared by, None where it is not known. With it
             the methods of the model take examples as a user has them: a file, a list, an array or
             a table; x as the parts take it is a tensor.
+        observed: whether x is z, so that the prior alone is the model.
 
     Raises:
         UsageError: where the parts do not fit each other.
@@ -46,6 +47,7 @@ class LatentModel(nn.Module):
 
     heads: nn.ModuleDict
     data: Dataset | None
+    observed = False
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
 
-__all__ = ["PersistentChains", "ShortRunChains"]
+__all__ = ["PersistentChains", "ShortRunChains", "contrast"]
 
 
 class ShortRunChains(Configured, PriorRule):
@@ -62,7 +62,7 @@ class ShortRunChains(Configured, PriorRule):
         drawn = self.draw(prior, len(codes), context, generator)
         if self.chain_init == "data":
             self.pool.add(codes)
-        return _contrast(prior, codes, drawn, context, self.energy_l2)
+        return contrast(prior, codes, drawn, context, self.energy_l2)
 
     def draw(
         self, prior: Prior, n: int, context: Tensor | None, generator: torch.Generator | None
@@ -152,7 +152,7 @@ class PersistentChains(Configured, PriorRule):
                 drawn = prior.sample(n, generator=generator)
         states[rows] = drawn
         self.states = states
-        return _contrast(prior, codes, drawn, context, self.energy_l2)
+        return contrast(prior, codes, drawn, context, self.energy_l2)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {} if self.states is None else {"chains": self.states}
@@ -166,9 +166,10 @@ def _sampler(prior: Prior, steps: int) -> Sampler | None:
     return with_steps(prior.sampler, steps) if steps and prior.sampler is not None else None
 
 
-def _contrast(
+def contrast(
     prior: Prior, codes: Tensor, drawn: Tensor, context: Tensor | None, l2: float
 ) -> TiltLoss:
+    """The loss mean f(drawn) - mean f(codes), with an L2 penalty of f on both."""
     posterior = prior.log_tilt(codes, None, context)
     chain = prior.log_tilt(drawn, None, context)
     gap = posterior.mean() - chain.mean()

@@ -14,7 +14,7 @@ from torch import nn
 from lebm_core.data.dataset import Dataset
 from lebm_core.registry.parts import Part, arguments, make
 
-__all__ = ["Model", "build"]
+__all__ = ["Model", "arguments_of", "build", "sizes_of"]
 
 
 @runtime_checkable
@@ -23,7 +23,8 @@ class Model(Protocol):
 
     The constructor's parameters that are marked as `Part`s are the tables of a recipe; the others
     are keys of its [model] table. A family whose parts need more than that has a class method
-    `build(tables, options, dataset, seed)`, see `LatentEBM.build`.
+    `build(tables, options, dataset, seed)`, see `LatentEBM.build`; one whose parts take sizes that
+    the data set does not give by itself has a class method `sizes(tables, dataset)`.
     """
 
     def parts(self) -> dict[str, nn.Module]:
@@ -61,12 +62,26 @@ def build(
     """
     if hasattr(family, "build"):  # it has more to do than to make its parts
         return family.build(tables, options, dataset, seed)
+    sizes = sizes_of(family, tables, dataset)
     torch.manual_seed(seed)
-    hints = typing.get_type_hints(family.__init__, include_extras=True)
-    parts = {}
-    for name in inspect.signature(family).parameters:
-        marks = [m for m in getattr(hints.get(name), "__metadata__", ()) if isinstance(m, Part)]
-        if marks:
-            parts[name] = make(marks[0], tables.get(name), dataset.sizes)
+    marked = {name: mark for name, mark in arguments_of(family).items() if mark is not None}
+    parts = {name: make(mark, tables.get(name), sizes) for name, mark in marked.items()}
     given = {**options, **parts}
-    return family(**arguments(family, given, dataset.sizes, f"model {family.__name__}"))
+    return family(**arguments(family, given, sizes, f"model {family.__name__}"))
+
+
+def arguments_of(family: type[Any]) -> dict[str, Part | None]:
+    """The constructor's parameters by name, each with its mark where it is a registered part."""
+    hints = typing.get_type_hints(family.__init__, include_extras=True)
+    found: dict[str, Part | None] = {}
+    for name in inspect.signature(family).parameters:
+        metadata = getattr(hints.get(name), "__metadata__", ())
+        found[name] = next((mark for mark in metadata if isinstance(mark, Part)), None)
+    return found
+
+
+def sizes_of(family: type[Any], tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """What fills sizes that the parts' tables leave open: by default those of the data set."""
+    own = getattr(family, "sizes", None)
+    found: dict[str, Any] = dataset.sizes if own is None else own(tables, dataset)
+    return found

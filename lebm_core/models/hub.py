@@ -21,6 +21,7 @@ from lebm_core.errors import UsageError, shown
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.parts import LatentModel
+from lebm_core.models.base import arguments_of
 from lebm_core.registry.parts import Part, describe, make
 
 __all__ = ["PARTS", "HubModel"]
@@ -37,7 +38,7 @@ KEY = "lebm"  # of the configuration: what else a hub writes there is not ours
 
 
 class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-model"]):
-    """`save_pretrained`, `from_pretrained` and `push_to_hub` of `LatentEBM`."""
+    """`save_pretrained`, `from_pretrained` and `push_to_hub` of a model with a prior."""
 
     def _save_pretrained(self, save_directory: Path) -> None:
         model: LatentModel = self  # type: ignore[assignment]
@@ -46,10 +47,10 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
                 "A controlled prior is not saved: save the model that it was made from, and give "
                 "the controls when it is sampled."
             )
-        config: dict[str, Any] = {
-            name: None if part is None else describe(part, PARTS[name].kind)
-            for name, part in ((name, getattr(model, name)) for name in PARTS)
-        }
+        config: dict[str, Any] = {}
+        for name, mark in arguments_of(type(self)).items():
+            part = getattr(model, name)
+            config[name] = part if mark is None or part is None else describe(part, mark.kind)
         heads: PropertyHeads = model.heads  # type: ignore[assignment]
         config |= {"classes": list(model.classes), "heads": heads.options, "format": FORMAT}
         save_file(_weights(model), str(save_directory / WEIGHTS))
@@ -136,7 +137,12 @@ def _load(
         )
     try:
         given = {"decoder": decoder, "encoder": encoder}
-        model: Any = cls(**{name: given.get(name) or _rebuild(described, name) for name in PARTS})
+        model: Any = cls(
+            **{
+                name: given.get(name) or _rebuild(described, name, mark)
+                for name, mark in arguments_of(cls).items()
+            }
+        )
         model.classes = tuple(map(str, described.get("classes", ())))
         model.heads = PropertyHeads(described.get("heads"))
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError,
@@ -161,10 +167,10 @@ def _load(
         raise UsageError(f"map_location = {shown(device)} is not possible: {reason}") from error
 
 
-def _rebuild(described: dict[str, Any], name: str) -> Any:
+def _rebuild(described: dict[str, Any], name: str, mark: Part | None) -> Any:
     table = described[name]
-    if table is None:
-        return None
+    if table is None or mark is None:
+        return table
     if not isinstance(table, dict):
         raise TypeError(f"{name} is no table")
     if table["name"] is None:
@@ -172,7 +178,7 @@ def _rebuild(described: dict[str, Any], name: str) -> Any:
             f"The {name} {table['class']} is registered by no plugin: make it yourself and pass "
             f"it, from_pretrained(..., {name}=...)."
         )
-    return make(PARTS[name], table)
+    return make(mark, table)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -56,23 +56,21 @@ class LatentEBM(LatentModel, HubModel):
         self.heads = PropertyHeads()
 
     @classmethod
+    def sizes(cls, tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """What the data and the prior's table give to all parts."""
+        return {**dataset.sizes, "latent_dim": int(tables["prior"].get("latent_dim", LATENT_DIM))}
+
+    @classmethod
     def build(
         cls, tables: Mapping[str, Any], options: Mapping[str, Any], dataset: Dataset, seed: int
     ) -> Self:
-        """The untrained model of a recipe; its weights depend on the seed alone.
-
-        Args:
-            tables: of the parts.
-            options: of the recipe's [model] table; there are none.
-            dataset: gives sizes, classes, and what decoder and encoder are initialised from.
-            seed: of the weights.
+        """The untrained model of a recipe; see `lebm_core.models.base.build`.
 
         Raises:
             UsageError: where parts are missing or do not fit each other.
         """
         torch.manual_seed(seed)
-        d = int(tables["prior"].get("latent_dim", LATENT_DIM))
-        sizes = {**dataset.sizes, "latent_dim": d}
+        d = (sizes := cls.sizes(tables, dataset))["latent_dim"]
         decoder: Decoder = make(PARTS["decoder"], tables["decoder"], sizes)
         decoder.initialise(dataset)
         encoder: Encoder | None = make(PARTS["encoder"], tables.get("encoder") if d else "", sizes)
@@ -104,7 +102,7 @@ class LatentEBM(LatentModel, HubModel):
         Args:
             n: how many.
             y: class, an id or a name, or n of them, for a coupled prior.
-            control: energies added to the prior: ClassIs, Property, Function, Not, or several.
+            control: ClassIs, Property, Function, Not, or several: energies added to the prior.
             context: (n, c), for a conditioned prior.
             generator: source of all randomness.
             batch_size: chains run at once.
@@ -159,7 +157,7 @@ class LatentEBM(LatentModel, HubModel):
     def interpolate(
         self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
     ) -> Any:
-        """Decodes `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
+        """Decode `steps` points on the line between the codes of one x0 and one x1 (batch 1)."""
         fits(float(whole("steps", steps, 1)) * self.latent_dim, f"steps = {steps:,} points")
         z0, z1 = self.code(x0, None, generator), self.code(x1, None, generator)
         if (len(z0), len(z1)) != (1, 1):
@@ -201,7 +199,7 @@ class LatentEBM(LatentModel, HubModel):
         Args:
             x: examples.
             draws: how many.
-            context: (B, c), for a conditioned model: it is then p(y | x, context).
+            context: (B, c), of a conditioned model: p(y | x, context).
             generator: source of all randomness.
 
         Raises:

@@ -13,6 +13,7 @@ __all__: list[str] = []
 @hookimpl
 def lebm_register_models(register: Register) -> None:
     register("latent-ebm", "lebm_core.models.latent_ebm:LatentEBM")
+    register("ebm", "lebm_core.models.ebm:EBM", "in data space")
 
 
 @hookimpl
@@ -61,12 +62,13 @@ def lebm_register_inference(register: Register) -> None:
 @hookimpl
 def lebm_register_learning_rules(register: Register) -> None:
     register("two-part", "lebm_core.learning.two_part:TwoPart")
+    register("data-space", "lebm_core.learning.data_space:DataSpace", 'of the model "ebm"')
     register("decoder.variational", "lebm_core.learning.variational:Variational")
     register("decoder.mcmc", "lebm_core.learning.mcmc:MCMC")
     register("decoder.autoencoder", "lebm_core.baselines.autoencoder:Autoencoder")
     register("prior.density-ratio", "lebm_core.learning.density_ratio:DensityRatio")
     register(
-        "prior.adaptive-density-ratio", "lebm_core.learning.adaptive_ratio:AdaptiveDensityRatio"
+        "prior.adaptive-density-ratio", "lebm_core.learning.density_ratio:AdaptiveDensityRatio"
     )
     register("prior.short-run", "lebm_core.learning.contrastive:ShortRunChains")
     register("prior.persistent", "lebm_core.learning.contrastive:PersistentChains")

@@ -59,7 +59,7 @@ def arguments(
     """The arguments of a part's constructor or factory out of its table.
 
     Fields of a parameter that is a dataclass are gathered into one; `sizes` fill what the table
-    leaves open.
+    leaves open, and what the tables of parts within the part do.
 
     Raises:
         UsageError: for an option that the part does not have, or where one is missing.
@@ -77,6 +77,8 @@ def arguments(
     for key, option in options.items():
         if key in sizes and not option.within and given.get(key) in (None, option.default):
             given[key] = sizes[key]
+        elif option.part is not None and sizes:
+            given[key] = _sized(option.part, given.get(key), sizes)
     parameters = inspect.signature(target).parameters
     for name in gathered - {*given}:
         own = {k: given.pop(k) for k, o in options.items() if o.within == name and k in given}
@@ -131,6 +133,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _sized(part: Part, given: Any, sizes: Mapping[str, Any]) -> Any:
+    """The table of a part within a part, its open sizes filled; an object as it is."""
+    table = {"name": given} if isinstance(given, str) else given or {}
+    if not isinstance(table, Mapping):
+        return given
+    name = table.get("name", part.default)
+    if not name or (part.optional and name == "none"):
+        return given
+    options = read_object(registry().get(part.kind, part.prefix + name))
+    filled = {
+        key: sizes[key]
+        for key, option in options.items()
+        if key in sizes and key not in part.filled and table.get(key) in (None, option.default)
+    }
+    return {"name": name, **table, **filled} if filled else given
 
 
 def _takes_any(target: Callable[..., Any]) -> bool:

@@ -22,7 +22,9 @@ from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import LebmError, MissingSize, RunError, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.learning.rules import Rule
+from lebm_core.models.base import sizes_of
 from lebm_core.registry.parts import make
+from lebm_core.registry.registry import registry
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
 from lebm_core.run.config.recipe import Recipe
 from lebm_core.run.config.schema import family
@@ -146,8 +148,8 @@ def _ask(metric: Metric, recipe: Recipe, dataset: Dataset, model: Any, split: st
 
 def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
     """Make each part without memory for its weights, so that sizes that cannot be are refused."""
-    width = (recipe.parts.get("prior") or {}).get("latent_dim")
-    sizes = {**dataset.sizes, **({} if width is None else {"latent_dim": width})}
+    found = registry().get("models", recipe.model["name"])
+    sizes = sizes_of(found, recipe.parts, dataset)
     for name, option in family(recipe.model["name"]).items():
         table = recipe.parts.get(name)
         if table is None or option.part is None:

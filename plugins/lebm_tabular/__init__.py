@@ -16,18 +16,16 @@ __all__ = [
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
-    """Register perceptrons of columns and of words, and the identity, whose model is the prior."""
+    """Register perceptrons of columns and of words."""
     register("tabular", "lebm_tabular.networks.perceptrons:TabularDecoder")
     register("tabular.bag", "lebm_tabular.networks.bag:BagDecoder")
-    register("tabular.observed", "lebm_tabular.networks.perceptrons:ObservedDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
-    """Register perceptrons, and the identity."""
+    """Register perceptrons of columns and of words."""
     register("tabular", "lebm_tabular.networks.perceptrons:TabularEncoder")
     register("tabular.bag", "lebm_tabular.networks.bag:BagEncoder")
-    register("tabular.observed", "lebm_tabular.networks.perceptrons:ObservedEncoder")
 
 
 @hookimpl
@@ -46,6 +44,7 @@ def lebm_register_datasets(register: Register) -> None:
     register("tabular.protein", "lebm_tabular.data.sources:protein")
     register("tabular.8gaussians", "lebm_tabular.data.synthetic:eight_gaussians")
     register("tabular.pinwheel", "lebm_tabular.data.synthetic:pinwheel")
+    register("tabular.rings", "lebm_tabular.data.synthetic:rings")
 
 
 @hookimpl

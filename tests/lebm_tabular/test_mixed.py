@@ -16,7 +16,7 @@ from lebm_core import CoupledPrior, GaussianPrior, LatentEBM, contracts
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.learning.consistency import vat_loss
-from lebm_tabular.networks.perceptrons import ObservedDecoder, TabularDecoder, TabularEncoder
+from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D, GROUPS, NUMBERS = 2, (2, 3), 2
 FEATURES = NUMBERS + sum(GROUPS)
@@ -164,8 +164,3 @@ def test_a_perturbation_counts_columns_and_not_categories() -> None:
 def test_groups_that_cannot_be(kind: Any, groups: Any) -> None:
     with pytest.raises(UsageError, match=r"coder.groups = .* (wider than the 7|is not possible)"):
         kind(2, 7, groups=groups)
-
-
-def test_a_prior_of_x_itself_takes_no_categories() -> None:
-    with pytest.raises(UsageError, match="needs columns of numbers, and these data have 2 of cat"):
-        ObservedDecoder(7, 7, groups=[2, 3])

@@ -37,14 +37,8 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     if not split:
         return
     real = data.batch(split, torch.arange(10)).x.to(model.device)
-    back = model.reconstruct(real, generator=generator)
-    lines = [(split, real.cpu()), ("reconstructed", back.cpu())]
-    yield grid(lines, folder / "reconstructions.png"), f"Images of {split}, reconstructed."
-    line = model.interpolate(real[:1], real[1:2], 10, generator=generator).cpu()
-    yield (
-        grid([("interpolation", line)], folder / "interpolation.png"),
-        "On the line between the codes of two images.",
-    )
+    if not model.observed:
+        yield from _by_codes(model, real, split, folder, generator)
     try:
         yield _completion(model, real, folder / "completion.png", generator)
     except (UnsupportedEstimate, DivergenceError):
@@ -56,6 +50,19 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
             yield _long_chain(model, prior, longer, folder / "chain.png", generator)
 
 
+def _by_codes(
+    model: LatentEBM, real: Tensor, split: str, folder: Path, generator: torch.Generator
+) -> Iterator[tuple[Path, str]]:
+    back = model.reconstruct(real, generator=generator)
+    lines = [(split, real.cpu()), ("reconstructed", back.cpu())]
+    yield grid(lines, folder / "reconstructions.png"), f"Images of {split}, reconstructed."
+    line = model.interpolate(real[:1], real[1:2], 10, generator=generator).cpu()
+    yield (
+        grid([("interpolation", line)], folder / "interpolation.png"),
+        "On the line between the codes of two images.",
+    )
+
+
 def _completion(
     model: LatentEBM, real: Tensor, file: Path, generator: torch.Generator
 ) -> tuple[Path, str]:
@@ -64,7 +71,7 @@ def _completion(
     completed = model.complete(real, mask, generator=generator).cpu()
     given = torch.where(mask, real, torch.zeros_like(real)).cpu()
     grid([("given", given), ("completed", completed), ("original", real.cpu())], file)
-    return file, "Lower halves drawn from p(z | the upper half)."
+    return file, "Lower halves drawn given the upper ones."
 
 
 def _long_chain(

@@ -1,4 +1,4 @@
-"""Eight Gaussians and the pinwheel: points in the plane whose density is known exactly."""
+"""Eight Gaussians, rings and the pinwheel: points of the plane whose density is known exactly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from torch import Tensor
 from lebm_core import Batch, Dataset
 from lebm_tabular.data.options import PointOptions
 
-__all__ = ["EightGaussians", "Pinwheel", "Synthetic", "eight_gaussians", "pinwheel"]
+__all__ = [
+    "EightGaussians",
+    "Pinwheel",
+    "Rings",
+    "Synthetic",
+    "eight_gaussians",
+    "pinwheel",
+    "rings",
+]
 
 POINTS = PointOptions()
 
@@ -98,6 +106,31 @@ class EightGaussians(Synthetic):
         d = torch.cdist(x, self.centres)
         nearest = d.argmin(1)
         return nearest, d.gather(1, nearest[:, None]).squeeze(1) / self.std
+
+
+class Rings(Synthetic):
+    """Three rings of radius 0.6, 1.2 and 1.8 and the same share, 0.1 standard deviations thick."""
+
+    modes, radii, std = 3, (0.6, 1.2, 1.8), 0.1
+
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        ring = torch.randint(self.modes, (n,), generator=generator)
+        angle = 2 * math.pi * torch.rand(n, generator=generator)
+        radius = torch.tensor(self.radii)[ring] + self.std * torch.randn(n, generator=generator)
+        return radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        # A radius below 0 is the point opposite; at 6 standard deviations it counts for nothing.
+        r = x.norm(dim=1).clamp(min=1e-12)
+        away = (r[:, None] - torch.tensor(self.radii)) / self.std
+        each = -0.5 * away.square() - math.log(math.sqrt(2 * math.pi) * self.std)
+        found: Tensor = each.logsumexp(1) - math.log(self.modes) - (2 * math.pi * r).log()
+        return found
+
+    def distance(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        away = (x.norm(dim=1)[:, None] - torch.tensor(self.radii)).abs()
+        nearest = away.argmin(1)
+        return nearest, away.gather(1, nearest[:, None]).squeeze(1) / self.std
 
 
 class Pinwheel(Synthetic):
@@ -191,3 +224,13 @@ def pinwheel(*, files: Any, seed: int, options: PointOptions = POINTS) -> Pinwhe
         seed: of the draw.
     """
     return Pinwheel(options.sizes, seed)
+
+
+def rings(*, files: Any, seed: int, options: PointOptions = POINTS) -> Rings:
+    """Three rings around one centre.
+
+    Args:
+        files: not used: the points are simulated.
+        seed: of the draw.
+    """
+    return Rings(options.sizes, seed)

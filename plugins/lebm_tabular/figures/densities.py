@@ -33,7 +33,7 @@ def densities(evaluation: Evaluation) -> list[tuple[Path, str]]:
     axes = figure.subplots(1, 4)
     _density(axes[0], "data: true density p(x)", 2.6, lambda x: data.log_prob(x).exp())
     shown = [
-        (axes[2], codes, "posterior codes of the data", reach),
+        (axes[2], codes, "examples x" if model.observed else "posterior codes of the data", reach),
         (axes[3], drawn, "samples x of the model", 2.6),
     ]
     norm = _log_z(model)

@@ -43,10 +43,8 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
         real = data.batch(split, torch.arange(n)).x
         samples = evaluation.samples
         norm, how = _log_z(model, generator)
-        observed = _observed(model)  # then log p(x) is cheap
-        values = _likelihood(
-            model, data, real if observed else real[:points], norm, how, draws, generator, split
-        )
+        few_or_all = real if model.observed else real[:points]  # then log p(x) is cheap
+        values = _likelihood(model, data, few_or_all, norm, how, draws, generator, split)
         values |= _coverage(data, samples, "samples")
         few = min(points, n, len(samples))
         values["mmd"] = Value(
@@ -71,11 +69,6 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
     return metric
 
 
-def _observed(model: LatentEBM) -> bool:
-    """Return whether x is z, so that the prior alone is the model."""
-    return bool(getattr(model.decoder, "observed", False))
-
-
 def _log_z(model: LatentEBM, generator: torch.Generator) -> tuple[Estimate | None, str]:
     """Estimate log Z, and name the method; None where the estimates disagree, and the reason."""
     try:
@@ -91,7 +84,7 @@ def log_likelihood(
 ) -> Tensor:
     """Compute log p(x), (B,), on the CPU: by importance sampling, or exactly where x is z."""
     x = x.to(model.device)
-    if _observed(model):
+    if model.observed:
         with torch.no_grad():
             return model.prior.log_prob(x).double().cpu() - float(norm)
     parts = [
@@ -129,7 +122,7 @@ def _likelihood(
     split: str,
 ) -> dict[str, Value]:
     how = "the prior's own"
-    if not _observed(model):
+    if not model.observed:
         proposal = "q(z|x)" if model.encoder else "a Gaussian fitted to posterior chains"
         how = f"importance sampling with {draws} draws of {proposal}"
     definition = f"log p(x) of test points, nats: {how}"

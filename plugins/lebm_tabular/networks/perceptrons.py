@@ -16,7 +16,7 @@ from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
 from lebm_tabular.networks.likelihoods import LIKELIHOODS, columns
 
-__all__ = ["ObservedDecoder", "ObservedEncoder", "TabularDecoder", "TabularEncoder"]
+__all__ = ["TabularDecoder", "TabularEncoder"]
 
 
 class TabularDecoder(Decoder):
@@ -156,55 +156,6 @@ class TabularEncoder(Encoder):
         numbers, *groups = (part.sum(-1, keepdim=True) for part in each)
         there: Tensor = sum(((part > 0).to(numbers.dtype) for part in groups), numbers)
         return there.sqrt()
-
-
-class ObservedDecoder(Decoder):
-    """x = z: the prior alone is the model, and log p(x) is its log-density.
-
-    Args:
-        latent_dim: d, which must be the number of features.
-        features: number of features of x.
-        groups: widths of one-hot groups of x, which the data set gives; there must be none.
-
-    Raises:
-        UsageError: for another latent_dim, or for groups, which have no density.
-    """
-
-    observed = True
-    WIDTH = 1e-4  # of a point mass: far below any scale of the data
-
-    def __init__(self, latent_dim: int, features: int, groups: Sequence[int] | None = None) -> None:
-        super().__init__()
-        if groups:
-            raise UsageError(
-                "The decoder tabular.observed needs columns of numbers, and these data have "
-                f"{len(groups)} of categories: use the decoder tabular, or leave them out."
-            )
-        if latent_dim != features:
-            raise UsageError(
-                f"prior.latent_dim = {latent_dim} must be {features}, the number of features, with "
-                "the decoder tabular.observed."
-            )
-        self.latent_dim = latent_dim
-
-    def forward(self, z: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        return Independent(Normal(z, self.WIDTH, validate_args=False), 1)
-
-
-class ObservedEncoder(Encoder):
-    """z = x.
-
-    Args:
-        latent_dim: d, which must be the number of features.
-    """
-
-    def __init__(self, latent_dim: int) -> None:
-        super().__init__()
-        self.latent_dim = latent_dim
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
-        width = torch.full_like(x, ObservedDecoder.WIDTH)
-        return Independent(Normal(x, width, validate_args=False), 1)
 
 
 def _checked(key: str, groups: Sequence[int] | None, features: int) -> tuple[int, ...]:

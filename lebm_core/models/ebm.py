@@ -1,0 +1,240 @@
+"""EBM: p(x) proportional to exp(f(x)) p0(x), a prior over x itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
+
+import torch
+from torch import Tensor
+
+from lebm_core.base.arguments import entry, keeps
+from lebm_core.base.modules import frozen
+from lebm_core.chains.samplers import Langevin, Sampler
+from lebm_core.data.dataset import Dataset
+from lebm_core.errors import UsageError
+from lebm_core.evidence.score import Score
+from lebm_core.latent.amortized import Amortized
+from lebm_core.latent.observed import ObservedDecoder, ObservedEncoder
+from lebm_core.models.hub import PARTS
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.priors.base import Prior
+from lebm_core.registry.parts import make
+
+__all__ = ["EBM"]
+
+
+class EBM(LatentEBM):
+    """The model family "ebm": an energy-based model in data space, p(x) ~ exp(f(x)) p0(x).
+
+    It is a prior over x in the place of z, so samplers, rules, log Z, classes and controls are
+    those of priors. A coupled prior makes it a classifier and a generator at once (Grathwohl et
+    al., ICLR 2020, arXiv 1912.03263). The rule "data-space" teaches it.
+
+    Args:
+        prior: p(x), over x as vectors (B, d).
+        shape: of one x; the data set gives it.
+
+    Raises:
+        UsageError: where x has other than d numbers.
+    """
+
+    observed = True
+
+    def __init__(self, prior: Annotated[Prior, PARTS["prior"]], shape: Sequence[int]) -> None:
+        d = prior.latent_dim
+        decoder, encoder = ObservedDecoder(d, shape), ObservedEncoder(d)
+        super().__init__(prior, decoder, encoder, Amortized(mean=True))
+        self.shape = decoder.shape
+
+    @classmethod
+    def sizes(cls, tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """The sizes that the data give to the parts: the shape of x, and d.
+
+        Raises:
+            UsageError: for data that are not real numbers of one shape.
+        """
+        groups = dataset.sizes.get("groups")
+        if groups:
+            raise UsageError(
+                "The model ebm has a density over numbers, and these data have "
+                f"{len(groups)} columns of categories: use the model latent-ebm, or leave them out."
+            )
+        x = dataset.batch("train", torch.arange(1)).x
+        if not (isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1):
+            raise UsageError(
+                "The model ebm needs real numbers of one shape, and the examples of "
+                f"{dataset.name} are others; use the model latent-ebm."
+            )
+        shape = list(x.shape[1:])
+        return {**dataset.sizes, "shape": shape, "latent_dim": math.prod(shape)}
+
+    @classmethod
+    def build(
+        cls, tables: Mapping[str, Any], options: Mapping[str, Any], dataset: Dataset, seed: int
+    ) -> Self:
+        """The untrained model of a recipe; its weights depend on the seed alone.
+
+        Args:
+            tables: of the prior.
+            options: of the recipe's [model] table.
+            dataset: gives the shape of x, and classes.
+            seed: of the weights.
+
+        Raises:
+            UsageError: for data that are not real numbers of one shape.
+        """
+        sizes = cls.sizes(tables, dataset)
+        torch.manual_seed(seed)
+        prior: Prior = make(PARTS["prior"], tables["prior"], sizes)
+        model = cls(prior, options.get("shape") or sizes["shape"])
+        model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
+        return model
+
+    def parts(self) -> dict[str, torch.nn.Module]:
+        """The prior, which is all that is trained."""
+        return {"prior": self.prior}
+
+    @entry
+    @torch.no_grad()
+    def decode(
+        self,
+        z: Tensor,
+        context: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        **decoding: Any,
+    ) -> Any:
+        """z (B, d) in the shape of x; the noise of p(x | z) is none, asked for or not.
+
+        Raises:
+            UsageError: for an option of decoding.
+        """
+        for name in decoding.keys() - {"noise"}:
+            raise UsageError(f"A model of x itself decodes nothing: leave {name} out.")
+        return self._codes(z, context)[0].view(-1, *self.shape)
+
+    @entry
+    @torch.no_grad()
+    def decode_mode(self, z: Tensor, context: Tensor | None = None) -> Any:
+        """z (B, d) in the shape of x."""
+        return self._codes(z, context)[0].view(-1, *self.shape)
+
+    def reconstruct(
+        self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Any:
+        """Refused: there is no code to come back from.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("An energy-based model in data space has no code: use sample or complete.")
+
+    def interpolate(
+        self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
+    ) -> Any:
+        """Refused: there is no code to interpolate.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("An energy-based model in data space has no code to interpolate.")
+
+    @entry
+    def translate(
+        self,
+        x: Any,
+        *,
+        sampler: Sampler | None = None,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """A chain of this model from given x: an example of another domain becomes one of this.
+
+        Source: Zhao, Xie and Li, "Learning energy-based generative models via coarse-to-fine
+        expanding and sampling", ICLR 2021.
+
+        Args:
+            x: (B, ...) where the chains start.
+            sampler: in place of the prior's own.
+            context: (B, c), for a conditioned model.
+            generator: source of all randomness.
+        """
+        x, context = self.arguments(x, context)
+        chain = self._chain(sampler)
+        with frozen(self.prior, evaluating=True):
+            z = chain(self.prior.target(None, context), x.flatten(1), generator=generator)
+        moved: Tensor = self.decode_mode(z)
+        return moved
+
+    def _chain(self, sampler: Sampler | None) -> Sampler:
+        """The sampler that is given, or the prior's own."""
+        chain = self.prior.sampler if sampler is None else sampler
+        if chain is None:
+            raise UsageError(
+                f"{type(self.prior).__name__} has no chain of its own: pass sampler=Langevin(...)."
+            )
+        return chain
+
+    @entry
+    def complete(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        *,
+        context: Tensor | None = None,
+        steps: int = 0,
+        step_size: float = 0.1,
+        generator: torch.Generator | None = None,
+        sampler: Sampler | None = None,
+    ) -> Tensor:
+        """Fill in x where `mask` is False or x NaN: a draw of p(unknown | known) by a chain.
+
+        Args:
+            x: (B, ...) examples.
+            mask: where x is known.
+            context: (B, c), for a conditioned model.
+            steps: of Langevin dynamics in place of the prior's own sampler; 0 for that. Chains
+                start at draws of p0 in the unknown coordinates.
+            step_size: of Langevin dynamics.
+            generator: source of all randomness.
+            sampler: in place of either.
+        """
+        x, context = self.arguments(x, context)
+        known = keeps("mask", mask, x) & ~x.isnan()
+        flat, kept = torch.where(known, x, 0.0).flatten(1), known.flatten(1)
+        chain = self._chain(Langevin(steps, step_size) if steps and sampler is None else sampler)
+        with frozen(self.prior, evaluating=True):
+            start = torch.where(kept, flat, self.prior.draw_reference(len(x), generator))
+            target = _Conditional(self.prior, flat, kept, context)
+            z = chain(target, start, generator=generator)
+        filled: Tensor = self.decode_mode(torch.where(kept, flat, z))
+        return filled
+
+    @entry
+    @torch.no_grad()
+    def score(
+        self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Score:
+        """The anomaly score -log p(x), up to log Z, with its parts; higher is more unusual."""
+        x, context = self.arguments(x, context)
+        z = x.flatten(1)
+        tilt = -self.prior.log_tilt(z, None, context)
+        reference = -self.prior.reference.log_prob(z)
+        return Score(tilt + reference, torch.zeros_like(tilt), tilt, reference)
+
+
+class _Conditional:
+    """log p(unknown | known) + constant, (B,): the known coordinates do not move."""
+
+    label = "completion chain"
+
+    def __init__(self, prior: Prior, x: Tensor, known: Tensor, context: Tensor | None) -> None:
+        self.target, self.x, self.known = prior.target(None, context), x, known
+        self.by_row = True
+        fold = getattr(self.target, "fold", None)
+        self.fold = None if fold is None else lambda z: torch.where(known, x, fold(z))
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return self.target(torch.where(self.known, self.x, z))

@@ -1,0 +1,98 @@
+"""Energy "convolution": a convolutional network over images of any size, without normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from lebm_core import Energy
+from lebm_core.base.checks import at_least, whole, widths
+from lebm_core.errors import UsageError
+
+__all__ = ["Convolution"]
+
+
+class Convolution(Energy):
+    """F(x) of images x (C, H, W): convolutions of stride 2, SiLU, a linear layer of their features.
+
+    SiLU since a chain follows the gradient by x, which a ReLU makes piecewise constant; no
+    normalisation, with which f of an example would depend on the others of its batch (Nijkamp et
+    al., NeurIPS 2019, arXiv 1904.09770). With `pooled`, features are averaged over their places,
+    so that f does not depend on the size and is stationary.
+
+    Args:
+        latent_dim: numbers of one x.
+        shape: (C, H, W) of one x; the data set gives it.
+        widths: channels of the layers, the first of stride 1 and the others of stride 2.
+        spectral: normalise each layer by its largest singular value (Miyato et al., ICLR 2018,
+            arXiv 1802.05957).
+        gain: factor of F, which a spectral norm bounds.
+        pooled: average the features over places.
+        outputs: C of the logits.
+
+    Raises:
+        UsageError: for x that are no images, or widths that are not positive.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        shape: Sequence[int],
+        widths: Sequence[int] = (32, 64, 128),
+        spectral: bool = False,
+        gain: float = 1.0,
+        pooled: bool = False,
+        outputs: int = 1,
+    ) -> None:
+        super().__init__()
+        check_shape(shape, latent_dim, 3, "images (C, H, W)", "convolution")
+        check_widths(widths)
+        whole("energy.outputs", outputs, 1)
+        at_least("energy.gain", gain, 0)
+        self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, 0
+        self.shape, self.gain, self.pooled = tuple(shape), gain, pooled
+        channels, *sides = self.shape
+        layers: list[nn.Module] = []
+        for place, width in enumerate(widths):
+            stride = 1 if place == 0 else 2
+            layers += [nn.Conv2d(channels, width, 3, stride, 1), nn.SiLU()]
+            channels, sides = width, [-(-side // stride) for side in sides]
+        self.features = nn.Sequential(*layers)
+        self.last = nn.Linear(channels if pooled else channels * math.prod(sides), outputs)
+        if spectral:
+            for module in (*self.features, self.last):
+                if hasattr(module, "weight"):
+                    parametrizations.spectral_norm(module)
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        hidden = self.features(z.view(-1, *self.shape))
+        flat = hidden.mean((2, 3)) if self.pooled else hidden.flatten(1)
+        logits: Tensor = self.gain * self.last(flat)
+        return logits
+
+
+def check_shape(shape: Sequence[int], latent_dim: int, axes: int, of: str, name: str) -> None:
+    """Refuse x of another shape than an energy takes.
+
+    Raises:
+        UsageError: naming the shape.
+    """
+    for size in shape:
+        whole("energy.shape", size, 1)
+    if len(shape) != axes:
+        raise UsageError(f"The energy {name} takes {of}, and one x has the shape {tuple(shape)}.")
+    if math.prod(shape) != latent_dim:
+        raise UsageError(
+            f"The energy {name} has the shape {tuple(shape)}, {math.prod(shape)} numbers, and the "
+            f"prior has latent_dim = {latent_dim}."
+        )
+
+
+def check_widths(given: Sequence[int]) -> None:
+    """Refuse a network without layers, or with layers of no width."""
+    widths("energy.widths", given)
+    if not given:
+        raise UsageError("energy.widths = [] is no network; use [32, 64].")
