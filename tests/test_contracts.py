@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lebm_core import contracts
+from lebm_core import EBMPrior, contracts
 from lebm_core.contracts.options import OPTIONLESS
 from lebm_core.contracts.parts import drawn_examples
 from lebm_core.errors import MissingData, MissingExtra
+from lebm_core.models.ebm import EBM
 from lebm_core.registry.registry import registry
 from lebm_core.run.build import build_dataset, build_model
 from lebm_core.run.config.layers import read_source
@@ -33,6 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "images.deconv": {"width": 0.125},
     "images.ladder": {"levels": 2, "width": 4},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
+    "convolution": {"shape": [2, 5, 4], "widths": [3, 4]},
     "flow": {"transforms": 2, "hidden": [16]},
     "tilted-flow": {
         "transforms": 2,
@@ -40,6 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "sampler": {"name": "resampling", "candidates": 20},
     },
     "tempering": {"steps": 40, "temperatures": 4},
+    "rbm": {"visible": "gaussian"},  # of the binary one: tests/lebm_energies/test_rbm.py
 }
 BOUNDED = (
     "priors", "energies", "samplers", "decoders", "encoders", "inference", "learning_rules",
@@ -145,7 +148,7 @@ def test_priors(name: str) -> None:
 
 @named("energies")
 def test_energies(name: str) -> None:
-    contracts.check_energy(name)
+    contracts.check_energy(name, OPTIONS.get(name))
 
 
 @named("samplers")
@@ -160,7 +163,11 @@ def test_inference(name: str) -> None:
 
 @named("learning_rules")
 def test_learning_rules(name: str) -> None:
-    contracts.check_rule(name)
+    model = None
+    if name == "data-space":
+        prior = EBMPrior(3, energy={"hidden": [8]}, sampler={"steps": 3})
+        model = EBM(prior, [3])
+    contracts.check_rule(name, model=model)
 
 
 @named("models")

@@ -20,7 +20,8 @@ __all__ = [
 
 # A target may also say `fold`, which maps z back into a bounded support; `label`, what messages
 # call its chain; `reference`, the p0 that it tilts, and `tilt`, log p - log p0 alone, where p0 is
-# dear; and `by_row`, whether it differs from row to row of z, as it may where it does not say.
+# dear; `by_row`, whether it differs from row to row of z, as it may where it does not say; and
+# `gibbs_step`, which draws its blocks by turns.
 LogDensity = Callable[[Tensor], Tensor]
 Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
 

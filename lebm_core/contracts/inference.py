@@ -86,6 +86,9 @@ class _Normal:
     def __call__(self, z: Tensor) -> Tensor:
         return -0.5 * z.square().sum(-1)
 
+    def gibbs_step(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return torch.randn(len(z), D, generator=generator)
+
 
 class _Box:
     """The uniform density on [-1, 1] in each dimension, its own p0."""
@@ -105,6 +108,9 @@ class _Box:
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return 2 * torch.rand(n, D, generator=generator) - 1
+
+    def gibbs_step(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return self.draw(len(z), generator)
 
     def fold(self, z: Tensor) -> Tensor:
         folded = torch.remainder(z + 1, 4)

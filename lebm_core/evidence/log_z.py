@@ -80,6 +80,9 @@ def log_z(
     z = prior.draw_reference(n_samples, generator)
     if method == "importance":
         return from_log_weights(torch.cat([tilt(part) for part in z.split(20_000)]), "importance")
+    annealed = getattr(prior, "annealed_log_weights", None)
+    if annealed is not None:  # along a path of its own, as for discrete z
+        return from_log_weights(annealed(n_samples, temperatures, generator), "ais")
     own = step_size_of(prior.sampler, STEP_SIZE)
     log_weights = annealed_log_weights(
         z, prior.reference.log_prob, tilt, temperatures,

@@ -88,6 +88,8 @@ class EBM(LatentEBM):
         sizes = cls.sizes(tables, dataset)
         torch.manual_seed(seed)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes)
+        if (initialise := getattr(prior, "initialise", None)) is not None:  # p0 begins at the data
+            initialise(dataset)
         model = cls(prior, options.get("shape") or sizes["shape"])
         model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
         return model

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from lebm_core import Register, hookimpl
 
-__all__ = ["lebm_register_energies", "lebm_register_learning_rules"]
+__all__ = [
+    "lebm_register_baselines",
+    "lebm_register_datasets",
+    "lebm_register_energies",
+    "lebm_register_figures",
+    "lebm_register_learning_rules",
+    "lebm_register_metrics",
+    "lebm_register_priors",
+    "lebm_register_samplers",
+]
 
 
 @hookimpl
 def lebm_register_energies(register: Register) -> None:
     """Register networks of images of any size."""
     register("convolution", "lebm_energies.networks.convolution:Convolution")
+    register("driving-cost", "lebm_energies.networks.driving:DrivingCost")
+
+
+@hookimpl
+def lebm_register_priors(register: Register) -> None:
+    """Register the restricted Boltzmann machine."""
+    register("rbm", "lebm_energies.priors.rbm:RBMPrior", "a restricted Boltzmann machine")
+
+
+@hookimpl
+def lebm_register_samplers(register: Register) -> None:
+    """Register block Gibbs sampling."""
+    register("gibbs", "lebm_energies.chains.gibbs:Gibbs")
 
 
 @hookimpl
@@ -19,3 +41,36 @@ def lebm_register_learning_rules(register: Register) -> None:
     learning = "lebm_energies.learning"
     register("prior.contrastive-divergence", f"{learning}.divergence:ContrastiveDivergence")
     register("prior.score-matching", f"{learning}.score:ScoreMatching")
+    register("prior.fast-persistent", f"{learning}.fast:FastPersistentChains")
+
+
+@hookimpl
+def lebm_register_datasets(register: Register) -> None:
+    """Register small binary images."""
+    register("energies.bars", "lebm_energies.data.binary:bars")
+    register("energies.binary-digits", "lebm_energies.data.binary:binary_digits")
+    register("energies.driving", "lebm_energies.data.driving:driving")
+
+
+@hookimpl
+def lebm_register_metrics(register: Register) -> None:
+    """Register the likelihood of a restricted Boltzmann machine."""
+    register("energies.rbm", "lebm_energies.metrics.rbm:rbm")
+    register("energies.driving", "lebm_energies.metrics.driving:driving")
+
+
+@hookimpl
+def lebm_register_figures(register: Register) -> None:
+    """Register pictures of binary images."""
+    register("energies.binary-images", "lebm_energies.figures.binary:binary_images")
+    register("energies.driving", "lebm_energies.figures.driving:driving")
+
+
+@hookimpl
+def lebm_register_baselines(register: Register) -> None:
+    """Register machines of scikit-learn."""
+    register(
+        "energies.bernoulli-rbm",
+        "lebm_energies.metrics.bernoulli:bernoulli_rbm",
+        "scikit-learn's BernoulliRBM",
+    )
