@@ -1,0 +1,1 @@
+"""Known dynamics, costs of trajectories and demonstrations: inverse optimal control."""
