@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -161,16 +162,19 @@ def check_energy(name: str, options: Options | None = None) -> None:
 
     Args:
         name: registered.
-        options: of its table.
+        options: of its table; a "shape" among them says how many dimensions z has,
+            and a "context_dim" is the only width of a context.
     """
-    label = f'energies "{name}"'
+    label, given = f'energies "{name}"', options or {}
+    d, only = math.prod(given.get("shape", (D,))), given.get("context_dim")
     outputs = CLASSES if has_option("energies", name, "outputs") else 1
-    for width in [0, CONTEXT] if has_option("energies", name, "context_dim") else [0]:
-        sizes = {"latent_dim": D, "outputs": outputs, "context_dim": width}
+    contexts = [0, CONTEXT] if has_option("energies", name, "context_dim") else [0]
+    for width in contexts if only is None else [only]:
+        sizes = {"latent_dim": d, "outputs": outputs, "context_dim": width}
         energy = made("energies", name, options, sizes)
         assert isinstance(energy, Energy), f"{label} is no Energy"
-        energy.check_sizes(D, outputs, width)
-        z = torch.randn(N, D, generator=seeded(1)).requires_grad_()
+        energy.check_sizes(d, outputs, width)
+        z = torch.randn(N, d, generator=seeded(1)).requires_grad_()
         context = torch.randn(N, width, generator=seeded(2)) if width else None
         logits = energy(z, context)
         check_finite(logits, (N, outputs), f"{label}: F(z)")
@@ -178,7 +182,7 @@ def check_energy(name: str, options: Options | None = None) -> None:
         (expected,) = torch.autograd.grad((logits * weight).sum(), z)
         value, pullback = energy.value_and_pullback(z.detach(), context)
         close(value, logits, f"{label}: value_and_pullback and F(z)")
-        base = torch.ones(N, D)
+        base = torch.ones(N, d)
         close(pullback(weight, base, 0.5), expected + 0.5, f"{label}: pullback and autograd")
         again = rebuilt(energy, "energies", label)
         close(again(z, context), logits, f"{label}: made again with its weights")
@@ -191,5 +195,8 @@ def check_energy(name: str, options: Options | None = None) -> None:
             assert not bool(energy(z, context).any()), f"{label}: start_at_zero leaves F"
         except UsageError:  # then it is not for several stages
             pass
-    prior = EBMPrior(D, energy={"name": name, **(options or {})}, sampler={"steps": 2})
-    check_finite(prior.sample(N, generator=seeded()), (N, D), f"{label}: draws of its prior")
+    prior = EBMPrior(
+        d, energy={"name": name, **given}, sampler={"steps": 2}, context_dim=only or 0
+    )
+    drawn = prior.sample(N, context=context if only else None, generator=seeded())
+    check_finite(drawn, (N, d), f"{label}: draws of its prior")

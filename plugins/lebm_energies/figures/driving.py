@@ -11,7 +11,7 @@ from matplotlib.patches import Circle
 
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_energies.data.driving import Driving
-from lebm_energies.metrics.driving import draws_of, theta_of
+from lebm_energies.evaluators.driving import draws_of, theta_of
 
 __all__ = ["driving"]
 
