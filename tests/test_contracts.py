@@ -42,6 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "sampler": {"name": "resampling", "candidates": 20},
     },
     "tempering": {"steps": 40, "temperatures": 4},
+    "driving-cost": {"context_dim": 12},
     "rbm": {"visible": "gaussian"},  # of the binary one: tests/lebm_energies/test_rbm.py
 }
 BOUNDED = (
@@ -65,6 +66,7 @@ X: dict[str, Any] = {
 CONTROLS = {"y": "1", "goal": "1,0"}
 
 SMALL: dict[str, dict[str, Any]] = {
+    "energies.driving": {"train": 20, "valid": 10, "test": 10, "chain_steps": 10},
     "images.cifar10": {"train_images": 100, "valid": 100},
     "images.eurosat": {"train_images": 100, "valid": 100},
     "tabular.8gaussians": {"train": 100, "valid": 50, "test": 50},
