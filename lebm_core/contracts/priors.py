@@ -195,8 +195,6 @@ def check_energy(name: str, options: Options | None = None) -> None:
             assert not bool(energy(z, context).any()), f"{label}: start_at_zero leaves F"
         except UsageError:  # then it is not for several stages
             pass
-    prior = EBMPrior(
-        d, energy={"name": name, **given}, sampler={"steps": 2}, context_dim=only or 0
-    )
+    prior = EBMPrior(d, energy={"name": name, **given}, sampler={"steps": 2}, context_dim=only or 0)
     drawn = prior.sample(N, context=context if only else None, generator=seeded())
     check_finite(drawn, (N, d), f"{label}: draws of its prior")

@@ -17,7 +17,7 @@ from lebm_core.base.randomness import uniform
 from lebm_core.chains.samplers import Sampler, with_steps
 from lebm_core.errors import UsageError
 from lebm_core.latent.pool import CodeBuffer
-from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
+from lebm_core.learning.rules import Metrics, PriorRule, TiltLoss, check_one_level
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
 
@@ -174,6 +174,10 @@ def contrast(
     chain = prior.log_tilt(drawn, None, context)
     gap = posterior.mean() - chain.mean()
     loss = -gap + l2 * (posterior.square().mean() + chain.square().mean())
-    return TiltLoss(
-        loss, {"f_posterior": posterior.mean().detach(), "f_chain": chain.mean().detach()}
-    )
+    metrics: Metrics = {
+        "f_posterior": posterior.mean().detach(),
+        "f_chain": chain.mean().detach(),
+    }
+    if len(drawn) > 1:
+        metrics["chain_std"] = drawn.std(0).mean()
+    return TiltLoss(loss, metrics)

@@ -20,12 +20,15 @@ __all__ = [
 def lebm_register_energies(register: Register) -> None:
     """Register networks of images of any size."""
     register("convolution", "lebm_energies.networks.convolution:Convolution")
+    register("voxels", "lebm_energies.networks.voxels:Voxels")
+    register("frame", "lebm_energies.networks.frame:Frame", "Gabor filters, learned potentials")
     register("driving-cost", "lebm_energies.networks.driving:DrivingCost")
 
 
 @hookimpl
 def lebm_register_priors(register: Register) -> None:
     """Register the restricted Boltzmann machine."""
+    register("multigrid", "lebm_energies.priors.multigrid:MultigridPrior", "coarse to fine")
     register("rbm", "lebm_energies.priors.rbm:RBMPrior", "a restricted Boltzmann machine")
 
 
@@ -40,6 +43,7 @@ def lebm_register_learning_rules(register: Register) -> None:
     """Register rules that start at the data, or run no chain."""
     learning = "lebm_energies.learning"
     register("prior.contrastive-divergence", f"{learning}.divergence:ContrastiveDivergence")
+    register("prior.multigrid", f"{learning}.multigrid:Multigrid")
     register("prior.score-matching", f"{learning}.score:ScoreMatching")
     register("prior.fast-persistent", f"{learning}.fast:FastPersistentChains")
 
@@ -50,13 +54,16 @@ def lebm_register_datasets(register: Register) -> None:
     register("energies.bars", "lebm_energies.data.binary:bars")
     register("energies.binary-digits", "lebm_energies.data.binary:binary_digits")
     register("energies.driving", "lebm_energies.data.driving:driving")
+    register("energies.solids", "lebm_energies.data.solids:solids")
 
 
 @hookimpl
 def lebm_register_metrics(register: Register) -> None:
     """Register the likelihood of a restricted Boltzmann machine."""
+    register("energies.texture", "lebm_energies.metrics.texture:texture")
     register("energies.rbm", "lebm_energies.metrics.rbm:rbm")
     register("energies.driving", "lebm_energies.metrics.driving:driving")
+    register("energies.voxels", "lebm_energies.metrics.voxels:build")
 
 
 @hookimpl
@@ -64,6 +71,7 @@ def lebm_register_figures(register: Register) -> None:
     """Register pictures of binary images."""
     register("energies.binary-images", "lebm_energies.figures.binary:binary_images")
     register("energies.driving", "lebm_energies.figures.driving:driving")
+    register("energies.solids", "lebm_energies.figures.solids:pictures")
 
 
 @hookimpl

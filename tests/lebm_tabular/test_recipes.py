@@ -41,8 +41,9 @@ def test_a_whole_model_keeps_every_mode(
 def test_codes_of_three_dimensions_are_judged_and_drawn(tmp_path: Path) -> None:
     """Their log Z is not by quadrature, and the figure shows two coordinates."""
     few = [
-        "evaluation.baselines=[]", "prior.latent_dim=3", "prior.energy.hidden=[16]",
-        "decoder.name=tabular", "encoder.name=tabular", "learning.decoder.name=variational",
+        "evaluation.baselines=[]", "model.name=latent-ebm", "prior.latent_dim=3",
+        "prior.energy.hidden=[16]", "prior.sampler.name=mala", "decoder.name=tabular",
+        "encoder.name=tabular", "learning.name=two-part", "learning.decoder.name=variational",
         "training.max_steps=5", "evaluation.samples=50", "evaluation.draws=10",
     ]  # fmt: skip
     run = run_recipe(

@@ -199,6 +199,7 @@ class DriftStop(Callback):
             reason = str(error)
         if agreed(state.accelerator, bool(reason)):
             raise DivergenceError(reason or "Another process has diverged.")
+        state.sound = not warnings
         for warning in warnings:
             if self.metrics is not None:
                 self.metrics.write({"step": state.step, "warning": warning})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,30 +27,10 @@ from lebm_core.run.training.optimizers import (
 )
 from lebm_core.run.training.options import TrainingOptions
 from lebm_core.run.training.processes import average_gradients, make_accelerator
-from lebm_core.run.training.state import TrainingState
+from lebm_core.run.training.rollback import Rollbacks
+from lebm_core.run.training.state import TrainingResult, TrainingState
 
-__all__ = ["TrainingResult", "train"]
-
-
-@dataclass
-class TrainingResult:
-    """The cost of a training.
-
-    Attributes:
-        steps: optimiser steps.
-        epochs: passes over the training split, the last one perhaps incomplete.
-        seconds: wall time of the steps, over all resumptions, and of the rule's finish.
-        device: where it ran.
-        processes: how many processes shared it.
-        warnings: of the rule, the first of each kind; metrics.jsonl has all.
-    """
-
-    steps: int
-    epochs: float
-    seconds: float
-    device: str
-    processes: int
-    warnings: list[str]
+__all__ = ["train"]
 
 
 def train(
@@ -123,6 +102,7 @@ class _Loop:
         total = max(options.epochs * len(self.batches), options.min_steps)
         if options.max_steps is not None:
             total = min(total, options.max_steps)
+        self.rollbacks = Rollbacks(options.rollbacks)
         quiet = log if accelerator.is_main_process else _silent
         self.state = TrainingState(
             model, rule, options, accelerator, name, quiet, parts, ema, generator, total
@@ -156,14 +136,21 @@ class _Loop:
             if state.position >= len(self.batches):
                 state.epoch, state.position = state.epoch + 1, 0
                 self.batches = self._order(state.epoch)
-            state.position += 1
-            self._advance(self.batches[state.position - 1])
-            state.seconds = before + time.monotonic() - began
-            if state.position == len(self.batches):
-                for callback in self.callbacks:
-                    callback.after_epoch(state)
-            if state.step % self.options.log_every == 0 or state.ended:
-                self._report()
+            state.position, at = state.position + 1, state.step + 1
+            try:
+                self._advance(self.batches[state.position - 1])
+                state.seconds = before + time.monotonic() - began
+                if state.position == len(self.batches):
+                    for callback in self.callbacks:
+                        callback.after_epoch(state)
+                if state.step % self.options.log_every == 0 or state.ended:
+                    self._report()
+                    self.rollbacks.keep(state)
+            except DivergenceError as error:
+                if not self.rollbacks.back(state, at, error):
+                    raise self._located(error, at) from error
+                self.batches = self._order(state.epoch)
+                continue
             for callback in self.callbacks:
                 callback.after_step(state)
 
@@ -179,22 +166,17 @@ class _Loop:
         state = self.state
         batch = self.dataset.batch("train", index).to(self.accelerator.device)
         progress = state.step / state.total
-        try:
-            with self.accelerator.autocast():
-                outcome = state.rule(
-                    state.model, batch, progress=progress, generator=state.generator
-                )
-            for part in state.parts.values():
-                part.optimizer.zero_grad(set_to_none=True)
-            trained = [loss for loss in outcome.losses.values() if loss.requires_grad]
-            if trained:
-                self.accelerator.backward(torch.stack([loss.float() for loss in trained]).sum())
-            moved = average_gradients(self.accelerator, state.parts.values())
-            norms = {part.name: part.norm() for part in moved}
-            check_finite(self.accelerator, outcome.losses, norms, state.parts)
-        except DivergenceError as error:
-            raise self._located(error, state.step + 1) from error
-        factor = rate_factor(self.options, state.step, state.total, state.epoch)
+        with self.accelerator.autocast():
+            outcome = state.rule(state.model, batch, progress=progress, generator=state.generator)
+        for part in state.parts.values():
+            part.optimizer.zero_grad(set_to_none=True)
+        trained = [loss for loss in outcome.losses.values() if loss.requires_grad]
+        if trained:
+            self.accelerator.backward(torch.stack([loss.float() for loss in trained]).sum())
+        moved = average_gradients(self.accelerator, state.parts.values())
+        norms = {part.name: part.norm() for part in moved}
+        check_finite(self.accelerator, outcome.losses, norms, state.parts)
+        factor = state.rate * rate_factor(self.options, state.step, state.total, state.epoch)
         for part in moved:
             part.step(norms[part.name], factor)
         if state.ema is not None:
@@ -212,14 +194,11 @@ class _Loop:
             "epoch": round(state.epoch + state.position / len(self.batches), 4),
             **state.means.take(),
         }
-        factor = rate_factor(self.options, state.step - 1, state.total, state.epoch)
+        factor = state.rate * rate_factor(self.options, state.step - 1, state.total, state.epoch)
         record |= {f"lr/{part.name}": part.lr * factor for part in state.parts.values()}
         record["seconds"] = round(state.seconds, 3)
-        try:
-            for callback in self.callbacks:
-                callback.after_report(state, record)
-        except DivergenceError as error:
-            raise self._located(error, state.step) from error
+        for callback in self.callbacks:
+            callback.after_report(state, record)
 
     def _finish(self) -> None:
         """Take the average as the prior, and let the rule learn what comes after training."""

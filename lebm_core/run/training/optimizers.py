@@ -162,6 +162,7 @@ def check_options(options: TrainingOptions) -> None:
             ("epochs", options.epochs >= 1, "at least 1"),
             ("max_steps", max_steps is None or max_steps >= 1, "at least 1, or none"),
             ("min_steps", options.min_steps >= 0, "0 or more"),
+            ("rollbacks", 0 <= options.rollbacks <= 1000, "0 to 1000"),
             ("minutes", 0 <= options.minutes < math.inf, "0 (no limit) or more"),
             ("lr", 0 <= options.lr < math.inf, "0 or more"),
             ("beta1", 0 <= options.beta1 < 1, "0 to below 1"),

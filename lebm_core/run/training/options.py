@@ -41,6 +41,8 @@ class TrainingOptions:
         warmup_steps: steps over which the learning rates rise linearly from 0
         decay: factor per epoch of the exponential schedule
         ema: decay per step of the prior's moving average; 0 = off
+        rollbacks: times that a diverging training goes back to its last good state, at half the
+            learning rates, before it stops
         precision: no (float32) or bf16 (autocast)
         log_every: steps between two lines of metrics.jsonl
         checkpoint_every: steps between two checkpoints
@@ -60,6 +62,7 @@ class TrainingOptions:
     warmup_steps: int = 0
     decay: float = 0.999
     ema: float = 0.0
+    rollbacks: int = 0
     precision: Literal["no", "bf16"] = "no"
     log_every: int = 50
     checkpoint_every: int = 500

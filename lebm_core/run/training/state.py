@@ -17,7 +17,28 @@ from lebm_core.run.training.means import Means
 from lebm_core.run.training.optimizers import PartOptimizer, Trainable
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["TrainingState"]
+__all__ = ["TrainingResult", "TrainingState"]
+
+
+@dataclass
+class TrainingResult:
+    """The cost of a training.
+
+    Attributes:
+        steps: optimiser steps.
+        epochs: passes over the training split, the last one perhaps incomplete.
+        seconds: wall time of the steps, over all resumptions, and of the rule's finish.
+        device: where it ran.
+        processes: how many processes shared it.
+        warnings: of the rule, the first of each kind; metrics.jsonl has all.
+    """
+
+    steps: int
+    epochs: float
+    seconds: float
+    device: str
+    processes: int
+    warnings: list[str]
 
 
 @dataclass
@@ -41,6 +62,8 @@ class TrainingState:
         seconds: wall time of the steps, over all resumptions.
         means: of losses and figures since the last report.
         warnings: of the rule, the first of each kind.
+        rate: factor of all learning rates, beside that of the schedule.
+        sound: set by a callback: whether the rule had no warning for the last report.
         stopping: set by a callback to end the training after this step.
     """
 
@@ -60,6 +83,8 @@ class TrainingState:
     seconds: float = 0.0
     means: Means = field(default_factory=Means)
     warnings: list[str] = field(default_factory=list)
+    rate: float = 1.0
+    sound: bool = True
     stopping: bool = False
 
     def say_unused(self) -> None:
@@ -105,6 +130,7 @@ class TrainingState:
             "position": self.position,
             "seconds": self.seconds,
             "means": self.means.state(),
+            "rate": self.rate,
             "warnings": self.warnings,
         }
 
@@ -127,7 +153,7 @@ class TrainingState:
             self.total = int(record["total"])
         self.epoch, self.position = int(record["epoch"]), int(record["position"])
         self.seconds = float(record["seconds"])
-        self.means = Means(record["means"])
+        self.means, self.rate = Means(record["means"]), float(record["rate"])
         self.warnings = list(record["warnings"])
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 
 from lebm_core import Energy
-from lebm_core.base.checks import at_least, whole, widths
+from lebm_core.base.checks import whole, widths
+from lebm_core.base.randomness import fork
 from lebm_core.errors import UsageError
 
 __all__ = ["Convolution"]
@@ -27,9 +30,8 @@ class Convolution(Energy):
         latent_dim: numbers of one x.
         shape: (C, H, W) of one x; the data set gives it.
         widths: channels of the layers, the first of stride 1 and the others of stride 2.
-        spectral: normalise each layer by its largest singular value (Miyato et al., ICLR 2018,
-            arXiv 1802.05957).
-        gain: factor of F, which a spectral norm bounds.
+        spectral: normalise each convolution by its largest singular value (Miyato et al., ICLR
+            2018, arXiv 1802.05957).
         pooled: average the features over places.
         outputs: C of the logits.
 
@@ -43,7 +45,6 @@ class Convolution(Energy):
         shape: Sequence[int],
         widths: Sequence[int] = (32, 64, 128),
         spectral: bool = False,
-        gain: float = 1.0,
         pooled: bool = False,
         outputs: int = 1,
     ) -> None:
@@ -51,9 +52,8 @@ class Convolution(Energy):
         check_shape(shape, latent_dim, 3, "images (C, H, W)", "convolution")
         check_widths(widths)
         whole("energy.outputs", outputs, 1)
-        at_least("energy.gain", gain, 0)
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, 0
-        self.shape, self.gain, self.pooled = tuple(shape), gain, pooled
+        self.shape, self.pooled = tuple(shape), pooled
         channels, *sides = self.shape
         layers: list[nn.Module] = []
         for place, width in enumerate(widths):
@@ -62,16 +62,23 @@ class Convolution(Energy):
             channels, sides = width, [-(-side // stride) for side in sides]
         self.features = nn.Sequential(*layers)
         self.last = nn.Linear(channels if pooled else channels * math.prod(sides), outputs)
-        if spectral:
-            for module in (*self.features, self.last):
-                if hasattr(module, "weight"):
-                    parametrizations.spectral_norm(module)
+        if spectral:  # not of the last layer: a later stage starts with it at 0
+            for layer in layers[::2]:
+                parametrizations.spectral_norm(layer)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         hidden = self.features(z.view(-1, *self.shape))
         flat = hidden.mean((2, 3)) if self.pooled else hidden.flatten(1)
-        logits: Tensor = self.gain * self.last(flat)
+        logits: Tensor = self.last(flat)
         return logits
+
+    def reset(self, generator: torch.Generator | None = None) -> None:
+        super().reset(generator)
+        with fork(generator):  # the weights under a normalisation, which a layer does not reach
+            for layer in self.modules():
+                if parametrize.is_parametrized(layer, "weight"):
+                    inner: Any = layer.parametrizations
+                    nn.init.kaiming_uniform_(inner["weight"].original, a=math.sqrt(5))
 
 
 def check_shape(shape: Sequence[int], latent_dim: int, axes: int, of: str, name: str) -> None:

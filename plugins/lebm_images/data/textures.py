@@ -1,0 +1,121 @@
+"""Textures: crops of one large picture, of those that scikit-image carries or the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lebm_core.base.checks import WIDEST, whole
+from lebm_core.errors import MissingExtra, UsageError, did_you_mean, shown
+from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
+
+__all__ = ["textures"]
+
+CARRIED = ("brick", "grass", "gravel")  # grey, 512 x 512, within scikit-image's package
+SHARES = {"train": (0.0, 0.6), "valid": (0.6, 0.75), "test": (0.75, 1.0)}  # of the width
+
+Image = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def textures(
+    *,
+    files: Any,
+    seed: int,
+    texture: str = "",
+    side: int = 32,
+    smaller: int = 4,
+    train: int = 2000,
+    valid: int = 200,
+    test: int = 500,
+) -> ImageDataset:
+    """Grey crops of textures; the three splits are of different parts of the picture.
+
+    Args:
+        files: not used.
+        seed: of the places of the crops.
+        texture: brick, grass or gravel, or the path of an image; empty for these three, as classes
+        side: of a crop
+        smaller: by how much the picture is scaled down first
+        train: crops of the left 60 % of each picture
+        valid: crops of the next 15 %
+        test: crops of the right quarter
+
+    Raises:
+        UsageError: for a texture that is neither, or too small a picture.
+    """
+    counts = {"train": train, "valid": valid, "test": test}
+    for split, n in counts.items():
+        whole(f"data.{split}", n, 1, 10_000_000)
+    whole("data.side", side, 1, WIDEST)
+    whole("data.smaller", smaller, 1, WIDEST)
+    names = CARRIED if not texture else (texture,)
+    pictures = {name: _shrunk(_picture(name), smaller) for name in names}
+    rng = np.random.default_rng(seed)
+    pixels: dict[str, Pixels] = {}
+    labels = {}
+    for split, n in counts.items():
+        drawn = [_crops(name, pictures[name], split, n, side, rng) for name in names]
+        pixels[split] = ArrayPixels(np.concatenate(drawn)[..., None])
+        labels[split] = torch.arange(len(names)).repeat_interleave(n)
+    summary: Mapping[str, Any] = {
+        "source": f"crops of {', '.join(Path(name).name for name in names)}, scikit-image's unless "
+        "a file", "picture": f"1/{smaller} of its size",
+        "counts": {split: n * len(names) for split, n in counts.items()},
+    }  # fmt: skip
+    if len(names) == 1:
+        return ImageDataset(pixels, 1, side, dict(summary))
+    return ImageDataset(pixels, 1, side, dict(summary), labels, names)
+
+
+def _picture(name: str) -> Image:
+    """The whole picture, grey, uint8 (H, W)."""
+    if name in CARRIED:
+        try:
+            from skimage import data
+        except ImportError as error:
+            raise MissingExtra("skimage", "images", needed_by="images.textures") from error
+        found: Image = getattr(data, name)()
+        return found
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(
+            f"data.texture = {shown(name)} is neither a file nor one of {', '.join(CARRIED)}."
+            f"{did_you_mean(name, CARRIED)}"
+        )
+    from PIL import Image as Pictures
+    from PIL import UnidentifiedImageError
+
+    try:
+        with Pictures.open(path) as image:
+            return np.asarray(image.convert("L"))
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        raise UsageError(f"data.texture = {shown(name)} is no image that can be read.") from error
+
+
+def _shrunk(picture: Image, by: int) -> Image:
+    """The picture with each block of by x by pixels as their mean."""
+    height, width = (n // by * by for n in picture.shape)
+    blocks = picture[:height, :width].reshape(height // by, by, width // by, by)
+    found: Image = blocks.mean((1, 3)).round().astype(np.uint8)
+    return found
+
+
+def _crops(
+    name: str, picture: Image, split: str, n: int, side: int, rng: np.random.Generator
+) -> Image:
+    """n crops (n, side, side) of the part of the picture that is the split's."""
+    height, width = picture.shape
+    left, right = (int(share * width) for share in SHARES[split])
+    if height < side or right - left < side:
+        raise UsageError(
+            f"The picture {shown(name)} is {height} x {width} once it is scaled down, and the part "
+            f"for {split} {height} x {right - left}: no crop of data.side = {side} is in it. Use a "
+            "smaller side, or a smaller data.smaller."
+        )
+    top = rng.integers(0, height - side + 1, n)
+    start = rng.integers(left, right - side + 1, n)
+    return np.stack([picture[a : a + side, b : b + side] for a, b in zip(top, start, strict=True)])
