@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "images.ladder": {"levels": 2, "width": 4},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
     "convolution": {"shape": [2, 5, 4], "widths": [3, 4]},
+    "voxels": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "flow": {"transforms": 2, "hidden": [16]},
     "tilted-flow": {
         "transforms": 2,
@@ -72,6 +73,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tabular.8gaussians": {"train": 100, "valid": 50, "test": 50},
     "tabular.pinwheel": {"train": 100, "valid": 50, "test": 50},
     "tabular.rings": {"train": 100, "valid": 50, "test": 50},
+    "energies.solids": {"train": 9, "valid": 6, "test": 6, "side": 6},
     "trajectories.crowd": {"train": 100, "valid": 50, "test": 50},
     "trajectories.file": {"valid_share": 0.2, "test_share": 0.2},
 }

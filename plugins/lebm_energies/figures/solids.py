@@ -1,0 +1,49 @@
+"""Figure of a model of solids: data, samples, samples of each class, and what is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.models.ebm import EBM
+from lebm_core.priors.protocols import Coupled
+from lebm_energies.data.solids import SolidData
+from lebm_energies.pictures import draw_solids
+
+__all__ = ["pictures"]
+
+COLUMNS = 8
+KNOWN = 0.3  # share of the voxels of a solid that is filled in
+
+
+def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
+    """Draw real solids, samples, samples given each class, and solids filled in."""
+    data = evaluation.need(SolidData, "energies.solids")
+    model, generator = evaluation.model, evaluation.generator
+    folder = evaluation.folder / "figures"
+    split = next((s for s in ("test", "valid", "train") if data.length(s)), "")
+    rows = [] if not split else [(split, data.raw(data.all(split, COLUMNS).x))]
+    if isinstance(model.prior, Coupled) and model.prior.n_classes == len(data.classes):
+        for k, name in enumerate(data.classes):
+            drawn = model.sample(COLUMNS, y=k, generator=generator)
+            rows.append((f"samples:\n{name}", data.raw(drawn)))
+    else:
+        drawn = model.sample(2 * COLUMNS, generator=generator)
+        rows += [("samples", data.raw(drawn[:COLUMNS])), ("", data.raw(drawn[COLUMNS:]))]
+    yield draw_solids(rows, folder / "samples.png"), "Solids of the data, and samples of the model."
+    if not split or not isinstance(model, EBM):
+        return
+    x = data.all(split, COLUMNS).x
+    mask = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < KNOWN
+    filled = model.complete(
+        x.to(model.device), mask.to(model.device), sampler=model.prior.sampler, generator=generator
+    )
+    rows = [
+        ("known", data.raw(torch.where(mask, x, 0.0))), ("filled in", data.raw(filled)),
+        ("true", data.raw(x)),
+    ]  # fmt: skip
+    caption = "Solids of which 70 % of the voxels are unknown, filled in by a chain of the model."
+    yield draw_solids(rows, folder / "recovery.png"), caption
