@@ -67,7 +67,7 @@ X: dict[str, Any] = {
 CONTROLS = {"y": "1", "goal": "1,0"}
 
 SMALL: dict[str, dict[str, Any]] = {
-    "energies.driving": {"train": 20, "valid": 10, "test": 10, "chain_steps": 10},
+    "energies.driving": {"train": 20, "valid": 10, "test": 10, "chain_steps": 8},
     "images.cifar10": {"train_images": 100, "valid": 100},
     "images.eurosat": {"train_images": 100, "valid": 100},
     "tabular.8gaussians": {"train": 100, "valid": 50, "test": 50},

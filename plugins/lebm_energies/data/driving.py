@@ -22,7 +22,7 @@ __all__ = ["Driving", "DrivingOptions", "TRUE", "driving"]
 
 # theta*, for each feature of `Costs`.
 TRUE = {
-    "lane": 0.25, "speed": 0.2, "drive": 0.5, "steer": 0.5, "smooth": 0.5, "goal": 1.0,
+    "lane": 0.25, "speed": 0.2, "drive": 0.8, "steer": 0.8, "smooth": 0.5, "goal": 1.0,
     "obstacles": 1.0, "agents": 0.7,
 }  # fmt: skip
 OBSTACLES = 2  # of `draw_scenes`
@@ -48,7 +48,7 @@ class DrivingOptions:
     agents: int = 1
     horizon: int = 16
     interval: float = 0.25
-    chain_steps: int = 120
+    chain_steps: int = 150
     train: int = 400
     valid: int = 100
     test: int = 100
@@ -58,7 +58,7 @@ class DrivingOptions:
         whole("data.agents", self.agents, 1, 20)
         whole("data.horizon", self.horizon, 2, 1000)
         positive("data.interval", self.interval)
-        whole("data.chain_steps", self.chain_steps, 4, 10**6)
+        whole("data.chain_steps", self.chain_steps, 8, 10**6)
         for split, n in self.counts.items():
             whole(f"data.{split}", n, 1, MOST)
 
