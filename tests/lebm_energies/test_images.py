@@ -1,0 +1,147 @@
+"""Energies of images: convolutions, FRAME; textures and the figures they are judged by."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lebm_core.errors import UsageError
+from lebm_energies.metrics.texture import autocorrelation, spectrum, values_apart
+from lebm_energies.networks.convolution import Convolution
+from lebm_energies.networks.frame import Frame, gabor_bank
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_pooled_energy_does_not_depend_on_the_size() -> None:
+    torch.manual_seed(0)
+    small = Convolution(64, (1, 8, 8), [4, 4], pooled=True)
+    large = Convolution(256, (1, 16, 16), [4, 4], pooled=True)
+    large.load_state_dict(small.state_dict())
+    constant = torch.full((1, 1), 0.3)
+    inner = [each(constant.expand(1, each.latent_dim)) for each in (small, large)]
+    # the border of zeros weighs less in the larger image, and nothing else differs
+    assert abs(float(inner[0] - inner[1])) < 0.05
+
+
+def test_the_spectral_norm_bounds_each_convolution() -> None:
+    torch.manual_seed(0)
+    energy = Convolution(64, (1, 8, 8), [8, 8], spectral=True).train()
+    for _ in range(50):  # power iterations
+        energy(torch.randn(2, 64, generator=seeded()))
+    for layer in energy.features[::2]:
+        largest = torch.linalg.matrix_norm(layer.weight.flatten(1), 2)
+        assert abs(float(largest.detach()) - 1) < 1e-2
+    before = energy(torch.ones(1, 64)).detach()
+    energy.reset(seeded(3))
+    assert not torch.equal(energy(torch.ones(1, 64)), before)
+    energy.start_at_zero()
+    assert float(energy(torch.ones(1, 64)).abs()) == 0
+
+
+def test_gabor_filters_have_no_mean_and_length_one_and_see_their_wave() -> None:
+    bank = gabor_bank(4, 5.0)
+    assert bank.sum((1, 2, 3)).abs().max() < 1e-5
+    torch.testing.assert_close(bank.square().sum((1, 2, 3)), torch.ones(8))
+    columns = torch.arange(40.0)
+    wave = (2 * math.pi * columns / 5.0).cos().expand(40, 40)
+    answers = torch.nn.functional.conv2d(wave[None, None], bank)
+    strength = answers.square().mean((0, 2, 3)).view(4, 2).sum(1)
+    assert int(strength.argmax()) == 0  # the filters whose wave runs along the columns
+
+
+def test_frame_is_linear_in_what_it_learns() -> None:
+    energy = Frame(15 * 15, (1, 15, 15), 2, (3.0, 5.0))
+    x = torch.randn(4, 15 * 15, generator=seeded())
+    once = energy(x)
+    with torch.no_grad():
+        energy.weights.mul_(3)
+    torch.testing.assert_close(energy(x), 3 * once)
+
+
+def test_frame_with_potentials_of_pixels_is_a_density_of_single_pixels() -> None:
+    """Potentials of the identity filter alone: f is a sum over pixels, wherever they stand."""
+    energy = Frame(15 * 15, (1, 15, 15), 2, (3.0,))
+    with torch.no_grad():
+        energy.weights[:, 1:] = 0
+        energy.weights[:, 0] = torch.randn(1, 13, generator=seeded())
+    x = torch.randn(3, 15 * 15, generator=seeded(1))
+    shuffled = x[:, torch.randperm(15 * 15, generator=seeded(2))]
+    torch.testing.assert_close(energy(x), energy(shuffled), rtol=1e-4, atol=1e-4)
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"takes images \(C, H, W\), and one x has the shape \(9,"):
+        Convolution(9, (9,))
+    with pytest.raises(UsageError, match=r"has the shape \(1, 3, 3\), 9 numbers, and the prior"):
+        Convolution(8, (1, 3, 3))
+    with pytest.raises(UsageError, match=r"energy.widths = \[\] is no network"):
+        Convolution(9, (1, 3, 3), [])
+    with pytest.raises(UsageError, match="wider than images of 8 x 8"):
+        Frame(64, (1, 8, 8))
+
+
+def test_the_spectrum_of_white_noise_is_flat_and_its_pixels_uncorrelated() -> None:
+    x = torch.randn(400, 1, 32, 32, generator=seeded()).double()
+    power = spectrum(x)[2:15, 2:15]
+    # each is a mean of 400 draws of an exponential: its relative error is 1/20
+    assert float((power / power.mean() - 1).abs().max()) < 5 / 20
+    lags = autocorrelation(x, 3)
+    centre = 3  # down 0, right 0
+    assert abs(float(lags[centre]) - 1) < 1e-6
+    others = torch.cat([lags[:centre], lags[centre + 1 :]])
+    assert float(others.abs().max()) < 5 / math.sqrt(400 * 29 * 29)
+    assert values_apart(x, x + 0.5) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_shift_of_the_image_is_seen_in_its_autocorrelation() -> None:
+    base = torch.randn(300, 1, 32, 33, generator=seeded()).double()
+    moved = base[..., 1:] + base[..., :-1]  # correlated with its right neighbour by one half
+    lags = autocorrelation(moved, 2)
+    assert float(lags[2 + 1]) == pytest.approx(0.5, abs=0.02)
+
+
+textures = pytest.importorskip("lebm_images.data.textures", reason="needs the images extra")
+
+
+def test_splits_of_a_texture_are_of_different_parts_of_the_picture(tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = np.tile(np.arange(200, dtype=np.uint8), (60, 1))  # the column is the grey value
+    Image.fromarray(picture).save(tmp_path / "own.png")
+    data = textures.textures(
+        files=None, seed=0, texture=str(tmp_path / "own.png"), side=8, smaller=1,
+        train=50, valid=50, test=50,
+    )  # fmt: skip
+    columns = {
+        split: ((data.batch(split, torch.arange(50)).x + 1) * 127.5).round()
+        for split in ("train", "valid", "test")
+    }
+    assert columns["train"].max() < 120 <= columns["valid"].min()
+    assert columns["valid"].max() < 150 <= columns["test"].min()
+
+
+def test_carried_textures_are_classes() -> None:
+    pytest.importorskip("skimage", reason="needs the images extra")
+    data = textures.textures(files=None, seed=0, side=16, train=4, valid=2, test=2)
+    assert tuple(data.classes) == ("brick", "grass", "gravel") and data.length("train") == 12
+    again = textures.textures(files=None, seed=0, side=16, train=4, valid=2, test=2)
+    rows = torch.arange(12)
+    assert torch.equal(data.batch("train", rows).x, again.batch("train", rows).x)
+
+
+def test_a_picture_that_cannot_be_cut_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='"bricks" is neither a file nor one of.*Did you mean "br'):
+        textures.textures(files=None, seed=0, texture="bricks")
+    (tmp_path / "no.png").write_text("no picture")
+    with pytest.raises(UsageError, match="is no image that can be read"):
+        textures.textures(files=None, seed=0, texture=str(tmp_path / "no.png"))
+    pytest.importorskip("skimage", reason="needs the images extra")
+    with pytest.raises(UsageError, match="no crop of data.side = 100 is in it"):
+        textures.textures(files=None, seed=0, texture="brick", side=100)
