@@ -36,6 +36,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
     "convolution": {"shape": [2, 5, 4], "widths": [3, 4]},
     "voxels": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
+    "set": {"shape": [5, 3], "widths": [4], "hidden": [3]},
+    "video": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "flow": {"transforms": 2, "hidden": [16]},
     "tilted-flow": {
         "transforms": 2,
@@ -74,6 +76,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "tabular.pinwheel": {"train": 100, "valid": 50, "test": 50},
     "tabular.rings": {"train": 100, "valid": 50, "test": 50},
     "energies.solids": {"train": 9, "valid": 6, "test": 6, "side": 6},
+    "energies.clouds": {"train": 9, "valid": 6, "test": 6, "points": 16},
+    "energies.texture-video": {"train": 9, "valid": 6, "test": 6, "frames": 4, "side": 6},
     "trajectories.crowd": {"train": 100, "valid": 50, "test": 50},
     "trajectories.file": {"valid_share": 0.2, "test_share": 0.2},
 }

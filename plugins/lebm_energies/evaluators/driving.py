@@ -11,7 +11,13 @@ from lebm_energies.control.costs import EFFORTS
 from lebm_energies.data.driving import Driving
 from lebm_energies.networks.driving import DrivingCost
 
-__all__ = ["draws_of", "theta_of"]
+__all__ = ["draws_of", "is_linear", "theta_of"]
+
+
+def is_linear(model: LatentEBM) -> bool:
+    """Whether weights are all of a model's cost, without a network beside them."""
+    energies = model.prior.energies if isinstance(model.prior, EBMPrior) else []
+    return all(isinstance(e, DrivingCost) and e.network is None for e in energies)
 
 
 def theta_of(model: LatentEBM, data: Driving) -> Tensor:

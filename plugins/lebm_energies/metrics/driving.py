@@ -12,7 +12,7 @@ from lebm_core.data.dataset import subset
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_energies.data.driving import Driving
-from lebm_energies.evaluators.driving import draws_of, theta_of
+from lebm_energies.evaluators.driving import draws_of, is_linear, theta_of
 
 __all__ = ["driving"]
 
@@ -40,14 +40,14 @@ def driving(
         split, n = evaluation.split, driving_draws
         rows = subset(data.length(split), driving_scenes, evaluation.seed)
         drawn = draws_of(evaluation.model, data, split, rows, n, evaluation.generator)
-        seeded = torch.Generator().manual_seed(evaluation.seed)
-        fresh = data.draw(split, rows, n, seeded)  # the same for the model and its baselines
-        theta, fisher = theta_of(evaluation.model, data), _fisher(data, split, rows, fresh)
+        theta = theta_of(evaluation.model, data) if is_linear(evaluation.model) else None
         found = dict(_weights(theta, data))
         found |= dict(_paths(data, split, rows, drawn, collision_radius))
         if evaluation.name == "model":
+            fresh = data.draw(split, rows, n, evaluation.generator)
             found |= in_row("real", dict(_paths(data, split, rows, fresh, collision_radius)),
                             "fresh draws from theta*")  # fmt: skip
+            fisher = _fisher(data, split, rows, fresh)
             found |= in_row("bound", dict(_bound(data, fisher)), "likelihood's own spread")
             flat = dict(_weights(torch.ones_like(data.theta), data))
             found |= in_row("flat", {"theta_cosine": flat["theta_cosine"]}, "equal weights")
@@ -56,18 +56,23 @@ def driving(
     return metric
 
 
-def _weights(theta: Tensor, data: Driving) -> Iterator[tuple[str, Value]]:
-    true, off = data.theta, theta - data.theta
-    each = {f"theta of {k}": round(v, 4) for k, v in zip(data.costs.names, theta.tolist(),
-                                                         strict=True)}  # fmt: skip
+def _weights(theta: Tensor | None, data: Driving) -> Iterator[tuple[str, Value]]:
+    """Theta against theta*; None where the cost has more than weights."""
+    true, n = data.theta, len(data.theta)
+    if theta is None:
+        why = "its cost is not the weights alone"
+        yield "theta_cosine", Value(None, None, n, "", COSINE, why, better="higher")
+        yield "theta_error", Value(None, None, n, "", ERROR, why, better="lower")
+        yield "theta_worst", Value(None, None, n, "", WORST, why, better="lower")
+        return
+    off = theta - true
+    each = {f"theta of {k}": round(float(v), 4) for k, v in zip(data.costs.names, theta,
+                                                                strict=True)}  # fmt: skip
     cosine = float(torch.cosine_similarity(theta, true, dim=0))
-    yield "theta_cosine", Value(cosine, None, len(theta), definition=COSINE, extra=each,
-                                better="higher")  # fmt: skip
-    for name, value, what in (
-        ("theta_error", off.norm() / true.norm(), ERROR),
-        ("theta_worst", (off / true).abs().amax(), WORST),
-    ):
-        yield name, Value(float(value), None, len(theta), definition=what, better="lower")
+    error, worst = float(off.norm() / true.norm()), float((off / true).abs().amax())
+    yield "theta_cosine", Value(cosine, None, n, "", COSINE, extra=each, better="higher")
+    yield "theta_error", Value(error, None, n, "", ERROR, better="lower")
+    yield "theta_worst", Value(worst, None, n, "", WORST, better="lower")
 
 
 def _paths(
