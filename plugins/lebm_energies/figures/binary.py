@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from lebm_energies.priors.rbm import RBMPrior
 __all__ = ["binary_images"]
 
 COLUMNS, MOST = 16, 64
+ZOOM, GAP = 6, 3  # pixels of the picture
 
 
 def binary_images(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
@@ -47,22 +49,19 @@ def binary_images(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
 
 
 def sheet(images: Tensor, file: Path, colours: str, limits: tuple[float, float]) -> None:
-    """Write images (n, H, W) as rows of 16 to a PNG."""
+    """Write images (n, H, W) as rows of 16 to a PNG, a pixel of them as 6 x 6."""
     import matplotlib
+    from matplotlib import image
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    columns = min(COLUMNS, len(images))
-    lines = -(-len(images) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(0.5 * columns, 0.5 * lines), squeeze=False)
-    for place, axis in enumerate(axes.flat):
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.set_visible(place < len(images))
-        if place < len(images):
-            low, high = limits
-            axis.imshow(images[place].numpy(force=True), cmap=colours, vmin=low, vmax=high)
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.99, 0.08, 0.08)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    n, height, width = images.shape
+    columns = min(COLUMNS, n)
+    rows = -(-n // columns)
+    low, high = limits
+    shades = ((images.float() - low) / max(high - low, 1e-12)).numpy(force=True)
+    coloured = matplotlib.colormaps[colours](shades)[..., :3].repeat(ZOOM, 1).repeat(ZOOM, 2)
+    down, right = height * ZOOM + GAP, width * ZOOM + GAP
+    whole = np.full((rows * down + GAP, columns * right + GAP, 3), 0.6)
+    for place, each in enumerate(coloured):
+        top, left = GAP + place // columns * down, GAP + place % columns * right
+        whole[top : top + height * ZOOM, left : left + width * ZOOM] = each
+    image.imsave(file, whole)

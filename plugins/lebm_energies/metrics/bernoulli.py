@@ -26,7 +26,7 @@ __all__ = ["bernoulli_rbm", "converted"]
 
 def bernoulli_rbm(
     *,
-    rates: Sequence[float] = (0.02, 0.05, 0.1, 0.2),
+    rates: Sequence[float] = (0.01, 0.02, 0.05, 0.1),
     ais_chains: int = 1000,
     ais_temperatures: int = 1000,
     ais_steps: int = 200,

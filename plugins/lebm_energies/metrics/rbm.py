@@ -86,9 +86,7 @@ def rbm(*, ais_chains: int = 1000, ais_temperatures: int = 1000, ais_steps: int 
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
         prior = getattr(evaluation.model, "prior", None)
-        if not isinstance(prior, RBMPrior) or not getattr(
-            evaluation.model.decoder, "observed", False
-        ):
+        if not isinstance(prior, RBMPrior) or not evaluation.model.observed:
             raise UsageError(
                 'energies.rbm measures model.name = "ebm" with prior.name = "rbm", which this '
                 "model is not; leave it out of evaluation.metrics."
