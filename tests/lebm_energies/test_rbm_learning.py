@@ -14,6 +14,7 @@ from lebm_core.errors import UsageError
 from lebm_core.learning.contrastive import PersistentChains
 from lebm_core.learning.data_space import DataSpace
 from lebm_core.models.ebm import EBM
+from lebm_energies.chains.gibbs import Gibbs
 from lebm_energies.data.binary import Bars, bars
 from lebm_energies.learning.fast import FastPersistentChains
 from lebm_energies.metrics.bernoulli import converted
@@ -130,3 +131,16 @@ def test_scikit_learns_machine_keeps_its_free_energy() -> None:
     v = states(9)
     gap = converted(other, x).log_prob(v.float()).detach().numpy() + other._free_energy(v.numpy())
     assert float(gap.max() - gap.min()) < 1e-4
+
+
+def test_completion_draws_the_conditional() -> None:
+    model, n = EBM(machine(), [5]), 20_000
+    known = torch.tensor([True, False, True, False, False])
+    x = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0]).expand(n, 5)
+    drawn = model.complete(x, known, sampler=Gibbs(40), generator=seeded(1))
+    assert torch.equal(drawn[:, known], x[:, known])
+    every = states(5).float()
+    p = model.prior.log_prob(every).double().detach()
+    p = torch.where((every[:, 0] == 1) & (every[:, 2] == 0), p, -torch.inf).softmax(0)
+    share = torch.bincount((drawn.long() * 2 ** torch.arange(5)).sum(1), minlength=32) / n
+    assert bool(((share - p).abs() <= 4.5 * (p * (1 - p) / n).sqrt()).all())

@@ -16,7 +16,7 @@ from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
 __all__ = ["textures"]
 
 CARRIED = ("brick", "grass", "gravel")  # grey, 512 x 512, within scikit-image's package
-SHARES = {"train": (0.0, 0.6), "valid": (0.6, 0.75), "test": (0.75, 1.0)}  # of the width
+SHARES = {"train": (0.0, 0.5), "valid": (0.5, 0.75), "test": (0.75, 1.0)}  # of the width
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -40,8 +40,8 @@ def textures(
         texture: brick, grass or gravel, or the path of an image; empty for these three, as classes
         side: of a crop
         smaller: by how much the picture is scaled down first
-        train: crops of the left 60 % of each picture
-        valid: crops of the next 15 %
+        train: crops of the left half of each picture
+        valid: crops of the next quarter
         test: crops of the right quarter
 
     Raises:
