@@ -21,6 +21,8 @@ def lebm_register_energies(register: Register) -> None:
     """Register networks of images of any size."""
     register("convolution", "lebm_energies.networks.convolution:Convolution")
     register("voxels", "lebm_energies.networks.voxels:Voxels")
+    register("set", "lebm_energies.networks.sets:PointSet")
+    register("video", "lebm_energies.networks.video:Video")
     register("frame", "lebm_energies.networks.frame:Frame", "Gabor filters, learned potentials")
     register("driving-cost", "lebm_energies.networks.driving:DrivingCost")
 
@@ -55,6 +57,8 @@ def lebm_register_datasets(register: Register) -> None:
     register("energies.binary-digits", "lebm_energies.data.binary:binary_digits")
     register("energies.driving", "lebm_energies.data.driving:driving")
     register("energies.solids", "lebm_energies.data.solids:solids")
+    register("energies.clouds", "lebm_energies.data.clouds:clouds")
+    register("energies.texture-video", "lebm_energies.data.texture:texture_video")
 
 
 @hookimpl
@@ -64,6 +68,8 @@ def lebm_register_metrics(register: Register) -> None:
     register("energies.rbm", "lebm_energies.metrics.rbm:rbm")
     register("energies.driving", "lebm_energies.metrics.driving:driving")
     register("energies.voxels", "lebm_energies.metrics.voxels:build")
+    register("energies.points", "lebm_energies.metrics.points:build")
+    register("energies.video", "lebm_energies.metrics.video:build")
 
 
 @hookimpl
@@ -72,6 +78,8 @@ def lebm_register_figures(register: Register) -> None:
     register("energies.binary-images", "lebm_energies.figures.binary:binary_images")
     register("energies.driving", "lebm_energies.figures.driving:driving")
     register("energies.solids", "lebm_energies.figures.solids:pictures")
+    register("energies.clouds", "lebm_energies.figures.clouds:pictures")
+    register("energies.clips", "lebm_energies.figures.clips:pictures")
 
 
 @hookimpl
