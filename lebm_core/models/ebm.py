@@ -233,6 +233,9 @@ class _Conditional:
         self.by_row = True
         fold = getattr(self.target, "fold", None)
         self.fold = None if fold is None else lambda z: torch.where(known, x, fold(z))
+        step = getattr(self.target, "gibbs_step", None)
+        if step is not None:  # the known are put back after each
+            self.gibbs_step = lambda z, generator=None: torch.where(known, x, step(z, generator))
 
     def __call__(self, z: Tensor) -> Tensor:
         return self.target(torch.where(self.known, self.x, z))

@@ -18,7 +18,10 @@ __all__ = ["BlockConditional", "Gibbs"]
 
 @runtime_checkable
 class BlockConditional(Protocol):
-    """A log-density that knows how its blocks are drawn given each other."""
+    """A log-density of z that is drawn by turns with what z does not hold, such as hidden units.
+
+    Given those the coordinates of z are independent, so that some of them may be held.
+    """
 
     def __call__(self, z: Tensor) -> Tensor:
         """log p(z) up to a constant, (B, d) -> (B,)."""
