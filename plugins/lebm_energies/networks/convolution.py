@@ -60,14 +60,16 @@ class Convolution(Energy):
             stride = 1 if place == 0 else 2
             layers += [nn.Conv2d(channels, width, 3, stride, 1), nn.SiLU()]
             channels, sides = width, [-(-side // stride) for side in sides]
-        self.features = nn.Sequential(*layers)
+        # Channels last: the products of a chain's steps take three quarters of the time.
+        self.features = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         self.last = nn.Linear(channels if pooled else channels * math.prod(sides), outputs)
         if spectral:  # not of the last layer: a later stage starts with it at 0
             for layer in layers[::2]:
                 parametrizations.spectral_norm(layer)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        hidden = self.features(z.view(-1, *self.shape))
+        x = z.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
+        hidden = self.features(x)
         flat = hidden.mean((2, 3)) if self.pooled else hidden.flatten(1)
         logits: Tensor = self.last(flat)
         return logits
