@@ -55,6 +55,7 @@ def lebm_register_metrics(register: Register) -> None:
     """Register reconstruction, Frechet distance, anomaly detection and control."""
     register("images.reconstruction", "lebm_images.metrics.reconstruction:build")
     register("images.frechet", "lebm_images.metrics.frechet:build")
+    register("images.outliers", "lebm_images.metrics.outliers:outliers")
     register("images.anomaly", "lebm_images.metrics.anomaly:build")
     register("images.control", "lebm_images.metrics.control:build")
     register("images.composition", "lebm_images.metrics.composition:build")

@@ -61,7 +61,8 @@ class Convolution(Energy):
             layers += [nn.Conv2d(channels, width, 3, stride, 1), nn.SiLU()]
             channels, sides = width, [-(-side // stride) for side in sides]
         # Channels last: the products of a chain's steps take three quarters of the time.
-        self.features = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.features = nn.Sequential(*layers)
+        self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.last = nn.Linear(channels if pooled else channels * math.prod(sides), outputs)
         if spectral:  # not of the last layer: a later stage starts with it at 0
             for layer in layers[::2]:
