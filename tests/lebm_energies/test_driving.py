@@ -160,11 +160,11 @@ def quadratic() -> Quadratic:
 
 
 def test_chains_draw_the_gaussian_of_a_linear_quadratic_scene(quadratic: Quadratic) -> None:
-    n = 3000
+    n = 2000
     mean, precision = quadratic.gaussian(quadratic.theta)
     covariance = torch.linalg.inv(precision)
     scene = quadratic.context[:1].expand(n, -1)
-    x = demonstrate(quadratic.costs, quadratic.theta, scene, 30, quadratic.T, seeded()).x.double()
+    x = demonstrate(quadratic.costs, quadratic.theta, scene, 24, quadratic.T, seeded()).x.double()
     std = covariance.diagonal().sqrt()
     assert ((x.mean(0) - mean[0]).abs() < 4.5 * std / math.sqrt(n)).all()
     # standard error of a covariance: sqrt((v_i v_j + c_ij^2) / n)
@@ -209,7 +209,7 @@ def test_maximum_likelihood_by_chains_is_that_of_the_closed_form(quadratic: Quad
     assert ((learned - exact).abs() < covariance.diagonal().sqrt()).all()
 
 
-@pytest.mark.parametrize("options", [DrivingOptions(train=100, valid=1, test=1, chain_steps=60)])
+@pytest.mark.parametrize("options", [DrivingOptions(train=80, valid=1, test=1, chain_steps=50)])
 def test_demonstrations_are_at_rest(options: DrivingOptions) -> None:
     data = Driving(options, 0)
     x, context = data.controls["train"].flatten(1), data.contexts["train"]
@@ -236,7 +236,7 @@ def model_of(data: Driving, std: float = 1.0) -> EBM:
     with torch.no_grad():
         energy.log_theta.copy_(own.log())
     prior = EBMPrior(
-        d, energy, HMC(40, 0.2, 12), bound=0.0, reference_std=std,
+        d, energy, HMC(30, 0.15, 16), bound=0.0, reference_std=std,
         context_dim=data.sizes["context_dim"],
     )  # fmt: skip
     return EBM(prior, data.controls["train"].shape[1:]).eval()
@@ -258,15 +258,15 @@ def test_the_metric_finds_the_true_cost_and_its_draws(tmp_path: Path) -> None:
     data = Driving(SMALL, 0)
     model = model_of(data)
     evaluation = Evaluation(model, data, "test", seeded(), 0, tmp_path, tmp_path, None, print)
-    found = driving(driving_scenes=8, driving_draws=20)(evaluation)
+    found = driving(driving_scenes=8, driving_draws=10)(evaluation)
     assert found["theta_cosine"].value == pytest.approx(1.0)
     assert found["theta_error"].value == pytest.approx(0.0, abs=1e-5)
     for name in ("rmse", "collisions", "true_cost"):
         own, real = found[name].value, found[f"real/{name}"].value
         assert own is not None and real is not None
-    # the cost of 160 draws of either has a standard deviation near sqrt(32 / 2) = 4 nats
+    # the cost of 80 draws of either has a standard deviation near sqrt(32 / 2) = 4 nats
     gap = (found["true_cost"].value or 0) - (found["real/true_cost"].value or 0)
-    assert abs(gap) < 4 * 4 * math.sqrt(2 / 160)
+    assert abs(gap) < 4 * 4 * math.sqrt(2 / 80)
     assert (found["rmse_best"].value or 9) < (found["rmse"].value or 0)
     with torch.no_grad():
         model.prior.energies[0].log_theta.add_(torch.arange(7.0))  # type: ignore[operator]
