@@ -23,7 +23,7 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     rows = [] if not split else [(split, data.raw(data.all(split, COLUMNS).x))]
     if isinstance(model.prior, Coupled) and model.prior.n_classes == len(data.classes):
         for k, name in enumerate(data.classes):
-            drawn = model.sample(COLUMNS, y=k, generator=generator)
+            drawn = model.decode_mode(model.prior.sample(COLUMNS, y=k, generator=generator))
             rows.append((f"samples:\n{name}", data.raw(drawn)))
     else:
         drawn = model.sample(2 * COLUMNS, generator=generator)

@@ -16,7 +16,7 @@ from lebm_energies.metrics.neighbours import neighbour_values
 
 __all__ = ["build", "chamfer"]
 
-PAIRS = 4000  # clouds whose distances are computed together
+PAIRS = 300  # clouds whose distances are computed together
 
 
 def build(*, clouds: int = 150, labels: int = 5) -> Metric:

@@ -17,7 +17,7 @@ from lebm_energies.metrics.recovery import completed
 __all__ = ["autocorrelation", "build", "interpolated", "spectrum"]
 
 
-def build(*, recovered: int = 60, gap: int = 3, steps: int = 200) -> Metric:
+def build(*, recovered: int = 50, gap: int = 3, steps: int = 200) -> Metric:
     """Metric energies.video.
 
     Args:

@@ -20,7 +20,7 @@ from lebm_energies.metrics.recovery import filled_solids
 __all__ = ["build", "distances"]
 
 
-def build(*, recovered: int = 100, known: float = 0.3, steps: int = 200, labels: int = 5) -> Metric:
+def build(*, recovered: int = 60, known: float = 0.3, steps: int = 100, labels: int = 5) -> Metric:
     """Metric energies.voxels.
 
     Args:
