@@ -19,15 +19,17 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_a_pooled_energy_does_not_depend_on_the_size() -> None:
+def test_a_pooled_energy_is_a_sum_over_places() -> None:
+    """Of a constant image twice as long: what the middle adds is in proportion to its length."""
     torch.manual_seed(0)
-    small = Convolution(64, (1, 8, 8), [4, 4], pooled=True)
-    large = Convolution(256, (1, 16, 16), [4, 4], pooled=True)
-    large.load_state_dict(small.state_dict())
-    constant = torch.full((1, 1), 0.3)
-    inner = [each(constant.expand(1, each.latent_dim)) for each in (small, large)]
-    # the border of zeros weighs less in the larger image, and nothing else differs
-    assert abs(float(inner[0] - inner[1])) < 0.05
+    values: list[float] = []
+    first = Convolution(64, (1, 8, 8), [4, 4], pooled=True)
+    for width in (8, 16, 24):
+        energy = Convolution(8 * width, (1, 8, width), [4, 4], pooled=True)
+        energy.load_state_dict(first.state_dict())
+        values.append(float(energy(torch.full((1, 8 * width), 0.3)).detach()))
+    assert values[2] - values[1] == pytest.approx(values[1] - values[0], rel=1e-3)
+    assert abs(values[1] - values[0]) > 1e-3
 
 
 def test_the_spectral_norm_bounds_each_convolution() -> None:
@@ -119,12 +121,12 @@ def test_splits_of_a_texture_are_of_different_parts_of_the_picture(tmp_path: Pat
         files=None, seed=0, texture=str(tmp_path / "own.png"), side=8, smaller=1,
         train=50, valid=50, test=50,
     )  # fmt: skip
-    columns = {
-        split: ((data.batch(split, torch.arange(50)).x + 1) * 127.5).round()
-        for split in ("train", "valid", "test")
-    }
-    assert columns["train"].max() < 100 <= columns["valid"].min()
-    assert columns["valid"].max() < 150 <= columns["test"].min()
+    columns = {split: data.batch(split, torch.arange(50)).x for split in ("train", "valid", "test")}
+    low, high = 1.99, 197.01  # the first and the last hundredth are stretched to -1 and 1
+    half, quarter = ((2 * (column - low) / (high - low) - 1) for column in (100, 150))
+    assert columns["train"].max() < half <= columns["valid"].min() + 0.01
+    assert columns["valid"].max() < quarter <= columns["test"].min() + 0.01
+    assert columns["train"].min() < -0.9 and columns["test"].max() > 0.9
 
 
 def test_carried_textures_are_classes() -> None:

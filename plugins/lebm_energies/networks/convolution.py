@@ -23,8 +23,8 @@ class Convolution(Energy):
 
     SiLU since a chain follows the gradient by x, which a ReLU makes piecewise constant; no
     normalisation, with which f of an example would depend on the others of its batch (Nijkamp et
-    al., NeurIPS 2019, arXiv 1904.09770). With `pooled`, features are averaged over their places,
-    so that f does not depend on the size and is stationary.
+    al., NeurIPS 2019, arXiv 1904.09770). With `pooled`, f is the sum of one function of the
+    features over their places: stationary, of images of any size, and in proportion to it.
 
     Args:
         latent_dim: numbers of one x.
@@ -32,7 +32,7 @@ class Convolution(Energy):
         widths: channels of the layers, the first of stride 1 and the others of stride 2.
         spectral: normalise each convolution by its largest singular value (Miyato et al., ICLR
             2018, arXiv 1802.05957).
-        pooled: average the features over places.
+        pooled: sum over places.
         outputs: C of the logits.
 
     Raises:
@@ -71,7 +71,7 @@ class Convolution(Energy):
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         x = z.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
         hidden = self.features(x)
-        flat = hidden.mean((2, 3)) if self.pooled else hidden.flatten(1)
+        flat = hidden.sum((2, 3)) if self.pooled else hidden.flatten(1)
         logits: Tensor = self.last(flat)
         return logits
 

@@ -34,6 +34,8 @@ def textures(
 ) -> ImageDataset:
     """Grey crops of textures; the three splits are of different parts of the picture.
 
+    Each picture is stretched so that its darkest and brightest hundredth are black and white.
+
     Args:
         files: not used.
         seed: of the places of the crops.
@@ -97,10 +99,14 @@ def _picture(name: str) -> Image:
 
 
 def _shrunk(picture: Image, by: int) -> Image:
-    """The picture with each block of by x by pixels as their mean."""
+    """The picture with each block of by x by pixels as their mean, stretched to black and white."""
     height, width = (n // by * by for n in picture.shape)
     blocks = picture[:height, :width].reshape(height // by, by, width // by, by)
-    found: Image = blocks.mean((1, 3)).round().astype(np.uint8)
+    small = blocks.mean((1, 3))
+    low, high = np.percentile(small, [1, 99]) if small.size else (0.0, 1.0)
+    found: Image = (
+        ((small - low) / max(high - low, 1.0) * 255).clip(0, 255).round().astype(np.uint8)
+    )
     return found
 
 
