@@ -39,7 +39,7 @@ def lebm_register_adapters(register: Register) -> None:
 def lebm_register_datasets(register: Register) -> None:
     """Register digits without a download, the usual benchmarks, and the user's own images."""
     register("images.digits", "lebm_images.data.sources:digits")
-    register("images.textures", "lebm_images.data.textures:textures")
+    register("images.textures", "lebm_images.data.derived.textures:textures")
     register("images.mnist", "lebm_images.data.sources:mnist")
     register("images.cifar10", "lebm_images.data.sources:cifar10")
     register("images.svhn", "lebm_images.data.sources:svhn")
@@ -47,7 +47,7 @@ def lebm_register_datasets(register: Register) -> None:
     register("images.celeba", "lebm_images.data.own:celeba")
     register("images.folder", "lebm_images.data.own:folder")
     register("images.hub", "lebm_images.data.hub:hub")
-    register("images.mnist-anomaly", "lebm_images.data.anomaly:mnist_anomaly")
+    register("images.mnist-anomaly", "lebm_images.data.derived.anomaly:mnist_anomaly")
 
 
 @hookimpl

@@ -109,7 +109,7 @@ def test_a_shift_of_the_image_is_seen_in_its_autocorrelation() -> None:
     assert float(lags[2 + 1]) == pytest.approx(0.5, abs=0.02)
 
 
-textures = pytest.importorskip("lebm_images.data.textures", reason="needs the images extra")
+textures = pytest.importorskip("lebm_images.data.derived.textures", reason="needs the images extra")
 
 
 def test_splits_of_a_texture_are_of_different_parts_of_the_picture(tmp_path: Path) -> None:

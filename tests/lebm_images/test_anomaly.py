@@ -15,8 +15,8 @@ from torch.special import log_ndtr
 from lebm_core import EBMPrior, Langevin, LatentEBM, Prior, SecondStagePrior
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_images.data.anomaly import KINDS
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
+from lebm_images.data.derived.anomaly import KINDS
 from lebm_images.metrics.anomaly import build
 from lebm_images.metrics.anomaly_scores import (
     SMOOTHING,

@@ -15,8 +15,8 @@ from PIL import Image
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import UsageError
 from lebm_images.data import formats, sources
-from lebm_images.data.anomaly import mnist_anomaly
 from lebm_images.data.dataset import ImageDataset, to_uint8, to_unit
+from lebm_images.data.derived.anomaly import mnist_anomaly
 from lebm_images.data.options import BenchmarkOptions
 
 

@@ -22,8 +22,8 @@ from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
 from lebm_core.evidence.estimate import Estimate
-from lebm_images.data.anomaly import KINDS
 from lebm_images.data.dataset import ImageDataset
+from lebm_images.data.derived.anomaly import KINDS
 from lebm_images.figures.grids import grid
 from lebm_images.metrics.anomaly_scores import aggregate, tails, typicality
 
