@@ -47,6 +47,19 @@ def test_the_spectral_norm_bounds_each_convolution() -> None:
     assert float(energy(torch.ones(1, 64)).abs()) == 0
 
 
+def test_a_clipped_gradient_points_the_same_way() -> None:
+    torch.manual_seed(0)
+    free = Convolution(64, (1, 8, 8), [4, 4])
+    cut = Convolution(64, (1, 8, 8), [4, 4], clip=0.01)
+    cut.load_state_dict(free.state_dict())
+    z = torch.randn(5, 64, generator=seeded())
+    zero, one = torch.zeros(5, 64), torch.ones(5, 1)
+    whole, short = (e.value_and_pullback(z)[1](one, zero) for e in (free, cut))
+    assert whole.norm(dim=1).min() > 0.01
+    torch.testing.assert_close(short, 0.01 * whole / whole.norm(dim=1, keepdim=True))
+    assert torch.equal(free(z), cut(z))
+
+
 def test_gabor_filters_have_no_mean_and_length_one_and_see_their_wave() -> None:
     bank = gabor_bank(4, 5.0)
     assert bank.sum((1, 2, 3)).abs().max() < 1e-5

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from lebm_core import Energy
-from lebm_core.base.checks import whole, widths
+from lebm_core.base.checks import at_least, whole, widths
 from lebm_core.base.randomness import fork
 from lebm_core.errors import UsageError
+from lebm_energies.networks.clipping import clipped
 
 __all__ = ["Convolution"]
 
@@ -33,6 +34,7 @@ class Convolution(Energy):
         spectral: normalise each convolution by its largest singular value (Miyato et al., ICLR
             2018, arXiv 1802.05957).
         pooled: sum over places.
+        clip: largest norm of df/dx that a chain sees, in nats a unit of x; 0 for all of it.
         outputs: C of the logits.
 
     Raises:
@@ -46,14 +48,16 @@ class Convolution(Energy):
         widths: Sequence[int] = (32, 64, 128),
         spectral: bool = False,
         pooled: bool = False,
+        clip: float = 0.0,
         outputs: int = 1,
     ) -> None:
         super().__init__()
         check_shape(shape, latent_dim, 3, "images (C, H, W)", "convolution")
         check_widths(widths)
         whole("energy.outputs", outputs, 1)
+        at_least("energy.clip", clip, 0)
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, 0
-        self.shape, self.pooled = tuple(shape), pooled
+        self.shape, self.pooled, self.clip = tuple(shape), pooled, clip
         channels, *sides = self.shape
         layers: list[nn.Module] = []
         for place, width in enumerate(widths):
@@ -69,7 +73,11 @@ class Convolution(Energy):
                 parametrizations.spectral_norm(layer)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        x = z.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)
+        x = (
+            clipped(z, self.clip)
+            .view(-1, *self.shape)
+            .contiguous(memory_format=torch.channels_last)
+        )
         hidden = self.features(x)
         flat = hidden.sum((2, 3)) if self.pooled else hidden.flatten(1)
         logits: Tensor = self.last(flat)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from lebm_core.base.randomness import fork
 from lebm_core.errors import UsageError
 from lebm_energies.control.costs import Costs
 from lebm_energies.control.dynamics import dynamics_of
+from lebm_energies.networks.clipping import clipped
 
 __all__ = ["DrivingCost"]
 
@@ -102,8 +102,7 @@ class DrivingCost(Energy):
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         if context is None:
             raise UsageError("The energy driving-cost needs a scene: pass context=(B, c).")
-        if self.clip:
-            z = _Clipped.apply(z, self.clip)  # type: ignore[no-untyped-call]
+        z = clipped(z, self.clip)
         phi = self.costs.by_step(z, context)
         cost = (phi * self.theta).sum((1, 2, 3))
         if self.network is not None:
@@ -111,18 +110,3 @@ class DrivingCost(Energy):
             more = nn.functional.softplus(self.network(phi.log1p()))
             cost = cost + more.sum((1, 2, 3))
         return -cost[:, None]
-
-
-class _Clipped(torch.autograd.Function):
-    """The identity, whose gradient is cut to a largest norm in each row."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, most: float) -> Tensor:
-        ctx.most = most
-        return z.view_as(z)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        norm = gradient.norm(dim=-1, keepdim=True)
-        return gradient * (ctx.most / norm.clamp(min=1e-12)).clamp(max=1.0), None
