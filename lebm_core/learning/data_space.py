@@ -86,7 +86,8 @@ class _Examples(Configured, DecoderRule):
     ) -> Codes:
         z = batch.x.flatten(1)
         if self.noise:
-            z = z + self.noise * normal_like(z, generator)
+            # Noise must not leave a box that chains stay in: f would rise where they cannot go.
+            z = model.prior.fold(z + self.noise * normal_like(z, generator))
         if not model.prior.n_classes:
             return Codes(z, {}, {})
         logits = cast(Coupled, model.prior).logits(z, batch.context)

@@ -146,6 +146,15 @@ def test_noise_is_added_to_the_examples(coupled: EBM) -> None:
     assert torch.equal(plain.z, batch.x.flatten(1))
 
 
+def test_noise_stays_in_the_box_of_a_uniform_reference() -> None:
+    prior = EBMPrior(6, sampler=SHORT, reference="uniform", reference_std=1.0)
+    model = EBM(prior, [2, 3])
+    rule = DataSpace("short-run", noise=0.5)
+    white = Batch(torch.ones(40, 2, 3))
+    z = rule.decoder(model, white, rule.symbols, 0.0, seeded()).z
+    assert float(z.max()) <= 1 and float(z.std()) > 0.2
+
+
 @pytest.mark.parametrize("prior", ["short-run", "persistent", "density-ratio"])
 def test_a_prior_rule_teaches_f_and_labels_teach_classes(prior: str, coupled: EBM) -> None:
     rule, data = DataSpace(prior, noise=0.1), Grids()
