@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "images.ladder": {"levels": 2, "width": 4},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
     "convolution": {"shape": [2, 5, 4], "widths": [3, 4]},
+    "frame": {"shape": [1, 9, 9], "wavelengths": [3.0], "orientations": 2},
     "voxels": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "set": {"shape": [5, 3], "widths": [4], "hidden": [3]},
     "video": {"shape": [1, 3, 4, 5], "widths": [2, 3]},

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from lebm_core import Energy
-from lebm_core.base.checks import at_least, whole, widths
+from lebm_core.base.checks import at_least, whole
+from lebm_core.base.checks import widths as layer_widths
 from lebm_core.base.randomness import fork
 from lebm_core.errors import UsageError
 from lebm_energies.networks.clipping import clipped
@@ -24,8 +25,8 @@ class Convolution(Energy):
 
     SiLU since a chain follows the gradient by x, which a ReLU makes piecewise constant; no
     normalisation, with which f of an example would depend on the others of its batch (Nijkamp et
-    al., NeurIPS 2019, arXiv 1904.09770). With `pooled`, f is the sum of one function of the
-    features over their places: stationary, of images of any size, and in proportion to it.
+    al., NeurIPS 2019, arXiv 1904.09770). With `pooled`, features are averaged over their
+    places: f is then of a texture, stationary and of images of any size.
 
     Args:
         latent_dim: numbers of one x.
@@ -33,7 +34,8 @@ class Convolution(Energy):
         widths: channels of the layers, the first of stride 1 and the others of stride 2.
         spectral: normalise each convolution by its largest singular value (Miyato et al., ICLR
             2018, arXiv 1802.05957).
-        pooled: sum over places.
+        pooled: average the features over places.
+        hidden: units of the layers between the features and F.
         clip: largest norm of df/dx that a chain sees, in nats a unit of x; 0 for all of it.
         outputs: C of the logits.
 
@@ -48,12 +50,14 @@ class Convolution(Energy):
         widths: Sequence[int] = (32, 64, 128),
         spectral: bool = False,
         pooled: bool = False,
+        hidden: Sequence[int] = (),
         clip: float = 0.0,
         outputs: int = 1,
     ) -> None:
         super().__init__()
         check_shape(shape, latent_dim, 3, "images (C, H, W)", "convolution")
         check_widths(widths)
+        layer_widths("energy.hidden", hidden)
         whole("energy.outputs", outputs, 1)
         at_least("energy.clip", clip, 0)
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, 0
@@ -67,19 +71,20 @@ class Convolution(Energy):
         # Channels last: the products of a chain's steps take three quarters of the time.
         self.features = nn.Sequential(*layers)
         self.features.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.last = nn.Linear(channels if pooled else channels * math.prod(sides), outputs)
+        units = channels if pooled else channels * math.prod(sides)
+        above: list[nn.Module] = []
+        for width in hidden:
+            above += [nn.Linear(units, width), nn.SiLU()]
+            units = width
+        self.last = nn.Sequential(*above, nn.Linear(units, outputs))
         if spectral:  # not of the last layer: a later stage starts with it at 0
             for layer in layers[::2]:
                 parametrizations.spectral_norm(layer)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        x = (
-            clipped(z, self.clip)
-            .view(-1, *self.shape)
-            .contiguous(memory_format=torch.channels_last)
-        )
-        hidden = self.features(x)
-        flat = hidden.sum((2, 3)) if self.pooled else hidden.flatten(1)
+        x = clipped(z, self.clip).view(-1, *self.shape)
+        found = self.features(x.contiguous(memory_format=torch.channels_last))
+        flat = found.mean((2, 3)) if self.pooled else found.flatten(1)
         logits: Tensor = self.last(flat)
         return logits
 
@@ -111,6 +116,6 @@ def check_shape(shape: Sequence[int], latent_dim: int, axes: int, of: str, name:
 
 def check_widths(given: Sequence[int]) -> None:
     """Refuse a network without layers, or with layers of no width."""
-    widths("energy.widths", given)
+    layer_widths("energy.widths", given)
     if not given:
         raise UsageError("energy.widths = [] is no network; use [32, 64].")
