@@ -35,6 +35,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "images.ladder": {"levels": 2, "width": 4},
     "text.transformers": {"width": 8, "layers": 1, "heads": 2},
     "convolution": {"shape": [2, 5, 4], "widths": [3, 4]},
+    "multigrid": {
+        "shape": [1, 1, 2],
+        "grids": 1,
+        "energy": {"widths": [3]},
+        "sampler": {"steps": 2},
+    },
     "frame": {"shape": [1, 9, 9], "wavelengths": [3.0], "orientations": 2},
     "voxels": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "set": {"shape": [5, 3], "widths": [4], "hidden": [3]},
@@ -176,7 +182,7 @@ def test_learning_rules(name: str) -> None:
     if name == "data-space":
         prior = EBMPrior(3, energy={"hidden": [8]}, sampler={"steps": 3})
         model = EBM(prior, [3])
-    contracts.check_rule(name, model=model)
+    contracts.check_rule(name, model=model, priors=OPTIONS)
 
 
 @named("models")

@@ -37,6 +37,7 @@ def check_rule(
     options: Options | None = None,
     model: Any = None,
     dataset: Dataset | None = None,
+    priors: Mapping[str, Options] | None = None,
 ) -> None:
     """Check a registered learning rule.
 
@@ -48,6 +49,7 @@ def check_rule(
         options: of its table.
         model: that it teaches; by default a small latent model.
         dataset: that it teaches it from; by default `Points`.
+        priors: options of the plugin's own priors, by name, that a prior rule is tried on.
     """
     label = f'learning_rules "{name}"'
     rule = made("learning_rules", name, options)
@@ -56,7 +58,7 @@ def check_rule(
     if name.startswith("decoder."):
         _check_decoder_rule(rule, label)
     elif name.startswith("prior."):
-        _check_prior_rule(rule, name, label)
+        _check_prior_rule(rule, name, label, priors or {})
     else:
         dataset = toys.Points() if dataset is None else dataset
         _check_whole(rule, toys.latent_model() if model is None else model, dataset, label)
@@ -88,9 +90,9 @@ def _check_decoder_rule(rule: Any, label: str) -> None:
             )
 
 
-def _check_prior_rule(rule: Any, name: str, label: str) -> None:
+def _check_prior_rule(rule: Any, name: str, label: str, options: Mapping[str, Options]) -> None:
     taught = False
-    for prior in _priors(registry().find("learning_rules", name).plugin):
+    for prior in _priors(registry().find("learning_rules", name).plugin, options):
         context = None
         if prior.context_dim:
             if not rule.takes_context:
@@ -114,14 +116,14 @@ def _check_prior_rule(rule: Any, name: str, label: str) -> None:
     assert taught == rule.trains, f"{label}: trains is {rule.trains}, and no prior gets a gradient"
 
 
-def _priors(plugin: str) -> list[Prior]:
+def _priors(plugin: str, options: Mapping[str, Options]) -> list[Prior]:
     """Priors to teach: a tilted one, one with a context, and those of the rule's own plugin."""
     small = {"energy": {"hidden": [8]}, "sampler": {"steps": 3}}
     found = [made("priors", "ebm", small | {"context_dim": c}, {"latent_dim": D}) for c in (0, 2)]
     for name in registry().names("priors"):
         if registry().find("priors", name).plugin == plugin != "lebm":
             sizes = {"latent_dim": D, "n_classes": 2}
-            found.append(made("priors", name, sizes=sizes))
+            found.append(made("priors", name, options.get(name), sizes))
     return found
 
 
