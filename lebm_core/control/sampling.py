@@ -31,8 +31,12 @@ def draw_codes(
     context: Tensor | None = None,
     batch_size: int = 500,
     generator: torch.Generator | None = None,
+    by_chain: bool = False,
 ) -> Iterator[tuple[slice, Tensor]]:
     """n codes in batches: the rows of a batch, and z (b, d).
+
+    With `by_chain` a class alone is drawn by the prior's own chain on F_y from p0; otherwise, and
+    under controls, draws of the prior are moved.
 
     Raises:
         UsageError: for classes or controls that the prior does not know.
@@ -48,6 +52,9 @@ def draw_codes(
             yield rows, prior.sample(size, context=given, generator=generator)
             continue
         wanted = torch.full((size,), -1) if ids is None else ids[rows]
+        if by_chain and not controls:
+            yield rows, prior.sample(size, y=wanted, context=given, generator=generator)
+            continue
         found: Tensor | None = None
         for each in wanted.unique().tolist():  # a class is a density of its own
             mine = (wanted == each).nonzero().squeeze(1)

@@ -117,7 +117,7 @@ class LatentEBM(LatentModel, HubModel):
         fits(float(n) * self.decoder.numbers_of_one(context), f"n = {n:,} samples")
         codes = draw_codes(
             self.prior, n, y=y, control=control, heads=self.heads.known, classes=self.classes,
-            context=context, batch_size=batch_size, generator=generator,
+            context=context, batch_size=batch_size, generator=generator, by_chain=self.observed,
         )  # fmt: skip
         parts = []
         for rows, z in codes:

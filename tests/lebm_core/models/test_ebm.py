@@ -93,6 +93,12 @@ def test_saved_and_read_it_has_the_same_density(coupled: EBM, tmp_path: Path) ->
     assert torch.equal(again.classify(x), coupled.classify(x))
 
 
+def test_a_class_is_drawn_by_the_chain_on_its_own_logit(coupled: EBM) -> None:
+    y = torch.tensor([0, 1, 1, 0])
+    x = coupled.sample(4, y=y, generator=seeded())
+    assert torch.equal(x.flatten(1), coupled.prior.sample(4, y=y, generator=seeded()))
+
+
 def test_density_and_classes_are_those_of_the_prior(coupled: EBM) -> None:
     x = Grids().x
     z = x.flatten(1)
