@@ -289,7 +289,8 @@ def test_the_decoder_of_the_readme_trains(plugins: Path) -> None:
     assert sum(len(block.splitlines()) - 1 for block in written) <= 20
     given = ["model.name=latent-ebm", "prior.latent_dim=2", "prior.sampler.name=mala"]
     given += ["decoder.name=laplace", "decoder.hidden=20", "encoder.name=tabular"]
-    given += ["learning.name=two-part", "learning.decoder.name=variational", "training.max_steps=5", "data.train=500"]
+    given += ["learning.name=two-part", "learning.decoder.name=variational"]
+    given += ["training.max_steps=5", "data.train=500"]
     given += ["prior.energy.hidden=[8]", "prior.sampler.steps=5", "evaluation.samples=20"]
     given += ["evaluation.baselines=[]", "evaluation.metrics=[]"]
     run = run_recipe("synthetic-8gaussians", "smoke", given, out=plugins / "runs" / "laplace")
