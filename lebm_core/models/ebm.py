@@ -20,6 +20,7 @@ from lebm_core.latent.observed import ObservedDecoder, ObservedEncoder
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
+from lebm_core.priors.conditional import draw_unknown
 from lebm_core.registry.parts import make
 
 __all__ = ["EBM"]
@@ -201,13 +202,11 @@ class EBM(LatentEBM):
         """
         x, context = self.arguments(x, context)
         known = keeps("mask", mask, x) & ~x.isnan()
-        flat, kept = torch.where(known, x, 0.0).flatten(1), known.flatten(1)
         chain = self._chain(Langevin(steps, step_size) if steps and sampler is None else sampler)
-        with frozen(self.prior, evaluating=True):
-            start = torch.where(kept, flat, self.prior.draw_reference(len(x), generator))
-            target = _Conditional(self.prior, flat, kept, context)
-            z = chain(target, start, generator=generator)
-        filled: Tensor = self.decode_mode(torch.where(kept, flat, z))
+        z = draw_unknown(
+            self.prior, x.flatten(1), known.flatten(1), chain, context=context, generator=generator
+        )
+        filled: Tensor = self.decode_mode(z)
         return filled
 
     @entry
@@ -221,21 +220,3 @@ class EBM(LatentEBM):
         tilt = -self.prior.log_tilt(z, None, context)
         reference = -self.prior.reference.log_prob(z)
         return Score(tilt + reference, torch.zeros_like(tilt), tilt, reference)
-
-
-class _Conditional:
-    """log p(unknown | known) + constant, (B,): the known coordinates do not move."""
-
-    label = "completion chain"
-
-    def __init__(self, prior: Prior, x: Tensor, known: Tensor, context: Tensor | None) -> None:
-        self.target, self.x, self.known = prior.target(None, context), x, known
-        self.by_row = True
-        fold = getattr(self.target, "fold", None)
-        self.fold = None if fold is None else lambda z: torch.where(known, x, fold(z))
-        step = getattr(self.target, "gibbs_step", None)
-        if step is not None:  # the known are put back after each
-            self.gibbs_step = lambda z, generator=None: torch.where(known, x, step(z, generator))
-
-    def __call__(self, z: Tensor) -> Tensor:
-        return self.target(torch.where(self.known, self.x, z))

@@ -180,6 +180,49 @@ def test_a_prior_rule_teaches_f_and_labels_teach_classes(prior: str, coupled: EB
         assert coupled.prior.log_tilt(codes).mean() > coupled.prior.log_tilt(reference).mean()
 
 
+class Learned(Energy):
+    """F(x) = b . x - x'A'Ax / 2: any Gaussian of higher precision than N(0, I)."""
+
+    def __init__(self, latent_dim: int = 2, outputs: int = 1, context_dim: int = 0) -> None:
+        super().__init__()
+        self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, context_dim
+        self.root = torch.nn.Parameter(0.1 * torch.eye(2))
+        self.shift = torch.nn.Parameter(torch.zeros(2))
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return (z @ self.shift - 0.5 * (z @ self.root.T).square().sum(-1))[:, None]
+
+
+def test_incomplete_examples_are_recovered_and_learned_from() -> None:
+    """Half of the second coordinates are missing, and its correlation is learned all the same."""
+    n = 2000
+    covariance = torch.tensor([[0.5, 0.3], [0.3, 0.4]])
+    truth = torch.distributions.MultivariateNormal(torch.tensor([0.5, -0.5]), covariance)
+    torch.manual_seed(0)
+    x = truth.sample((n,))
+    x[: n // 2, 1] = math.nan
+    energy = Learned()
+    model = EBM(
+        EBMPrior(2, energy, {"name": "mala", "steps": 10, "step_size": 0.6}, bound=0.0), [2]
+    )
+    rule = DataSpace("persistent", recovery_steps=10)
+    adam, generator = torch.optim.Adam(energy.parameters(), 0.03), seeded()
+    fall = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / 300)
+    for step in range(300):
+        outcome = rule(model, Batch(x), progress=step / 300, generator=generator)
+        adam.zero_grad()
+        outcome.losses["prior"].backward()
+        adam.step()
+        fall.step()
+    precision = (torch.eye(2) + energy.root.T @ energy.root).detach()
+    found = precision.inverse()
+    # a covariance of 1,000 whole pairs has an error of sqrt(2 / 1000) = .045 of its size
+    assert (found - covariance).abs().max() < 4 * 0.045 * 0.5
+    assert (found @ energy.shift.detach() - truth.mean).abs().max() < 4 * 0.7 / math.sqrt(1000)
+    with pytest.raises(UsageError, match=r"missing values \(NaN\): set learning.recovery_steps"):
+        DataSpace("persistent")(model, Batch(x), generator=generator)
+
+
 class Tokens(Grids):
     def batch(self, split: str, index: Tensor) -> Batch:
         return Batch(torch.ones(len(index), 4, dtype=torch.long))
