@@ -102,7 +102,9 @@ class EBMPrior(Prior):
     def reference(self) -> Distribution:
         zero = self.std.new_zeros(self.latent_dim)
         if self.uniform_reference:
-            return Independent(Uniform(zero - self.std, zero + self.std, validate_args=False), 1)
+            # torch leaves the upper end out of the box, where white pixels are.
+            high = torch.nextafter(zero + self.std, zero + torch.inf)
+            return Independent(Uniform(zero - self.std, high, validate_args=False), 1)
         return Independent(Normal(zero, self.std, validate_args=False), 1)
 
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:

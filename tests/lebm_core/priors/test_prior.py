@@ -141,3 +141,12 @@ def test_mistakes_name_the_value() -> None:
         CoupledPrior(2, 3).sample(2, y=torch.tensor([0, 9]))
     with pytest.raises(UsageError, match="context=\\(B, c\\)"):
         EBMPrior(2, context_dim=3).sample(4)
+
+
+def test_both_ends_of_a_box_are_in_it() -> None:
+    """The reference, and what a chain follows, agree at the walls: white pixels lie there."""
+    prior = EBMPrior(3, energy={"hidden": [4]}, reference="uniform", reference_std=0.7)
+    ends = torch.tensor([[0.7, -0.7, 0.7], [-0.7, -0.7, 0.0], [0.7, 0.71, 0.0]])
+    value = prior.reference.log_prob(ends)
+    assert torch.allclose(value[:2], torch.tensor(-3 * math.log(1.4))) and value[2] == -math.inf
+    assert torch.allclose(prior.target()(ends), prior.log_prob(ends))
