@@ -102,7 +102,7 @@ class EBMPrior(Prior):
     def reference(self) -> Distribution:
         zero = self.std.new_zeros(self.latent_dim)
         if self.uniform_reference:
-            # torch leaves the upper end out of the box, where white pixels are.
+            # torch leaves the upper end out of the box; data that fill it lie there.
             high = torch.nextafter(zero + self.std, zero + torch.inf)
             return Independent(Uniform(zero - self.std, high, validate_args=False), 1)
         return Independent(Normal(zero, self.std, validate_args=False), 1)
