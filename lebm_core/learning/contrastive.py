@@ -179,5 +179,6 @@ def contrast(
         "f_chain": chain.mean().detach(),
     }
     if len(drawn) > 1:
-        metrics["chain_std"] = drawn.std(0).mean()
+        spread = codes.std(0).mean().clamp(min=1e-12)
+        metrics["chain_spread"] = drawn.std(0).mean() / spread
     return TiltLoss(loss, metrics)

@@ -13,7 +13,7 @@ from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import normal_like
 from lebm_core.chains.samplers import with_steps
 from lebm_core.data.dataset import Batch
-from lebm_core.errors import UsageError
+from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.refit import Refit
 from lebm_core.learning.rules import Codes, DecoderRule, PriorRule
@@ -24,6 +24,8 @@ from lebm_core.priors.protocols import Coupled
 from lebm_core.registry.parts import Table
 
 __all__ = ["DataSpace"]
+
+SPREAD = 10  # times the standard deviation of the data, or a part of it, that chains may have
 
 
 class DataSpace(TwoPart):
@@ -57,6 +59,7 @@ class DataSpace(TwoPart):
     ) -> None:
         at_least("learning.noise", noise, 0)
         whole("learning.recovery_steps", recovery_steps)
+        self.noise = noise
         examples = _Examples(noise, recovery_steps)
         super().__init__(examples, prior, symbols, refit, properties, drift_limit=drift_limit)
 
@@ -71,7 +74,26 @@ class DataSpace(TwoPart):
                 'learning.name = "data-space" teaches the model "ebm" (model.name), which has no '
                 'code; use learning.name = "two-part" for this one.'
             )
+        if model.prior.discrete and self.noise:
+            raise UsageError(
+                f"learning.noise = {self.noise:g} is not possible: x is of zeros and ones; use 0."
+            )
         super().check(model)
+
+    def warnings(self, metrics: dict[str, float]) -> list[str]:
+        """As the rule "two-part".
+
+        Raises:
+            DivergenceError: where chains spread far more than the data, or far less, too.
+        """
+        spread = metrics.get("chain_spread")
+        if spread is not None and not 1 / SPREAD < spread < SPREAD:
+            raise DivergenceError(
+                f"The chains have left the data: their standard deviation is {spread:.3g} times "
+                "that of the data. Lower training.parts.prior.lr, or use a smaller "
+                "prior.sampler.step_size."
+            )
+        return super().warnings(metrics)
 
 
 class _Examples(Configured, DecoderRule):
@@ -114,10 +136,10 @@ class _Examples(Configured, DecoderRule):
         if bool(known.all()):
             return x
         prior = model.prior
-        if not self.recovery_steps or prior.sampler is None:
+        if not self.recovery_steps or prior.sampler is None or prior.n_levels > 1:
             raise UsageError(
                 "x has missing values (NaN): set learning.recovery_steps, for instance 20, and a "
-                "prior with a sampler, to fill them in while learning."
+                "prior with a sampler on x itself, to fill them in while learning."
             )
         sampler = with_steps(prior.sampler, self.recovery_steps)
         return draw_unknown(prior, x, known, sampler, context=batch.context, generator=generator)

@@ -210,11 +210,16 @@ class PriorRule(Protocol):
 
 
 def check_one_level(prior: Prior, rule: str) -> None:
-    """Refuse a prior with levels of noise, for a rule that would teach one of them alone.
+    """Refuse a prior that only a rule of its own teaches, such as all of its levels of noise.
 
     Raises:
         UsageError: naming the rule that teaches all.
     """
+    if prior.taught_by and prior.taught_by != rule:
+        raise UsageError(
+            f'learning.prior.name = "{rule}" would teach {type(prior).__name__} in part alone; use '
+            f'"{prior.taught_by}".'
+        )
     if prior.n_levels > 1:
         raise UsageError(
             f'learning.prior.name = "{rule}" teaches no levels of noise, which '

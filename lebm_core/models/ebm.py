@@ -14,6 +14,8 @@ from lebm_core.base.modules import frozen
 from lebm_core.chains.samplers import Langevin, Sampler
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
+from lebm_core.evidence.estimate import Estimate
+from lebm_core.evidence.log_z import checked_log_z
 from lebm_core.evidence.score import Score
 from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.observed import ObservedDecoder, ObservedEncoder
@@ -75,23 +77,22 @@ class EBM(LatentEBM):
     def build(
         cls, tables: Mapping[str, Any], options: Mapping[str, Any], dataset: Dataset, seed: int
     ) -> Self:
-        """The untrained model of a recipe; its weights depend on the seed alone.
-
-        Args:
-            tables: of the prior.
-            options: of the recipe's [model] table.
-            dataset: gives the shape of x, and classes.
-            seed: of the weights.
+        """The untrained model of a recipe; see `lebm_core.models.base.build`.
 
         Raises:
             UsageError: for data that are not real numbers of one shape.
         """
         sizes = cls.sizes(tables, dataset)
+        if list(options.get("shape") or sizes["shape"]) != sizes["shape"]:
+            raise UsageError(
+                f"model.shape = {list(options['shape'])} must be {sizes['shape']}, the shape of "
+                "one x of these data; leave it out."
+            )
         torch.manual_seed(seed)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes)
         if (initialise := getattr(prior, "initialise", None)) is not None:  # p0 begins at the data
             initialise(dataset)
-        model = cls(prior, options.get("shape") or sizes["shape"])
+        model = cls(prior, sizes["shape"])
         model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
         return model
 
@@ -109,39 +110,21 @@ class EBM(LatentEBM):
         generator: torch.Generator | None = None,
         **decoding: Any,
     ) -> Any:
-        """z (B, d) in the shape of x; the noise of p(x | z) is none, asked for or not.
-
-        Raises:
-            UsageError: for an option of decoding.
-        """
+        """z (B, d) in the shape of x; the noise of p(x | z) is none, asked for or not."""
         for name in decoding.keys() - {"noise"}:
             raise UsageError(f"A model of x itself decodes nothing: leave {name} out.")
         return self._codes(z, context)[0].view(-1, *self.shape)
 
-    @entry
-    @torch.no_grad()
     def decode_mode(self, z: Tensor, context: Tensor | None = None) -> Any:
         """z (B, d) in the shape of x."""
-        return self._codes(z, context)[0].view(-1, *self.shape)
+        return self.decode(z, context)
 
-    def reconstruct(
-        self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Any:
-        """Refused: there is no code to come back from.
-
-        Raises:
-            UsageError: always.
-        """
+    def reconstruct(self, x: Any, **options: Any) -> Any:
+        """Refused by a UsageError: there is no code to come back from."""
         raise UsageError("An energy-based model in data space has no code: use sample or complete.")
 
-    def interpolate(
-        self, x0: Any, x1: Any, steps: int = 8, *, generator: torch.Generator | None = None
-    ) -> Any:
-        """Refused: there is no code to interpolate.
-
-        Raises:
-            UsageError: always.
-        """
+    def interpolate(self, x0: Any, x1: Any, steps: int = 8, **options: Any) -> Any:
+        """Refused by a UsageError: there is no code to interpolate."""
         raise UsageError("An energy-based model in data space has no code to interpolate.")
 
     @entry
@@ -155,8 +138,7 @@ class EBM(LatentEBM):
     ) -> Tensor:
         """A chain of this model from given x: an example of another domain becomes one of this.
 
-        Source: Zhao, Xie and Li, "Learning energy-based generative models via coarse-to-fine
-        expanding and sampling", ICLR 2021.
+        Source: Zhao, Xie and Li, ICLR 2021 (coarse to fine, CF-EBM), by Langevin from the source.
 
         Args:
             x: (B, ...) where the chains start.
@@ -167,14 +149,25 @@ class EBM(LatentEBM):
         x, context = self.arguments(x, context)
         chain = self._chain(sampler)
         with frozen(self.prior, evaluating=True):
-            z = chain(self.prior.target(None, context), x.flatten(1), generator=generator)
+            start = self.prior.fold(_whole(x).flatten(1))
+            z = chain(self.prior.target(None, context), start, generator=generator)
         moved: Tensor = self.decode_mode(z)
         return moved
 
     def _chain(self, sampler: Sampler | None) -> Sampler:
         """The sampler that is given, or the prior's own, or Langevin dynamics where it has none."""
-        own = self.prior.sampler if sampler is None else sampler
-        return Langevin(100, 0.1) if own is None or "steps" not in own.options else own
+        if sampler is not None:
+            if not isinstance(sampler, Sampler):
+                kind = type(sampler).__name__
+                raise UsageError(f"sampler is a {kind}; give a Sampler, such as MALA(100, 0.1).")
+            if (check := getattr(self.prior, "check_sampler", None)) is not None:
+                check(sampler)
+            return sampler
+        own = self.prior.sampler
+        # Steps of a prior with levels of noise are in units of each level, not of x.
+        if own is None or "steps" not in own.options or self.prior.n_levels > 1:
+            return Langevin(100, 0.1)
+        return own
 
     @entry
     def complete(
@@ -211,12 +204,47 @@ class EBM(LatentEBM):
 
     @entry
     @torch.no_grad()
+    def log_prob(
+        self,
+        x: Any,
+        *,
+        context: Tensor | None = None,
+        log_z: Estimate | None = None,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Estimate:
+        """log p(x), (B,) in nats: f(x) + log p0(x) - log Z, exact but for log Z.
+
+        Args:
+            x: (B, ...) examples.
+            context: of a conditioned model, which needs `log_z`.
+            log_z: where it is known already; else it is estimated, twice, and checked.
+            generator: of these estimates.
+            options: those of a model with a code; there is nothing to integrate over.
+        """
+        x, context = self.arguments(x, context)
+        if log_z is None and self.prior.context_dim:
+            raise UsageError("A conditioned prior has one log Z for each context: pass log_z.")
+        norm = checked_log_z(self.prior, generator=generator)[0] if log_z is None else log_z
+        value = self.prior.log_prob(_whole(x).flatten(1), None, context).double() - float(norm)
+        error = torch.full_like(value, float(norm.standard_error))
+        return Estimate(value, error, None, norm.method, norm.n_samples)
+
+    @entry
+    @torch.no_grad()
     def score(
         self, x: Any, *, context: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Score:
         """The anomaly score -log p(x), up to log Z, with its parts; higher is more unusual."""
         x, context = self.arguments(x, context)
-        z = x.flatten(1)
+        z = _whole(x).flatten(1)
         tilt = -self.prior.log_tilt(z, None, context)
         reference = -self.prior.reference.log_prob(z)
         return Score(tilt + reference, torch.zeros_like(tilt), tilt, reference)
+
+
+def _whole(x: Tensor) -> Tensor:
+    """x; UsageError where it has missing values."""
+    if bool(x.isnan().any()):
+        raise UsageError("x has missing values (NaN): fill them in with complete() first.")
+    return x

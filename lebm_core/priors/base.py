@@ -38,6 +38,8 @@ class Prior(Component):
         sampler: of its chains; None where it is drawn from directly.
         n_levels: levels of noise that a draw passes; above 1 the sampler runs in the units of each,
             not on `target`.
+        discrete: whether z is of zeros and ones, to which no noise can be added.
+        taught_by: name of the only prior rule that teaches all of it; "" for any.
         fitted_to: what of q(z|x) over the training data it is fitted to after training, "means" or
             "draws"; "" for a prior that is not.
     """
@@ -50,6 +52,8 @@ class Prior(Component):
     fitted_to = ""
     sampler: Sampler | None = None
     n_levels = 1
+    taught_by = ""
+    discrete = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -78,7 +78,9 @@ def arguments(
         if key in sizes and not option.within and given.get(key) in (None, option.default):
             given[key] = sizes[key]
         elif option.part is not None and sizes:
-            given[key] = _sized(option.part, given.get(key), sizes)
+            sized = _sized(option.part, given.get(key), sizes)
+            if sized is not None:
+                given[key] = sized
     parameters = inspect.signature(target).parameters
     for name in gathered - {*given}:
         own = {k: given.pop(k) for k, o in options.items() if o.within == name and k in given}

@@ -29,7 +29,7 @@ def lebm_register_energies(register: Register) -> None:
 
 @hookimpl
 def lebm_register_priors(register: Register) -> None:
-    """Register the restricted Boltzmann machine."""
+    """Register energies at several sizes, and the restricted Boltzmann machine."""
     register("multigrid", "lebm_energies.priors.multigrid:MultigridPrior", "coarse to fine")
     register("rbm", "lebm_energies.priors.rbm:RBMPrior", "a restricted Boltzmann machine")
 

@@ -56,8 +56,8 @@ def test_a_product_of_gaussians_is_the_gaussian_between() -> None:
 
 
 def test_a_negation_subtracts_precision() -> None:
-    less = compose([normal(0.0, 4.0), normal(1.0, 2.0)], weights=[1, -1], sampler=MALA(60, 0.8))
-    check(drawn(less), -2.0 / 2.0, 2.0)
+    less = compose([normal(0.0, 4.0), normal(1.0, 2.0)], weights=[1, -0.5], sampler=MALA(60, 0.8))
+    check(drawn(less), -1.0 / 3.0, 3.0)
 
 
 def test_a_mixture_has_the_shares_of_its_weights() -> None:
@@ -76,6 +76,8 @@ def test_a_mixture_has_the_shares_of_its_weights() -> None:
 def test_what_cannot_be_composed_is_refused() -> None:
     with pytest.raises(UsageError, match="needs log_zs"):
         compose([normal(0, 2), normal(1, 2)], "mixture")
+    with pytest.raises(UsageError, match="add up to 0: the product has no p0"):
+        compose([normal(0, 4), normal(1, 2)], weights=[1, -1])
     with pytest.raises(UsageError, match="use one number for each, above 0"):
         compose([normal(0, 2), normal(1, 2)], "mixture", [1, -1], [0, 0])
     other = EBM(EBMPrior(2, sampler={"steps": 1}), [2])

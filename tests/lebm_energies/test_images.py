@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lebm_core import EBMPrior
 from lebm_core.errors import UsageError
 from lebm_energies.metrics.texture import autocorrelation, spectrum, values_apart
 from lebm_energies.networks.convolution import Convolution
@@ -61,6 +62,14 @@ def test_a_clipped_gradient_points_the_same_way() -> None:
     assert torch.equal(free(z), cut(z))
 
 
+@pytest.mark.parametrize("name", ["set", "voxels", "video", "convolution"])
+def test_a_normalised_network_can_start_at_zero(name: str) -> None:
+    shape = {"set": [5, 3], "convolution": [1, 8, 8]}.get(name, [1, 8, 8, 8])
+    table = {"name": name, "shape": shape, "widths": [4, 4], "spectral": True}
+    prior = EBMPrior(math.prod(shape), table, {"steps": 1}, stages=2)
+    assert bool(prior.log_prob(torch.zeros(2, prior.latent_dim)).isfinite().all())
+
+
 def test_gabor_filters_have_no_mean_and_length_one_and_see_their_wave() -> None:
     bank = gabor_bank(4, 5.0)
     assert bank.sum((1, 2, 3)).abs().max() < 1e-5
@@ -99,6 +108,8 @@ def test_wrong_shapes_are_refused() -> None:
         Convolution(8, (1, 3, 3))
     with pytest.raises(UsageError, match=r"energy.widths = \[\] is no network"):
         Convolution(9, (1, 3, 3), [])
+    with pytest.raises(UsageError, match="energy.wavelengths = 1.0 is too small; use at least 2"):
+        Frame(64, (1, 8, 8), wavelengths=[1.0])
     with pytest.raises(UsageError, match="wider than images of 8 x 8"):
         Frame(64, (1, 8, 8))
 
@@ -141,6 +152,19 @@ def test_splits_of_a_texture_are_of_different_parts_of_the_picture(tmp_path: Pat
     assert columns["train"].max() < half <= columns["valid"].min() + 0.01
     assert columns["valid"].max() < quarter <= columns["test"].min() + 0.01
     assert columns["train"].min() < -0.9 and columns["test"].max() > 0.9
+
+
+def test_a_picture_of_sixteen_bits_keeps_its_greys(tmp_path: Path) -> None:
+    from PIL import Image
+
+    deep = np.tile(np.arange(200, dtype=np.uint16) * 300, (60, 1))
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    options = {"side": 8, "smaller": 1, "train": 50, "valid": 5, "test": 5}
+    data = textures.textures(files=None, seed=0, texture=str(tmp_path / "deep.png"), **options)
+    assert len(data.batch("train", torch.arange(50)).x.unique()) > 50
+    Image.fromarray(np.full((60, 200), 7, np.uint8)).save(tmp_path / "grey.png")
+    with pytest.raises(UsageError, match="is of one grey value"):
+        textures.textures(files=None, seed=0, texture=str(tmp_path / "grey.png"), **options)
 
 
 def test_carried_textures_are_classes() -> None:

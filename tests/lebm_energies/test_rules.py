@@ -11,10 +11,15 @@ from torch import Tensor, nn
 
 from lebm_core import EBMPrior, Energy, GaussianPrior
 from lebm_core.errors import UsageError
+from lebm_core.learning.contrastive import PersistentChains, ShortRunChains
+from lebm_core.learning.data_space import DataSpace
+from lebm_core.learning.density_ratio import DensityRatio
+from lebm_core.models.ebm import EBM
 from lebm_energies.learning.divergence import ContrastiveDivergence
 from lebm_energies.learning.multigrid import Multigrid
 from lebm_energies.learning.score import ScoreMatching
 from lebm_energies.priors.multigrid import MultigridPrior
+from lebm_energies.priors.rbm import RBMPrior
 
 SHORT = {"name": "langevin", "steps": 3, "step_size": 0.1}
 SHAPE = (1, 8, 8)
@@ -131,5 +136,12 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match='use prior.name = "multigrid"'):
         Multigrid().check(EBMPrior(2))
     Multigrid().check(GaussianPrior(2))
+    for rule in (PersistentChains(), ShortRunChains(), DensityRatio(), ContrastiveDivergence()):
+        with pytest.raises(UsageError, match='in part alone; use "multigrid"'):
+            rule.check(multigrid(grids=2))
+    with pytest.raises(UsageError, match="needs x of real numbers"):
+        ScoreMatching().check(RBMPrior(4, 2))
+    with pytest.raises(UsageError, match="learning.noise = 0.1 is not possible: x is of zeros"):
+        DataSpace("persistent", noise=0.1).check(EBM(RBMPrior(4, 2), [4]))
     with pytest.raises(UsageError, match="learning.prior.sigma = 0"):
         ScoreMatching(0.0)

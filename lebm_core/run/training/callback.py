@@ -27,6 +27,9 @@ class Callback:
     def after_step(self, state: TrainingState) -> None:
         """After each step and its report."""
 
+    def after_rollback(self, state: TrainingState) -> None:
+        """After a diverging training has gone back to an earlier step, which `state` is at."""
+
     def on_end(self, state: TrainingState) -> None:
         """After the last step, before the moving average is taken and the rule finishes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -116,6 +117,13 @@ class Checkpoints(Callback):
                 "continues from there.",
                 asked or signal.SIGINT,  # another process was told
             )
+
+    def after_rollback(self, state: TrainingState) -> None:
+        """Drop the checkpoints of the steps that are undone, and save where it went back to."""
+        for folder in self.folder.glob("step-*"):
+            if int(folder.name.removeprefix("step-")) > state.step:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._save(state)
 
     def on_end(self, state: TrainingState) -> None:
         self.interruption.stop()

@@ -102,6 +102,8 @@ class _Loop:
         total = max(options.epochs * len(self.batches), options.min_steps)
         if options.max_steps is not None:
             total = min(total, options.max_steps)
+        if options.rollbacks and accelerator.num_processes > 1:
+            raise UsageError("training.rollbacks is for a training of one process; use 0.")
         self.rollbacks = Rollbacks(options.rollbacks)
         quiet = log if accelerator.is_main_process else _silent
         self.state = TrainingState(
@@ -113,6 +115,7 @@ class _Loop:
             for callback in self.callbacks:
                 callback.on_start(self.state)
             self.state.say_unused()
+            self.rollbacks.keep(self.state)
             self._steps()
             for callback in self.callbacks:
                 callback.on_end(self.state)
@@ -150,6 +153,8 @@ class _Loop:
                 if not self.rollbacks.back(state, at, error):
                     raise self._located(error, at) from error
                 self.batches = self._order(state.epoch)
+                for callback in self.callbacks:
+                    callback.after_rollback(state)
                 continue
             for callback in self.callbacks:
                 callback.after_step(state)

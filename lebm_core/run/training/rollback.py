@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+
+from torch import Tensor
 
 from lebm_core.errors import DivergenceError
 from lebm_core.run.training.checkpoint import Checkpoint
@@ -14,31 +17,33 @@ __all__ = ["Rollbacks"]
 class Rollbacks:
     """Keeps the last good state in memory, and goes back to it where the training diverges.
 
-    A state is good where the rule has no warning for its report. The learning rates are halved at
-    each return, since the same steps would lead to the same place.
+    A state is good where the rule has no warning for its report; that of the start is. The
+    learning rates are halved at each return, since the same steps would lead to the same place.
 
     Args:
-        times: how often it goes back at most; 0 keeps nothing.
+        times: how often it goes back at most, over all resumptions; 0 keeps nothing.
     """
 
     def __init__(self, times: int) -> None:
-        self.left = times
+        self.times = times
         self.kept: Checkpoint | None = None
 
     def keep(self, state: TrainingState) -> None:
         """Keep the state, where it is good."""
-        if self.left and state.sound:
-            tensors = {name: value.detach().clone() for name, value in state.tensors().items()}
-            self.kept = Checkpoint(tensors, {**state.record(), "step": state.step}, Path())
+        if self.times and state.sound:
+            self.kept = Checkpoint(_copy(state), {**state.record(), "step": state.step}, Path())
 
     def back(self, state: TrainingState, step: int, error: DivergenceError) -> bool:
-        """Go back from a step; False where that is not possible, or has been done too often."""
-        if not self.left or self.kept is None:
+        """Go back from a step; False where that has been done often enough."""
+        done = round(-math.log2(state.rate))  # which a checkpoint holds
+        if self.kept is None or done >= self.times:
             return False
-        self.left -= 1
-        rate, seconds, warnings = state.rate / 2, state.seconds, state.warnings
-        state.restore(self.kept)
-        state.rate, state.seconds = rate, seconds
+        rate, total, warnings = state.rate / 2, state.total, state.warnings
+        seconds = state.seconds
+        # A copy: the optimisers go on in the tensors that they are given.
+        tensors = {name: value.clone() for name, value in self.kept.tensors.items()}
+        state.restore(Checkpoint(tensors, self.kept.state, Path()))
+        state.rate, state.total, state.seconds = rate, total, seconds
         said = (
             f"Diverged at step {step} and went back to step {state.step}, at {rate:g} times the "
             f"learning rates: {error}"
@@ -46,3 +51,7 @@ class Rollbacks:
         state.warnings = [*warnings, said]
         state.log(f"{state.name}: {said}")
         return True
+
+
+def _copy(state: TrainingState) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.tensors().items()}

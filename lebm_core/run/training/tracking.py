@@ -71,6 +71,11 @@ class MetricsLog(Callback):
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
 
+    def after_rollback(self, state: TrainingState) -> None:
+        """Drop the lines of the steps that are undone."""
+        self.close(state)
+        self.on_start(state)
+
     def after_report(self, state: TrainingState, record: dict[str, Any]) -> None:
         self.write(record)
 

@@ -85,7 +85,9 @@ def _frames(path: Path) -> list[np.ndarray[Any, Any]]:
 
     try:
         with Image.open(path) as image:
-            return [np.asarray(each.convert("RGB")) for each in ImageSequence.Iterator(image)]
+            deep = image.mode in ("I", "F") or image.mode.startswith("I;")  # RGB would cut them off
+            frames = ImageSequence.Iterator(image)
+            return [np.asarray(each if deep else each.convert("RGB")) for each in frames]
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         raise UsageError(f"{shown(path, 300)} cannot be read as an image.") from None
 

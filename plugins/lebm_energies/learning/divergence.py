@@ -8,6 +8,7 @@ from torch import Tensor
 from lebm_core.base.checks import at_least, whole
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.chains.samplers import with_steps
+from lebm_core.errors import UsageError
 from lebm_core.learning.contrastive import contrast
 from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
 from lebm_core.priors.base import Prior
@@ -37,6 +38,11 @@ class ContrastiveDivergence(Configured, PriorRule):
 
     def check(self, prior: Prior) -> None:
         check_one_level(prior, "contrastive-divergence")
+        if not isinstance(prior, Tilted) and any(p.requires_grad for p in prior.parameters()):
+            raise UsageError(
+                'learning.prior.name = "contrastive-divergence" teaches a tilt, which '
+                f'{type(prior).__name__} has not: use another rule, or prior.name = "ebm".'
+            )
 
     def __call__(
         self,

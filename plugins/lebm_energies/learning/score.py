@@ -8,6 +8,7 @@ from torch import Tensor
 from lebm_core.base.checks import positive
 from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import normal_like
+from lebm_core.errors import UsageError
 from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
@@ -33,7 +34,17 @@ class ScoreMatching(Configured, PriorRule):
         self.sigma = sigma
 
     def check(self, prior: Prior) -> None:
+        if prior.discrete:
+            raise UsageError(
+                'learning.prior.name = "score-matching" needs x of real numbers, and the prior is '
+                'of discrete ones; use "contrastive-divergence" or "persistent".'
+            )
         check_one_level(prior, "score-matching")
+        if not isinstance(prior, Tilted) and any(p.requires_grad for p in prior.parameters()):
+            raise UsageError(
+                'learning.prior.name = "score-matching" teaches a tilt, which '
+                f'{type(prior).__name__} has not: use another rule, or prior.name = "ebm".'
+            )
 
     def __call__(
         self,

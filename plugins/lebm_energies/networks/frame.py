@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lebm_core import Energy
-from lebm_core.base.checks import positive, whole
+from lebm_core.base.checks import at_least, positive, whole
 from lebm_core.base.randomness import fork
 from lebm_core.errors import UsageError
 from lebm_energies.networks.convolution import check_shape
@@ -55,7 +55,7 @@ class Frame(Energy):
         whole("energy.outputs", outputs, 1)
         positive("energy.reach", reach)
         for length in wavelengths:
-            positive("energy.wavelengths", length)
+            at_least("energy.wavelengths", length, 2)  # a shorter wave is none on the grid
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, 0
         self.shape = tuple(shape)
         banks = [gabor_bank(orientations, length) for length in wavelengths]

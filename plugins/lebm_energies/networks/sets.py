@@ -81,8 +81,8 @@ class PointSet(Energy):
             above += [nn.Linear(units, width), nn.SiLU()]
             units = width
         self.head = nn.Sequential(*above, nn.Linear(units, outputs))
-        if spectral:
-            for module in (*self.features, *self.head):
+        if spectral:  # not of the last layer: a later stage starts with it at 0
+            for module in (*self.features, *above):
                 if isinstance(module, nn.Linear):
                     parametrizations.spectral_norm(module)
 

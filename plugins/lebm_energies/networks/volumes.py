@@ -71,8 +71,8 @@ class Volumes(Energy):
             above += [nn.Linear(units, width), nn.SiLU()]
             units = width
         self.head = nn.Sequential(*above, nn.Linear(units, self.outputs))
-        if spectral:
-            for module in (*self.features, *self.head):
+        if spectral:  # not of the last layer: a later stage starts with it at 0
+            for module in (*self.features, *above):
                 if hasattr(module, "weight"):
                     parametrizations.spectral_norm(module)
 

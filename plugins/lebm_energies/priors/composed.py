@@ -66,6 +66,11 @@ class ComposedPrior(Prior):
                 f"weights = {list(weights)} is not possible for a {how} of {len(priors)}; use one "
                 "number for each" + (", above 0." if how == "mixture" else ".")
             )
+        if how == "product" and sum(shares) <= 0:
+            raise UsageError(
+                f"weights = {list(weights)} add up to {sum(shares):g}: the product has no p0 left "
+                "to hold it; use weights whose sum is above 0."
+            )
         if how == "mixture" and len(log_zs) != len(priors):
             raise UsageError(
                 "A mixture needs log_zs, log Z of each prior (lebm_core.log_z): without them its "
@@ -136,4 +141,4 @@ def compose(
             f"A composition needs models of one x, not of the shapes {[m.shape for m in models]}."
         )
     priors = [model.prior for model in models]
-    return EBM(ComposedPrior(priors, how, weights, log_zs, sampler), models[0].shape).eval()
+    return EBM(ComposedPrior(priors, how, weights, log_zs, sampler), models[0].shape)

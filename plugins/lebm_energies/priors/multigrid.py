@@ -44,6 +44,8 @@ class MultigridPrior(EBMPrior):
         UsageError: for x that are no images, or sides that cannot be halved so often.
     """
 
+    taught_by = "multigrid"
+
     def __init__(
         self,
         latent_dim: int,

@@ -77,11 +77,12 @@ class RBMPrior(Prior):
             if visible == "binary"
             else GaussianUnits(latent_dim, sigma, learn_sigma)
         )
+        self.discrete = self.units.discrete
         self.weight = nn.Parameter(torch.zeros(latent_dim, hidden))
         self.visible_bias = nn.Parameter(torch.zeros(latent_dim))  # beside that of p0
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         self.sampler = make(SAMPLER, sampler)
-        self._check_sampler(self.sampler)
+        self.check_sampler(self.sampler)
         self.remember(sampler=table_of(SAMPLER, self.sampler))
         self.reset()
 
@@ -176,7 +177,7 @@ class RBMPrior(Prior):
         """
         self.refuse_classes(y)
         chain: Sampler = self.sampler if sampler is None else sampler  # type: ignore[assignment]
-        self._check_sampler(chain)
+        self.check_sampler(chain)
         z = self.draw_reference(n, generator) if start is None else start
         return chain(self.target(), z, generator=generator, trace=trace).detach()
 
@@ -186,7 +187,7 @@ class RBMPrior(Prior):
         """Log weights (n,) whose mean estimates Z, by AIS from p0; see `annealing`."""
         return from_reference(self, n, temperatures, generator)
 
-    def _check_sampler(self, sampler: Sampler | None) -> None:
+    def check_sampler(self, sampler: Sampler | None) -> None:
         if self.units.discrete and sampler is not None and "step_size" in sampler.options:
             raise UsageError(
                 f'prior.sampler.name = "{type(sampler).__name__.lower()}" follows a gradient, and '

@@ -91,12 +91,13 @@ class BinaryUnits(Units):
         Raises:
             UsageError: for examples that are not binary.
         """
-        if not bool(((v == 0) | (v == 1)).all()):
+        if not bool(((v == 0) | (v == 1) | v.isnan()).all()):
             raise UsageError(
                 'prior.visible = "binary" needs data of zeros and ones, and these have other '
                 'numbers; use "gaussian".'
             )
-        p = (v.double().sum(0) + 1) / (len(v) + 2)  # a unit that is always on may yet be off
+        known = (~v.isnan()).sum(0)
+        p = (v.double().nansum(0) + 1) / (known + 2)  # a unit that is always on may yet be off
         self.base.copy_((p / (1 - p)).log())
 
 
@@ -151,7 +152,7 @@ class GaussianUnits(Units):
         return self.mean + self.sigma * u
 
     def initialise(self, v: Tensor) -> None:
-        self.mean.copy_(v.double().mean(0))
+        self.mean.copy_(v.double().nanmean(0).nan_to_num(0.0))
 
     def clear(self) -> None:
         if self.learned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from lebm_core.base.checks import whole
@@ -59,8 +60,9 @@ def auroc(low: Tensor, high: Tensor) -> float:
     >>> auroc(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]))
     0.875
     """
-    above = (high[:, None] > low).double().mean()
-    return float(above + 0.5 * (high[:, None] == low).double().mean())
+    y = torch.arange(len(low) + len(high)) >= len(low)
+    score = torch.cat([low, high]).double().nan_to_num(posinf=1e300, neginf=-1e300)
+    return float(roc_auc_score(y.numpy(), score.numpy()))
 
 
 def outliers(*, outlier_images: int = 500) -> Metric:

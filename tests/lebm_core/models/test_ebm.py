@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lebm_core import CoupledPrior, EBMPrior, Energy, LatentEBM
+from lebm_core import CoupledPrior, EBMPrior, Energy, LatentEBM, log_z
 from lebm_core.base.randomness import normal_like
 from lebm_core.chains.samplers import MALA
 from lebm_core.contracts import check_model
@@ -131,6 +131,28 @@ def test_log_prob_is_that_of_the_gaussian() -> None:
     # log Z by 10,000 importance samples, its error in the estimate
     error = (found.value - truth.log_prob(x)).abs()
     assert (error < 4 * found.standard_error + 1e-3).all()
+
+
+def test_both_walls_of_a_box_have_a_density() -> None:
+    prior = EBMPrior(
+        2, sampler=SHORT, reference="uniform", reference_std=1.0, energy={"hidden": [4]}
+    )
+    model = EBM(prior, [2])
+    x = torch.tensor([[1.0, -1.0], [0.999, -0.999]])
+    found = model.log_prob(x, log_z=log_z(prior, method="quadrature"))
+    assert torch.allclose(found.value[0], found.value[1], atol=0.05)
+
+
+def test_what_it_cannot_compute_with_is_refused(coupled: EBM) -> None:
+    x = Grids().x.clone()
+    x[0, 0, 0] = math.nan
+    for call in (coupled.score, coupled.translate, coupled.log_prob):
+        with pytest.raises(UsageError, match=r"missing values \(NaN\): fill them in"):
+            call(x)
+    with pytest.raises(UsageError, match="sampler is a str; give a Sampler"):
+        coupled.complete(x, torch.ones(2, 3), sampler="mala")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"model.shape = \[3, 2\] must be \[2, 3\]"):
+        build(EBM, {"prior": {"name": "ebm"}}, {"shape": [3, 2]}, Grids(), 0)
 
 
 def test_a_translation_starts_where_it_is_told_and_ends_in_the_model() -> None:

@@ -55,7 +55,7 @@ def textures(
     whole("data.side", side, 1, WIDEST)
     whole("data.smaller", smaller, 1, WIDEST)
     names = CARRIED if not texture else (texture,)
-    pictures = {name: _shrunk(_picture(name), smaller) for name in names}
+    pictures = {name: _shrunk(name, _picture(name), smaller) for name in names}
     rng = np.random.default_rng(seed)
     pixels: dict[str, Pixels] = {}
     labels = {}
@@ -82,8 +82,8 @@ def _picture(name: str) -> Image:
             raise MissingExtra("skimage", "images", needed_by="images.textures") from error
         found: Image = getattr(data, name)()
         return found
-    path = Path(name)
-    if not path.is_file():
+    path = Path(name).expanduser()
+    if len(name) > 4096 or not path.is_file():
         raise UsageError(
             f"data.texture = {shown(name)} is neither a file nor one of {', '.join(CARRIED)}."
             f"{did_you_mean(name, CARRIED)}"
@@ -93,20 +93,27 @@ def _picture(name: str) -> Image:
 
     try:
         with Pictures.open(path) as image:
-            return np.asarray(image.convert("L"))
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+            deep = image.mode in ("I", "F") or image.mode.startswith("I;")  # "L" would cut them off
+            return np.asarray(image if deep else image.convert("L"))
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        Pictures.DecompressionBombError,
+    ) as error:
         raise UsageError(f"data.texture = {shown(name)} is no image that can be read.") from error
 
 
-def _shrunk(picture: Image, by: int) -> Image:
+def _shrunk(name: str, picture: Image, by: int) -> Image:
     """The picture with each block of by x by pixels as their mean, stretched to black and white."""
     height, width = (n // by * by for n in picture.shape)
     blocks = picture[:height, :width].reshape(height // by, by, width // by, by)
     small = blocks.mean((1, 3))
-    low, high = np.percentile(small, [1, 99]) if small.size else (0.0, 1.0)
-    found: Image = (
-        ((small - low) / max(high - low, 1.0) * 255).clip(0, 255).round().astype(np.uint8)
-    )
+    low, high = np.nanpercentile(small, [1, 99]) if small.size else (0.0, 1.0)
+    if not high > low:
+        raise UsageError(f"The picture {shown(name)} is of one grey value: there is no texture.")
+    found: Image = ((small - low) / (high - low) * 255).clip(0, 255).round().astype(np.uint8)
     return found
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from lebm_core.errors import DivergenceError
-from lebm_core.learning.drift import DriftGuard
+from lebm_core.learning.data_space import DataSpace
 from lebm_core.learning.two_part import TwoPart
+from lebm_core.run.training.rollback import Rollbacks
 from lebm_core.run.training.tracking import read_metrics
 
 
@@ -44,10 +45,48 @@ def test_it_stops_where_it_has_gone_back_often_enough(make, diverges):
         make("run", rollbacks=2)
 
 
-def test_without_a_good_state_it_stops(make, diverges):
+def test_before_its_first_report_it_goes_back_to_the_start(make, diverges):
     diverges(2)
-    with pytest.raises(DivergenceError, match="step 2: "):
-        make("run", rollbacks=5)
+    _, result, lines, _ = make("run", rollbacks=1)
+    assert any("Diverged at step 2 and went back to step 0" in line for line in lines)
+    assert result.steps == 18
+
+
+def test_the_state_that_it_goes_back_to_stays_as_it_was(make, diverges, monkeypatch):
+    """Twice to the same one: the optimisers must not have gone on in its tensors."""
+    diverges(11, 11)
+    seen, back = [], Rollbacks.back
+
+    def watched(self, state, step, error):
+        seen.append({name: value.clone() for name, value in self.kept.tensors.items()})
+        return back(self, state, step, error)
+
+    monkeypatch.setattr(Rollbacks, "back", watched)
+    make("run", rollbacks=2)
+    first, second = seen
+    assert all(value.equal(second[name]) for name, value in first.items())
+
+
+def test_a_crash_after_it_resumes_from_where_it_went_back_to(make, diverges, monkeypatch, tmp_path):
+    """It goes back to step 9; the checkpoint of step 12, undone, must not be there."""
+    diverges(14)
+    monkeypatch.setattr(
+        TwoPart, "warnings", lambda self, m: ["The gap is large."] if m["step"] == 12 else []
+    )
+    make("run", rollbacks=1, crash=16)
+    folders = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
+    assert "step-00000009" in folders and "step-00000012" not in folders
+    make("run", rollbacks=1, resume=True)
+    rates = {r["step"]: r["lr/prior"] for r in read_metrics(tmp_path / "run") if "lr/prior" in r}
+    assert sorted(rates) == [3, 6, 9, 12, 15, 18]
+    assert rates[12] == pytest.approx(0.5 * rates[9])
+
+
+def test_resumed_it_has_no_more_returns_than_before(make, diverges):
+    diverges(5, 16)
+    make("run", rollbacks=1, crash=10)
+    with pytest.raises(DivergenceError, match="step 16"):
+        make("run", rollbacks=1, resume=True)
 
 
 def test_a_state_with_a_warning_is_none_to_go_back_to(make, diverges, monkeypatch):
@@ -75,9 +114,9 @@ def test_the_same_twice(make, weights, diverges):
     assert weights(first).equal(weights(second))
 
 
-def test_chains_that_leave_the_codes_or_collapse_are_divergence():
-    guard = DriftGuard(5.0)
-    assert guard({"code_std": 1.0, "chain_std": 2.0}) == []
-    for spread in (0.05, 11.0):
-        with pytest.raises(DivergenceError, match="The chains have left the codes"):
-            guard({"code_std": 1.0, "chain_std": spread})
+def test_chains_that_leave_the_data_or_collapse_are_divergence():
+    rule = DataSpace("short-run")
+    assert rule.warnings({"chain_spread": 2.0}) == []
+    for spread in (0.05, 11.0, float("nan")):
+        with pytest.raises(DivergenceError, match="The chains have left the data"):
+            rule.warnings({"chain_spread": spread})
