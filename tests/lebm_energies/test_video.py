@@ -196,3 +196,11 @@ def test_windows_are_pieces_of_the_clip() -> None:
             for t in range(38) for i in range(5) for j in range(3)
         ]  # fmt: skip
         assert sum(found) == 1
+
+
+def test_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 10):
+        Image.fromarray(np.full((4, 4), 10 * number, np.uint8)).save(tmp_path / f"f{number}.png")
+    clip = read_clip(str(tmp_path), FILES)
+    means = clip.mean((1, 2)).tolist()
+    assert means == sorted(means)

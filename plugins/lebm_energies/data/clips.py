@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ def _find(file: str, files: DataFiles) -> Path:
 def _from_array(path: Path) -> Clip:
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError):
         raise UsageError(f"{shown(path, 300)} cannot be read as an array of numbers.") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise UsageError(f"{shown(path, 300)} holds no array of numbers.")
@@ -62,7 +64,8 @@ def _from_array(path: Path) -> Clip:
 
 
 def _from_folder(path: Path) -> Clip:
-    names = sorted(each for each in path.iterdir() if each.suffix.lower() in FRAMES)
+    found = [each for each in path.iterdir() if each.suffix.lower() in FRAMES]
+    names = sorted(found, key=lambda each: _number(each.name))
     if not names:
         raise UsageError(f"{shown(path, 300)} has no frames: use PNG or JPEG files.")
     frames = [_frames(each)[0] for each in names]
@@ -73,6 +76,12 @@ def _from_folder(path: Path) -> Clip:
                 f"first frame {frames[0].shape[1]} x {frames[0].shape[0]}: use frames of one size."
             )
     return _grey(np.stack(frames), path)
+
+
+def _number(name: str) -> list[tuple[int, str]]:
+    """What sorts frame2 before frame10."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def _gif(path: Path) -> Clip:

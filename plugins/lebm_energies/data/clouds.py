@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.checks import choice, whole
+from lebm_core.errors import UsageError
 from lebm_energies.data.furniture import CLASSES as FURNITURE
 from lebm_energies.data.furniture import furniture
 from lebm_energies.data.generated import Counts, Generated
@@ -72,6 +73,8 @@ def clouds(
     """
     whole("data.points", points, 8, 4096)
     chosen = ["box", "cone", "ring"] if kinds is None else kinds
+    if not chosen or len({*chosen}) < len(chosen):
+        raise UsageError(f"data.kinds = {chosen} must be one or several kinds, each once.")
     for kind in chosen:
         choice("data.kinds", kind, [*SOLIDS, *FURNITURE])
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lebm_core.base.checks import WIDEST, whole
+from lebm_core.data.files import own_path
 from lebm_core.errors import MissingExtra, UsageError, did_you_mean, shown
 from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
 
@@ -82,7 +83,7 @@ def _picture(name: str) -> Image:
             raise MissingExtra("skimage", "images", needed_by="images.textures") from error
         found: Image = getattr(data, name)()
         return found
-    path = Path(name).expanduser()
+    path = own_path(name)
     if len(name) > 4096 or not path.is_file():
         raise UsageError(
             f"data.texture = {shown(name)} is neither a file nor one of {', '.join(CARRIED)}."
