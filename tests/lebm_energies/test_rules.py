@@ -41,6 +41,16 @@ class Shifted(Energy):
         return (-0.5 * self.a * z.square().sum(-1) + z @ self.b)[:, None]
 
 
+class Untilted(GaussianPrior):
+    """A prior with a weight and no tilt that a chain could teach."""
+
+    log_tilt = None  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.weight = nn.Parameter(torch.zeros(2))
+
+
 def learned(rule: Any, n: int, steps: int, lr: float) -> tuple[float, Tensor]:
     """Precision and mean that a rule learns from n draws of N((1, -1/2), 1/4 I)."""
     energy = Shifted()
@@ -139,6 +149,9 @@ def test_what_does_not_fit_is_refused() -> None:
     for rule in (PersistentChains(), ShortRunChains(), DensityRatio(), ContrastiveDivergence()):
         with pytest.raises(UsageError, match='in part alone; use "multigrid"'):
             rule.check(multigrid(grids=2))
+    for rule in (ContrastiveDivergence(), ScoreMatching()):
+        with pytest.raises(UsageError, match="teaches a tilt, which Untilted has not"):
+            rule.check(Untilted())
     with pytest.raises(UsageError, match="needs x of real numbers"):
         ScoreMatching().check(RBMPrior(4, 2))
     with pytest.raises(UsageError, match="learning.noise = 0.1 is not possible: x is of zeros"):

@@ -8,11 +8,11 @@ from torch import Tensor
 from lebm_core.base.checks import at_least, whole
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.chains.samplers import with_steps
-from lebm_core.errors import UsageError
 from lebm_core.learning.contrastive import contrast
-from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
+from lebm_core.learning.rules import PriorRule, TiltLoss
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
+from lebm_energies.learning.tilted import check_tilted
 
 __all__ = ["ContrastiveDivergence"]
 
@@ -37,12 +37,7 @@ class ContrastiveDivergence(Configured, PriorRule):
         self.energy_l2 = energy_l2
 
     def check(self, prior: Prior) -> None:
-        check_one_level(prior, "contrastive-divergence")
-        if not isinstance(prior, Tilted) and any(p.requires_grad for p in prior.parameters()):
-            raise UsageError(
-                'learning.prior.name = "contrastive-divergence" teaches a tilt, which '
-                f'{type(prior).__name__} has not: use another rule, or prior.name = "ebm".'
-            )
+        check_tilted(prior, "contrastive-divergence")
 
     def __call__(
         self,

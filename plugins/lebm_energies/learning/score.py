@@ -9,9 +9,10 @@ from lebm_core.base.checks import positive
 from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import normal_like
 from lebm_core.errors import UsageError
-from lebm_core.learning.rules import PriorRule, TiltLoss, check_one_level
+from lebm_core.learning.rules import PriorRule, TiltLoss
 from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Tilted
+from lebm_energies.learning.tilted import check_tilted
 
 __all__ = ["ScoreMatching"]
 
@@ -39,12 +40,7 @@ class ScoreMatching(Configured, PriorRule):
                 'learning.prior.name = "score-matching" needs x of real numbers, and the prior is '
                 'of discrete ones; use "contrastive-divergence" or "persistent".'
             )
-        check_one_level(prior, "score-matching")
-        if not isinstance(prior, Tilted) and any(p.requires_grad for p in prior.parameters()):
-            raise UsageError(
-                'learning.prior.name = "score-matching" teaches a tilt, which '
-                f'{type(prior).__name__} has not: use another rule, or prior.name = "ebm".'
-            )
+        check_tilted(prior, "score-matching")
 
     def __call__(
         self,
