@@ -5,14 +5,47 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from lebm_core.base.checks import whole
 from lebm_core.errors import UsageError
 
 __all__ = [
-    "by_hash", "check_shares", "chosen_share", "hash_key", "homes_by_group", "homes_by_hash",
+    "SplitCounts", "by_hash", "check_shares", "chosen_share", "hash_key", "homes_by_group",
+    "homes_by_hash",
 ]  # fmt: skip
 
 FEW = 1000  # examples, of which a tenth would judge by too few
+MOST = 10**8  # examples, generated at once
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """How many examples are generated.
+
+    Attributes:
+        train: examples to learn from
+        valid: examples to choose by
+        test: examples to judge by
+    """
+
+    train: int = 2000
+    valid: int = 300
+    test: int = 500
+
+    def __post_init__(self) -> None:
+        """Refuse counts that are not possible.
+
+        Raises:
+            UsageError: naming the key.
+        """
+        for split, n in self.sizes.items():
+            whole(f"data.{split}", n, 1, MOST)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Examples of each split."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
 def hash_key(string: str) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lebm_core import EBMPrior
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_energies.metrics.texture import autocorrelation, spectrum, values_apart
 from lebm_energies.networks.convolution import Convolution
@@ -144,7 +145,7 @@ def test_splits_of_a_texture_are_of_different_parts_of_the_picture(tmp_path: Pat
     Image.fromarray(picture).save(tmp_path / "own.png")
     data = textures.textures(
         files=None, seed=0, texture=str(tmp_path / "own.png"), side=8, smaller=1,
-        train=50, valid=50, test=50,
+        options=SplitCounts(train=50, valid=50, test=50),
     )  # fmt: skip
     columns = {split: data.batch(split, torch.arange(50)).x for split in ("train", "valid", "test")}
     low, high = 1.99, 197.01  # the first and the last hundredth are stretched to -1 and 1
@@ -159,7 +160,7 @@ def test_a_picture_of_sixteen_bits_keeps_its_greys(tmp_path: Path) -> None:
 
     deep = np.tile(np.arange(200, dtype=np.uint16) * 300, (60, 1))
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    options = {"side": 8, "smaller": 1, "train": 50, "valid": 5, "test": 5}
+    options = {"side": 8, "smaller": 1, "options": SplitCounts(50, 5, 5)}
     data = textures.textures(files=None, seed=0, texture=str(tmp_path / "deep.png"), **options)
     assert len(data.batch("train", torch.arange(50)).x.unique()) > 50
     Image.fromarray(np.full((60, 200), 7, np.uint8)).save(tmp_path / "grey.png")
@@ -169,9 +170,9 @@ def test_a_picture_of_sixteen_bits_keeps_its_greys(tmp_path: Path) -> None:
 
 def test_carried_textures_are_classes() -> None:
     pytest.importorskip("skimage", reason="needs the images extra")
-    data = textures.textures(files=None, seed=0, side=16, train=4, valid=2, test=2)
+    data = textures.textures(files=None, seed=0, side=16, options=SplitCounts(4, 2, 2))
     assert tuple(data.classes) == ("brick", "grass", "gravel") and data.length("train") == 12
-    again = textures.textures(files=None, seed=0, side=16, train=4, valid=2, test=2)
+    again = textures.textures(files=None, seed=0, side=16, options=SplitCounts(4, 2, 2))
     rows = torch.arange(12)
     assert torch.equal(data.batch("train", rows).x, again.batch("train", rows).x)
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from lebm_core.contracts.toys import evaluation
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_core.models.ebm import EBM
 from lebm_core.priors.coupled import CoupledPrior
 from lebm_energies.data.clouds import CloudData, clouds
-from lebm_energies.data.generated import Counts
 from lebm_energies.figures.clouds import pictures
 from lebm_energies.metrics import points
 from lebm_energies.networks.sets import POOLINGS, PointSet
 
-FEW = Counts(train=30, valid=6, test=18)
+FEW = SplitCounts(train=30, valid=6, test=18)
 
 
 @pytest.fixture(scope="module")

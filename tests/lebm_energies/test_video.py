@@ -12,17 +12,17 @@ from PIL import Image
 
 from lebm_core.contracts.toys import evaluation
 from lebm_core.data.files import DataFiles
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_core.models.ebm import EBM
 from lebm_core.priors.ebm import EBMPrior
 from lebm_energies.data.clips import read_clip, windows
-from lebm_energies.data.generated import Counts
 from lebm_energies.data.texture import KEPT, SPREAD, ClipData, noise, texture_video, waves
 from lebm_energies.figures.clips import pictures
 from lebm_energies.metrics import video
 from lebm_energies.networks.video import STATIONARY, Video
 
-FEW = Counts(train=24, valid=4, test=20)
+FEW = SplitCounts(train=24, valid=4, test=20)
 FILES = DataFiles()
 
 
@@ -148,7 +148,7 @@ def test_clips_of_files_are_read_alike(tmp_path: Path, monkeypatch: pytest.Monke
 def test_splits_of_a_file_share_no_frame(tmp_path: Path) -> None:
     film = np.repeat(np.arange(100.0)[:, None, None], 8, 1).repeat(8, 2)
     np.save(tmp_path / "film.npy", film)
-    found = texture_video(files=FILES, seed=0, options=Counts(200, 50, 50), frames=5, side=8,
+    found = texture_video(files=FILES, seed=0, options=SplitCounts(200, 50, 50), frames=5, side=8,
                           file=str(tmp_path / "film.npy"))  # fmt: skip
     ends = {s: found.raw(x).round().reshape(-1) for s, x in found.x.items()}
     assert ends["train"].max() <= 69 < 70 <= ends["valid"].min()

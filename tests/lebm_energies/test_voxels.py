@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from lebm_core.contracts.toys import evaluation
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_core.models.ebm import EBM
 from lebm_core.priors.coupled import CoupledPrior
 from lebm_energies.data.furniture import CLASSES, furniture
-from lebm_energies.data.generated import Counts
 from lebm_energies.data.parts import Box, Frustum, Torus, on_surface
 from lebm_energies.data.solids import SolidData, centres_of, solids, voxels_of
 from lebm_energies.figures.solids import pictures
@@ -24,7 +24,7 @@ from lebm_energies.metrics.neighbours import coverage, neighbour_accuracy
 from lebm_energies.metrics.recovery import every_second, nearest_by_known, unknown_mask
 from lebm_energies.networks.voxels import Voxels
 
-FEW = Counts(train=24, valid=6, test=9)
+FEW = SplitCounts(train=24, valid=6, test=9)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
-from lebm_tabular.data.options import PointOptions
 from lebm_tabular.data.synthetic import EightGaussians, Pinwheel, Synthetic, eight_gaussians
 from lebm_tabular.metrics.density import density, mmd
 
@@ -59,9 +59,9 @@ def test_mmd_tells_equal_from_different() -> None:
 
 def test_sizes_are_checked() -> None:
     with pytest.raises(UsageError, match=r"data\.test = 0 .*use at least 1"):
-        eight_gaussians(files=None, seed=0, options=PointOptions(test=0))
+        eight_gaussians(files=None, seed=0, options=SplitCounts(test=0))
     with pytest.raises(UsageError, match=r"data\.train = 1000000000000 is too large"):
-        PointOptions(train=10**12)
+        SplitCounts(train=10**12)
 
 
 def test_a_measure_of_no_draws_or_one_point_is_refused_before_it_runs() -> None:

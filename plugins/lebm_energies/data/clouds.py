@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.checks import choice, whole
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_energies.data.furniture import CLASSES as FURNITURE
 from lebm_energies.data.furniture import furniture
-from lebm_energies.data.generated import Counts, Generated
+from lebm_energies.data.generated import Generated
 from lebm_energies.data.parts import Box, Frustum, Part, Torus, on_surface
 
 __all__ = ["CloudData", "clouds"]
 
-COUNTS = Counts(train=1500, valid=200, test=300)
+COUNTS = SplitCounts(train=1500, valid=200, test=300)
 PICTURED = 12
 
 
@@ -57,7 +58,7 @@ class CloudData(Generated):
 
 
 def clouds(
-    *, files: Any, seed: int, options: Counts = COUNTS, points: int = 128,
+    *, files: Any, seed: int, options: SplitCounts = COUNTS, points: int = 128,
     kinds: list[str] | None = None,
 ) -> CloudData:  # fmt: skip
     """Points drawn uniformly on surfaces of random proportions.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,38 +12,13 @@ import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
-from lebm_core.base.checks import whole
 from lebm_core.base.files import read_json
 from lebm_core.errors import UsageError
 
-__all__ = ["Counts", "Generated"]
+__all__ = ["Generated"]
 
 FILE = "generated.json"
 MOST = 1_000_000
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many examples are generated.
-
-    Attributes:
-        train: examples to learn from
-        valid: examples to choose by
-        test: examples to judge by
-    """
-
-    train: int = 2000
-    valid: int = 300
-    test: int = 500
-
-    def __post_init__(self) -> None:
-        for split, n in self.sizes.items():
-            whole(f"data.{split}", n, 1, MOST)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Examples of each split."""
-        return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
 class Generated(Dataset):

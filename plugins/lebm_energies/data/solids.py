@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.checks import whole
+from lebm_core.data.splits import SplitCounts
 from lebm_energies.data.furniture import CLASSES, furniture
-from lebm_energies.data.generated import Counts, Generated
+from lebm_energies.data.generated import Generated
 from lebm_energies.data.parts import Numbers, inside
 
 __all__ = ["OCCUPIED", "SolidData", "solids", "voxels_of"]
 
-COUNTS = Counts()
+COUNTS = SplitCounts()
 PICTURED = 12
 OCCUPIED = 0.5  # above it a number is a voxel
 
@@ -47,7 +48,7 @@ class SolidData(Generated):
         return draw_solids([("", self.raw(x[:PICTURED]))], path.with_name(path.name + ".png"))
 
 
-def solids(*, files: Any, seed: int, options: Counts = COUNTS, side: int = 16) -> SolidData:
+def solids(*, files: Any, seed: int, options: SplitCounts = COUNTS, side: int = 16) -> SolidData:
     """Chairs, tables and lamps of random proportions, as voxels.
 
     Args:

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from lebm_core.base.checks import choice, whole
 from lebm_core.data.files import DataFiles
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_energies.data.clips import Clip, read_clip, windows
-from lebm_energies.data.generated import Counts, Generated
+from lebm_energies.data.generated import Generated
 
 __all__ = ["SPREAD", "ClipData", "noise", "texture_video", "waves"]
 
-COUNTS = Counts(train=1000, valid=200, test=300)
+COUNTS = SplitCounts(train=1000, valid=200, test=300)
 KINDS = ("waves", "noise")
 SPREAD = 0.4  # standard deviation of x: then almost all of it is in [-1, 1]
 PICTURED = 4
@@ -49,7 +50,7 @@ class ClipData(Generated):
 
 
 def texture_video(
-    *, files: DataFiles, seed: int, options: Counts = COUNTS,
+    *, files: DataFiles, seed: int, options: SplitCounts = COUNTS,
     kind: Literal["waves", "noise"] = "waves", frames: int = 16, side: int = 16, file: str = "",
 ) -> ClipData:  # fmt: skip
     """Clips of a dynamic texture, generated or cut out of a file.

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lebm_core.base.checks import whole
-
-__all__ = ["PointOptions", "RowOptions"]
-
-MOST = 10**8  # points, simulated at once
+__all__ = ["RowOptions"]
 
 
 @dataclass(frozen=True)
@@ -27,27 +23,3 @@ class RowOptions:
     valid: int = 5_000
     test_rows: int = 20_000
     scaling: Literal["columns", "none"] = "columns"
-
-
-@dataclass(frozen=True)
-class PointOptions:
-    """How many points are simulated.
-
-    Attributes:
-        train: points to learn from
-        valid: points to choose by
-        test: points to judge by
-    """
-
-    train: int = 50_000
-    valid: int = 5_000
-    test: int = 10_000
-
-    def __post_init__(self) -> None:
-        for split, n in self.sizes.items():
-            whole(f"data.{split}", n, 1, MOST)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Points of each split."""
-        return {"train": self.train, "valid": self.valid, "test": self.test}

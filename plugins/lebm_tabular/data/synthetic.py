@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lebm_core import Batch, Dataset
-from lebm_tabular.data.options import PointOptions
+from lebm_core.data.splits import SplitCounts
 
 __all__ = [
     "EightGaussians",
@@ -24,7 +24,7 @@ __all__ = [
     "rings",
 ]
 
-POINTS = PointOptions()
+POINTS = SplitCounts(train=50_000, valid=5_000, test=10_000)
 
 
 class Synthetic(Dataset):
@@ -206,7 +206,7 @@ class Pinwheel(Synthetic):
         return ((r - 1) / self.radial) ** 2 + (t / self.tangential) ** 2
 
 
-def eight_gaussians(*, files: Any, seed: int, options: PointOptions = POINTS) -> EightGaussians:
+def eight_gaussians(*, files: Any, seed: int, options: SplitCounts = POINTS) -> EightGaussians:
     """Eight Gaussians on a circle.
 
     Args:
@@ -216,7 +216,7 @@ def eight_gaussians(*, files: Any, seed: int, options: PointOptions = POINTS) ->
     return EightGaussians(options.sizes, seed)
 
 
-def pinwheel(*, files: Any, seed: int, options: PointOptions = POINTS) -> Pinwheel:
+def pinwheel(*, files: Any, seed: int, options: SplitCounts = POINTS) -> Pinwheel:
     """A pinwheel of five arms.
 
     Args:
@@ -226,7 +226,7 @@ def pinwheel(*, files: Any, seed: int, options: PointOptions = POINTS) -> Pinwhe
     return Pinwheel(options.sizes, seed)
 
 
-def rings(*, files: Any, seed: int, options: PointOptions = POINTS) -> Rings:
+def rings(*, files: Any, seed: int, options: SplitCounts = POINTS) -> Rings:
     """Three rings around one centre.
 
     Args:

@@ -11,11 +11,13 @@ import torch
 
 from lebm_core.base.checks import WIDEST, whole
 from lebm_core.data.files import own_path
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import MissingExtra, UsageError, did_you_mean, shown
 from lebm_images.data.dataset import ArrayPixels, ImageDataset, Pixels
 
 __all__ = ["textures"]
 
+CROPS = SplitCounts(train=2000, valid=200, test=500)  # of each picture
 CARRIED = ("brick", "grass", "gravel")  # grey, 512 x 512, within scikit-image's package
 SHARES = {"train": (0.0, 0.5), "valid": (0.5, 0.75), "test": (0.75, 1.0)}  # of the width
 
@@ -29,13 +31,12 @@ def textures(
     texture: str = "",
     side: int = 32,
     smaller: int = 4,
-    train: int = 2000,
-    valid: int = 200,
-    test: int = 500,
+    options: SplitCounts = CROPS,
 ) -> ImageDataset:
     """Grey crops of textures; the three splits are of different parts of the picture.
 
-    Each picture is stretched so that its darkest and brightest hundredth are black and white.
+    The left half is to learn from, the next quarter to choose by, the last to judge by. Each
+    picture is stretched so that its darkest and brightest hundredth are black and white.
 
     Args:
         files: not used.
@@ -43,16 +44,11 @@ def textures(
         texture: brick, grass or gravel, or the path of an image; empty for these three, as classes
         side: of a crop
         smaller: by how much the picture is scaled down first
-        train: crops of the left half of each picture
-        valid: crops of the next quarter
-        test: crops of the right quarter
 
     Raises:
         UsageError: for a texture that is neither, or too small a picture.
     """
-    counts = {"train": train, "valid": valid, "test": test}
-    for split, n in counts.items():
-        whole(f"data.{split}", n, 1, 10_000_000)
+    counts = options.sizes
     whole("data.side", side, 1, WIDEST)
     whole("data.smaller", smaller, 1, WIDEST)
     names = CARRIED if not texture else (texture,)
