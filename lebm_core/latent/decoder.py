@@ -88,6 +88,12 @@ class Decoder(Component):
         longest = getattr(self, "max_length", None)
         return longest if isinstance(longest, int) else math.prod(self._event_of(context)[0])
 
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one x; () where p(x | z) has none, as of token ids."""
+        width = self.context_dim
+        given = torch.zeros(1, width, device=device_of(self)) if width else None
+        return self._event_of(given)[0]
+
     def _event_of(self, context: Tensor | None) -> tuple[tuple[int, ...], bool]:
         """The shape of one x, () where p(x | z) has none, and whether x is of classes."""
         known: tuple[tuple[int, ...], bool] | None = self.__dict__.get("_event")

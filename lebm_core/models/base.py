@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lebm_core.data.dataset import Dataset
 from lebm_core.registry.parts import Part, arguments, make
 
-__all__ = ["Model", "arguments_of", "build", "sizes_of"]
+__all__ = ["Model", "arguments_of", "build", "shape_of", "sizes_of"]
 
 
 @runtime_checkable
@@ -78,6 +78,15 @@ def arguments_of(family: type[Any]) -> dict[str, Part | None]:
         metadata = getattr(hints.get(name), "__metadata__", ())
         found[name] = next((mark for mark in metadata if isinstance(mark, Part)), None)
     return found
+
+
+def shape_of(dataset: Dataset) -> list[int] | None:
+    """The shape of one x; None where x is not of real numbers, or there are no examples."""
+    if not dataset.length("train"):
+        return None
+    x = dataset.batch("train", torch.arange(1)).x
+    real = isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1
+    return list(x.shape[1:]) if real else None
 
 
 def sizes_of(family: type[Any], tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:

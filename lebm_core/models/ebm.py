@@ -19,6 +19,7 @@ from lebm_core.evidence.log_z import checked_log_z
 from lebm_core.evidence.score import Score
 from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.observed import ObservedDecoder, ObservedEncoder
+from lebm_core.models.base import shape_of
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
@@ -64,13 +65,12 @@ class EBM(LatentEBM):
                 "The model ebm has a density over numbers, and these data have "
                 f"{len(groups)} columns of categories: use the model latent-ebm, or leave them out."
             )
-        x = dataset.batch("train", torch.arange(1)).x
-        if not (isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1):
+        shape = shape_of(dataset)
+        if shape is None:
             raise UsageError(
                 "The model ebm needs real numbers of one shape, and the examples of "
                 f"{dataset.name} are others; use the model latent-ebm."
             )
-        shape = list(x.shape[1:])
         return {**dataset.sizes, "shape": shape, "latent_dim": math.prod(shape)}
 
     @classmethod

@@ -26,6 +26,7 @@ from lebm_core.latent.decoder import Decoder, join
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
 from lebm_core.latent.parts import LatentModel
+from lebm_core.models.base import shape_of
 from lebm_core.models.hub import PARTS, HubModel
 from lebm_core.priors.base import Prior
 from lebm_core.priors.gaussian import GaussianPrior
@@ -58,19 +59,27 @@ class LatentEBM(LatentModel, HubModel):
     @classmethod
     def sizes(cls, tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
         """What the data and the prior's table give to all parts."""
-        return {**dataset.sizes, "latent_dim": int(tables["prior"].get("latent_dim", LATENT_DIM))}
+        shape = shape_of(dataset)
+        known = dataset.sizes if shape is None else {"shape": shape, **dataset.sizes}
+        return {**known, "latent_dim": int(tables["prior"].get("latent_dim", LATENT_DIM))}
 
     @classmethod
     def build(
         cls, tables: Mapping[str, Any], options: Mapping[str, Any], dataset: Dataset, seed: int
     ) -> Self:
-        """The untrained model of a recipe; see `lebm_core.models.base.build`.
-
-        Raises:
-            UsageError: where parts are missing or do not fit each other.
-        """
+        """The untrained model of a recipe; see `lebm_core.models.base.build`."""
         torch.manual_seed(seed)
-        d = (sizes := cls.sizes(tables, dataset))["latent_dim"]
+        model = cls(**cls.made(tables, dataset, cls.sizes(tables, dataset)), **options)
+        known = model.prior.n_classes == len(dataset.classes)
+        model.classes = tuple(dataset.classes) if known else ()
+        return model
+
+    @classmethod
+    def made(
+        cls, tables: Mapping[str, Any], dataset: Dataset, sizes: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The parts of a recipe by name, made in the order in which their weights are drawn."""
+        d = sizes["latent_dim"]
         decoder: Decoder = make(PARTS["decoder"], tables["decoder"], sizes)
         decoder.initialise(dataset)
         encoder: Encoder | None = make(PARTS["encoder"], tables.get("encoder") if d else "", sizes)
@@ -78,9 +87,7 @@ class LatentEBM(LatentModel, HubModel):
             encoder.initialise(dataset)
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
         inference = make(PARTS["inference"], tables.get("inference"), sizes) if d else None
-        model = cls(prior, decoder, encoder, inference)
-        model.classes = tuple(dataset.classes) if prior.n_classes == len(dataset.classes) else ()
-        return model
+        return {"prior": prior, "decoder": decoder, "encoder": encoder, "inference": inference}
 
     @entry
     @torch.no_grad()
@@ -176,11 +183,7 @@ class LatentEBM(LatentModel, HubModel):
         step_size: float = 0.1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Fill in x where `mask` is False or x NaN; see `lebm_core.evidence.completion`.
-
-        Raises:
-            UsageError: where p(x | z) has no likelihood for each coordinate.
-        """
+        """Fill in x where `mask` is False or x NaN; see `lebm_core.evidence.completion`."""
         sampler = Langevin(steps, step_size)
         return complete(self, x, mask, sampler, context=context, generator=generator)
 
@@ -237,11 +240,7 @@ class LatentEBM(LatentModel, HubModel):
         generator: torch.Generator | None = None,
         **options: Any,
     ) -> Estimate:
-        """log p(x), (B,) in nats, with its standard error; see `lebm_core.evidence.log_prob`.
-
-        Raises:
-            UnsupportedEstimate: where the diagnostics do not support the figure.
-        """
+        """log p(x), (B,) in nats, with its standard error; see `lebm_core.evidence.log_prob`."""
         return log_evidence(
             self, Batch(x, context=context), method=method, n_samples=n_samples, log_z=log_z,
             generator=generator, **options,
