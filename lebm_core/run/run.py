@@ -19,10 +19,7 @@ from lebm_core.data.dataset import Dataset
 from lebm_core.data.labels import labels_of
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.run.artifacts import check_same_data, part_folder, read_training
-from lebm_core.run.build import (
-    build_dataset,
-    check_recipe,
-)
+from lebm_core.run.build import build_dataset, build_model, check_recipe
 from lebm_core.run.config.recipe import Recipe, default_preset, load
 from lebm_core.run.environment import without_home
 from lebm_core.run.folder.begin import (
@@ -45,6 +42,7 @@ from lebm_core.run.signals import signal_of, stoppable
 from lebm_core.run.stages import Part, evaluate_part, train_part
 from lebm_core.run.trained import Run
 from lebm_core.run.training.tracking import to_stderr
+from lebm_core.run.weights import check_weights, source_of
 from lebm_core.run.workers import Workers
 
 __all__ = ["run_recipe"]
@@ -135,7 +133,8 @@ def run_recipe(
         if main:
             mark(folder, f"training {', '.join(part.name for part in parts)}")
         train = functools.partial(train_part, resume=resume, main=main)
-        workers.each(train, [(part,) for part in parts], quiet)
+        for some in ([p for p in parts if p.source is None], [p for p in parts if p.source]):
+            workers.each(train, [(part,) for part in some], quiet)
         if not main:
             return Run(folder, recipe, {})
         for some in (parts[:1], parts[1:]):
@@ -187,11 +186,16 @@ def _parts(
     parts = [Part("model", folder, recipe, dataset)]
     for name, changed in recipe.baselines.items():
         data = dataset if changed.data == recipe.data else build_dataset(changed, data_dir)
-        parts.append(Part(name, part_folder(folder, name), changed, data))
+        source = source_of(recipe, name, folder)
+        parts.append(Part(name, part_folder(folder, name), changed, data, source))
+    source_of(recipe, "model", folder)
     for part in parts:
         check_recipe(part.recipe, "" if part.name == "model" else part.name)
         if main and part.trained() is None:
             rehearse(part.recipe, part.dataset, part.name)
+        if part.source is not None:
+            giver = next(each for each in parts if each.folder == part.source)
+            check_weights(part.name, *(build_model(p.recipe, p.dataset) for p in (part, giver)))
     return parts
 
 
@@ -204,6 +208,7 @@ def _take_over(parts: list[Part], finished: Iterable[Path], say: Callable[[str],
             same = part.name in baselines and not first_difference(
                 part.recipe, baselines[part.name]
             )
+            same = same and part.source is None  # its weights are those of this run
             if same and part.trained() is None and read_training(source) is not None:
                 part.folder.parent.mkdir(exist_ok=True)
                 with workplace(part.folder.parent) as place:

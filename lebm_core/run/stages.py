@@ -30,18 +30,28 @@ from lebm_core.run.draw import draw_samples, write_samples
 from lebm_core.run.folder.leftovers import written
 from lebm_core.run.training.callbacks import run_callbacks
 from lebm_core.run.training.loop import train
+from lebm_core.run.weights import take_weights
 
 __all__ = ["Part", "evaluate_part", "train_part"]
 
 
 @dataclass
 class Part:
-    """The model of a run or one of its baselines."""
+    """The model of a run or one of its baselines.
+
+    Attributes:
+        name: of the row.
+        folder: its own.
+        recipe: its own.
+        dataset: its data.
+        source: the folder of the row whose weights it takes; None where it is trained.
+    """
 
     name: str
     folder: Path
     recipe: Recipe
     dataset: Dataset
+    source: Path | None = None
 
     def trained(self) -> dict[str, Any] | None:
         """The facts of the training, None where it is not complete; UsageError for damaged ones."""
@@ -59,6 +69,12 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
         write_atomically(folder / "recipe.toml", dump(recipe))
         save_dataset(part.dataset, folder)
     model = build_model(recipe, part.dataset)
+    if part.source is not None:
+        if main:
+            take_weights(model, part.source)
+            log(f"{part.name}: takes the weights of {recipe.weights}.")
+            _save(model, part, read_training(part.source) or {})
+        return
     log(f"{part.name}: {_count(model)} parameters, {part.dataset.length('train')} examples.")
     result = train(
         cast(Any, model),  # an `nn.Module` too, which a Protocol cannot say
@@ -72,10 +88,7 @@ def train_part(part: Part, *, resume: bool, main: bool, log: Callable[[str], Non
         name=part.name,
     )
     if main:
-        with written(f"The model {folder / 'model'}"):
-            _save_model(model, part.dataset, folder / "model")
-        facts = dataclasses.asdict(result) | {"parameters": _sizes(model)}
-        write_atomically(folder / TRAINING, json.dumps(facts, indent=1) + "\n")
+        _save(model, part, dataclasses.asdict(result) | {"parameters": _sizes(model)})
 
 
 def evaluate_part(
@@ -156,6 +169,13 @@ def _in_its_row(name: str, baseline: Metric) -> Metric:
         return in_row(name, baseline(evaluation))
 
     return measure
+
+
+def _save(model: Model, part: Part, facts: Mapping[str, Any]) -> None:
+    """The trained model of a part, and the facts of its training."""
+    with written(f"The model {part.folder / 'model'}"):
+        _save_model(model, part.dataset, part.folder / "model")
+    write_atomically(part.folder / TRAINING, json.dumps(facts, indent=1) + "\n")
 
 
 def _save_model(model: Model, dataset: Dataset, folder: Path) -> None:

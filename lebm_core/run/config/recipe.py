@@ -20,7 +20,9 @@ from lebm_core.run.training.options import PartOptions, TrainingOptions
 
 __all__ = ["Recipe", "apply", "default_preset", "dump", "load", "metric_options", "options"]
 
-SCALARS = ("name", "summary", "expected", "download", "preset", "seed", "minutes", "published")
+SCALARS = (
+    "name", "summary", "expected", "download", "preset", "seed", "weights", "minutes", "published",
+)  # fmt: skip
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Recipe:
         download: whether its data must be fetched first.
         preset: the preset that was applied, or ''.
         seed: of every random draw.
+        weights: of a baseline, the row whose trained weights it takes in place of a training of its
+            own, "model" or a baseline; '' for none.
         minutes: preset to minutes, as a phrase for the table of recipes.
         published: source to metric to published figure, for the table of results.
         data: name, batch_size and the options of the data set.
@@ -59,6 +63,7 @@ class Recipe:
     download: bool = True
     preset: str = ""
     seed: int = 0
+    weights: str = ""
     minutes: dict[str, str] = field(default_factory=dict)
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     baselines: dict[str, Recipe] = field(default_factory=dict)

@@ -35,6 +35,7 @@ TOP = {
     "download": Option("download", bool, True, "whether the data must be fetched first"),
     "preset": Option("preset", str, "", "the preset that is applied"),
     "seed": Option("seed", int, 0, "of every random draw"),
+    "weights": Option("weights", str, "", "of a baseline: the row whose trained weights it takes"),
     "minutes": Option("minutes", dict[str, str | int | float], {}),
     "published": Option("published", dict[str, dict[str, float]], {}),
 }
