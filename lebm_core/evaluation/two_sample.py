@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 import torch
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -19,7 +20,7 @@ from lebm_core.evaluation.values import Value
 from lebm_core.latent.codes import aggregate_codes
 from lebm_core.latent.parts import LatentModel
 
-__all__ = ["energy_distance", "prior_codes", "told_apart"]
+__all__ = ["energy_distance", "neighbour_accuracy", "prior_codes", "told_apart"]
 
 BLOCKS = 10  # that the energy distance is the mean over
 HIDDEN, STEPS, BATCH, RATE = 64, 500, 256, 5e-3  # of the classifier
@@ -80,6 +81,28 @@ def told_apart(a: Tensor, b: Tensor, generator: torch.Generator | None = None) -
     return torch.cat([~says_b[0], says_b[1]])
 
 
+def neighbour_accuracy(a: Tensor, b: Tensor) -> Tensor:
+    """Whether the nearest other point of each point is of its own sample: 1-NNA, by leaving one out.
+
+    The mean is 1/2 where the two have one density, 1 where they are apart, and below 1/2 where one
+    copies the other. It sees what a small network does not, such as rings in a disk.
+
+    Source: Lopez-Paz and Oquab, ICLR 2017, arXiv 1610.06545.
+
+    Args:
+        a: (n, d).
+        b: (n, d); of another number, 1/2 is not where it should be.
+
+    Returns:
+        (2 n,), on the CPU.
+    """
+    x = torch.cat([a, b]).numpy(force=True)
+    nearest = NearestNeighbors(n_neighbors=2).fit(x).kneighbors(x, return_distance=False)
+    itself = nearest[:, 0] == torch.arange(len(x)).numpy()  # or a copy of it, which comes first
+    kind = torch.arange(len(x)) < len(a)
+    return kind[torch.from_numpy(nearest[:, 1] * itself + nearest[:, 0] * ~itself)] == kind
+
+
 def prior_codes(*, codes: int = 5000) -> Metric:
     """Metric prior-codes, of a prior without context.
 
@@ -109,6 +132,7 @@ def prior_codes(*, codes: int = 5000) -> Metric:
         seconds = time.monotonic() - began
         blocks = [each[:n].unflatten(0, (BLOCKS, -1)) for each in (z, w)]
         right = told_apart(z, w[:n], generator)
+        own = neighbour_accuracy(z, w[:n])
         return {
             "code_distance": Value.mean(
                 energy_distance(*blocks), split,
@@ -118,6 +142,10 @@ def prior_codes(*, codes: int = 5000) -> Metric:
             "told_apart": Value.share(
                 right.cpu(), split, f"share of draws and codes of {split} that a classifier, "
                 "learned on others, assigns rightly; 0.5 where it cannot", better="lower",
+            ),
+            "neighbour_accuracy": Value.share(
+                own, split, f"share of draws and codes of {split} whose nearest other one is of "
+                "their own kind (1-NNA); 0.5 is best, and below it draws copy codes",
             ),
             "draw_seconds": Value(
                 10_000 * seconds / n, None, n, "samples",

@@ -13,17 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 
+from lebm_core.evaluation.two_sample import neighbour_accuracy
 from lebm_core.run.build import build_dataset
 from lebm_core.run.config.recipe import load
-
-
-def accuracy(a: np.ndarray, b: np.ndarray) -> float:
-    """The share of points whose nearest neighbour is of their own sample."""
-    x, y = np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
-    nearest = NearestNeighbors(n_neighbors=2).fit(x).kneighbors(x)[1][:, 1]
-    return float((y[nearest] == y).mean())
 
 
 def main() -> None:
@@ -39,9 +32,10 @@ def main() -> None:
         drawn = np.loadtxt(folder / "samples.csv", delimiter=",", skiprows=1)[: options.points]
         found["model" if folder == options.run else folder.name] = drawn
     print("| row | 1-nearest-neighbour accuracy | true log p of its samples, mean |\n|---|---|---|")
-    for name, x in found.items():
-        value = dataset.log_prob(torch.tensor(x, dtype=torch.float32)).mean()
-        print(f"| {name} | {accuracy(x, real):.3f} | {float(value):.3f} |")
+    for name, points in found.items():
+        x = torch.tensor(points, dtype=torch.float32)
+        accuracy = neighbour_accuracy(x, torch.from_numpy(real)).double().mean()
+        print(f"| {name} | {float(accuracy):.3f} | {float(dataset.log_prob(x).mean()):.3f} |")
 
 
 if __name__ == "__main__":

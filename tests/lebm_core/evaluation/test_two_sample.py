@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from lebm_core.errors import UsageError
-from lebm_core.evaluation.two_sample import energy_distance, told_apart
+from lebm_core.evaluation.two_sample import (
+    energy_distance,
+    neighbour_accuracy,
+    told_apart,
+)
 
 
 def normal(n: int, mean: float, seed: int, d: int = 1) -> Tensor:
@@ -63,3 +67,27 @@ def test_it_finds_what_moments_do_not_tell() -> None:
 def test_too_few_points_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 4 points"):
         told_apart(normal(3, 0.0, 1), normal(9, 0.0, 2))
+
+
+def test_nearest_neighbours_tell_what_the_network_does_not() -> None:
+    """Three thin rings in a disk: their density differs at a scale that 64 units do not resolve."""
+    generator = torch.Generator().manual_seed(5)
+    n = 3000
+    angle = 2 * math.pi * torch.rand(2 * n, generator=generator)
+    radius = torch.randint(1, 13, (n,), generator=generator) / 12
+    disk = torch.rand(n, generator=generator).sqrt()
+    circle = torch.stack([angle.cos(), angle.sin()], 1)
+    rings, filled = circle[:n] * radius.sqrt()[:, None], circle[n:] * disk[:, None]
+    network = told_apart(rings, filled, torch.Generator().manual_seed(0)).double().mean()
+    nearest = neighbour_accuracy(rings, filled).double().mean()
+    assert float(network) < 0.6 < 0.65 < float(nearest)
+
+
+def test_nearest_neighbours_of_one_density_are_of_either_sample() -> None:
+    a, b = normal(3000, 0.0, 1, 2), normal(3000, 0.0, 2, 2)
+    own = neighbour_accuracy(a, b)
+    assert own.shape == (6000,) and own.dtype == torch.bool
+    # Pairs are each other's nearest in 0.62 of cases in the plane: the variance is at most doubled.
+    assert abs(float(own.double().mean()) - 0.5) < 4 * math.sqrt(2 * 0.25 / 6000)
+    assert float(neighbour_accuracy(a, a + 1e-6).double().mean()) < 0.01  # copies
+    assert float(neighbour_accuracy(a, a).double().mean()) == 0
