@@ -15,7 +15,7 @@ from lebm_core.control.prior import ControlledPrior
 from lebm_core.errors import UsageError
 from lebm_core.priors.base import Prior
 
-__all__ = ["Classes", "draw_codes"]
+__all__ = ["Classes", "draw_codes", "ids_of"]
 
 Classes = Tensor | int | str | Sequence[int | str]  # one class, or one for each sample
 
@@ -35,14 +35,14 @@ def draw_codes(
 ) -> Iterator[tuple[slice, Tensor]]:
     """n codes in batches: the rows of a batch, and z (b, d).
 
-    With `by_chain` a class alone is drawn by the prior's own chain on F_y from p0; otherwise, and
-    under controls, draws of the prior are moved.
+    With `by_chain` a class alone is drawn by the prior's own chain on F_y from p0, and of a prior
+    without a sampler directly; otherwise, and under controls, draws of the prior are moved.
 
     Raises:
         UsageError: for classes or controls that the prior does not know.
     """
     controls = controls_in(control)
-    ids = None if y is None else _ids(y, n, prior.n_classes, classes)
+    ids = None if y is None else ids_of(y, n, prior.n_classes, classes)
     if controls:  # what is wrong is said before anything is drawn
         ControlledPrior(prior, controls, heads, classes)
     for first in range(0, n, batch_size):
@@ -52,7 +52,7 @@ def draw_codes(
             yield rows, prior.sample(size, context=given, generator=generator)
             continue
         wanted = torch.full((size,), -1) if ids is None else ids[rows]
-        if by_chain and not controls:
+        if (by_chain or prior.sampler is None) and not controls:
             yield rows, prior.sample(size, y=wanted, context=given, generator=generator)
             continue
         found: Tensor | None = None
@@ -68,8 +68,12 @@ def draw_codes(
         yield rows, found
 
 
-def _ids(y: Classes, n: int, n_classes: int, classes: Sequence[str]) -> Tensor:
-    """y as class ids (n,) on the CPU."""
+def ids_of(y: Classes, n: int, n_classes: int, classes: Sequence[str]) -> Tensor:
+    """y, ids or names, as class ids (n,) on the CPU.
+
+    Raises:
+        UsageError: for a class that is not known, or another number of them.
+    """
     given: Any = y.tolist() if hasattr(y, "tolist") else y  # tensors and arrays
     several = list(given) if isinstance(given, (list, tuple)) else [given]
     if len(several) not in (1, n):

@@ -167,11 +167,16 @@ def _sampler(prior: Prior, steps: int) -> Sampler | None:
 
 
 def contrast(
-    prior: Prior, codes: Tensor, drawn: Tensor, context: Tensor | None, l2: float
+    prior: Prior,
+    codes: Tensor,
+    drawn: Tensor,
+    context: Tensor | None,
+    l2: float,
+    y: Tensor | None = None,
 ) -> TiltLoss:
-    """The loss mean f(drawn) - mean f(codes), with an L2 penalty of f on both."""
-    posterior = prior.log_tilt(codes, None, context)
-    chain = prior.log_tilt(drawn, None, context)
+    """The loss mean f(drawn) - mean f(codes), of F_y given y; with an L2 penalty of f on both."""
+    posterior = prior.log_tilt(codes, y, context)
+    chain = prior.log_tilt(drawn, y, context)
     gap = posterior.mean() - chain.mean()
     loss = -gap + l2 * (posterior.square().mean() + chain.square().mean())
     metrics: Metrics = {

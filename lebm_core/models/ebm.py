@@ -132,6 +132,7 @@ class EBM(LatentEBM):
         self,
         x: Any,
         *,
+        y: Tensor | None = None,
         sampler: Sampler | None = None,
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
@@ -142,17 +143,16 @@ class EBM(LatentEBM):
 
         Args:
             x: (B, ...) where the chains start.
+            y: (B,) class ids, for a chain on F_y of a coupled prior.
             sampler: in place of the prior's own.
             context: (B, c), for a conditioned model.
             generator: source of all randomness.
         """
         x, context = self.arguments(x, context)
-        chain = self._chain(sampler)
         with frozen(self.prior, evaluating=True):
             start = self.prior.fold(_whole(x).flatten(1))
-            z = chain(self.prior.target(None, context), start, generator=generator)
-        moved: Tensor = self.decode_mode(z)
-        return moved
+            z = self._chain(sampler)(self.prior.target(y, context), start, generator=generator)
+        return self.decode_mode(z)  # type: ignore[no-any-return]
 
     def _chain(self, sampler: Sampler | None) -> Sampler:
         """The sampler that is given, or the prior's own, or Langevin dynamics where it has none."""

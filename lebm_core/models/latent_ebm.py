@@ -44,8 +44,6 @@ class LatentEBM(LatentModel, HubModel):
     Its parts are those of `LatentModel`; `heads` are property heads by name, see `fit_property`.
     """
 
-    heads: PropertyHeads
-
     def __init__(
         self,
         prior: Annotated[Prior, PARTS["prior"]],
@@ -54,7 +52,7 @@ class LatentEBM(LatentModel, HubModel):
         inference: Annotated[Inference | None, PARTS["inference"]] = None,
     ) -> None:
         super().__init__(prior, decoder, encoder, inference)
-        self.heads = PropertyHeads()
+        self.heads: PropertyHeads = PropertyHeads()
 
     @classmethod
     def sizes(cls, tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
@@ -88,6 +86,11 @@ class LatentEBM(LatentModel, HubModel):
         prior: Prior = make(PARTS["prior"], tables["prior"], sizes) if d else GaussianPrior(0)
         inference = make(PARTS["inference"], tables.get("inference"), sizes) if d else None
         return {"prior": prior, "decoder": decoder, "encoder": encoder, "inference": inference}
+
+    @property
+    def density(self) -> LatentEBM:
+        """The model that has the density of x: this one, where its family holds no second."""
+        return self
 
     @entry
     @torch.no_grad()

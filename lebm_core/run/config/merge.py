@@ -37,6 +37,10 @@ def merge(state: Mapping[str, Any], layer: Layer) -> dict[str, Any]:
     if model["name"] != before.get("name", MODEL.default):
         stale = family(before.get("name", MODEL.default))
         state = {key: value for key, value in state.items() if key not in stale}
+        training, own = state.get("training", {}), family(model["name"])
+        if "parts" in training:  # rates of parts that another family has none of
+            rates = {part: table for part, table in training["parts"].items() if part in own}
+            state["training"] = {**training, "parts": rates}
     evaluation = dict(state.get("evaluation", {}))
     given = _table(new, at, "evaluation")
     for key in ("metrics", "baselines"):

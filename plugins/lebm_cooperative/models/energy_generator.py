@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from lebm_core.base.arguments import entry
 from lebm_core.base.checks import fits, whole
+from lebm_core.base.randomness import fork
 from lebm_core.chains.samplers import Sampler
 from lebm_core.control.base import Control
-from lebm_core.control.sampling import Classes, draw_codes
+from lebm_core.control.sampling import Classes, draw_codes, ids_of
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.evidence.estimate import Estimate
@@ -26,6 +27,7 @@ from lebm_core.models.ebm import EBM
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import Coupled
 from lebm_core.registry.parts import Part, make
 
 __all__ = ["EnergyGenerator"]
@@ -141,8 +143,9 @@ class EnergyGenerator(LatentEBM):
         n, batch_size = whole("n", n, 1, 2**62), whole("batch_size", batch_size, 1)
         context = self.context_of(context, n)
         fits(float(n) * math.prod(self.shape), f"n = {n:,} samples")
+        ids = None if y is None else ids_of(y, n, self.prior.n_classes, self.classes)
         codes = draw_codes(
-            self.prior, n, y=y, control=control, heads=self.heads.known, classes=self.classes,
+            self.prior, n, y=ids, control=control, heads=self.heads.known, classes=self.classes,
             context=context, batch_size=batch_size, generator=generator,
         )  # fmt: skip
         parts = []
@@ -150,21 +153,47 @@ class EnergyGenerator(LatentEBM):
             given = None if context is None else context[rows]
             x = self.decode_mode(z, given)
             if self.refine if refine is None else refine:
-                x = self.refined(x, given, generator=generator)
+                of = self._classes_of(z, None if ids is None else ids[rows], given, generator)
+                x = self.refined(x, given, y=of, generator=generator)
             parts.append(x)
         return torch.cat(parts)
+
+    def _classes_of(
+        self,
+        z: Tensor,
+        ids: Tensor | None,
+        context: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> Tensor | None:
+        """Of which class the chain of each z is, (B,): the one asked for, or a draw of p(y | z)."""
+        if not 0 < self.prior.n_classes == self.descriptor.n_classes:
+            return None
+        if ids is not None:
+            return ids.to(self.device)
+        prior: Coupled = self.prior  # type: ignore[assignment]
+        with fork(generator):
+            return prior.logits(z, context).softmax(-1).multinomial(1).squeeze(1)
 
     def refined(
         self,
         x: Tensor,
         context: Tensor | None = None,
         *,
+        y: Tensor | None = None,
         sampler: Sampler | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The descriptor's chain from x (B, ...), such as from the generator's draws."""
+        """The descriptor's chain from x (B, ...), such as from the generator's draws.
+
+        Args:
+            x: where it starts.
+            context: (B, c), for a conditioned model.
+            y: (B,) class ids, for the chain of F_y of a coupled descriptor.
+            sampler: in place of the descriptor's own.
+            generator: source of all randomness.
+        """
         given = context if self.descriptor.context_dim else None
-        return self.density.translate(x, sampler=sampler, context=given, generator=generator)
+        return self.density.translate(x, y=y, sampler=sampler, context=given, generator=generator)
 
     def complete(self, x: Tensor, mask: Tensor, **options: Any) -> Tensor:
         """Fill in x where `mask` is False or x NaN, by the descriptor's chain; see `EBM`."""

@@ -25,9 +25,9 @@ POINTS = 2_000  # codes, and samples
 def densities(evaluation: Evaluation) -> list[tuple[Path, str]]:
     """Draw four panels: the true density, prior, posterior codes, model samples."""
     data = evaluation.need(Synthetic, "tabular.densities")  # type: ignore[type-abstract]
-    model, generator, n = evaluation.model, evaluation.generator, POINTS
+    model, generator, n = evaluation.model.density, evaluation.generator, POINTS
     codes = aggregate_codes(model, data, n, generator).detach().cpu()
-    drawn = model.sample(n, generator=generator).cpu()
+    drawn = evaluation.model.sample(n, generator=generator).cpu()
     reach = max(3.0, float(codes.abs().quantile(0.999)) * 1.2)
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     axes = figure.subplots(1, 4)

@@ -36,7 +36,7 @@ def density(*, draws: int = 100, points: int = 2_000) -> Metric:
     at_least("evaluation.points", points, 2)
 
     def metric(evaluation: Evaluation) -> Mapping[str, Value]:
-        model = evaluation.model
+        model = evaluation.model.density
         data = evaluation.need(Synthetic, "tabular.density")  # type: ignore[type-abstract]
         generator, split = evaluation.generator, evaluation.split
         n = data.length(split)
