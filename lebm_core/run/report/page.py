@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import mimetypes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,12 +13,15 @@ from jinja2 import Environment, Template
 
 from lebm_core.run.artifacts import part_folder
 from lebm_core.run.environment import machine, without_home
+from lebm_core.run.report.headline import headlines
+from lebm_core.run.report.pictures import PICTURES, Pictures
 from lebm_core.run.report.results import Collected, conditions
 
 __all__ = ["page"]
 
-PICTURES = (".png", ".jpg", ".jpeg", ".svg")
-SAMPLE_LINES = 40
+BINARY = (".npz", ".npy", ".pt")
+SAMPLE_LINES, FEW_LINES = 20, 10
+CURVES = "training"
 FEW_STEPS, FEW_EXAMPLES = 200, 100
 # What the presets that all recipes share are good for.
 PRESETS = {
@@ -56,8 +57,15 @@ def page(
         figures: (row, path relative to the run, caption).
         table: the results as strings, heading first.
     """
-    own = [(file, caption) for row, file, caption in figures if row == "model"]
-    others = [(file, f"{row}: {caption}") for row, file, caption in figures if row != "model"]
+    pictures = Pictures()  # what the model makes first, while there is room
+    own = [(folder / file, caption) for row, file, caption in figures if row == "model"]
+    made = sorted((each for each in own if each[0].stem != CURVES), key=_comes_later)
+    curves = [each for each in own if each[0].stem == CURVES]
+    others = [(folder / file, f"{row}: {text}") for row, file, text in figures if row != "model"]
+    samples = _samples(folder, results, pictures)
+    # Sentences are read; of numbers a picture says more.
+    read = bool(made) and _comes_later(made[0]) and any(folder.glob("samples.[!cn]*"))
+    first = 0 if read else 1
     return _template().render(
         title=results.recipe
         + (f" on {results.source}" if results.source else "")
@@ -68,17 +76,23 @@ def page(
         facts=_facts(results, environment),
         warnings=_warnings(results),
         figures_table=table,
+        headlines=headlines(results),
         definitions=_definitions(results),
-        pictures=_entries((folder / file, caption) for file, caption in own),
-        others=_entries((folder / file, caption) for file, caption in others),
-        samples=_samples(folder, results),
+        first=_entries(made[:first], pictures),
+        samples=samples[:1],
+        curves=_entries(curves, pictures),
+        figures=_entries(made[first:], pictures),
+        other_samples=samples[1:],
+        others=_entries(others, pictures),
+        left_out=[path.relative_to(folder) for path in pictures.left_out],
         seconds=[["part", "seconds"], *([k, f"{v:.1f}"] for k, v in results.seconds.items())],
         files=_entries(
             [
                 (folder / "data.json", "Data"),
                 (folder / "recipe.toml", "Recipe, every option"),
                 (folder / "environment.json", "Environment"),
-            ]
+            ],
+            pictures,
         ),
     )
 
@@ -138,27 +152,37 @@ def _definitions(results: Collected) -> list[tuple[str, str, str]]:
     return lines
 
 
-def _samples(folder: Path, results: Collected) -> list[Entry]:
+def _comes_later(named: tuple[Path, str]) -> bool:
+    """Whether a picture, with its caption, is one of something else than samples."""
+    return not named[0].stem.startswith("samples")
+
+
+def _samples(folder: Path, results: Collected, pictures: Pictures) -> list[Entry]:
     """The first samples of the model and of each baseline."""
     found: list[Entry] = []
     for row in ("model", *(r for r in results.training if r != "model")):
         paths = sorted(part_folder(folder, row).glob("samples.*"))
-        found += _entries(((path, row) for path in paths), SAMPLE_LINES)
-    for entry in found:
-        entry.open = entry.title == "model"
+        lines = SAMPLE_LINES if row == "model" else FEW_LINES
+        readable = [path for path in paths if path.suffix not in BINARY]
+        title = "Samples of the model" if row == "model" else row
+        found += _entries(((path, title) for path in readable), pictures, lines)
+        if row == "model":
+            for entry in found:
+                entry.open = True
     return found
 
 
-def _entries(named: Iterable[tuple[Path, str]], lines: int | None = None) -> list[Entry]:
+def _entries(
+    named: Iterable[tuple[Path, str]], pictures: Pictures, lines: int | None = None
+) -> list[Entry]:
     """The files that exist: pictures, and the first lines of others without the user's home."""
     found = []
     for path, title in named:
         if not path.is_file():
             continue
         if path.suffix.lower() in PICTURES:
-            kind, _ = mimetypes.guess_type(path.name)
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
-            found.append(Entry(title, picture=f"data:{kind};base64,{data}"))
+            if url := pictures.url(path):
+                found.append(Entry(title, picture=url))
             continue
         with path.open(encoding="utf-8", errors="replace") as file:
             shown = "".join(line for i, line in enumerate(file) if lines is None or i < lines)

@@ -60,7 +60,7 @@ def report_run(folder: str | Path, recipe: Recipe | None = None) -> Path:
         drawn = training_curves(part, part / "figures")
         if drawn is not None:
             figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
-    table = results_table(results, functools.partial(_marked, best_of(results)), _arrows(results))
+    table = results_table(results, functools.partial(_marked, best_of(results)), _heads(results))
     string = page(folder, results, environment, figures, table)
     target = folder / "report.html"
     write_atomically(target, string)
@@ -152,15 +152,16 @@ def _marked(best: set[int], value: Value) -> str:
     return Markup("<b>{}</b>").format(string) if id(value) in best else string
 
 
-def _arrows(results: Collected) -> dict[str, str]:
-    """The name of each metric with an arrow where one direction is better."""
-    arrows = {"higher": "↑", "lower": "↓"}
-    return {
-        column_of(name, value): f"{column_of(name, value)} {arrows[value.better]}"
-        for values in results.rows.values()
-        for name, value in values.items()
-        if value.better in arrows
-    }
+def _heads(results: Collected) -> dict[str, str]:
+    """The name of each metric as HTML: an arrow where one direction is better, its definition."""
+    arrows = {"higher": " ↑", "lower": " ↓"}
+    heads: dict[str, str] = {}
+    for values in results.rows.values():
+        for name, value in values.items():
+            column, span = column_of(name, value), Markup('<span title="{}">{}{}</span>')
+            arrow = arrows.get(value.better, "")
+            heads.setdefault(column, span.format(value.definition, column, arrow))
+    return heads
 
 
 def _definitions(results: Collected) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,6 +31,7 @@ SHOWN = {
     "code_mean": "largest mean",
     "code_std": "mean std",
 }
+ABREAST = 3  # panels: on a page of the usual width their letters are legible
 SPARSE = 10  # points up to which each is marked
 
 
@@ -62,15 +64,19 @@ def training_curves(part: Path, folder: Path) -> Path | None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    width, height = 3.0 * len(panels), 2.6
+    columns = min(ABREAST, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    width, height = 3.2 * columns, 2.7 * rows
     figure = Figure(figsize=(width, height))
     # Margins in inches. A layout that measures its labels draws all of it twice.
     figure.subplots_adjust(
-        0.55 / width, 0.42 / height, 1 - 0.12 / width, 1 - 0.27 / height, wspace=0.6 / 2.4
+        0.55 / width, 0.42 / height, 1 - 0.12 / width, 1 - 0.27 / height, 0.6 / 2.6, 0.75 / 2.0
     )
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (title, names) in zip(axes, panels, strict=True):
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in axes[len(panels) :]:
+        unused.set_axis_off()
+    for axis, (title, names) in zip(axes, panels, strict=False):
         for name in names:
             steps, values = zip(*series[name], strict=True)
             label = SHOWN.get(name, name.split("/")[-1])

@@ -1,10 +1,9 @@
 """A baseline that takes the weights of another row is judged without a training of its own."""
 
-import json
-
 import pytest
 from safetensors.torch import load_file
 
+from lebm_core.base.files import read_json
 from lebm_core.errors import UsageError
 from lebm_core.run.artifacts import read_training
 from lebm_core.run.reuse import sample_run
@@ -37,8 +36,10 @@ def test_one_training_is_judged_in_two_ways(with_long, tmp_path, undrawn):
     first, second = (load_file(f / "model" / "model.safetensors") for f in (run.folder, place))
     assert first.keys() == second.keys()
     assert all(bool((first[key] == second[key]).all()) for key in first)
-    steps = [json.loads((f / "model" / "config.json").read_text())["lebm"]["prior"]["sampler"]["steps"]
-             for f in (run.folder, place)]  # fmt: skip
+    steps = [
+        read_json(each / "model" / "config.json")["lebm"]["prior"]["sampler"]["steps"]
+        for each in (run.folder, place)
+    ]
     assert steps[1] == 40 and steps[0] != 40
     assert read_training(place) == read_training(run.folder)
     assert run.results["long"]["mean"].value != run.results["model"]["mean"].value
