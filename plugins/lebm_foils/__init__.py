@@ -4,16 +4,42 @@ from __future__ import annotations
 
 from lebm_core import Register, hookimpl
 
-__all__ = ["lebm_register_decoders", "lebm_register_encoders"]
+__all__ = [
+    "lebm_register_decoders",
+    "lebm_register_encoders",
+    "lebm_register_learning_rules",
+    "lebm_register_metrics",
+    "lebm_register_priors",
+]
 
 
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
-    """Register perceptrons of real numbers of any shape."""
+    """Register perceptrons of real numbers of any shape, and one of grey levels."""
     register("perceptron", "lebm_foils.networks.perceptron:PerceptronDecoder")
+    register("pixelcnn", "lebm_foils.networks.pixelcnn:PixelCNN", "pixel by pixel, exact")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
     """Register perceptrons of real numbers of any shape."""
     register("perceptron", "lebm_foils.networks.perceptron:PerceptronEncoder")
+
+
+@hookimpl
+def lebm_register_learning_rules(register: Register) -> None:
+    """Register generators that learn from a critic, and from kernel moments."""
+    register("joint.gan", "lebm_foils.learning.gan:GAN")
+    register("joint.moment-matching", "lebm_foils.learning.moment_matching:MomentMatching")
+
+
+@hookimpl
+def lebm_register_priors(register: Register) -> None:
+    """Register a flow of images."""
+    register("glow", "lebm_foils.priors.glow:GlowPrior", "a flow of images, exact")
+
+
+@hookimpl
+def lebm_register_metrics(register: Register) -> None:
+    """Register likelihood in bits of grey levels."""
+    register("foils.bits", "lebm_foils.metrics.bits:bits")
