@@ -40,6 +40,7 @@ def lebm_register_datasets(register: Register) -> None:
     """Register digits without a download, the usual benchmarks, and the user's own images."""
     register("images.digits", "lebm_images.data.sources:digits")
     register("images.textures", "lebm_images.data.derived.textures:textures")
+    register("images.faces", "lebm_images.data.derived.faces:faces")
     register("images.mnist", "lebm_images.data.sources:mnist")
     register("images.cifar10", "lebm_images.data.sources:cifar10")
     register("images.svhn", "lebm_images.data.sources:svhn")

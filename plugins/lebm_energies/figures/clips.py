@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from lebm_core.evaluation.evaluation import Evaluation
-from lebm_core.models.ebm import EBM
 from lebm_energies.data.texture import ClipData
+from lebm_energies.evaluators.filling import completed
 from lebm_energies.pictures import draw_frames
 
 __all__ = ["pictures"]
@@ -32,16 +32,13 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
         draw_frames(rows, folder / "samples.png"),
         "Clips of the data and samples of the model, frame by frame from left to right.",
     )
-    if not len(real) or real.shape[2] < 3 or not isinstance(model, EBM):
+    if not len(real) or real.shape[2] < 3:
         return
     gap = min(GAP, real.shape[2] - 2)
     first = (real.shape[2] - gap) // 2
     mask = torch.ones_like(real, dtype=torch.bool)
     mask[:, :, first : first + gap] = False
-    filled = model.complete(
-        real.to(model.device), mask.to(model.device), sampler=model.prior.sampler,
-        generator=generator,
-    ).cpu()  # fmt: skip
+    filled = completed(evaluation, real, mask)
     rows = []
     for known, clip, true in zip(torch.where(mask, real, -1.0), filled, real, strict=True):
         rows += [("known", known[0].numpy()), ("filled in", clip[0].numpy())]

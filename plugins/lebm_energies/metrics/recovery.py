@@ -7,16 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lebm_core.chains.samplers import Langevin, Sampler, with_steps
-from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
-from lebm_core.models.ebm import EBM
 from lebm_energies.data.solids import OCCUPIED, SolidData
+from lebm_energies.evaluators.filling import completed
 
-__all__ = ["completed", "every_second", "filled_solids", "nearest_by_known", "unknown_mask"]
-
-AT_ONCE = 50  # solids filled in together
+__all__ = ["every_second", "filled_solids", "nearest_by_known", "unknown_mask"]
 
 
 def unknown_mask(x: Tensor, known: float, generator: torch.Generator) -> Tensor:
@@ -31,31 +27,6 @@ def every_second(x: Tensor) -> Tensor:
         keep = torch.arange(x.shape[axis]) % 2 == 0
         mask &= keep.view([-1 if a == axis else 1 for a in range(x.ndim)])
     return mask
-
-
-def data_space(evaluation: Evaluation) -> EBM:
-    """The model, whose chains fill in x itself.
-
-    Raises:
-        UsageError: where it is of another family.
-    """
-    if not isinstance(evaluation.model, EBM):
-        raise UsageError("Filling in is measured on the model ebm (model.name); use that.")
-    return evaluation.model
-
-
-def completed(evaluation: Evaluation, x: Tensor, mask: Tensor, steps: int) -> Tensor:
-    """x filled in by the model's own sampler with so many steps, on the CPU."""
-    model = data_space(evaluation)
-    chain: Sampler = with_steps(model.prior.sampler or Langevin(), steps)
-    parts = [
-        model.complete(
-            part.to(model.device), kept.to(model.device), sampler=chain, steps=steps,
-            generator=evaluation.generator,
-        ).cpu()
-        for part, kept in zip(x.split(AT_ONCE), mask.split(AT_ONCE), strict=True)
-    ]  # fmt: skip
-    return torch.cat(parts)
 
 
 def nearest_by_known(x: Tensor, mask: Tensor, train: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_energies.data.texture import ClipData
-from lebm_energies.metrics.recovery import completed
+from lebm_energies.evaluators.filling import completed
 
 __all__ = ["autocorrelation", "build", "interpolated", "spectrum"]
 
