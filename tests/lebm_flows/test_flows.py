@@ -22,7 +22,10 @@ from lebm_flows.networks.flow import Flow  # noqa: E402
 from lebm_flows.priors.flow import FlowPrior  # noqa: E402
 from lebm_flows.priors.tilted import TiltedFlowPrior  # noqa: E402
 
-KINDS = ["affine-coupling", "spline-coupling", "affine-autoregressive", "spline-autoregressive"]
+KINDS = [
+    "additive-coupling", "affine-coupling", "spline-coupling", "affine-autoregressive",
+    "spline-autoregressive",
+]  # fmt: skip
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 import zuko
 from torch import Tensor, nn
+from zuko.transforms import AdditiveTransform
 
 from lebm_core.base.checks import choice, whole, widths
 from lebm_core.base.randomness import standard_normal
@@ -15,7 +16,11 @@ from lebm_core.base.randomness import standard_normal
 __all__ = ["Flow", "FlowKind"]
 
 FlowKind = Literal[
-    "affine-coupling", "spline-coupling", "affine-autoregressive", "spline-autoregressive"
+    "additive-coupling",
+    "affine-coupling",
+    "spline-coupling",
+    "affine-autoregressive",
+    "spline-autoregressive",
 ]
 BINS = 8  # of a spline, on [-5, 5] in the units of its input
 
@@ -24,7 +29,7 @@ class Flow(nn.Module):
     """A normalizing flow, the identity before it is trained; log q(z) = log N(T(z)) + log |dT/dz|.
 
     First z is scaled and shifted, by learned numbers; a spline changes only what then lies within
-    5 standard deviations.
+    5 standard deviations, and additive transforms change no volume.
 
     Args:
         kind: see `FlowPrior`.
@@ -52,12 +57,12 @@ class Flow(nn.Module):
         sizes: dict[str, Any] = {"hidden_features": list(hidden), "transforms": transforms}
         if kind.endswith("coupling"):
             sizes["passes"] = 2
-        affine = kind.startswith("affine")
-        made = (
-            zuko.flows.MAF(latent_dim, context_dim, **sizes, activation=nn.SiLU)
-            if affine
-            else zuko.flows.NSF(latent_dim, context_dim, bins=BINS, **sizes, activation=nn.SiLU)
-        )
+        if kind.startswith("spline"):
+            made = zuko.flows.NSF(latent_dim, context_dim, bins=BINS, **sizes, activation=nn.SiLU)
+        else:
+            if kind.startswith("additive"):
+                sizes |= {"univariate": AdditiveTransform, "shapes": [()]}
+            made = zuko.flows.MAF(latent_dim, context_dim, **sizes, activation=nn.SiLU)
         self.transforms = made.transform
         self.shift = nn.Parameter(torch.zeros(latent_dim))
         self.log_scale = nn.Parameter(torch.zeros(latent_dim))

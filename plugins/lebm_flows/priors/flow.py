@@ -1,7 +1,8 @@
 """A normalizing flow as prior: exact log p(z), draws without a chain.
 
-Sources: Dinh et al., "Density estimation using Real NVP", ICLR 2017, arXiv 1605.08803; Papamakarios
-et al., NeurIPS 2017, arXiv 1705.07057 (autoregressive); Durkan et al., "Neural spline flows",
+Sources: Dinh et al., "NICE", 2014, arXiv 1410.8516 (additive coupling), and "Density estimation
+using Real NVP", ICLR 2017, arXiv 1605.08803 (affine coupling); Papamakarios et al., NeurIPS 2017,
+arXiv 1705.07057 (autoregressive); Durkan et al., "Neural spline flows",
 NeurIPS 2019, arXiv 1906.04032; as a latent prior: Xie et al., AAAI 2023, arXiv 2301.09300.
 """
 
@@ -34,8 +35,8 @@ class FlowPrior(Prior):
 
     Args:
         latent_dim: dimension d of z.
-        kind: affine or spline transforms of each dimension; coupling of halves draws in two passes,
-            autoregressive in d, and is the more flexible.
+        kind: additive, affine or spline transforms of each dimension; coupling of halves draws in
+            two passes, autoregressive in d, and is the more flexible.
         transforms: how many follow one another.
         hidden: widths of the network of each.
         fit_steps: updates on posterior codes after training; 0 for none.

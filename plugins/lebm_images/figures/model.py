@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lebm_core.chains.samplers import Sampler
 from lebm_core.chains.trace import Chain
-from lebm_core.errors import DivergenceError, UnsupportedEstimate
+from lebm_core.errors import DivergenceError, UnsupportedEstimate, UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.protocols import Tilted
@@ -37,12 +37,12 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     if not split:
         return
     real = data.batch(split, torch.arange(10)).x.to(model.device)
-    if not model.observed:
+    if model.latent_dim and not model.observed:
         yield from _by_codes(model, real, split, folder, generator)
     try:
         yield _completion(model, real, folder / "completion.png", generator)
-    except (UnsupportedEstimate, DivergenceError):
-        pass  # the prior has no density, or one too narrow for the chain's step
+    except (UnsupportedEstimate, DivergenceError, UsageError):
+        pass  # no density, one too narrow for the chain's step, or pixels that hang together
     prior, sampler = model.prior, model.prior.sampler
     if isinstance(prior, Tilted) and sampler is not None and "steps" in sampler.options:
         if not model.prior.context_dim:

@@ -1,0 +1,1 @@
+"""Metrics of models with and without a density."""

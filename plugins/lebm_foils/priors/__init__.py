@@ -1,0 +1,1 @@
+"""Priors over x whose density is exact."""
