@@ -21,6 +21,9 @@ from lebm_core.control.shift import ControlShift as ControlShift
 from lebm_core.data.dataset import Batch as Batch
 from lebm_core.data.dataset import Dataset as Dataset
 from lebm_core.estimators.classifier import LatentEBMClassifier as LatentEBMClassifier
+from lebm_core.estimators.unsupervised.density import LatentEBMDensity as LatentEBMDensity
+from lebm_core.estimators.unsupervised.detector import LatentEBMDetector as LatentEBMDetector
+from lebm_core.estimators.unsupervised.imputer import LatentEBMImputer as LatentEBMImputer
 from lebm_core.evaluation.evaluation import Evaluation as Evaluation
 from lebm_core.evaluation.values import Value as Value
 from lebm_core.evidence.estimate import Estimate as Estimate

@@ -1,4 +1,4 @@
-"""Adapters between a user's X and the x that a decoder models, used by `LatentEBMClassifier`."""
+"""Adapters between a user's X and the x that a decoder models, used by the estimators."""
 
 from __future__ import annotations
 
@@ -106,6 +106,13 @@ class InputAdapter(ABC):
     def inverse_transform(self, x: Tensor) -> Any:
         """Samples x in the form of X."""
         return x.numpy()
+
+    def log_volume(self, x: Tensor) -> Tensor:
+        """log |det dx / dX| of each x (n, ...), (n,): added to log p(x) it gives log p(X).
+
+        By default 0, as where x is X, or no number.
+        """
+        return torch.zeros(len(x))
 
 
 class TensorAdapter(InputAdapter):

@@ -7,20 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from lebm_core.data.adapters import Examples, InputAdapter
 from lebm_core.estimators import prediction
+from lebm_core.estimators.base import ModelEstimator
 from lebm_core.estimators.fitting import seed_of
 from lebm_core.estimators.frames import Columns
-from lebm_core.estimators.inputs import matrix, not_empty, number_of_samples, plain_errors
+from lebm_core.estimators.inputs import number_of_samples, plain_errors
 from lebm_core.estimators.labels import accuracy, ids_of
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
@@ -32,7 +27,7 @@ class Answers(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     ClassifierMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
+    ModelEstimator,
 ):
     """Predictions, codes and samples of a model that `fit` has trained.
 
@@ -41,14 +36,11 @@ class Answers(
     """
 
     unlabelled: Any
-    device: str
-    random_state: int | np.random.RandomState | None
     classes_: NDArray[Any]
-    model_: LatentEBM
-    adapter_: InputAdapter
     _noise: Tensor
     _sampling_prior: Prior
     _columns: Columns | None
+    _modules = ("model_", "_sampling_prior")
 
     @plain_errors()
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
@@ -92,9 +84,3 @@ class Answers(
         model = LatentEBM(self._sampling_prior, self.model_.decoder)
         x = self.adapter_.inverse_transform(model.sample(n, y=ids, generator=generator).cpu())
         return x if self._columns is None else self._columns.table(x)
-
-    def _x(self, X: Any) -> Examples:  # noqa: N803
-        check_is_fitted(self)
-        if self.adapter_.vectors:
-            X = matrix(self, X, self.adapter_, reset=False)  # noqa: N806
-        return not_empty(self.adapter_.transform(X))

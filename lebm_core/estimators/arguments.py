@@ -1,8 +1,8 @@
-"""Checks of the arguments of `LatentEBMClassifier`."""
+"""Checks of the arguments of the estimators."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,37 +25,49 @@ STRUCTURE = (
     "prior_hidden",
     *OPTIONS,
 )  # what a model is made of
+OPEN = frozenset({  # None is a value that is chosen by the data
+    "consistency", "learning_rate", "max_iter", "mutual_information", "prior_hidden", "vat",
+    "vat_radius",
+})  # fmt: skip
+WEIGHTS = (
+    "label_weight", "kl_weight", "mutual_information", "consistency", "vat", "vat_radius",
+    "energy_l2",
+)  # fmt: skip
 WIDEST = 10**6  # dimensions of a code
 
 
-def check_arguments(given: Mapping[str, Any]) -> None:
+def check_arguments(given: Mapping[str, Any], may_be_none: Collection[str] = ()) -> None:
     """Refuse a value of a wrong type, NaN, or out of range.
 
     Args:
-        given: the estimator's `get_params(deep=False)`.
+        given: the estimator's `get_params(deep=False)`; a name that it has not is not checked.
+        may_be_none: names of arguments that may be None beside those of every estimator.
 
     Raises:
         UsageError: naming the argument, its value and what is accepted.
     """
-    whole("latent_dim", given["latent_dim"], 1, WIDEST)
-    for name in ("batch_size", "labelled_batch", "draws", "n_iter_no_change"):
+
+    def there(*names: str) -> list[str]:
+        may = OPEN.union(may_be_none)
+        return [n for n in names if n in given and not (given[n] is None and n in may)]
+
+    for name in there("latent_dim"):
+        whole(name, given[name], 1, WIDEST)
+    for name in there("batch_size", "labelled_batch", "draws", "n_iter_no_change", "max_iter"):
         whole(name, given[name], 1)
-    whole("refit_steps", given["refit_steps"])
-    fits(BATCH_SIZE * given["draws"] * given["latent_dim"], f"draws = {given['draws']}")
-    if given["prior_hidden"] is not None:
-        widths("prior_hidden", given["prior_hidden"])
-    for name in ("label_weight", "kl_weight"):
+    for name in there("refit_steps"):
+        whole(name, given[name])
+    d = given["latent_dim"] or 1
+    fits(BATCH_SIZE * given["draws"] * d, f"draws = {given['draws']}")
+    for name in there("prior_hidden"):
+        widths(name, given[name])
+    for name in there(*WEIGHTS):
         at_least(name, given[name], 0)
-    for name in ("mutual_information", "consistency", "vat", "vat_radius"):
-        if given[name] is not None:
-            at_least(name, given[name], 0)
-    if given["max_iter"] is not None:
-        whole("max_iter", given["max_iter"], 1)
-    if given["learning_rate"] is not None:
-        positive("learning_rate", given["learning_rate"])
-    share("masked", given["masked"])
-    share("validation_fraction", given["validation_fraction"])
-    if given["validation_fraction"] == 0:
+    for name in there("learning_rate"):
+        positive(name, given[name])
+    for name in there("masked", "validation_fraction"):
+        share(name, given[name])
+    if given.get("validation_fraction") == 0:
         raise UsageError("validation_fraction = 0 is not possible; use a share above 0.")
     _check_kinds(given)
 
@@ -93,6 +105,8 @@ def _listed(classes: NDArray[Any]) -> str:
 
 def _check_kinds(given: Mapping[str, Any]) -> None:
     for name, kind in (("decoder", Decoder), ("encoder", Encoder)):
+        if name not in given:
+            continue
         named = isinstance(given[name], str) if name == "decoder" else given[name] is None
         if not named and not isinstance(given[name], kind):
             raise UsageError(
@@ -103,11 +117,11 @@ def _check_kinds(given: Mapping[str, Any]) -> None:
         if given[name] is not None and not isinstance(given[name], Mapping):
             raise UsageError(f"{name} = {shown(given[name])} must be a dictionary, or None.")
     for name in ("early_stopping", "warm_start"):
-        if not isinstance(given[name], (bool, np.bool_)):
+        if name in given and not isinstance(given[name], (bool, np.bool_)):
             raise UsageError(f"{name} = {shown(given[name])} must be True or False.")
     if not isinstance(given["verbose"], (bool, int, np.bool_)):
         raise UsageError(f"verbose = {shown(given['verbose'])} must be 0, 1 or 2.")
-    if np.ndim(given["unlabelled"]):
+    if np.ndim(given.get("unlabelled", -1)):
         raise UsageError(f"unlabelled = {shown(given['unlabelled'])} must be one value, or None.")
     if str(given["device"]) not in ("cpu", "cuda"):
         raise UsageError(f'device = {shown(given["device"])} is unknown; use "cpu" or "cuda".')

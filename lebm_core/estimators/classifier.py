@@ -8,25 +8,25 @@ adversarial loss and the consistency loss of p(y | x).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils import Tags
 from sklearn.utils.validation import _num_samples
 
 from lebm_core.estimators.answers import Answers
 from lebm_core.estimators.arguments import STRUCTURE, check_arguments, check_continued
 from lebm_core.estimators.defaults import chosen
 from lebm_core.estimators.examples import LabelledExamples
-from lebm_core.estimators.fitting import learn, seed_of
+from lebm_core.estimators.fitting import is_narrow, learn, seed_of
 from lebm_core.estimators.frames import Columns
-from lebm_core.estimators.inputs import matrix, plain_errors, weighted
+from lebm_core.estimators.inputs import matrix, weighted
 from lebm_core.estimators.labels import class_ids, held_out
-from lebm_core.estimators.parts import make_adapter
+from lebm_core.estimators.parts import make_adapter, make_model, make_rule, symbols_of
+from lebm_core.estimators.prediction import log_likelihood
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 
@@ -87,7 +87,6 @@ class LatentEBMClassifier(Answers):
         n_features_in_: features, where X is a matrix.
     """
 
-    history_: list[dict[str, float]]
     _made: dict[str, Any]
 
     def __init__(
@@ -148,13 +147,8 @@ class LatentEBMClassifier(Answers):
             ValueError: by scikit-learn's conventions: NaN, lengths that differ, no label at all,
                 one class only, labels that are real numbers.
         """
-        before = dict(self.__dict__)
-        try:
-            with plain_errors():
-                return self._fit(X, y, sample_weight)
-        except BaseException:  # an interrupt too leaves the estimator as it was
-            self.__dict__ = before
-            raise
+        with self._unchanged_by_errors():
+            return self._fit(X, y, sample_weight)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:  # noqa: N803
         given = self.get_params(deep=False)
@@ -175,33 +169,21 @@ class LatentEBMClassifier(Answers):
         x = self.adapter_.transform(X)
         held = held_out(labels, self.validation_fraction, seed) if self.early_stopping else None
         known = labels if held is None else np.where(held, -1, labels)
+        given = chosen(given, self.adapter_, known)
+        data = LabelledExamples(x, known, weights)
         learned = learn(
-            chosen(given, self.adapter_, known),
-            self.adapter_,
-            LabelledExamples(x, known, weights),
-            len(classes),
+            given,
+            partial(make_model, given, self.adapter_, len(classes), data),
+            make_rule(given, symbols_of(given, int((known >= 0).sum())), len(data), again=again),
+            data,
             seed=seed,
-            held=None if held is None else (x[held], torch.as_tensor(labels[held])),
+            narrow=is_narrow(self.adapter_),
+            validate=None
+            if held is None
+            else partial(log_likelihood, x[held], torch.as_tensor(labels[held])),
             before=self.model_ if again else None,
         )
         self.model_, self._noise, terms, self._sampling_prior = learned
         self._n_features_out, self.history_ = self.latent_dim, [*self.history_, *terms]
-        self.n_iter_ = len(self.history_)
+        self.n_iter_, self._rows = len(self.history_), len(data)
         return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = False
-        matrix = isinstance(self.decoder, str) and self.decoder == "tabular"
-        tags.input_tags.two_d_array = matrix
-        tags.input_tags.allow_nan = matrix and bool((self.adapter_options or {}).get("missing"))
-        return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A pickle is on the CPU: whoever reads it may have no GPU."""
-        state: dict[str, Any] = dict(super().__getstate__())
-        if "model_" in state and self.device != "cpu":
-            for name in ("model_", "_sampling_prior"):
-                state[name] = copy.deepcopy(state[name]).cpu()
-            state["device"] = "cpu"
-        return state

@@ -1,4 +1,4 @@
-"""The training of `LatentEBMClassifier`: the one training loop, then a refit of the prior."""
+"""The training of the estimators: the one training loop, then a refit of the prior."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from lebm_core.data.adapters import Examples, InputAdapter
+from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import DivergenceError
 from lebm_core.estimators.examples import LabelledExamples
 from lebm_core.estimators.history import History
-from lebm_core.estimators.parts import make_model, make_rule
-from lebm_core.estimators.prediction import antithetic_noise, log_likelihood
+from lebm_core.estimators.prediction import antithetic_noise
 from lebm_core.learning.refit import Refit, refit
+from lebm_core.learning.rules import Rule
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
 from lebm_core.run.training.callback import Callback
@@ -28,7 +28,7 @@ from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
 from lebm_core.run.training.tracking import ProgressBar, to_stderr
 
-__all__ = ["Learned", "learn", "refitted_prior", "seed_of", "train_classifier"]
+__all__ = ["Learned", "is_narrow", "learn", "refitted_prior", "seed_of", "train_examples"]
 
 REFIT_RULE = {
     "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4, "code_pool": 0,
@@ -41,7 +41,7 @@ class Learned(NamedTuple):
     """What a training gives.
 
     Attributes:
-        model: with an encoder and a coupled prior.
+        model: trained.
         noise: (draws, d) of the codes of every prediction.
         terms: the means of all terms of the objective, for each pass.
         prior: for samples.
@@ -55,55 +55,55 @@ class Learned(NamedTuple):
 
 def learn(
     given: Mapping[str, Any],
-    adapter: InputAdapter,
+    make: Callable[[], LatentEBM],
+    rule: Rule,
     data: LabelledExamples,
-    classes: int,
     *,
     seed: int,
-    held: tuple[Examples, Tensor] | None = None,
+    narrow: bool,
+    validate: Callable[[LatentEBM, Tensor], float] | None = None,
     before: LatentEBM | None = None,
 ) -> Learned:
     """Make and train a model.
 
     Args:
         given: the estimator's arguments, none of them open.
-        adapter: fitted.
+        make: gives the model before its training.
+        rule: the learning rule.
         data: the examples.
-        classes: how many.
         seed: of all randomness; no other draws of the process change.
-        held: examples and their classes, whose likelihood stops the training.
+        narrow: one thread is enough.
+        validate: a score of the model and the noise, whose decline stops the training.
         before: a trained model, to continue from a copy of it.
     """
-    narrow = adapter.vectors and adapter.sizes["features"] <= NARROW
     with torch.random.fork_rng(devices=[]), _threads(1 if narrow else torch.get_num_threads()):
         torch.manual_seed(seed)
-        model = copy.deepcopy(before) or make_model(given, adapter, classes, data)
-        noise = antithetic_noise(given["draws"], given["latent_dim"])
-        validate = None if held is None else partial(log_likelihood, *held, model, noise)
-        again = before is not None
-        terms = train_classifier(given, model, data, seed=seed, validate=validate, again=again)
+        model = copy.deepcopy(before) or make()
+        noise = antithetic_noise(given["draws"], model.latent_dim)
+        score = None if validate is None else partial(validate, model, noise)
+        terms = train_examples(given, model, data, rule, seed=seed, validate=score)
         prior = refitted_prior(given, model, data, len(terms), seed=seed)
     return Learned(model, noise, terms, prior)
 
 
-def train_classifier(
+def train_examples(
     given: Mapping[str, Any],
     model: LatentEBM,
     data: LabelledExamples,
+    rule: Rule,
     *,
     seed: int,
     validate: Callable[[], float] | None = None,
-    again: bool = False,
 ) -> list[dict[str, float]]:
     """Train a model in place.
 
     Args:
         given: the estimator's arguments, none of them open.
-        model: with an encoder and a coupled prior.
+        model: what the rule teaches.
         data: the examples.
+        rule: the learning rule.
         seed: of all randomness.
         validate: a score to maximise; the weights of the best pass are kept.
-        again: the model is trained already.
 
     Returns:
         The means of all terms of the objective, for each pass.
@@ -125,7 +125,7 @@ def train_classifier(
         train(
             model,
             data,
-            make_rule(given, len(data), int((data.y >= 0).sum()), again=again),
+            rule,
             options,
             batch_size=given["batch_size"],
             seed=seed,
@@ -138,13 +138,18 @@ def train_classifier(
     return history.terms
 
 
+def is_narrow(adapter: InputAdapter) -> bool:
+    """Whether X is a matrix of so few columns that threads wait more than they compute."""
+    return adapter.vectors and adapter.sizes["features"] <= NARROW
+
+
 def refitted_prior(
     given: Mapping[str, Any], model: LatentEBM, data: LabelledExamples, passes: int, *, seed: int
 ) -> Prior:
     """A copy of the prior, refitted on fixed codes, for samples.
 
     Predictions keep the prior of the training; this one learns p(z), and the likeliest class of
-    each example.
+    each example. Where x is z there is nothing to refit.
 
     Args:
         given: the estimator's arguments.
@@ -153,6 +158,8 @@ def refitted_prior(
         passes: of the training; the refit makes at most half as many steps.
         seed: of all randomness.
     """
+    if model.observed:
+        return model.prior
     trained = passes * -(-len(data) // given["batch_size"])
     steps = min(given["refit_steps"], max(1, trained // 2))
     prior = copy.deepcopy(model.prior)

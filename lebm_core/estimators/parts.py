@@ -1,4 +1,4 @@
-"""The parts that the arguments of `LatentEBMClassifier` name: adapter, model and learning rule."""
+"""The parts that the arguments of an estimator name: adapter, model and learning rule."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from lebm_core.errors import UsageError
 from lebm_core.learning.symbol import Symbols
 from lebm_core.learning.two_part import TwoPart
 from lebm_core.models.latent_ebm import LatentEBM
+from lebm_core.priors.base import Prior
 from lebm_core.priors.coupled import CoupledPrior
+from lebm_core.priors.ebm import EBMPrior
 from lebm_core.registry.parts import Part, make
 
-__all__ = ["OPTIONS", "make_adapter", "make_model", "make_rule"]
+__all__ = ["OPTIONS", "make_adapter", "make_model", "make_rule", "symbols_of"]
 
 SAMPLER = {"steps": 300, "step_size": 0.4}  # of the prior's chains
 CODE_POOL = 256  # recent codes that the prior learns from in addition to those of a step
@@ -56,15 +58,19 @@ def make_model(
     Args:
         given: the estimator's arguments.
         adapter: fitted.
-        classes: how many.
+        classes: how many; 0 for a prior without.
         data: the training examples, from which decoder and encoder are initialised.
 
     Raises:
         ValueError: for an unknown option, sizes that cannot be, or parts that do not fit.
         UsageError: for examples that the decoder does not take.
     """
-    d = given["latent_dim"]
-    prior = CoupledPrior(d, classes, energy={"hidden": given["prior_hidden"]}, sampler=SAMPLER)
+    d, energy = given["latent_dim"], {"hidden": given["prior_hidden"]}
+    prior: Prior = (
+        CoupledPrior(d, classes, energy=energy, sampler=SAMPLER)
+        if classes
+        else EBMPrior(d, energy=energy, sampler=SAMPLER)
+    )
     if isinstance(given["decoder"], str):
         sizes = {**adapter.sizes, "latent_dim": d}
         options = {**adapter.decoder_defaults, **(given["decoder_options"] or {})}
@@ -80,17 +86,14 @@ def make_model(
     return model
 
 
-def make_rule(given: Mapping[str, Any], n: int, labelled: int, *, again: bool = False) -> TwoPart:
-    """The learning rule.
+def symbols_of(given: Mapping[str, Any], labelled: int) -> Symbols:
+    """What a classifier learns about classes.
 
     Args:
         given: the estimator's arguments, none of them open.
-        n: training examples.
-        labelled: how many of them have a label.
-        again: the model is trained already, so that the weight of the KL need not rise from 0.
+        labelled: how many examples have a label.
     """
-    rise = 0.0 if again else 0.2
-    symbols = Symbols(
+    return Symbols(
         labels=labelled,
         labelled_batch=min(given["labelled_batch"], max(1, labelled)),
         weight=given["label_weight"],
@@ -100,8 +103,25 @@ def make_rule(given: Mapping[str, Any], n: int, labelled: int, *, again: bool = 
         consistency=given["consistency"],
         masked=given["masked"],
     )
+
+
+def make_rule(
+    given: Mapping[str, Any], symbols: Symbols, n: int, *, again: bool = False
+) -> TwoPart:
+    """The learning rule.
+
+    Args:
+        given: the estimator's arguments, none of them open.
+        symbols: what is learned about classes.
+        n: training examples.
+        again: the model is trained already, so that the weight of the KL need not rise from 0.
+    """
     rule = TwoPart(
-        decoder={"name": "variational", "kl_weight": given["kl_weight"], "kl_rise": rise},
+        decoder={
+            "name": "variational",
+            "kl_weight": given["kl_weight"],
+            "kl_rise": 0.0 if again else 0.2,
+        },
         prior={
             "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
             # A batch of all examples is no sample of them: their earlier codes add nothing.
@@ -119,7 +139,7 @@ def _try(model: LatentEBM, data: Dataset) -> None:
     x = data.batch("train", torch.arange(min(2, data.length("train")))).x
     model.eval()
     try:
-        model.decoder.likelihood(x)(model.need_encoder("A classifier")(x).mean)
+        model.decoder.likelihood(x)(model.need_encoder("An estimator")(x).mean)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise ValueError(
             f"X, whose examples are {x.dtype} of shape {tuple(x.shape[1:])}, does not fit the "

@@ -13,7 +13,7 @@ from lebm_core.data.adapters import Examples
 from lebm_core.latent.parts import LatentModel
 from lebm_core.priors.protocols import Coupled
 
-__all__ = ["antithetic_noise", "class_probabilities", "log_likelihood", "mean_codes"]
+__all__ = ["antithetic_noise", "batches", "class_probabilities", "log_likelihood", "mean_codes"]
 
 BATCH_SIZE = 500
 
@@ -54,14 +54,19 @@ def log_likelihood(x: Examples, y: Tensor, model: LatentModel, noise: Tensor) ->
     return float(p.clamp(min=1e-12).log().mean())
 
 
-def _posteriors(model: LatentModel, x: Examples) -> Iterator[Independent[Normal]]:
-    """q(z | x) of batches that all have one size, the last one filled up.
+def batches(x: Examples, device: torch.device) -> Iterator[Tensor]:
+    """Batches that all have one size, the last one filled up, on the device.
 
     So the result of an example does not depend on how many others there are.
     """
-    encoder = model.need_encoder("A prediction")
     for rows in torch.arange(len(x)).split(BATCH_SIZE):
         batch = x[rows]
         missing = BATCH_SIZE - len(batch)
-        batch = torch.cat([batch, batch[:1].expand(missing, *batch.shape[1:])])
-        yield encoder(batch.to(model.device))
+        yield torch.cat([batch, batch[:1].expand(missing, *batch.shape[1:])]).to(device)
+
+
+def _posteriors(model: LatentModel, x: Examples) -> Iterator[Independent[Normal]]:
+    """q(z | x) of each of the `batches`."""
+    encoder = model.need_encoder("A prediction")
+    for batch in batches(x, model.device):
+        yield encoder(batch)

@@ -113,6 +113,11 @@ class TabularAdapter(InputAdapter):
         words = any(isinstance(cell, str) for column in columns for cell in column[:1])
         return np.array(columns, dtype=object if words else np.float64).T
 
+    def log_volume(self, x: Tensor) -> Tensor:
+        """Return minus the sum of log scale over the known numbers of each row."""
+        scale = from_numpy(np.log(self.preparation.scale[self.preparation.numbers]))
+        return -(~x[:, : len(scale)].isnan() * scale).sum(1)
+
 
 class BagAdapter(InputAdapter):
     """Counts of words (n, V), a scipy sparse matrix such as CountVectorizer's, or an array.

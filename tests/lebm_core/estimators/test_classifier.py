@@ -237,7 +237,7 @@ def test_a_fit_that_fails_leaves_what_was_there(
     def interrupted(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lebm_core.estimators.fitting, "train_classifier", interrupted)
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train_examples", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x[:, :2], y % 2)
     np.testing.assert_array_equal(model.predict_proba(x), before)

@@ -169,7 +169,7 @@ def test_a_narrow_matrix_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    monkeypatch.setattr(lebm_core.estimators.fitting, "train_classifier", record)
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train_examples", record)
     try:
         LatentEBMClassifier(**TINY).fit(X, Y)
         LatentEBMClassifier(**TINY).fit(RNG.randn(60, 501), Y)

@@ -26,7 +26,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*args: Any, **options: Any) -> None:
         pytest.fail("the training began")
 
-    monkeypatch.setattr(lebm_core.estimators.fitting, "train_classifier", reached)
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train_examples", reached)
 
 
 def refused(said: str, x: Any = X, y: Any = Y, **options: Any) -> None:
