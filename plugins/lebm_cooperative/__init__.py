@@ -41,6 +41,9 @@ def lebm_register_metrics(register: Register) -> None:
     """Register what generators are judged by."""
     metrics = "lebm_cooperative.metrics"
     register("cooperative.reconstruction", f"{metrics}.reconstruction:build")
+    register("cooperative.refinement", f"{metrics}.refinement:build")
+    register("cooperative.completion", f"{metrics}.completion:build")
+    register("cooperative.classes", f"{metrics}.classes:build")
     register("cooperative.expansion", f"{metrics}.expansion:build")
     register("cooperative.translation", f"{metrics}.translation:build")
 
@@ -82,6 +85,7 @@ def lebm_register_datasets(register: Register) -> None:
     register("cooperative.moons-rings", f"{data}.plane:moons_rings")
     register("cooperative.digit-edges", f"{data}.images:digit_edges")
     register("cooperative.fonts", f"{data}.images:fonts")
+    register("cooperative.halves", f"{data}.halves:halves", "half a digit given the other half")
     register("cooperative.sorted-tokens", f"{data}.tokens:sorted_tokens")
 
 
@@ -89,3 +93,4 @@ def lebm_register_datasets(register: Register) -> None:
 def lebm_register_figures(register: Register) -> None:
     """Register sources, translations and the truth."""
     register("cooperative.translation", "lebm_cooperative.figures.translation:pictures")
+    register("cooperative.halves", "lebm_cooperative.figures.halves:pictures")

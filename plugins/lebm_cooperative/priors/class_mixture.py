@@ -22,15 +22,16 @@ MOST_CLASSES, MOST_DIMENSIONS = 10_000, 100_000
 class ClassMixture(Prior):
     """A fixed prior of a class and a code, normalised exactly: y uniform, z given y Gaussian.
 
-    The first C numbers of z are N(scale e_y, width^2 I), the class in a smooth code, and the
-    others N(0, I), whatever the class. With p0 = N(0, diag(width^2, 1)) the coupling is linear:
-    F_y(z) = (scale z_y - scale^2 / 2) / width^2 - log C, and log Z = 0.
+    The first C - 1 numbers of z are N(scale v_y, width^2 I), with v_y the C corners of a regular
+    simplex of radius 1, and the others N(0, I), whatever the class. With p0 = N(0, diag(width^2,
+    1)) the coupling is linear: F_y(z) = (scale v_y . z - scale^2 / 2) / width^2 - log C, and
+    log Z = 0.
 
     Args:
-        latent_dim: dimension d of z, at least the number of classes.
+        latent_dim: dimension d of z, at least one less than the number of classes.
         n_classes: C, at least 2; of a recipe, by default those of the data.
         scale: distance of the mean of a class from 0.
-        width: standard deviation of the first C numbers; classes overlap where it is not far
+        width: standard deviation of the first C - 1 numbers; classes overlap where it is not far
             below scale.
 
     Raises:
@@ -46,20 +47,24 @@ class ClassMixture(Prior):
         whole("prior.latent_dim", latent_dim, 0, MOST_DIMENSIONS)
         if whole("prior.n_classes", n_classes, 0, MOST_CLASSES) < 2:
             raise UsageError(f"A mixture of classes needs at least 2 of them, not {n_classes}.")
-        if latent_dim < n_classes:
+        if latent_dim < n_classes - 1:
             raise UsageError(
-                f"prior.latent_dim = {latent_dim} is less than the {n_classes} classes, of which "
-                f"each has a dimension; use at least {n_classes}."
+                f"prior.latent_dim = {latent_dim} is too small for the corners of {n_classes} "
+                f"classes; use at least {n_classes - 1}."
             )
         positive("prior.scale", scale)
         positive("prior.width", width)
         self.latent_dim, self.n_classes = latent_dim, n_classes
         self.scale, self.width = scale, width
         std = torch.ones(latent_dim)
-        std[:n_classes] = width
+        std[: n_classes - 1] = width
         self.register_buffer("std", std, persistent=False)
+        means = torch.zeros(n_classes, latent_dim)
+        means[:, : n_classes - 1] = scale * simplex(n_classes)
+        self.register_buffer("means", means, persistent=False)
 
     std: Tensor
+    means: Tensor
 
     @property
     def reference(self) -> Independent[Normal]:
@@ -67,8 +72,7 @@ class ClassMixture(Prior):
 
     def logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """F(z), (B, C): log p(y, z) - log p0(z)."""
-        own = (self.scale * z[:, : self.n_classes] - self.scale**2 / 2) / self.width**2
-        return own - math.log(self.n_classes)
+        return (z @ self.means.T - self.scale**2 / 2) / self.width**2 - math.log(self.n_classes)
 
     def log_tilt(self, z: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
         logits = self.logits(z)
@@ -87,9 +91,17 @@ class ClassMixture(Prior):
         ids = class_ids(y, n, self.n_classes, self.std.device)
         if ids is None:
             ids = randint(self.n_classes, n, self.std, generator)
-        z = self.draw_reference(n, generator)
-        z[torch.arange(n, device=z.device), ids] += self.scale
-        return z
+        return self.means[ids] + self.draw_reference(n, generator)
 
     def draw_reference(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         return self.std * standard_normal((n, self.latent_dim), self.std, generator)
+
+
+def simplex(corners: int) -> Tensor:
+    """The corners of a regular simplex of radius 1 about 0, (C, C - 1), by Helmert's contrasts."""
+    rows = torch.arange(1, corners)[:, None]
+    columns = torch.arange(corners)[None]
+    contrasts = (columns < rows).double() - rows * (columns == rows)
+    unit = contrasts / (rows * (rows + 1)).sqrt()
+    found: Tensor = unit.T * (corners / (corners - 1)) ** 0.5
+    return found.float()
