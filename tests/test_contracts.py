@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from lebm_core import EBMPrior, contracts
+from lebm_cooperative.models.energy_generator import EnergyGenerator
+from lebm_cooperative.models.pair_energy import PairEnergyGenerator
+from lebm_core import EBMPrior, GaussianPrior, contracts
 from lebm_core.contracts.options import OPTIONLESS
 from lebm_core.contracts.parts import drawn_examples
 from lebm_core.errors import MissingData, MissingExtra
@@ -19,6 +21,8 @@ from lebm_core.registry.registry import registry
 from lebm_core.run.build import build_dataset, build_model
 from lebm_core.run.config.layers import read_source
 from lebm_core.run.config.recipe import load
+from lebm_foils.models.denoising import DenoisingAutoencoder
+from lebm_foils.networks.perceptron import PerceptronDecoder, PerceptronEncoder
 
 OBSERVED, PREDICTED, NEIGHBOURS = 4, 5, 2
 SIZES: dict[str, Any] = {
@@ -47,6 +51,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "video": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "dynamic": {"shape": [1, 1, 3, 2], "state": 1, "transition": [3], "frame": [4]},
     "map-deconv": {"side": 2, "widths": [3, 4]},
+    "glow": {"shape": [2, 1, 1], "squeezes": 0, "steps": 2, "width": 8},
+    "pixelcnn": {"shape": [1, 4, 3], "levels": 5, "width": 4, "layers": 1, "kernel": 3},
     "flow": {"transforms": 2, "hidden": [16]},
     "tilted-flow": {
         "transforms": 2,
@@ -185,6 +191,23 @@ def test_learning_rules(name: str) -> None:
     if name == "data-space":
         prior = EBMPrior(3, energy={"hidden": [8]}, sampler={"steps": 3})
         model = EBM(prior, [3])
+    if name == "joint.walkback":
+        decoder = PerceptronDecoder(2, [3], [8])
+        model = DenoisingAutoencoder(GaussianPrior(2), decoder, PerceptronEncoder(2, [3], [8]))
+    if name == "joint.cooperative":
+        descriptor = EBMPrior(3, energy={"hidden": [8]}, sampler={"steps": 3})
+        networks = PerceptronDecoder(2, [3], [8]), PerceptronEncoder(2, [3], [8])
+        model = EnergyGenerator(GaussianPrior(2), *networks, descriptor=descriptor)
+    if name in ("joint.adversarial", "joint.divergence-triangle", "joint.variational-energy"):
+        pair = name == "joint.variational-energy"
+        descriptor = EBMPrior(5 if pair else 3, energy={"hidden": [8]}, sampler={"steps": 3})
+        networks = PerceptronDecoder(2, [3], [8]), PerceptronEncoder(2, [3], [8])
+        family = PairEnergyGenerator if pair else EnergyGenerator
+        model = family(GaussianPrior(2), *networks, descriptor=descriptor)
+    if name in ("joint.gan", "joint.moment-matching"):
+        descriptor = EBMPrior(3, energy={"hidden": [8]}, sampler={"steps": 3})
+        decoder = PerceptronDecoder(2, [3], [8])
+        model = EnergyGenerator(GaussianPrior(2), decoder, descriptor=descriptor)
     contracts.check_rule(name, model=model, priors=OPTIONS)
 
 
