@@ -18,6 +18,11 @@ from lebm_core.evaluation.values import Value, in_row
 
 __all__ = ["build"]
 
+ACCURACY = (
+    "share of {} of a class, each as often as in the split, that a support vector machine of the "
+    "training split assigns to it"
+)
+
 
 def build(*, judged: int = 500) -> Metric:
     """Metric cooperative.classes, for labelled data and a model with classes.
@@ -41,14 +46,14 @@ def build(*, judged: int = 500) -> Metric:
 
         def share(x: Tensor, of: str, split: str = "samples") -> Value:
             told = torch.from_numpy(judge.predict(x.flatten(1).numpy()))
-            return Value.share(
-                told == y, split, f"share of {of} of a class, each as often as in the split, that "
-                "a support vector machine of the training split assigns to it", better="higher",
-            )  # fmt: skip
+            return Value.share(told == y, split, ACCURACY.format(of), better="higher")
 
         values: dict[str, Value] = {}
         if not model.prior.n_classes:
-            values["accuracy"] = Value(None, split="samples", refused="it has no classes")
+            values["accuracy"] = Value(
+                None, split="samples", definition=ACCURACY.format("draws"),
+                refused="the model has no classes",
+            )  # fmt: skip
         elif isinstance(model, EnergyGenerator) and model.refine:
             found = drawn(model, real, evaluation.generator)
             values["accuracy"] = share(found.end, "refined draws")
