@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -59,7 +60,9 @@ def trained_once(
     """
     key = _key([seed, key_facts])
     weights, facts = (cache / f"{name}-{key}{end}" for end in (".safetensors", ".json"))
-    with torch.random.fork_rng():
+    cache.mkdir(parents=True, exist_ok=True)
+    # Rows are measured side by side: one trains it, the others wait for that.
+    with FileLock(weights.with_suffix(".lock")), torch.random.fork_rng():
         torch.manual_seed(seed)
         evaluator = make()
         try:
@@ -70,10 +73,9 @@ def trained_once(
             pass  # absent, or cut short by a kill: train it
         log(f"trains the evaluator {name}")
         result = dict(train(evaluator))
-    cache.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().contiguous().cpu() for k, v in evaluator.state_dict().items()}
-    replace_file(weights, lambda path: save_file(state, path))
-    write_atomically(facts, json.dumps(result, indent=1) + "\n")
+        state = {k: v.detach().contiguous().cpu() for k, v in evaluator.state_dict().items()}
+        replace_file(weights, lambda path: save_file(state, path))
+        write_atomically(facts, json.dumps(result, indent=1) + "\n")
     return evaluator, result
 
 

@@ -82,7 +82,7 @@ def told_apart(a: Tensor, b: Tensor, generator: torch.Generator | None = None) -
 
 
 def neighbour_accuracy(a: Tensor, b: Tensor) -> Tensor:
-    """Whether the nearest other point of each point is of its own sample: 1-NNA, by leaving one out.
+    """Whether the nearest other point of each point is of its own sample (1-NNA).
 
     The mean is 1/2 where the two have one density, 1 where they are apart, and below 1/2 where one
     copies the other. It sees what a small network does not, such as rings in a disk.

@@ -35,11 +35,12 @@ from lebm_core.run.folder.begin import (
 )
 from lebm_core.run.folder.leftovers import clear, reason
 from lebm_core.run.folder.lock import locked
+from lebm_core.run.parts import complete_parts, in_waves
 from lebm_core.run.rehearsal import rehearse
 from lebm_core.run.report.report import report_run
 from lebm_core.run.report.results import collect
 from lebm_core.run.signals import signal_of, stoppable
-from lebm_core.run.stages import Part, evaluate_part, train_part
+from lebm_core.run.stages import Part, train_part
 from lebm_core.run.trained import Run
 from lebm_core.run.training.tracking import to_stderr
 from lebm_core.run.weights import check_weights, source_of
@@ -66,8 +67,9 @@ def run_recipe(
 ) -> Run:
     """Runs a recipe from data to report.
 
-    Nothing is written before recipe, data and models are known to be good. Whatever is complete is
-    not done again by `resume`, and a training goes on from its last checkpoint.
+    Nothing is written before recipe, data and models are known to be good. The report is there as
+    soon as the model is trained; metrics and baselines follow. Whatever is complete is not done
+    again by `resume`, and a training goes on from its last checkpoint.
 
     Args:
         name: a registered recipe, or the path of a TOML file.
@@ -104,7 +106,8 @@ def run_recipe(
         overrides.append(f"training.minutes={_share(minutes, recipe, jobs):.3g}")
         recipe, plain = load(name, preset, overrides), False
     main = int(os.environ.get("RANK", "0")) == 0
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and out is None:
+    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if distributed and out is None:
         raise UsageError("Several processes need one run directory: give --out.")
     folder = choose_folder(recipe, out, resume, main)
     if resume and plain:  # nothing but the name was given: the run knows the rest
@@ -131,19 +134,14 @@ def run_recipe(
         began = time.monotonic()
         workers = Workers(jobs, len(parts), recipe.training.device, log)
         if main:
-            mark(folder, f"training {', '.join(part.name for part in parts)}")
-        train = functools.partial(train_part, resume=resume, main=main)
-        for some in ([p for p in parts if p.source is None], [p for p in parts if p.source]):
-            workers.each(train, [(part,) for part in some], quiet)
+            mark(folder, f"training and measuring {', '.join(part.name for part in parts)}")
+        if distributed:  # all processes train, and one alone measures: not meanwhile
+            train = functools.partial(train_part, resume=resume, main=main)
+            for wave in in_waves(parts):
+                workers.each(train, [(part,) for part in wave], quiet)
         if not main:
             return Run(folder, recipe, {})
-        for some in (parts[:1], parts[1:]):
-            mark(folder, f"evaluating {', '.join(part.name for part in some)}")
-            judge = functools.partial(
-                evaluate_part, cache=folder / "cache", processes=workers.share(len(some))
-            )
-            workers.each(judge, [(part,) for part in some], quiet)
-            report_run(folder, recipe)
+        complete_parts(parts, workers, folder, recipe, resume=resume, log=quiet)
         report = report_run(folder, recipe)
         _label_the_rest(Run(folder, recipe, {}), dataset, say)
         (folder / INCOMPLETE).unlink(missing_ok=True)
@@ -186,8 +184,8 @@ def _parts(
     parts = [Part("model", folder, recipe, dataset)]
     for name, changed in recipe.baselines.items():
         data = dataset if changed.data == recipe.data else build_dataset(changed, data_dir)
-        source = source_of(recipe, name, folder)
-        parts.append(Part(name, part_folder(folder, name), changed, data, source))
+        place, source = part_folder(folder, name), source_of(recipe, name, folder)
+        parts.append(Part(name, place, changed, data, source))
     source_of(recipe, "model", folder)
     for part in parts:
         check_recipe(part.recipe, "" if part.name == "model" else part.name)

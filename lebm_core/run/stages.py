@@ -99,6 +99,7 @@ def evaluate_part(
     split: str = "",
     out: str = "evaluation",
     processes: int = 1,
+    after: Callable[[str], None] | None = None,
 ) -> dict[str, MetricResult]:
     """Run every metric and registered baseline of a part's recipe on its saved model.
 
@@ -109,6 +110,7 @@ def evaluate_part(
         split: "" for test where there is one, else valid, else train.
         out: name of the folder of results, each cached there.
         processes: that a metric may start.
+        after: called with the name of each metric once it is measured; the first is "figures".
     """
     recipe, folder, dataset = part.recipe, part.folder, part.dataset
     split = split or next(s for s in reversed(SPLITS) if dataset.length(s))
@@ -141,11 +143,16 @@ def evaluate_part(
             samples, processes=processes,
         )  # fmt: skip
         results[name] = evaluate(metric, name, evaluation, folder / out / f"{name}.json")
+        if after is not None:
+            after(name)
     return results
 
 
 def _metrics(part: Part) -> dict[str, Metric]:
-    """What is run on a part, by the name of its result file: see `artifacts.result_files`."""
+    """What is run on a part, by the name of its result file: see `artifacts.result_files`.
+
+    Figures come first: a metric may take an hour.
+    """
     found = build_metrics(part.recipe)
     if part.name == "model":
         for name, baseline in build_baselines(part.recipe).items():
@@ -159,7 +166,7 @@ def _metrics(part: Part) -> dict[str, Metric]:
             evaluation.figure(file, caption)
         return {}
 
-    return {**found, "figures": draw}
+    return {"figures": draw, **found}
 
 
 def _in_its_row(name: str, baseline: Metric) -> Metric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -53,6 +54,12 @@ def recipe(
         Optional[int],  # noqa: UP045
         typer.Option(help="Model and baselines trained at once; by default one for each core."),
     ] = None,
+    baselines: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="none|all|NAMES", help="Rows of comparison, such as f0,vae: by default all."
+        ),
+    ] = None,
     minutes: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(help="About how long all of it may take; trainings are shortened to fit."),
@@ -76,6 +83,7 @@ def recipe(
     of_one = {
         "--show": show or None, "--preset": preset, "--data-dir": data_dir, "--out": out,
         "--seed": seed, "--resume": resume or None, "--jobs": jobs, "--minutes": minutes,
+        "--baselines": baselines,
     }  # fmt: skip
     of_list = {"--data": data, "--no-download": no_download, "--markdown": markdown}
     found = catalogue.named(name) if name else []
@@ -103,6 +111,9 @@ def recipe(
     from lebm_core.run.config.recipe import default_preset, dump, load
 
     chosen = default_preset(name) if preset is None else preset
+    if baselines is not None and baselines != "all":
+        names = [] if baselines == "none" else [each.strip() for each in baselines.split(",")]
+        overrides = [*(overrides or []), f"evaluation.baselines={json.dumps(names)}"]
     given = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     read = load(name, chosen, given)  # what is mistyped is refused before torch is imported
     if show:

@@ -313,10 +313,11 @@ def test_missing_data_name_the_recipe_that_needs_none(capsys, monkeypatch):
     )
 
 
-def test_the_readme_holds_the_recipe_table():
-    text = (ROOT / "README.md").read_text()
-    assert catalogue.BEGIN in text and catalogue.END in text
-    table = text.partition(catalogue.BEGIN)[2].partition(catalogue.END)[0].strip()
-    folder = ROOT / "recipes" / "lebm_recipes"
-    own = [entry for entry in catalogue.catalogue() if (folder / f"{entry.name}.toml").exists()]
-    assert table == catalogue.markdown(own), "write it anew: lebm recipe --markdown"
+def test_baselines_are_chosen_by_name():
+    shown = run("recipe", "image-digits", "--baselines", "f0, vae", "--show")
+    assert 'baselines = ["f0", "vae"]' in shown.stdout and "[baseline.rae]" not in shown.stdout
+    assert "baselines = []" in run("recipe", "image-digits", "--baselines", "none", "--show").stdout
+    every = run("recipe", "image-digits", "--show").stdout
+    assert run("recipe", "image-digits", "--baselines", "all", "--show").stdout == every
+    wrong = run("recipe", "image-digits", "--baselines", "f9", "--show")
+    assert wrong.returncode == 2 and '"f9"' in wrong.stderr and "Traceback" not in wrong.stderr

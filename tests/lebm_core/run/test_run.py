@@ -335,3 +335,23 @@ def test_an_interrupt_of_the_parent_reaches_each_worker_once(command, tmp_path):
     for part in (out, out / "baselines" / "f0"):
         assert any((part / "checkpoints").glob("step-*"))
     assert "interrupted" in (out / "INCOMPLETE").read_text()
+
+
+def test_the_first_report_waits_for_no_metric_and_no_baseline(toy, tmp_path, undrawn, monkeypatch):
+    import lebm_core.run.parts as parts
+
+    written, said = [], []
+    report = parts.report_run
+
+    def counted(folder, recipe):
+        known = {path.parent.parent.name for path in folder.rglob("evaluation/toy.mean.json")}
+        written.append((known, (folder / "baselines" / "f0" / "training.json").exists()))
+        return report(folder, recipe)
+
+    monkeypatch.setattr(parts, "report_run", counted)
+    run = run_recipe(toy, "", out=tmp_path / "run", log=said.append)
+    assert written[0] == (set(), False)  # samples and figures alone
+    assert ({"run"}, False) in written and written[-1] == ({"run", "f0"}, True)
+    first = next(i for i, line in enumerate(said) if "the first report is" in line)
+    assert first < next(i for i, line in enumerate(said) if line.startswith("f0: step"))
+    assert (run.folder / "report.html").is_file() and not (run.folder / "INCOMPLETE").exists()
