@@ -213,12 +213,14 @@ def test_learning_rules(name: str) -> None:
 
 @named("models")
 def test_models(name: str) -> None:
-    """On the first recipe of the family that needs no download."""
+    """On the first recipe of the family that needs no download, or the first row of one."""
     for each in registry().names("recipes"):
         table = read_source(each).table
         family = table.get("model", {}).get("name", "latent-ebm")
-        if family == name and not table.get("download", True):
+        rows = [row for row, of in table.get("baseline", {}).items() if of.get("model.name") == name]
+        if (family == name or rows) and not table.get("download", True):
             recipe = load(each, "smoke")
+            recipe = recipe if family == name else recipe.baselines[rows[0]]
             model = build_model(recipe, available(build_dataset, recipe, None))
             contracts.check_model(model, name)
             return
