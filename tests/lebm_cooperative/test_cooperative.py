@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from lebm_cooperative.learning.cooperative import Cooperative
 from lebm_cooperative.learning.teachers import Lesson
 from lebm_cooperative.models.energy_generator import EnergyGenerator
 from lebm_cooperative.priors.class_mixture import ClassMixture
-from lebm_core import EBMPrior, Energy, GaussianPrior
+from lebm_core import EBMPrior, Energy, GaussianPrior, log_z
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.priors.base import Prior
@@ -114,15 +114,14 @@ def test_the_bound_is_its_formula(classes: int) -> None:
         each = kl_divergence(q, own) + math.log(3)  # the class of a uniform three
     else:
         each = kl_divergence(q, prior.reference)
-    noise = 5 * 2.0 * float(each.std()) / n**0.5
-    assert abs(float(losses["encoder"] - 2 * each.mean())) < noise
+    error = abs(float((losses["encoder"] - 2 * each.mean()).detach()))
+    assert error < 5 * 2.0 * float(each.std().detach()) / n**0.5
     w = model.decoder.net[0].weight
-    error = (given.x - model.decoder(q.mean).mean).square().sum(1)
+    apart = (given.x - model.decoder(q.mean).mean).square().sum(1)
     spread = (q.variance[:, None] * w.square()).sum((1, 2))
-    expected = (error + spread) / (2 * SIGMA**2)
-    constant = math.log(2 * math.pi * SIGMA**2)
-    bound = 5 * float(expected.std()) / n**0.5
-    assert abs(float(losses["decoder"] - expected.mean() - constant)) < bound
+    expected = ((apart + spread) / (2 * SIGMA**2) + math.log(2 * math.pi * SIGMA**2)).detach()
+    error = abs(float(losses["decoder"].detach() - expected.mean()))
+    assert error < 5 * float(expected.std()) / n**0.5
 
 
 @pytest.mark.parametrize("teacher", ["same-code", "langevin", "variational"])
@@ -130,7 +129,6 @@ def test_no_loss_reaches_another_part(teacher: Any) -> None:
     model = linear()
     data = Batch(torch.randn(32, 2, generator=seeded(4)))
     losses = Cooperative(teacher, noise=0.1)(model, data, generator=seeded()).losses
-    assert set(losses) == {"decoder", "descriptor"} | ({"encoder"} & set(losses))
     reached = {"descriptor": {"descriptor"}, "decoder": {"decoder"}, "encoder": {"encoder"}}
     if teacher == "variational":
         reached["decoder"] = {"decoder", "encoder"}  # through z, as in every such bound
@@ -236,3 +234,17 @@ def test_what_cannot_be_taught_is_refused() -> None:
     for gone in ({"f_posterior": 2e4, "f_chain": 0.0}, {"chain_spread": 11.0}):
         with pytest.raises(DivergenceError):
             rule.warnings(gone)
+
+
+def test_the_density_of_this_family_is_the_descriptor_s() -> None:
+    """log p by quadrature of the plane: what `tabular.density` measures, and no other part."""
+    model = linear().eval()
+    energy: Any = model.descriptor.energies[0]  # type: ignore[attr-defined]
+    with torch.no_grad():
+        energy.a.copy_(torch.tensor([[1.0, 0.3], [0.3, 0.5]]))
+        energy.b.copy_(torch.tensor([0.4, -0.2]))
+    x = torch.randn(20, 2, generator=seeded())
+    norm = log_z(model.density.prior, method="quadrature")
+    value = model.log_prob(x, log_z=norm).value
+    truth = MultivariateNormal(*(each.double() for each in energy.gaussian()))
+    assert torch.allclose(value, truth.log_prob(x.double()), atol=1e-3)
