@@ -33,6 +33,7 @@ SIZES: dict[str, Any] = {
 WIDTHS = {"context_dim": 2 * (OBSERVED - 1) + 5 * NEIGHBOURS}  # of those that see a context
 CONDITIONED = ("trajectories",)
 OPTIONS: dict[str, dict[str, Any]] = {
+    "perceptron": {"shape": [3], "hidden": [6]},
     "sequence": {"embed_dim": 4, "hidden": 6},
     "molecules.smiles": {"embed_dim": 4, "hidden": 6},
     "images.deconv": {"width": 0.125},

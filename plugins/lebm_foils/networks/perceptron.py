@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,27 @@ from torch.distributions import Independent, Normal
 from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.base.checks import positive, whole, widths
 from lebm_core.base.networks import mlp
+from lebm_core.base.randomness import normal_like
 
 __all__ = ["PerceptronDecoder", "PerceptronEncoder"]
 
 LEAST_SIGMA = 1e-3  # of a learned sigma: the density of what is matched exactly has no bound
+
+
+class Noisy(Independent[Normal]):
+    """Independent Gaussians of which the mean can be asked for, as images are shown."""
+
+    def sample(
+        self,
+        sample_shape: Any = (),
+        *,
+        generator: torch.Generator | None = None,
+        noise: bool = True,
+    ) -> Tensor:
+        """Draw x, or return the mean with noise=False."""
+        shape = self._extended_shape(torch.Size(sample_shape))
+        mean = self.mean.detach().expand(shape)
+        return mean + self.stddev.detach() * normal_like(mean, generator) if noise else mean
 
 
 class PerceptronDecoder(Decoder):
@@ -57,7 +75,7 @@ class PerceptronDecoder(Decoder):
         seen = z if not self.context_dim or context is None else torch.cat([z, context], 1)
         mean = self.net(seen).view(-1, *self.shape)
         sigma = self.log_sigma.exp().clamp(min=LEAST_SIGMA)
-        return Independent(Normal(mean, sigma, validate_args=False), len(self.shape))
+        return Noisy(Normal(mean, sigma, validate_args=False), len(self.shape))
 
 
 class PerceptronEncoder(Encoder):
