@@ -134,7 +134,8 @@ def test_the_distance_of_examples_to_their_like_is_none() -> None:
     again = context[:, :2] + torch.randn(n, 2, generator=g)
     features = Features(toys.Points(200), 2)
     features.mean, features.axes = torch.zeros(2).double(), torch.eye(2).double()
-    found = features.distances(again, Given(x, None, context), "", "")["distance"]
+    real = Given(x, None, context)
+    found = features.distances(real._replace(x=again), real, "", "")["distance"]
     assert found.value is not None and found.standard_error is not None
     assert abs(found.value) < 4 * found.standard_error
 

@@ -30,9 +30,9 @@ class Given(NamedTuple):
         )
         return found.cpu()
 
-    def with_context(self, x: Tensor) -> Tensor:
-        """x (n, ...) in the place of the examples as vectors, beside what is given, (n, D)."""
-        flat = x.flatten(1)
+    def vectors(self) -> Tensor:
+        """The examples as vectors, each beside its context, (n, D)."""
+        flat = self.x.flatten(1)
         return flat if self.context is None else torch.cat([flat, self.context], 1)
 
 

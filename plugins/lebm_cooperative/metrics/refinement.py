@@ -60,16 +60,18 @@ def build(*, refined: int = 500, components: int = 20) -> Metric:
         values: dict[str, Value] = {}
         if isinstance(model, EnergyGenerator) and model.refine:
             found = drawn(model, real, evaluation.generator)
-            values |= features.distances(found.end, real, "samples", "samples, refined")
-            starts = features.distances(found.start, real, "samples", "the generator's own draws")
+            after, before = (real._replace(x=x) for x in (found.end, found.start))
+            values |= features.distances(after, real, "samples", "samples, refined")
+            starts = features.distances(before, real, "samples", "the generator's own draws")
             values |= {f"start_{name}": value for name, value in starts.items()}
             values |= _chain(found)
         else:
-            x = real.sample(model, evaluation.generator)
-            values |= features.distances(x, real, "samples", "samples")
+            ours = real._replace(x=real.sample(model, evaluation.generator))
+            values |= features.distances(ours, real, "samples", "samples")
         if evaluation.name == "model":
             train = given_of(data, "train", n)
-            bound = features.distances(train.x, train._replace(x=real.x), "train", "training data")
+            as_many = given_of(data, split, len(train.x))
+            bound = features.distances(train, as_many, "train", "training data")
             values |= in_row("real", bound)
         return values
 
@@ -131,18 +133,18 @@ class Features:
         components: Tensor = (x.flatten(1).double() - self.mean) @ self.axes
         return components
 
-    def distances(self, x: Tensor, real: Given, split: str, of: str) -> dict[str, Value]:
-        """Distances of x (n, ...) to the examples, both with their contexts.
+    def distances(self, own: Given, real: Given, split: str, of: str) -> dict[str, Value]:
+        """Distances of examples or draws to as many examples, all with their contexts.
 
         Args:
-            x: as many as there are examples.
-            real: the examples.
-            split: of x.
-            of: x, in words.
+            own: of which row i may have the context of row i of the others.
+            real: the others.
+            split: of the first.
+            of: the first, in words.
         """
-        ours, theirs = (real.with_context(each).double() for each in (x, real.x))
-        a, b = self(x), self(real.x)
-        n, k = len(x), a.shape[1]
+        ours, theirs = own.vectors().double(), real.vectors().double()
+        a, b = self(own.x), self(real.x)
+        n, k = len(own.x), a.shape[1]
         return {
             "distance": Value(
                 paired_distance(ours, theirs),
