@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from typing import Any
 
 from lebm_core.base.checks import at_least
 from lebm_core.data.dataset import Dataset
 from lebm_core.data.files import DataFiles
-from lebm_core.errors import MissingExtra, UsageError, shown
+from lebm_core.errors import UsageError, shown
 from lebm_core.evaluation.evaluation import Metric
 from lebm_core.learning.rules import Rule
 from lebm_core.models.base import Model, build
@@ -20,6 +19,7 @@ from lebm_core.run.config.layers import flatten
 from lebm_core.run.config.recipe import Recipe, metric_options, options
 from lebm_core.run.config.schema import measured
 from lebm_core.run.training.optimizers import check_options
+from lebm_core.run.training.trackers import check_trackers
 
 __all__ = [
     "build_baselines",
@@ -90,5 +90,4 @@ def check_recipe(recipe: Recipe, where: str = "") -> None:
             raise UsageError(f"{key} = {shown(value)}{place} is out of range; use fewer digits.")
     at_least(f"data.batch_size{place}", int(recipe.data.get("batch_size", 1)), 1)
     at_least(f"evaluation.samples{place}", int(recipe.evaluation["samples"]), 0)
-    if recipe.training.tensorboard and find_spec("tensorboard") is None:
-        raise MissingExtra("tensorboard", "tensorboard", needed_by="training.tensorboard")
+    check_trackers(recipe.training.trackers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,11 @@ class Run:
         need_run(folder)
         recipe = load(folder / "recipe.toml")
         return cls(folder, recipe, collect(folder, recipe).rows)
+
+    def _repr_html_(self) -> str:
+        """The recipe, the folder and the results for a notebook."""
+        name, folder = html.escape(self.recipe.name), html.escape(str(self.folder))
+        return f"<p><b>{name}</b> in {folder}</p>{self.table._repr_html_()}"
 
     def baseline(self, name: str) -> Run:
         """A baseline as a run of its own."""

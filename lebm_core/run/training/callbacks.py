@@ -21,7 +21,8 @@ from lebm_core.run.training.interruption import Interruption
 from lebm_core.run.training.options import TrainingOptions
 from lebm_core.run.training.processes import agreed, agreed_number, wait_for_everyone
 from lebm_core.run.training.state import TrainingState
-from lebm_core.run.training.tracking import MetricsLog, ProgressBar, Trackers
+from lebm_core.run.training.trackers import Trackers
+from lebm_core.run.training.tracking import MetricsLog, ProgressBar
 
 __all__ = ["Checkpoints", "DriftStop", "EarlyStopping", "TimeBudget", "run_callbacks"]
 
@@ -56,7 +57,7 @@ def run_callbacks(
         *([TimeBudget(60 * options.minutes)] if options.minutes else []),
         Checkpoints(folder, options.checkpoint_every, resume=resume),  # restores before the others
         metrics,
-        *([Trackers(folder)] if options.tensorboard else []),
+        *([Trackers(options.trackers, folder)] if options.trackers else []),
         DriftStop(metrics),
         ProgressBar(),
     ]

@@ -46,7 +46,8 @@ class TrainingOptions:
         precision: no (float32) or bf16 (autocast)
         log_every: steps between two lines of metrics.jsonl
         checkpoint_every: steps between two checkpoints
-        tensorboard: write TensorBoard events too
+        trackers: of experiments, which get what metrics.jsonl does: tensorboard, trackio, mlflow,
+            wandb
         device: auto (a GPU where one is found), cpu or cuda
     """
 
@@ -66,7 +67,7 @@ class TrainingOptions:
     precision: Literal["no", "bf16"] = "no"
     log_every: int = 50
     checkpoint_every: int = 500
-    tensorboard: bool = False
+    trackers: list[str] = field(default_factory=list)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Training logs: metrics.jsonl, a progress bar or plain lines, TensorBoard."""
+"""Training logs: metrics.jsonl, and a progress bar or plain lines."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from accelerate.tracking import TensorBoardTracker
 from tqdm import tqdm
 
 from lebm_core.base.files import write_atomically
-from lebm_core.errors import MissingExtra
 from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.state import TrainingState
 
-__all__ = ["MetricsLog", "PLAIN", "ProgressBar", "Trackers", "read_metrics", "to_stderr"]
+__all__ = ["MetricsLog", "PLAIN", "ProgressBar", "read_metrics", "to_stderr"]
 
 METRICS_FILE = "metrics.jsonl"
 PLAIN = "LEBM_PLAIN_PROGRESS"  # set in workers: bars of several processes would tear each other
@@ -133,30 +131,3 @@ class ProgressBar(Callback):
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.close()
-
-
-class Trackers(Callback):
-    """Write TensorBoard events, through Accelerate's tracker.
-
-    Args:
-        folder: of the run.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._tracker: TensorBoardTracker | None = None
-
-    def on_start(self, state: TrainingState) -> None:
-        try:
-            self._tracker = TensorBoardTracker("tensorboard", self.folder)
-            self._tracker.start()
-        except (ImportError, ValueError) as error:
-            raise MissingExtra("tensorboard", needed_by="training.tensorboard") from error
-
-    def after_report(self, state: TrainingState, record: dict[str, Any]) -> None:
-        if self._tracker is not None:
-            self._tracker.log({k: v for k, v in record.items() if k != "step"}, step=state.step)
-
-    def close(self, state: TrainingState) -> None:
-        if self._tracker is not None and hasattr(self._tracker, "writer"):
-            self._tracker.finish()

@@ -5,9 +5,10 @@ import sys
 import pytest
 import torch
 
-from lebm_core.errors import DivergenceError
+from lebm_core.errors import DivergenceError, MissingExtra, UsageError
 from lebm_core.learning.two_part import TwoPart
 from lebm_core.run.training.callbacks import EarlyStopping
+from lebm_core.run.training.trackers import check_trackers
 from lebm_core.run.training.tracking import PLAIN, ProgressBar, read_metrics
 
 
@@ -69,11 +70,39 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(make, weights, watch
 
 def test_tensorboard_gets_the_same_figures(make, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    make("run", tensorboard=True)
+    make("run", trackers=["tensorboard"])
     (events,) = (tmp_path / "run").rglob("events.out.tfevents.*")
     found = accumulator.EventAccumulator(str(events)).Reload().Scalars("loss/prior")
     expected = {r["step"]: r["loss/prior"] for r in read_metrics(tmp_path / "run")}
     assert {e.step: e.value for e in found} == pytest.approx(expected, rel=1e-6)
+
+
+def test_trackio_gets_the_same_figures(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "kept"))
+    trackio = pytest.importorskip("trackio", reason="trackio is not installed")
+    make("run", trackers=["trackio"])
+    logged = trackio.SQLiteStorage.get_logs("lebm", "run")
+    expected = {r["step"]: r["loss/prior"] for r in read_metrics(tmp_path / "run")}
+    assert {r["step"]: r["loss/prior"] for r in logged} == pytest.approx(expected, rel=1e-6)
+
+
+def test_mlflow_gets_the_same_figures(make, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/kept.db")
+    make("run", trackers=["mlflow"])
+    (run,) = mlflow.search_runs(experiment_names=["lebm"], output_format="list")
+    assert run.info.run_name == "run"
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss/prior")
+    expected = {r["step"]: r["loss/prior"] for r in read_metrics(tmp_path / "run")}
+    assert {each.step: each.value for each in history} == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_unknown_tracker_and_one_that_is_not_there_are_refused(monkeypatch):
+    with pytest.raises(UsageError, match='"trackyo".*Did you mean "trackio"'):
+        check_trackers(["trackyo"])
+    monkeypatch.setattr("lebm_core.run.training.trackers.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"lebm\[wandb\]"):
+        check_trackers(["wandb"])
 
 
 def test_a_terminal_shows_a_bar_and_a_file_plain_lines(make, monkeypatch, capsys):
