@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Self
 
-from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_file
@@ -22,6 +22,7 @@ from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.parts import LatentModel
 from lebm_core.models.base import arguments_of
+from lebm_core.models.card import CARD, Card, plain_card
 from lebm_core.registry.parts import Part, describe, make
 
 __all__ = ["PARTS", "HubModel"]
@@ -38,11 +39,21 @@ KEY = "lebm"  # of the configuration: what else a hub writes there is not ours
 
 
 class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-model"]):
-    """`save_pretrained`, `from_pretrained` and `push_to_hub` of a model with a prior."""
+    """`save_pretrained`, `from_pretrained` and `push_to_hub` of a model.
+
+    Attributes:
+        card: the model card that goes with it; None for one that says what its parts are.
+    """
+
+    card: Card | None = None
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """The README.md that is saved with the model."""
+        return ModelCard((self.card or plain_card(self)).content)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         model: LatentModel = self  # type: ignore[assignment]
-        if isinstance(model.prior, ControlledPrior):
+        if isinstance(getattr(model, "prior", None), ControlledPrior):
             raise UsageError(
                 "A controlled prior is not saved: save the model that it was made from, and give "
                 "the controls when it is sampled."
@@ -51,12 +62,14 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
         for name, mark in arguments_of(type(self)).items():
             part = getattr(model, name)
             config[name] = part if mark is None or part is None else describe(part, mark.kind)
-        heads: PropertyHeads = model.heads  # type: ignore[assignment]
-        config |= {"classes": list(model.classes), "heads": heads.options, "format": FORMAT}
+        heads = getattr(model, "heads", PropertyHeads())  # not every family has any
+        classes = list(getattr(model, "classes", ()))
+        config |= {"classes": classes, "heads": heads.options, "format": FORMAT}
         save_file(_weights(model), str(save_directory / WEIGHTS))
         (save_directory / CONFIG).write_text(json.dumps({KEY: config}, indent=2) + "\n")
-        if model.data is not None:
-            save_dataset(model.data, save_directory)
+        if (data := getattr(model, "data", None)) is not None:
+            save_dataset(data, save_directory)
+        (self.card or plain_card(self)).write(save_directory)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -104,7 +117,7 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
                         force_download=force_download,
                         local_files_only=local_files_only,
                         token=token,
-                        allow_patterns=[CONFIG, WEIGHTS, DESCRIPTION, "data/*"],
+                        allow_patterns=[CONFIG, WEIGHTS, DESCRIPTION, "data/*", CARD, "*.png"],
                     )
                 )
             except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
@@ -113,6 +126,7 @@ class HubModel(ModelHubMixin, library_name="lebm", tags=["latent-energy-based-mo
                     f"reached ({type(error).__name__})."
                 ) from error
         found: Self = _load(cls, folder, map_location, decoder, encoder)
+        found.card = Card.read(folder)
         if (folder / DESCRIPTION).is_file():
             try:
                 found.data = load_dataset(folder)  # type: ignore[attr-defined]

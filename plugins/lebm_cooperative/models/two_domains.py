@@ -212,5 +212,3 @@ class TwoDomains(nn.Module, HubModel):
 
     def extra_repr(self) -> str:
         return f"shape={self.shape}, refine={self.refine}, kept={self.kept}"
-
-
