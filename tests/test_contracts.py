@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from lebm_cooperative.data.plane import moons_rings
 from lebm_cooperative.models.energy_generator import EnergyGenerator
 from lebm_cooperative.models.pair_energy import PairEnergyGenerator
+from lebm_cooperative.models.two_domains import TwoDomains
 from lebm_core import EBMPrior, GaussianPrior, contracts
 from lebm_core.contracts.options import OPTIONLESS
 from lebm_core.contracts.parts import drawn_examples
+from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import MissingData, MissingExtra
 from lebm_core.models.ebm import EBM
 from lebm_core.registry.registry import registry
@@ -52,6 +55,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "video": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "dynamic": {"shape": [1, 1, 3, 2], "state": 1, "transition": [3], "frame": [4]},
     "map-deconv": {"side": 2, "widths": [3, 4]},
+    "mixer": {"shape": [2, 3], "width": 4},
+    "residual": {"shape": [1, 1, 2], "width": 4, "blocks": 1},
     "glow": {"shape": [2, 1, 1], "squeezes": 0, "steps": 2, "width": 8},
     "pixelcnn": {"shape": [1, 4, 3], "levels": 5, "width": 4, "layers": 1, "kernel": 3},
     "flow": {"transforms": 2, "hidden": [16]},
@@ -86,6 +91,9 @@ X: dict[str, Any] = {
 CONTROLS = {"y": "1", "goal": "1,0"}
 
 SMALL: dict[str, dict[str, Any]] = {
+    "cooperative.moons-rings": {"train": 100, "valid": 50, "test": 50},
+    "cooperative.fonts": {"train": 20, "valid": 10, "test": 10},
+    "cooperative.sorted-tokens": {"train": 100, "valid": 50, "test": 50},
     "energies.driving": {"train": 20, "valid": 10, "test": 10, "chain_steps": 8},
     "images.cifar10": {"train_images": 100, "valid": 100},
     "images.eurosat": {"train_images": 100, "valid": 100},
@@ -209,7 +217,13 @@ def test_learning_rules(name: str) -> None:
         descriptor = EBMPrior(3, energy={"hidden": [8]}, sampler={"steps": 3})
         decoder = PerceptronDecoder(2, [3], [8])
         model = EnergyGenerator(GaussianPrior(2), decoder, descriptor=descriptor)
-    contracts.check_rule(name, model=model, priors=OPTIONS)
+    dataset = None
+    if name == "joint.cycle":
+        dataset = moons_rings(files=None, seed=0, options=SplitCounts(32, 8, 16))
+        networks = PerceptronEncoder(2, [2], [8]), PerceptronDecoder(2, [2], [8])
+        descriptor = EBMPrior(2, energy={"hidden": [8]}, sampler={"steps": 3})
+        model = TwoDomains(*networks, descriptor, kept=4)
+    contracts.check_rule(name, model=model, dataset=dataset, priors=OPTIONS)
 
 
 @named("models")
