@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lebm_core.base.table import Table
+from lebm_core.data.view import View
 from lebm_core.data.weights import in_proportion
 from lebm_core.errors import UsageError
 
@@ -185,6 +186,10 @@ class Dataset(ABC):
             path: as `write` takes it; the picture's own suffix is added.
         """
         return None
+
+    def view(self) -> View:
+        """How a page shows examples and asks for one (`lebm explore`), see `View`."""
+        return View(self)
 
 
 def prepared(dataset: Dataset, source: Any) -> Batch:

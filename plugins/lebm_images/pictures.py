@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from lebm_core.base.files import replace_file
 
-__all__ = ["sheet"]
+__all__ = ["sheet", "to_uint8"]
 
 COLUMNS = 8
 LEAST = 48  # pixels to which the side of a small image is enlarged
@@ -35,3 +37,9 @@ def sheet(images: np.ndarray[Any, np.dtype[np.uint8]], file: Path) -> Path | Non
     picture = Image.fromarray(whole[..., 0] if channels == 1 else whole)
     replace_file(file, lambda part: picture.save(part, format="PNG"))
     return file
+
+
+def to_uint8(x: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Scale (B, C, H, W) in [-1, 1] to uint8 (B, H, W, C), rounded and clamped."""
+    scaled = x.detach().cpu().add(1).mul(127.5).round().clamp(0, 255)
+    return scaled.to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -20,7 +20,8 @@ from lebm_core.errors import UsageError
 from lebm_images.data.new import new_images
 from lebm_images.data.ranges import Origin, Range
 from lebm_images.data.readers import FilePixels
-from lebm_images.pictures import sheet
+from lebm_images.pictures import sheet, to_uint8
+from lebm_images.view import ImageView
 
 __all__ = ["ArrayPixels", "ImageDataset", "Pixels", "properties_of", "to_uint8", "to_unit"]
 
@@ -144,6 +145,10 @@ class ImageDataset(Dataset):
         """Write the first 64 samples as a grid to `path` with the suffix .png."""
         return sheet(to_uint8(x[:PICTURED]), path.with_name(path.name + ".png"))
 
+    def view(self) -> ImageView:
+        """Show each image by itself, and take one that is drawn or a file."""
+        return ImageView(self)
+
     def save(self, folder: Path) -> None:
         """Write sizes, classes, the summary and the origin to images.json."""
         saved = {
@@ -181,12 +186,6 @@ def _origin(saved: dict[str, Any]) -> Origin:
 def to_unit(x: Tensor) -> Tensor:
     """Scale uint8 (B, H, W, C) to float (B, C, H, W) in [-1, 1]."""
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
-
-
-def to_uint8(x: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Scale (B, C, H, W) in [-1, 1] to uint8 (B, H, W, C), rounded and clamped."""
-    scaled = x.detach().cpu().add(1).mul(127.5).round().clamp(0, 255)
-    return scaled.to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 def properties_of(x: Tensor) -> dict[str, Tensor]:

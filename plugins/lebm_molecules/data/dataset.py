@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lebm_core.sequences.dataset import TokenDataset, write_lines
 from lebm_molecules.data.tokens import MoleculeTokens
+from lebm_molecules.view import MoleculeView
 
 __all__ = ["MoleculeDataset"]
 
@@ -42,6 +43,10 @@ class MoleculeDataset(TokenDataset):
         if not valid:
             return None
         return draw(valid[:PICTURED], path.with_name(path.name + ".png"))[0]
+
+    def view(self) -> MoleculeView:
+        """Draw each molecule, and take a SMILES."""
+        return MoleculeView(self)
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
         """Return qed, logp, sa (SA score), weight (g/mol) and plogp of each molecule, by RDKit.

@@ -21,6 +21,7 @@ from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.new import new_rows
 from lebm_tabular.data.preparation import Preparation
+from lebm_tabular.view import RowView
 
 __all__ = ["Rows", "TabularDataset"]
 
@@ -146,6 +147,10 @@ class TabularDataset(Dataset):
         """Return samples in the units and the words of the source, a column for each of its own."""
         table = self.preparation.inverse_transform(x.double().cpu().numpy())
         return Table(dict(zip(self.columns, self.preparation.words(table), strict=True)))
+
+    def view(self) -> RowView:
+        """Show rows in their units, and take one value by value."""
+        return RowView(self)
 
     def write(self, x: Tensor, path: Path) -> Path:
         """Write samples in the units and words of the source to `path` with the suffix .csv."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lebm_core import Batch, Dataset
 from lebm_core.data.splits import SplitCounts
+from lebm_tabular.view import PlaneView
 
 __all__ = [
     "EightGaussians",
@@ -66,6 +67,9 @@ class Synthetic(Dataset):
 
     def batch(self, split: str, index: Tensor) -> Batch:
         return Batch(self.points[split][index], rows=index)
+
+    def view(self) -> PlaneView:
+        return PlaneView(self)
 
     def write(self, x: Tensor, path: Path) -> Path:
         file = path.with_name(path.name + self.suffix)

@@ -17,6 +17,7 @@ from lebm_core.errors import UsageError
 from lebm_core.sequences.dataset import is_list_of, write_lines
 from lebm_core.sequences.tokens import SPECIAL, UNK, Tokenizer
 from lebm_text.data.dataset import FILE, TextDataset
+from lebm_text.view import SentenceView
 
 __all__ = ["BagDataset", "frequent_words", "spelled"]
 
@@ -114,6 +115,10 @@ class BagDataset(Dataset):
         file = folder / FILE
         saved = read_json(file) | {"columns": self.columns}
         file.write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
+
+    def view(self) -> SentenceView:
+        """Show a line for each sentence, and take one."""
+        return SentenceView(self)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

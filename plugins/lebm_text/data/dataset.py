@@ -14,6 +14,7 @@ from lebm_core.sequences.dataset import TokenDataset
 from lebm_core.sequences.tokens import SPECIAL, UNK
 from lebm_text.data.new import new_texts
 from lebm_text.data.tokenizer import load_tokenizer
+from lebm_text.view import SentenceView
 
 __all__ = ["FILE", "TextDataset"]
 
@@ -55,6 +56,10 @@ class TextDataset(TokenDataset):
         given = new_texts(source, self.reading)
         ids = [self.tokenizer.encode(text) for text in given.strings]
         return self.of_new(ids, given.records, given.labels)
+
+    def view(self) -> SentenceView:
+        """Show a line for each sentence, and take one."""
+        return SentenceView(self)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

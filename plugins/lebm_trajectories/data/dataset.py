@@ -25,9 +25,10 @@ from lebm_core.base.files import read_json
 from lebm_core.base.table import Table
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.new import Reading, described, new_windows
-from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
+from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions, of_the_types
 from lebm_trajectories.data.windows import Windows
 from lebm_trajectories.pictures import paths
+from lebm_trajectories.view import SceneView
 
 __all__ = ["NEIGHBOUR", "UNITS", "TrajectoryDataset", "own_frame"]
 
@@ -186,6 +187,10 @@ class TrajectoryDataset(Dataset):
         """Draw the first 64 futures, each from where its agent was last seen, as a .png."""
         return paths(x * self.scale, self.unit, path.with_name(path.name + ".png"))
 
+    def view(self) -> SceneView:
+        """Draw futures on their scene, and take a recording."""
+        return SceneView(self)
+
     def save(self, folder: Path) -> None:
         saved = {
             "options": asdict(self.options),
@@ -210,7 +215,7 @@ class TrajectoryDataset(Dataset):
             if (
                 not 0 < scale < math.inf
                 or unit not in UNITS
-                or not (_whole(options) and reading.fits())
+                or not (of_the_types(options) and reading.fits())
             ):
                 raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError, UsageError):
@@ -219,16 +224,6 @@ class TrajectoryDataset(Dataset):
                 "trajectories."
             ) from None
         return cls({}, options, scale, unit, summary, classes, reading)
-
-
-def _whole(options: TrajectoryOptions) -> bool:
-    """Whether each option has the type of its default; a whole number may stand for another."""
-    wanted = asdict(TrajectoryOptions())
-    given = asdict(options)
-    return all(
-        type(given[name]) in (type(value), int if type(value) is float else type(value))
-        for name, value in wanted.items()
-    )
 
 
 def own_frame(positions: Tensor, options: WindowOptions) -> tuple[Tensor, Tensor]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from lebm_core.base.checks import choice, whole, within
 from lebm_core.errors import UsageError
 
-__all__ = ["TrajectoryOptions", "WindowOptions"]
+__all__ = ["TrajectoryOptions", "WindowOptions", "of_the_types"]
 
 CLASSES = ("", "behaviour")
 MOST = 1_000  # steps, neighbours or copies: more is a slip of the keyboard
@@ -76,3 +76,13 @@ class TrajectoryOptions(WindowOptions):
                 f"data.rotations = {self.rotations} changes nothing with data.heading = true: each "
                 "trajectory is turned to its own direction. Set one of them to 0 or false."
             )
+
+
+def of_the_types(options: TrajectoryOptions) -> bool:
+    """Whether each option has the type of its default; a whole number may stand for another."""
+    wanted = asdict(TrajectoryOptions())
+    given = asdict(options)
+    return all(
+        type(given[name]) in (type(value), int if type(value) is float else type(value))
+        for name, value in wanted.items()
+    )
