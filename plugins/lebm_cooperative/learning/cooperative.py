@@ -52,8 +52,9 @@ class Cooperative(Configured, Rule):
 
     Args:
         teacher: how the generator learns from a revised example: "same-code", as what the z it
-            was made of should give; "langevin", where z first moves by a chain on p(z | x);
-            "variational", by the evidence bound with the encoder
+            was made of should give, for cold chains, since it loses what a warm one forgets of
+            its start; "langevin", where z first moves by a chain on p(z | x); "variational", by
+            the evidence bound with the encoder
         chain_steps: steps of the descriptor's chain; 0 for those of descriptor.sampler, by which
             samples are refined
         inference_steps: steps of Langevin dynamics on p(z | x); teacher "langevin"
