@@ -8,6 +8,8 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from lebm_cooperative.priors.class_mixture import ClassMixture, simplex
 from lebm_core.errors import UsageError
+from lebm_core.models.latent_ebm import LatentEBM
+from lebm_foils.networks.perceptron import PerceptronDecoder
 
 C, D, N = 4, 6, 20_000
 
@@ -49,6 +51,14 @@ def test_draws_have_the_moments_of_their_class() -> None:
     assert bool((prior.logits(z).argmax(1) == 2).all())
     share = prior.logits(prior.sample(N, generator=seeded(1))).argmax(1).bincount() / N
     assert bool(((share - 1 / C).abs() < 5 * (0.25 * 0.75 / N) ** 0.5).all())
+
+
+def test_a_decoder_is_given_the_class_that_is_asked_for_without_a_chain() -> None:
+    prior = ClassMixture(D, C)
+    model = LatentEBM(prior, PerceptronDecoder(D, [3], [8])).eval()
+    drawn = model.sample(6, y=[0, 1, 2, 3, 0, 1], noise=False, generator=seeded(2))
+    z = prior.sample(6, y=torch.tensor([0, 1, 2, 3, 0, 1]), generator=seeded(2))
+    assert torch.equal(drawn, model.decode_mode(z))
 
 
 def test_impossible_sizes_are_refused() -> None:
