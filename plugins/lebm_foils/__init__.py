@@ -9,6 +9,7 @@ __all__ = [
     "lebm_register_encoders",
     "lebm_register_learning_rules",
     "lebm_register_metrics",
+    "lebm_register_models",
     "lebm_register_priors",
 ]
 
@@ -28,9 +29,10 @@ def lebm_register_encoders(register: Register) -> None:
 
 @hookimpl
 def lebm_register_learning_rules(register: Register) -> None:
-    """Register generators that learn from a critic, and from kernel moments."""
+    """Register rules of generators, by a critic and by kernel moments, and of denoising."""
     register("joint.gan", "lebm_foils.learning.gan:GAN")
     register("joint.moment-matching", "lebm_foils.learning.moment_matching:MomentMatching")
+    register("joint.walkback", "lebm_foils.learning.walkback:Walkback", "a denoising autoencoder")
 
 
 @hookimpl
@@ -43,3 +45,10 @@ def lebm_register_priors(register: Register) -> None:
 def lebm_register_metrics(register: Register) -> None:
     """Register likelihood in bits of grey levels."""
     register("foils.bits", "lebm_foils.metrics.bits:bits")
+
+
+@hookimpl
+def lebm_register_models(register: Register) -> None:
+    """Register the family that draws by corrupting and denoising."""
+    family = "lebm_foils.models.denoising:DenoisingAutoencoder"
+    register("denoising-autoencoder", family, "corrupt, draw again, and so on")

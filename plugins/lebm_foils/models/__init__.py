@@ -1,0 +1,1 @@
+"""Model families that are compared with energy-based ones."""
