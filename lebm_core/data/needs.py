@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 from lebm_core.data.files import DataFiles
 from lebm_core.errors import MissingData
+from lebm_core.registry.registry import registry
 from lebm_core.registry.source import Definition, Unreadable, module, value
 
-__all__ = ["Needs", "declared"]
+__all__ = ["Needs", "declared", "needs_of"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,17 @@ def declared(dataset: str, target: str) -> Needs | None:
     """
     found = _in_source(target.partition(":")[0])
     return next((each for each in found if each.dataset == dataset), None)
+
+
+def needs_of(name: str) -> Needs | None:
+    """What a registered data set declares; where the source does not say it, it is imported."""
+    target = registry().find("datasets", name).target
+    try:
+        return declared(name, target)
+    except Unreadable:
+        values = vars(importlib.import_module(target.partition(":")[0])).values()
+        found = [each for each in values if isinstance(each, Needs)]
+        return next((each for each in found if each.dataset == name), None)
 
 
 @functools.cache

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lebm_core.run.config.recipe import Recipe
+from lebm_core.run.process.workers import Workers
 from lebm_core.run.report.report import report_run
 from lebm_core.run.stages import Part, evaluate_part, train_part
-from lebm_core.run.workers import Workers
 
 __all__ = ["complete_parts", "in_waves"]
 

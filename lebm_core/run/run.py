@@ -36,15 +36,15 @@ from lebm_core.run.folder.begin import (
 from lebm_core.run.folder.leftovers import clear, reason
 from lebm_core.run.folder.lock import locked
 from lebm_core.run.parts import complete_parts, in_waves
+from lebm_core.run.process.signals import signal_of, stoppable
+from lebm_core.run.process.workers import Workers
 from lebm_core.run.rehearsal import rehearse
 from lebm_core.run.report.report import report_run
 from lebm_core.run.report.results import collect
-from lebm_core.run.signals import signal_of, stoppable
 from lebm_core.run.stages import Part, train_part
 from lebm_core.run.trained import Run
 from lebm_core.run.training.tracking import to_stderr
 from lebm_core.run.weights import check_weights, source_of
-from lebm_core.run.workers import Workers
 
 __all__ = ["run_recipe"]
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from lebm_core.errors import LebmError, MissingData, shown, warning_line
 from lebm_core.run.cli.root import app
-from lebm_core.run.signals import signal_of, stoppable
+from lebm_core.run.process.signals import signal_of, stoppable
 
 __all__ = ["app", "main"]
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
 from lebm_core.data.files import DataFiles
-from lebm_core.data.needs import Needs, declared
+from lebm_core.data.needs import Needs, needs_of
 from lebm_core.errors import LebmError, MissingData
 from lebm_core.registry.registry import registry
 from lebm_core.registry.signatures import options_of
-from lebm_core.registry.source import Unreadable
 from lebm_core.run.config.catalogue import catalogue, kind_of
 
 __all__ = ["Known", "advice", "inventory", "listed"]
@@ -90,20 +88,9 @@ def _for_own_data() -> dict[str, tuple[str, str]]:
     return {kind_of(entry.dataset): (entry.name, entry.dataset) for entry in reversed(own)}
 
 
-def _needs(name: str) -> Needs | None:
-    """What a data set declares; where the source does not say it, its module is imported."""
-    target = registry().find("datasets", name).target
-    try:
-        return declared(name, target)
-    except Unreadable:
-        values = vars(importlib.import_module(target.partition(":")[0])).values()
-        found = [each for each in values if isinstance(each, Needs)]
-        return next((each for each in found if each.dataset == name), None)
-
-
 def _look(name: str, files: DataFiles) -> Known:
     try:
-        needs = _needs(name)
+        needs = needs_of(name)
         if needs is not None:
             return _found(needs, files)
         required = [o.name for o in options_of("datasets", name).values() if o.required]

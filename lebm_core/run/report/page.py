@@ -61,7 +61,7 @@ def page(
     own = [(folder / file, caption) for row, file, caption in figures if row == "model"]
     made = sorted((each for each in own if each[0].stem != CURVES), key=_comes_later)
     curves = [each for each in own if each[0].stem == CURVES]
-    others = [(folder / file, f"{row}: {text}") for row, file, text in figures if row != "model"]
+    others = [(folder / file, f"{row}: {said}") for row, file, said in figures if row != "model"]
     samples = _samples(folder, results, pictures)
     # Sentences are read; of numbers a picture says more.
     read = bool(made) and _comes_later(made[0]) and any(folder.glob("samples.[!cn]*"))

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 __all__ = ["PICTURES", "Pictures"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".svg")
+PNG, WEBP = (str(mimetypes.guess_type(f"a.{end}")[0]) for end in ("png", "webp"))
 BUDGET = 2_600_000  # characters of all pictures of a page: with the rest it stays below 3 MB
 PLAIN = 40_000  # bytes up to which a file goes in as it is
 WIDEST, QUALITY = 1800, 82  # pixels, and of WebP, which all browsers read
@@ -44,7 +45,7 @@ class Pictures:
 def _small(path: Path) -> tuple[str, bytes]:
     """The type and the bytes of a picture, written anew where that is smaller."""
     data = path.read_bytes()
-    kind = mimetypes.guess_type(path.name)[0] or "image/png"
+    kind = mimetypes.guess_type(path.name)[0] or PNG
     if len(data) <= PLAIN or path.suffix.lower() == ".svg":
         return kind, data
     try:
@@ -56,4 +57,4 @@ def _small(path: Path) -> tuple[str, bytes]:
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return kind, data  # the browser may know it
     smaller = written.getvalue()
-    return ("image/webp", smaller) if len(smaller) < len(data) else (kind, data)
+    return (WEBP, smaller) if len(smaller) < len(data) else (kind, data)

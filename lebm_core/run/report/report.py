@@ -17,6 +17,7 @@ from lebm_core.evaluation.values import Value, column_of
 from lebm_core.run.artifacts import need_run, part_folder
 from lebm_core.run.config.recipe import Recipe, load
 from lebm_core.run.environment import machine
+from lebm_core.run.report.card import write_card
 from lebm_core.run.report.numbers import format_value
 from lebm_core.run.report.page import page
 from lebm_core.run.report.results import (
@@ -52,7 +53,8 @@ def report_run(folder: str | Path, recipe: Recipe | None = None) -> Path:
         UsageError: where the folder is no run.
     """
     folder = Path(folder)
-    results, environment = _read(folder, _recipe_of(folder) if recipe is None else recipe)
+    recipe = _recipe_of(folder) if recipe is None else recipe
+    results, environment = _read(folder, recipe)
     write_results(folder, results)
     figures = list(results.figures)
     for row in reversed(list(results.training)):
@@ -61,6 +63,8 @@ def report_run(folder: str | Path, recipe: Recipe | None = None) -> Path:
         if drawn is not None:
             figures.insert(0, (row, str(drawn.relative_to(folder)), f"Training of {row}."))
     table = results_table(results, functools.partial(_marked, best_of(results)), _heads(results))
+    plain = results_table(results, format_value)
+    write_card(folder, recipe, results, environment, plain, _definitions(results))
     string = page(folder, results, environment, figures, table)
     target = folder / "report.html"
     write_atomically(target, string)

@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-from lebm_core.run.signals import CPU_LIMIT, SIGNALS, Signalled, in_main_thread
+from lebm_core.run.process.signals import CPU_LIMIT, SIGNALS, Signalled, in_main_thread
 
 __all__ = ["Interruption"]
 

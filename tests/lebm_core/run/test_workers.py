@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from lebm_core.errors import Interrupted, RunError, UsageError
-from lebm_core.run.signals import signal_of, stoppable
-from lebm_core.run.workers import Workers
+from lebm_core.run.process.signals import signal_of, stoppable
+from lebm_core.run.process.workers import Workers
 
 
 def note(folder: Path, name: str, *, log: Any) -> None:
@@ -117,7 +117,7 @@ def test_a_signal_to_all_processes_reaches_each_worker_once(tmp_path: Path) -> N
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
-from lebm_core.run.workers import Workers
+from lebm_core.run.process.workers import Workers
 
 def wait(folder, name, *, log):
     (folder / name).write_text(str(os.getpid()))

@@ -18,7 +18,7 @@ from lebm_core.learning.rules import Outcome, Rule
 from lebm_core.learning.two_part import TwoPart
 from lebm_core.priors.ebm import EBMPrior
 from lebm_core.priors.gaussian import GaussianPrior
-from lebm_core.run.signals import signal_of
+from lebm_core.run.process.signals import signal_of
 from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions

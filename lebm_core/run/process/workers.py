@@ -23,7 +23,7 @@ import torch
 
 from lebm_core.errors import RunError, UsageError, warning_line
 from lebm_core.run.environment import cores
-from lebm_core.run.signals import CPU_LIMIT, SIGNALS, deferred, stoppable
+from lebm_core.run.process.signals import CPU_LIMIT, SIGNALS, deferred, stoppable
 from lebm_core.run.training.tracking import PLAIN, to_stderr
 
 __all__ = ["Workers"]
