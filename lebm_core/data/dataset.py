@@ -12,10 +12,9 @@ from torch import Tensor
 
 from lebm_core.base.table import Table
 from lebm_core.data.view import View
-from lebm_core.data.weights import in_proportion
 from lebm_core.errors import UsageError
 
-__all__ = ["Batch", "BatchSource", "Dataset", "SPLITS", "prepared", "subset"]
+__all__ = ["Batch", "BatchSource", "Dataset", "SPLITS", "in_proportion", "prepared", "subset"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -204,3 +203,23 @@ def subset(n: int, size: int, seed: int) -> Tensor:
         return torch.arange(n)
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(n, generator=generator)[:size].sort().values
+
+
+def in_proportion(weights: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
+    """`size` row numbers in random order, each as often as its share of the weights, to within one.
+
+    By systematic sampling, so that equal weights and size N give every row exactly once.
+
+    Args:
+        weights: (N,), 0 or more, not all 0.
+        size: how many.
+        generator: source of all randomness.
+    """
+    on = "cpu" if generator is None else generator.device
+    rows = torch.randperm(len(weights), generator=generator, device=on).cpu()
+    ends = weights[rows].double().cumsum(0)
+    places = torch.arange(size) + torch.rand(1, generator=generator, device=on).double().cpu()
+    taken = torch.searchsorted(ends, places * (ends[-1] / size), right=True)
+    last = int((weights[rows] > 0).nonzero()[-1])  # rounding may lead beyond the last
+    order = torch.randperm(size, generator=generator, device=on).cpu()
+    return rows[taken.clamp(max=last)][order]

@@ -7,8 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lebm_core.data.dataset import Batch, Dataset
-from lebm_core.data.weights import in_proportion
+from lebm_core.data.dataset import Batch, Dataset, in_proportion
 from lebm_core.errors import UsageError
 
 __all__ = ["Labelled", "choose_labelled", "labels_of"]

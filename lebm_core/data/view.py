@@ -42,7 +42,8 @@ class Shown:
     """Examples as a page shows them; what a kind of data does not have is empty.
 
     Attributes:
-        pictures: PNG files, each with a caption: one for each example, or one of several.
+        pictures: PNG files, each with a caption: one for each example, or one of several. b"" is an
+            example that cannot be drawn.
         lines: one for each example.
         table: a row or more for each example.
         pixelated: whether pictures are enlarged without smoothing.

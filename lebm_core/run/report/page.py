@@ -63,7 +63,7 @@ def page(
     curves = [each for each in own if each[0].stem == CURVES]
     others = [(folder / file, f"{row}: {said}") for row, file, said in figures if row != "model"]
     samples = _samples(folder, results, pictures)
-    # Sentences are read; of numbers a picture says more.
+    # Lines are read; of numbers a picture says more.
     read = bool(made) and _comes_later(made[0]) and any(folder.glob("samples.[!cn]*"))
     first = 0 if read else 1
     return _template().render(

@@ -16,7 +16,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".svg")
 PNG, WEBP = (str(mimetypes.guess_type(f"a.{end}")[0]) for end in ("png", "webp"))
 BUDGET = 2_600_000  # characters of all pictures of a page: with the rest it stays below 3 MB
 PLAIN = 40_000  # bytes up to which a file goes in as it is
-WIDEST, QUALITY = 1800, 82  # pixels, and of WebP, which all browsers read
+WIDEST = 1800  # points across
+QUALITY = 82  # of WebP, which all browsers read
 
 
 class Pictures:

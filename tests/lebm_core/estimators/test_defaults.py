@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lebm_core.estimators.fitting
-from lebm_core.data.weights import in_proportion
+from lebm_core.data.dataset import in_proportion
 from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_core.estimators.defaults import chosen, information_of, passes_of
 from lebm_core.estimators.frames import Columns
