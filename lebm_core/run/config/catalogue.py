@@ -111,7 +111,7 @@ def _block(entry: Entry, width: int) -> str:
 
 
 def markdown(entries: list[Entry]) -> str:
-    """The table of docs/recipe-table.md: each recipe, its data, presets with minutes, the figure."""
+    """The table of docs/recipe-table.md: what each recipe does, its data, presets with minutes."""
     rows = [
         "| recipe | what it does | data | presets (minutes) | expected |",
         "|---|---|---|---|---|",
