@@ -35,16 +35,14 @@ def _restore(state: TrainingState, checkpoint: Checkpoint) -> None:
     try:
         state.restore(checkpoint)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        what = str(e).strip().splitlines() or [type(e).__name__]
+        what = (str(e).strip().splitlines() or [type(e).__name__])[-1].strip()
         raise UsageError(
-            f"The checkpoint {checkpoint.folder} is not one of this training: {what[-1].strip()} "
-            "Repeat the command that began the run, or start a new one."
+            f"The checkpoint {checkpoint.folder} is not one of this training: {what} Repeat the "
+            "command that began the run, or start a new one."
         ) from e
 
 
-def run_callbacks(
-    folder: Path, options: TrainingOptions, *, resume: bool = False
-) -> list[Callback]:
+def run_callbacks(folder: Path, options: TrainingOptions, resume: bool = False) -> list[Callback]:
     """The callbacks of a recipe's run.
 
     Args:
