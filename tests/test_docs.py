@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = ("wave-demo", "counts-demo", "counts-flow")  # recipes of the plugins of the pages
 WRITTEN = {  # plugins to the pages that write them
-    "laplace": ROOT / "README.md",
+    "laplace": ROOT / "docs" / "tutorials" / "decoder-plugin.md",
     "counts": ROOT / "docs" / "writing-a-plugin.md",
     "more": ROOT / "docs" / "plugin-parts.md",
 }
@@ -284,7 +284,7 @@ def test_the_short_examples_of_the_plugin_page_run(
     assert drawn[0].startswith("tensor(")
 
 
-def test_the_decoder_of_the_readme_trains(plugins: Path) -> None:
+def test_the_decoder_of_the_tutorial_trains(plugins: Path) -> None:
     written = [block for block in code_of(WRITTEN["laplace"]) if "# lebm_laplace/" in block]
     assert sum(len(block.splitlines()) - 1 for block in written) <= 20
     given = ["model.name=latent-ebm", "prior.latent_dim=2", "prior.sampler.name=mala"]
@@ -327,3 +327,16 @@ def test_the_example_of_controlled_generation_runs(capsys: pytest.CaptureFixture
     assert 0.2 < numbers(high)[1] < 1.2  # above 0.4 or so, and not the north, whose mean is 2.5
     for word in ("height >= 0.4", "not y = north", "near the origin", "KL from the prior"):
         assert word in "\n".join(shift)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    found = [n for p in pages for n in re.findall(r"^::: lebm_core\.(\w+)$", p.read_text(), re.M)]
+    assert sorted(found) == sorted({*lebm_core.__all__} - {"__version__"})
+
+
+def test_the_gallery_links_every_page_of_results() -> None:
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    missing = [page.name for page in PAGES if page.parent.name == "results"]
+    missing = [name for name in missing if f"(results/{name})" not in gallery]
+    assert not missing, f"docs/gallery.md: a line, or a link at the end, for {', '.join(missing)}"
