@@ -123,6 +123,9 @@ def _copy_run(run: Path, target: Path) -> None:
             _copy_json(file, place / "evaluation" / file.name)
     shutil.copytree(run / "model", target / "model", symlinks=True)
     shutil.copytree(run / "data", target / "data", symlinks=True)
+    card = target / "model" / "README.md"
+    if card.is_file():
+        card.write_text(PATHS.sub("", card.read_text(encoding="utf-8")), encoding="utf-8")
     for folder in (target, target / "model"):
         if (folder / "data.json").is_file():
             _copy_json(folder / "data.json", folder / "data.json")

@@ -17,11 +17,12 @@ DIGITS = 4
 
 
 def picture(png: bytes, caption: str = "", kind: str = "") -> str:
-    """A PNG with its caption; an image without one is decoration of the text beside it."""
+    """A PNG with its caption; without a PNG the caption alone."""
     data = base64.b64encode(png).decode()
-    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     alt = escape(caption or "A sample")
-    return f'<figure class="{kind}"><img alt="{alt}" src="data:image/png;base64,{data}">{below}</figure>'  # noqa: E501
+    image = f'<img alt="{alt}" src="data:image/png;base64,{data}">' if png else ""
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure class="{kind}">{image}{below}</figure>'
 
 
 def shown(examples: Shown, captions: Sequence[str] = ()) -> str:
@@ -40,7 +41,7 @@ def shown(examples: Shown, captions: Sequence[str] = ()) -> str:
         kind = "sharp" if examples.pixelated else ""
         alone = " alone" if len(named) == 1 else ""
         each = "".join(picture(png, caption, kind) for png, caption in named)
-        parts.append(f'<div class="grid {kind}{alone}">{each}</div>')
+        parts.append(f'<div class="examples {kind}{alone}">{each}</div>')
     if examples.lines:
         items = "".join(f"<li>{escape(line) or '<em>nothing</em>'}</li>" for line in examples.lines)
         parts.append(f'<ol class="lines">{items}</ol>')
@@ -58,7 +59,7 @@ def table(values: Table) -> str:
     )
     more = note(f"{len(rows) - ROWS:,} further rows.") if len(rows) > ROWS else ""
     return (
-        f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'<div class="values"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         f"</div>{more}"
     )
 
@@ -71,12 +72,12 @@ def _written(value: Any) -> str:
 
 def note(*sentences: str) -> str:
     """Sentences below or above an answer."""
-    return f'<p class="note">{escape(" ".join(filter(None, sentences)))}</p>'
+    return f'<p class="aside">{escape(" ".join(filter(None, sentences)))}</p>'
 
 
 def error(sentence: str) -> str:
     """What is wrong, in one sentence."""
-    return f'<p class="error" role="alert">{escape(" ".join(sentence.split()))}</p>'
+    return f'<p class="wrong" role="alert">{escape(" ".join(sentence.split()))}</p>'
 
 
 def answer(sections: Iterable[tuple[str, str]]) -> str:

@@ -57,4 +57,5 @@ def looks() -> dict[str, Any]:
     )  # fmt: skip
     theme.set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300")
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-    return {"theme": theme, "css": style, "footer_links": []}
+    # Not as css=, whose selectors gradio rewrites.
+    return {"theme": theme, "head": f"<style>{style}</style>", "footer_links": []}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -47,7 +46,8 @@ def serve(
         UsageError: the folder is no run, or the port is in use.
     """
     need_gradio()
-    with listening(host, port) as held, tempfile.TemporaryDirectory(prefix="lebm-") as place:
+    temporary = tempfile.TemporaryDirectory(prefix="lebm-", ignore_cleanup_errors=True)
+    with listening(host, port) as held, temporary as place:
         os.environ["GRADIO_TEMP_DIR"] = place  # uploads go when the page goes
         tempfile.tempdir = place
         try:
@@ -72,8 +72,6 @@ def serve(
             uvicorn.Server(config).run(sockets=[held])
         finally:
             tempfile.tempdir = None
-            shutil.rmtree(place, ignore_errors=True)
-            os.makedirs(place, exist_ok=True)
 
 
 def need_gradio() -> None:

@@ -15,7 +15,7 @@ SIZE = 260, 200  # pixels of one molecule
 
 
 class MoleculeView(View):
-    """Each molecule drawn, its SMILES below; a string that is no molecule is an empty place."""
+    """Each molecule drawn, its SMILES below; a string that is no molecule is there as it is."""
 
     dataset: Any  # a MoleculeDataset, which imports this module
     asks = "line"
@@ -33,9 +33,9 @@ class MoleculeView(View):
         pictures = []
         with quiet():
             for smiles, (form, _) in zip(strings, canonical_all(strings), strict=True):
-                molecule = Chem.MolFromSmiles(form) if form else Chem.Mol()
                 file = io.BytesIO()
-                Draw.MolToImage(molecule, size=SIZE).save(file, format="PNG")
+                if form:
+                    Draw.MolToImage(Chem.MolFromSmiles(form), size=SIZE).save(file, format="PNG")
                 caption = smiles if form else f"{smiles or 'nothing'} (no molecule)"
                 pictures.append((file.getvalue(), caption))
         return Shown(pictures)

@@ -47,7 +47,7 @@ class SceneView(View):
         """The PNG of futures (n, steps, 2) in the unit of the recording."""
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(3.2, 3.2), layout="constrained")
+        figure = Figure(figsize=(3.6, 3.6), layout="constrained")
         axis = figure.subplots()
         for path in futures.tolist():
             right, up = zip((0.0, 0.0), *path, strict=True)
@@ -62,7 +62,7 @@ class SceneView(View):
         if self.dataset.unit == "pixels":  # whose rows count downwards
             axis.invert_yaxis()
         file = io.BytesIO()
-        figure.savefig(file, dpi=90, format="png")
+        figure.savefig(file, dpi=115, format="png")
         return file.getvalue()
 
     def _given(self, axis: Any, scaled: Tensor, context: Tensor) -> None:
