@@ -140,6 +140,13 @@ def test_a_linear_autoencoder_is_principal_components() -> None:
     assert float(cosines.min()) > 0.98
 
 
+def test_a_limit_holds_a_chain_that_would_run_away() -> None:
+    """A slope of 1.5 multiplies x at each step; within a limit it stays at it."""
+    free, held = (linear(1.5, 0.1, 0.1, chain_steps=50, limit=limit) for limit in (0.0, 2.0))
+    assert float(free.sample(50, generator=seeded()).abs().median()) > 1e6
+    assert float(held.sample(50, generator=seeded()).abs().max()) == 2
+
+
 def test_completion_holds_what_is_known() -> None:
     model = autoencoder(3, 2, [8]).eval()
     x = torch.randn(5, 3, generator=seeded())
@@ -159,5 +166,7 @@ def test_what_it_has_not_is_refused() -> None:
         model.sample(2, y=1)
     with pytest.raises(UsageError, match=r"model\.noise"):
         autoencoder(3, 2, [8], corruption="salt-and-pepper", noise=1.5)
+    with pytest.raises(UsageError, match=r"model\.limit"):
+        autoencoder(3, 2, [8], limit=-1.0)
     with pytest.raises(UsageError, match=r"encoder\.name"):
         DenoisingAutoencoder(GaussianPrior(2), PerceptronDecoder(2, [3]))

@@ -65,6 +65,6 @@ class Walkback(Configured, Rule):
             terms.append(-p.log_prob(x).mean())
             if step < self.walkback:
                 with torch.no_grad():
-                    at = draw(p, generator)
+                    at = model.bounded(draw(p, generator))
         metrics: Metrics = {"denoising": terms[0].detach(), "walkback": terms[-1].detach()}
         return Outcome({"decoder": torch.stack(terms).mean()}, metrics)

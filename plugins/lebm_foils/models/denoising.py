@@ -55,6 +55,8 @@ class DenoisingAutoencoder(LatentEBM):
             set. 0: nothing is corrupted.
         chain_steps: of the chain that draws samples.
         start_std: standard deviation of the normal draws that it starts at.
+        limit: the chain's numbers stay within [-limit, limit], 1 for pixels: networks continue
+            linearly where there were no data, and chains from afar may run away. 0: no bound.
 
     Raises:
         UsageError: for parts or options that are not possible.
@@ -69,6 +71,7 @@ class DenoisingAutoencoder(LatentEBM):
         noise: float = 0.5,
         chain_steps: int = 100,
         start_std: float = 1.0,
+        limit: float = 0.0,
     ) -> None:
         if not isinstance(prior, GaussianPrior) or encoder is None or not prior.latent_dim:
             raise UsageError(
@@ -83,7 +86,8 @@ class DenoisingAutoencoder(LatentEBM):
         whole("model.chain_steps", chain_steps, 1)
         positive("model.start_std", start_std)
         self.corruption, self.noise = corruption, noise
-        self.chain_steps, self.start_std = chain_steps, start_std
+        at_least("model.limit", limit, 0)
+        self.chain_steps, self.start_std, self.limit = chain_steps, start_std, limit
         self.shape = decoder.event_shape()
         if not self.shape:
             raise UsageError("The model denoising-autoencoder needs a decoder of real numbers.")
@@ -103,6 +107,10 @@ class DenoisingAutoencoder(LatentEBM):
         chosen = uniform(x.shape, x, generator) < self.noise
         extreme = 2.0 * (uniform(x.shape, x, generator) < 0.5) - 1
         return torch.where(chosen, extreme.to(x.dtype), x)
+
+    def bounded(self, x: Tensor) -> Tensor:
+        """x within the limit of the chain."""
+        return x.clamp(-self.limit, self.limit) if self.limit else x
 
     def denoised(self, x: Tensor) -> Any:
         """p(x | z) of corrupted x (B, ...), with gradients for both networks."""
@@ -135,7 +143,7 @@ class DenoisingAutoencoder(LatentEBM):
             for step in range(steps):
                 p = self.denoised(self.corrupt(x, generator))
                 last = step == steps - 1
-                drawn = draw(p, generator) if noise or not last else centre_of(p)
+                drawn = self.bounded(draw(p, generator) if noise or not last else centre_of(p))
                 x = drawn if known is None else torch.where(known, x, drawn)
         return x
 
