@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lebm_core.data.files import DataFiles
@@ -34,7 +36,8 @@ def faces(*, files: DataFiles, seed: int, valid: int = 10, test: int = 20) -> Im
             f"data.valid = {valid} and data.test = {test} must be at least 1 and leave some of the "
             f"{FACES} faces to train on."
         )
-    found = (data.lfw_subset()[:FACES] * 255).round().astype(np.uint8)[..., None]
+    carried: Any = data.lfw_subset
+    found = (carried()[:FACES] * 255).round().astype(np.uint8)[..., None]
     order = np.random.default_rng(seed).permutation(FACES)
     cuts = zip(("test", "valid", "train"), np.split(order, [test, test + valid]), strict=True)
     pixels: dict[str, Pixels] = {split: ArrayPixels(found[rows]) for split, rows in cuts}
