@@ -17,6 +17,7 @@ from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import DivergenceError
 from lebm_core.estimators.examples import LabelledExamples
 from lebm_core.estimators.history import History
+from lebm_core.estimators.parts import PENALTY
 from lebm_core.estimators.prediction import antithetic_noise
 from lebm_core.learning.refit import Refit, refit
 from lebm_core.learning.rules import Rule
@@ -30,9 +31,7 @@ from lebm_core.run.training.tracking import ProgressBar, to_stderr
 
 __all__ = ["Learned", "is_narrow", "learn", "refitted_prior", "seed_of", "train_examples"]
 
-REFIT_RULE = {
-    "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4, "code_pool": 0,
-}  # fmt: skip
+REFIT_RULE = {"name": "density-ratio", "reference_samples": 2, "code_pool": 0}
 NARROW = 500  # columns of a matrix, up to which threads wait for each other more than they compute
 DRIFT_LIMIT, REFIT_BATCH = 5.0, 200  # nats, codes
 
@@ -165,7 +164,8 @@ def refitted_prior(
     prior = copy.deepcopy(model.prior)
     owner = LatentEBM(prior, model.decoder, model.encoder).eval()
     generator = torch.Generator(model.device).manual_seed(seed)
-    options = Refit(steps=steps, rule=REFIT_RULE, lr=1e-3, batch=min(REFIT_BATCH, len(data)))
+    rule = REFIT_RULE | {"energy_l2": given.get("energy_l2", PENALTY)}
+    options = Refit(steps=steps, rule=rule, lr=1e-3, batch=min(REFIT_BATCH, len(data)))
     refit(owner, data, options, drift_limit=DRIFT_LIMIT, generator=generator, log=_silent)
     return prior
 

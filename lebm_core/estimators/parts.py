@@ -19,9 +19,10 @@ from lebm_core.priors.coupled import CoupledPrior
 from lebm_core.priors.ebm import EBMPrior
 from lebm_core.registry.parts import Part, make
 
-__all__ = ["OPTIONS", "make_adapter", "make_model", "make_rule", "symbols_of"]
+__all__ = ["OPTIONS", "PENALTY", "make_adapter", "make_model", "make_rule", "symbols_of"]
 
 SAMPLER = {"steps": 300, "step_size": 0.4}  # of the prior's chains
+PENALTY = 1e-4  # of the mean square of f, of a classifier
 CODE_POOL = 256  # recent codes that the prior learns from in addition to those of a step
 OPTIONS = ("adapter_options", "decoder_options", "encoder_options")
 
@@ -116,6 +117,7 @@ def make_rule(
         n: training examples.
         again: the model is trained already, so that the weight of the KL need not rise from 0.
     """
+    l2 = given.get("energy_l2", PENALTY)
     rule = TwoPart(
         decoder={
             "name": "variational",
@@ -123,7 +125,7 @@ def make_rule(
             "kl_rise": 0.0 if again else 0.2,
         },
         prior={
-            "name": "density-ratio", "reference_samples": 2, "energy_l2": 1e-4,
+            "name": "density-ratio", "reference_samples": 2, "energy_l2": l2,
             # A batch of all examples is no sample of them: their earlier codes add nothing.
             "code_pool": min(CODE_POOL, max(0, n - given["batch_size"])),
         },

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lebm_core.base.table import Table
+
 __all__ = ["AGREEMENT", "Estimate", "from_log_weights"]
 
 AGREEMENT = 0.1  # nats by which the two estimators of log Z may differ
@@ -31,6 +33,19 @@ class Estimate:
     ess: Tensor | None
     method: str
     n_samples: int
+
+    def _repr_html_(self) -> str:
+        """A small table for a notebook; of several values their mean."""
+        many = self.value.ndim > 0
+        ess = None if self.ess is None else float(self.ess.float().mean())
+        facts = {
+            ("nats, mean of " + f"{len(self.value):,}" if many else "nats"): self.value,
+            "standard error": self.standard_error,
+        }
+        shown = {name: [f"{float(v.double().mean()):.4g}"] for name, v in facts.items()}
+        shown["effective draws"] = ["" if ess is None else f"{ess:,.0f}"]
+        shown |= {"method": [self.method], "draws": [f"{self.n_samples:,}"]}
+        return Table(shown)._repr_html_()
 
     def __float__(self) -> float:
         return float(self.value)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lebm_core.base.arguments import entry, floats
 from lebm_core.base.modules import device_of, frozen
 from lebm_core.base.randomness import draw
+from lebm_core.base.table import Table
 from lebm_core.data.dataset import Batch, Dataset, prepared
 from lebm_core.errors import UsageError
 from lebm_core.latent.amortized import Amortized
@@ -80,6 +81,18 @@ class LatentModel(nn.Module):
         self.classes: Sequence[str] = ()
         self.heads = nn.ModuleDict()
         self.data = None
+
+    def _repr_html_(self) -> str:
+        """The parts and their sizes as a table for a notebook."""
+        there = {"prior": self.prior, "decoder": self.decoder, "encoder": self.encoder}
+        parts = {name: part for name, part in there.items() if part is not None}
+        numbers = [sum(p.numel() for p in part.parameters()) for part in parts.values()]
+        columns: dict[str, list[Any]] = {
+            f"{type(self).__name__}, d = {self.latent_dim}": list(parts),
+            "kind": [type(part).__name__ for part in parts.values()],
+            "parameters": [f"{n:,}" for n in numbers],
+        }
+        return Table(columns)._repr_html_()
 
     @property
     def latent_dim(self) -> int:

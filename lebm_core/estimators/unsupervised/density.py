@@ -19,6 +19,8 @@ from lebm_core.evidence.log_z import checked_log_z
 
 __all__ = ["LatentEBMDensity"]
 
+DRAWS = 100_000  # of p0, for log Z
+
 
 class LatentEBMDensity(DensityMixin, DensityModel):  # type: ignore[misc]
     """log p(x) in nats, and samples, of an energy-based model.
@@ -41,10 +43,11 @@ class LatentEBMDensity(DensityMixin, DensityModel):  # type: ignore[misc]
         latent_dim: dimension of z; None for that of X, at most 10.
         prior_hidden: widths of the hidden layers of f; None for (64, 64) of a matrix below 1,000
             rows, else (200, 200).
-        energy_l2: penalty of the mean square of f, of "ebm"; None for one over the number of rows.
+        energy_l2: penalty of the mean square of f; None for 3 over the number of rows.
         batch_size: examples of a step.
         learning_rate: of Adam, falling to 0 as a cosine; None for 0.003.
-        max_iter: passes over the examples; None for 1,000 steps, and for at least 15 passes.
+        max_iter: passes over the examples; None for 500 steps of "ebm" and 1,000 of
+            "latent-ebm", and for at least 15 passes.
         refit_steps: updates of the prior after training, on fixed posterior codes, at most half as
             many as the training made; of "latent-ebm".
         draws: codes of an example that log p(x) is estimated from; of "latent-ebm".
@@ -80,7 +83,7 @@ class LatentEBMDensity(DensityMixin, DensityModel):  # type: ignore[misc]
         """
         check_is_fitted(self, "model_")
         generator = torch.Generator(self.device).manual_seed(seed_of(self.random_state))
-        return checked_log_z(self.model_.prior, generator=generator)[0]
+        return checked_log_z(self.model_.prior, n_samples=DRAWS, generator=generator)[0]
 
     @plain_errors()
     def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803

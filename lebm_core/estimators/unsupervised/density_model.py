@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor
 
 from lebm_core.data.adapters import InputAdapter
@@ -25,6 +25,7 @@ from lebm_core.estimators.unsupervised.models import (
     chosen,
     data_space_rule,
     family_of,
+    learn_scale,
     make_ebm,
 )
 from lebm_core.estimators.unsupervised.whitening import Whitening
@@ -34,13 +35,14 @@ from lebm_core.learning.rules import Rule
 from lebm_core.learning.two_part import NO_SYMBOLS
 from lebm_core.models.latent_ebm import LatentEBM
 
-__all__ = ["DensityModel", "unlabelled", "with_its_sampling_prior"]
+__all__ = ["DensityModel", "at_least_two", "unlabelled", "with_its_sampling_prior"]
 
 
 class DensityModel(ModelEstimator):
     """p(x) of an energy-based model; see `LatentEBMDensity` for the arguments."""
 
     family_: str
+    _most_dimensions: ClassVar[int] = 32  # where log Z of a tilted Gaussian is within reach
     _noise: Tensor
     _columns: Columns | None
 
@@ -98,15 +100,17 @@ class DensityModel(ModelEstimator):
         adapter, columns = make_adapter(given), Columns.of(X)
         if adapter.vectors:
             X = matrix(self, X, adapter, reset=True)  # noqa: N806
-        family = family_of(given, adapter.fit(X))
+        at_least_two(X)
+        family = family_of(given, adapter.fit(X), self._most_dimensions)
         if family == "ebm":
             adapter = Whitening().fit(X)
         data, seed = unlabelled(adapter, X), seed_of(self.random_state)
-        given = chosen(given, adapter, len(data))
+        given = chosen(given, adapter, len(data), family)
         if family == "ebm":
             make: Any = partial(make_ebm, given, adapter.sizes["features"])
             rule: Rule = data_space_rule(given)
         else:
+            learn_scale(adapter, self.decoder)
             make = partial(make_model, given, adapter, 0, data)
             rule = make_rule(given, NO_SYMBOLS, len(data))
         learned = learn(given, make, rule, data, seed=seed, narrow=is_narrow(adapter))
@@ -126,15 +130,20 @@ class DensityModel(ModelEstimator):
         return self._log_tilted(self._x(X)).numpy()
 
 
-def unlabelled(adapter: InputAdapter, X: Any) -> LabelledExamples:  # noqa: N803
-    """X as the training's examples.
+def at_least_two(X: Any) -> None:  # noqa: N803
+    """Refuse an X of one example, which has no spread.
 
     Raises:
-        ValueError: for fewer than two.
+        ValueError: saying how many it has.
     """
+    n = _num_samples(X)
+    if n < 2:
+        raise ValueError(f"X has n_samples = {n}: at least two examples are needed.")
+
+
+def unlabelled(adapter: InputAdapter, X: Any) -> LabelledExamples:  # noqa: N803
+    """X as the training's examples."""
     x = adapter.transform(X)
-    if len(x) < 2:
-        raise ValueError(f"X has n_samples = {len(x)}: at least two examples are needed.")
     return LabelledExamples(x, np.full(len(x), -1, dtype=np.int64))
 
 

@@ -22,6 +22,8 @@ __all__ = ["LatentEBMDetector"]
 class LatentEBMDetector(OutlierMixin, DensityModel):  # type: ignore[misc]
     """An outlier is an example of low log p(x); log Z is the same for all, and not needed.
 
+    So the model is "ebm" up to 500 columns of known numbers, and else as of `LatentEBMDensity`.
+
     Two contracts name the same things and disagree. In scikit-learn scores are high for what is
     normal, `predict` gives 1 for an inlier and -1 for an outlier; in pyod scores are high for what
     is abnormal, and `predict` gives 0 and 1. `decision_function`, `score_samples` and `predict` are
@@ -31,9 +33,10 @@ class LatentEBMDetector(OutlierMixin, DensityModel):  # type: ignore[misc]
     Args:
         contamination: share of outliers among the training's examples, above 0 and up to 0.5: as
             many are called outliers.
-        family, decoder, encoder, adapter_options, decoder_options, encoder_options, latent_dim,
-        prior_hidden, energy_l2, batch_size, learning_rate, max_iter, refit_steps, draws, device,
-        random_state, verbose: of the density, see `LatentEBMDensity`.
+        family, decoder, encoder, adapter_options, decoder_options: of the density, see
+            `LatentEBMDensity`.
+        encoder_options, latent_dim, prior_hidden, energy_l2, batch_size: likewise.
+        learning_rate, max_iter, refit_steps, draws, device, random_state, verbose: likewise.
 
     Attributes:
         offset_: log p(x) + log Z below which an example is an outlier.
@@ -42,6 +45,8 @@ class LatentEBMDetector(OutlierMixin, DensityModel):  # type: ignore[misc]
         labels_: (n,) of the training's examples, 1 for an outlier and 0 for an inlier.
         family_, model_, history_, n_iter_, n_features_in_: see `LatentEBMDensity`.
     """
+
+    _most_dimensions = 500  # no log Z is needed
 
     def __init__(
         self,

@@ -21,10 +21,14 @@ from lebm_core.estimators.fitting import is_narrow, learn, seed_of
 from lebm_core.estimators.frames import Columns
 from lebm_core.estimators.inputs import matrix, not_empty, plain_errors
 from lebm_core.estimators.parts import make_adapter, make_model, make_rule
-from lebm_core.estimators.unsupervised.density_model import unlabelled, with_its_sampling_prior
+from lebm_core.estimators.unsupervised.density_model import (
+    at_least_two,
+    unlabelled,
+    with_its_sampling_prior,
+)
 from lebm_core.estimators.unsupervised.evidence import completed
 from lebm_core.estimators.unsupervised.hiding import HidingEncoder
-from lebm_core.estimators.unsupervised.models import chosen
+from lebm_core.estimators.unsupervised.models import chosen, learn_scale
 from lebm_core.learning.two_part import NO_SYMBOLS
 from lebm_core.models.latent_ebm import LatentEBM
 
@@ -149,13 +153,14 @@ class LatentEBMImputer(
         given = {**given, **parts}
         adapter, columns = make_adapter(given), Columns.of(X)
         table = matrix(self, X, adapter, reset=True)
+        at_least_two(table)
         empty = np.isnan(table).all(0)
         if empty.any():
             place = int(empty.argmax())
             name = getattr(self, "feature_names_in_", range(len(empty)))[place]
             raise ValueError(f"The column {name} has no known value: leave it out.")
         data = unlabelled(adapter.fit(table), table)
-        adapter.decoder_defaults = {**adapter.decoder_defaults, "learn_sigma": True}
+        learn_scale(adapter, "tabular")
         given = chosen(given, adapter, len(data))
 
         def make() -> LatentEBM:
