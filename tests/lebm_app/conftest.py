@@ -1,4 +1,4 @@
-"""Runs of four kinds of data, trained for seconds; and the page of one in a browser of its own."""
+"""Runs of every kind of data and model, trained for seconds, and a page of one that is served."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ RECIPES = {
     "text": ("text-pydocs", ["evaluation.metrics=[]"]),
     "molecules": ("molecule-nci", ["evaluation.metrics=[]"]),
     "table": ("table", []),
+    "ebm": ("ebm-digits", ["evaluation.metrics=[]"]),
+    "energy-generator": ("coop-8gaussians", ["evaluation.metrics=[]"]),
+    "trajectories": ("trajectory-crowd", ["evaluation.metrics=[]"]),
 }
 WAIT = 240  # seconds for a page to be there, on a machine that is busy
 # Every address that a process connects to, a line each.
@@ -53,7 +56,7 @@ def table(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a finished run of digits, text, molecules or a table, trained once."""
+    """The folder of a finished run of `RECIPES`, trained once."""
     made: dict[str, Path] = {}
 
     def folder(kind: str) -> Path:

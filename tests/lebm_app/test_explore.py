@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,39 @@ def test_without_gradio_the_extra_is_named(digits: Path) -> None:
         "lebm: lebm explore needs the package gradio, which is not installed: pip install "
         '"lebm[app]".\n'
     )
+
+
+def test_the_tests_of_the_page_would_see_a_connection(serve: Any, tmp_path: Path) -> None:
+    """A server that says where it is, asks another address, and waits to be stopped."""
+    code = (
+        "import socket, time; print('http://127.0.0.1:1')\n"
+        "ask = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "try: ask.connect(('192.0.2.1', 9))\n"  # a datagram's, which sends nothing
+        "except OSError: pass\n"
+        "try: time.sleep(60)\nexcept KeyboardInterrupt: pass\n"
+    )
+    with serve([sys.executable, "-c", code], tmp_path) as (_, connected):
+        for _ in range(100):
+            if "192.0.2.1" in connected.read_text():
+                break
+            time.sleep(0.1)
+        assert "192.0.2.1" in connected.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ebm", "energy-generator", "trajectories"])
+def test_every_family_of_models(run_of: Callable[[str], Path], kind: str) -> None:
+    explorer = Explorer(run_of(kind))
+    grid, told = list(samples(explorer, Wish(n=6, example=int(kind == "trajectories"))))[-1]
+    assert told.startswith("6 samples in ")
+    assert grid.count("<img") == (6 if kind == "ebm" else 1)
+    found = list(chain(explorer, "any", 20, 0))[-1][2]
+    assert found is not None and found.energy.shape == (20, 8)
+    assert bool(found.energy.isfinite().all())
+    codes = CodeMap(explorer)
+    assert len(codes.between((0.0, 0.0), (0.1, 0.1))) == 8
+    does = {"ebm": "Complete", "energy-generator": "Reconstruct", "trajectories": "Predict"}
+    said = answers(explorer, 2, "lower half", list(explorer.does), 0)
+    assert f"<h3>{does[kind]}</h3>" in said and 'class="wrong"' not in said
+    if kind == "trajectories":
+        assert "20 futures" in said
