@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,3 +214,12 @@ def test_models_and_estimates_have_small_tables(density: LatentEBMDensity) -> No
     model, estimate = density.model_._repr_html_(), density.log_z_._repr_html_()
     assert "EBM, d = 2" in model and "EBMPrior" in model and "<table>" in model
     assert "importance" in estimate and f"{float(density.log_z_):.4g}" in estimate
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "estimators.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    exec(compile(example, "estimators.md", "exec"), {})
+    said = capsys.readouterr().out.splitlines()
+    assert "importance" in "".join(said) and said[-1] == "5" and "(2, 13)" in said
