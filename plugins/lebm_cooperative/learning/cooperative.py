@@ -44,7 +44,8 @@ class Cooperative(Configured, Rule):
     z is drawn from the prior, g(z) is revised by some steps of the descriptor's sampler, f goes up
     on the data and down on the revised examples, and the generator learns from these, never from
     the data: they are what its draws should have been. With a coupled descriptor F_y and a prior
-    with the same classes, all of it is of the class of each example; with a context, of it.
+    with the same classes, all of it is of the class of each example; with a context, of it. F_y do
+    then not compare between classes: `classify` is not learned.
 
     Source: Xie et al., "Cooperative training of descriptor and generator networks", TPAMI 2018,
     arXiv 1609.09408; given a class or an image: Xie et al., "Cooperative training of fast thinking

@@ -25,7 +25,7 @@ from lebm_core import (
 from lebm_core.base.statistics import frechet
 from lebm_core.chains.densities import value_and_gradient
 from lebm_core.chains.smc import smc
-from lebm_core.control.sampling import _ids
+from lebm_core.control.sampling import ids_of
 from lebm_core.control.shift import control_shift
 from lebm_core.errors import DivergenceError, UnsupportedEstimate, UsageError
 
@@ -337,11 +337,11 @@ def test_names_that_are_not_known() -> None:
 
 
 def test_classes_come_in_any_container_but_are_whole_numbers() -> None:
-    assert _ids(np.array([2, 0]), 2, 3, ()).tolist() == [2, 0]
-    assert _ids("two", 2, 3, ("nought", "one", "two")).tolist() == [2, 2]
+    assert ids_of(np.array([2, 0]), 2, 3, ()).tolist() == [2, 0]
+    assert ids_of("two", 2, 3, ("nought", "one", "two")).tolist() == [2, 2]
     for wrong in (0.7, [0, None], np.array([0.5, 1.0])):
         with pytest.raises(UsageError, match="Class ids run from 0 to 2"):
-            _ids(wrong, 2, 3, ())
+            ids_of(wrong, 2, 3, ())
 
 
 def test_controls_that_cannot_be() -> None:
