@@ -25,6 +25,7 @@ GROUPS = (  # titles in the navigation to the beginnings of names of pages below
     ("Few labels", ("semi",)),
     ("Controlled", ("control",)),
     ("Data space", ("ebm", "rbm")),
+    ("Generators and energies", ("coop", "cycle", "abp", "adversarial", "explicit", "denoising")),
 )
 OTHER = "More"
 WIDE = ("recipe-table.md", "gallery.md")  # pages without a table of contents

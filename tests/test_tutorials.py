@@ -13,25 +13,35 @@ import tutorials
 
 from lebm_core.registry.registry import discover
 
+# Rows of comparison are left out here, and no molecule is valid after a few steps.
+NOT_DRAWN = ("short_run/figures/densities.png", "molecules.png")
 PAGES = sorted(tutorials.PAGES.glob("*.md"))
-SMOKE = ("--preset cpu", "--preset smoke")
-SMALLER = {  # what each page's code becomes, to be quick
-    "start": [SMOKE, ("--baselines vae", "--baselines none"), ('"model", "vae"', '"model"')],
+SMOKE, ALONE = ("--preset cpu", "--preset smoke"), "--baselines none --jobs 1"
+SMALLER = {  # what each page's code becomes, to be quick: no rows of comparison, few steps
+    "start": [SMOKE, ("--baselines vae", ALONE), ('"model", "vae"', '"model"')],
     "sentences": [
         SMOKE,
-        ("--baselines f0", "--baselines none data.train_lines=100"),
+        ("--baselines f0", ALONE + " data.train_lines=100"),
+        ("training.epochs=12", "training.epochs=1"),
         ('"model", "f0"', '"model",'),
     ],
     "few-labels": [
-        ("random_state=0)", "random_state=0, max_iter=3)"),
-        ("random_state=seed)", "random_state=seed, max_iter=3)"),
+        ('"", random_state=0', '"", random_state=0, max_iter=3'),
+        ("random_state=seed", "random_state=seed, max_iter=3"),
         ("range(3)", "range(1)"),
     ],
     "molecules": [SMOKE, ("training.epochs=12 ", "data.train_molecules=100 "), ("-n 300", "-n 10")],
-    "crowd": [SMOKE, ("training.epochs=30", "training.epochs=1 data.train=200 --jobs 1")],
+    "crowd": [
+        SMOKE,
+        ("--baselines f0", ALONE),
+        ("training.epochs=15", "training.epochs=1 data.train=200"),
+        ('results["f0"]', 'results["model"]'),
+    ],
     "plane": [
         SMOKE,
-        ("training.max_steps=1000", "training.max_steps=3 evaluation.samples=50 --jobs 1"),
+        ("--baselines short_run", ALONE),
+        ("training.max_steps=600", "training.max_steps=3 evaluation.samples=50"),
+        ('"model", "short_run"', '"model",'),
         ("500):", "5):"),
     ],
     "decoder-plugin": [
@@ -40,8 +50,8 @@ SMALLER = {  # what each page's code becomes, to be quick
     ],
     "prior": [
         ('"cpu"', '"smoke"'),
-        ('"training.max_steps=1500"', '"training.max_steps=5", "data.test=100"'),
-        ('f0": [', 'f0": ["evaluation.samples=50", '),
+        ('"training.max_steps=600"', '"training.max_steps=5", "data.test=100"'),
+        ("in priors.items()", "in [*priors.items()][:1]"),
     ],
 }
 
@@ -69,7 +79,8 @@ def test_a_tutorial_runs(page: Path, folder: Path) -> None:
     shown = [cell for cell in tutorials.cells(text) if cell.kind == "text"]
     assert len([printed for _, printed, _ in ran if printed]) >= len(shown)
     for source, _ in tutorials.PICTURE.findall(text):
-        assert (folder / source).is_file(), f"{source} was not drawn"
+        if not source.endswith(NOT_DRAWN):
+            assert (folder / source).is_file(), f"{source} was not drawn"
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def cells(page: str) -> list[Cell]:
         found.append(Cell(kind, block[2]))
         at = block.end()
     found.append(Cell("markdown", page[at:]))
-    return [cell for cell in found if cell.text.strip()]
+    return [cell for cell in found if cell.kind != "markdown" or cell.text.strip()]
 
 
 def notebook(page: str) -> str:
