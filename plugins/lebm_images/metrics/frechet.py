@@ -133,7 +133,7 @@ def _bounds(
         extra=facts, better="lower",
     )  # fmt: skip
     bounds = in_row("real", {space.name: training})
-    if model.observed:
+    if model.observed or not model.latent_dim:
         return bounds
     z = aggregate_codes(model, data, n, evaluation.generator)
     decoded = space(model.decode_mode(part) for part in z.split(BATCH))
