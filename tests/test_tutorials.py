@@ -30,7 +30,7 @@ SMALLER = {  # what each page's code becomes, to be quick: no rows of comparison
         ("random_state=seed", "random_state=seed, max_iter=3"),
         ("range(3)", "range(1)"),
     ],
-    "molecules": [SMOKE, ("training.epochs=12 ", "data.train_molecules=100 "), ("-n 300", "-n 10")],
+    "molecules": [SMOKE, ("training.epochs=8 ", "data.train_molecules=100 "), ("-n 300", "-n 10")],
     "crowd": [
         SMOKE,
         ("--baselines f0", ALONE),
@@ -50,7 +50,7 @@ SMALLER = {  # what each page's code becomes, to be quick: no rows of comparison
     ],
     "prior": [
         ('"cpu"', '"smoke"'),
-        ('"training.max_steps=600"', '"training.max_steps=5", "data.test=100"'),
+        ('"training.max_steps=400"', '"training.max_steps=5", "data.test=100"'),
         ("in priors.items()", "in [*priors.items()][:1]"),
     ],
 }
