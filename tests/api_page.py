@@ -47,6 +47,8 @@ GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("Classification from few labels", "See [few labels](semi-supervised.md).",
      ("LatentEBMClassifier",)),
+    ("Outliers, densities, missing values", "See [estimators](estimators.md).",
+     ("LatentEBMDetector", "LatentEBMDensity", "LatentEBMImputer")),
     ("Priors", "",
      ("Prior", "GaussianPrior", "EBMPrior", "CoupledPrior", "MixturePrior", "SecondStagePrior")),
     ("Energy networks", "", ("Energy", "MLP")),
