@@ -62,8 +62,8 @@ class LatentEBMClassifier(Answers):
         labelled_batch: labelled examples of a step, in addition.
         learning_rate: of Adam, falling to 0 as a cosine; None for 0.01 of a matrix below 5,000
             rows, else 0.003.
-        max_iter: passes over the examples; None for 30 steps and one more for each 6 examples,
-            at most 2,000, and for at least 15 passes.
+        max_iter: passes over the examples; None for 30 steps and one more for each 10 examples of a
+            matrix below 5,000 rows, else for each 6, at most 2,000, and for at least 15 passes.
         early_stopping: hold out `validation_fraction` of the labelled examples, stop when their
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
         validation_fraction: share of the labelled examples.

@@ -17,6 +17,7 @@ FAST, RATE = 1e-2, 3e-3
 NARROW, WIDE = (64, 64), (200, 200)  # hidden layers of F(z)
 LEAST_STEPS, MOST_STEPS = 30, 2_000
 ROWS_OF_A_STEP = 6  # each so many examples make one step more
+ROWS_OF_A_LARGE_STEP = 10  # and those of a matrix below FEW rows, at their larger rate
 LEAST_PASSES = 15
 EVEN, KNOWN = 1.5, 5  # largest over smallest class, and labels of the smallest, to say so
 INFORMATION = 10.0
@@ -34,14 +35,15 @@ def chosen(
     """
     n = len(labels)
     vat, radius = adapter.vat
+    few = adapter.vectors and n < FEW
     found = {
-        "learning_rate": FAST if adapter.vectors and n < FEW else RATE,
+        "learning_rate": FAST if few else RATE,
         "mutual_information": information_of(labels),
         "vat": vat,
         "vat_radius": radius,
         "consistency": adapter.consistency,
         "prior_hidden": NARROW if adapter.vectors and n < NARROW_ROWS else WIDE,
-        "max_iter": passes_of(n, given["batch_size"]),
+        "max_iter": passes_of(n, given["batch_size"], few=few),
     }
     return {k: found[k] if v is None and k in found else v for k, v in given.items()}
 
@@ -57,8 +59,8 @@ def information_of(labels: NDArray[np.int64]) -> float:
     return INFORMATION if even else 0.0
 
 
-def passes_of(n: int, batch_size: int) -> int:
+def passes_of(n: int, batch_size: int, *, few: bool = False) -> int:
     """Passes over n examples: few steps for few examples, so that time is in proportion."""
     batches = -(-n // batch_size)
-    steps = min(MOST_STEPS, LEAST_STEPS + n // ROWS_OF_A_STEP)
+    steps = min(MOST_STEPS, LEAST_STEPS + n // (ROWS_OF_A_LARGE_STEP if few else ROWS_OF_A_STEP))
     return max(LEAST_PASSES, -(-steps // batches))

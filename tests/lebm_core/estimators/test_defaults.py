@@ -179,7 +179,7 @@ def test_a_narrow_matrix_has_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_steps_are_by_the_examples() -> None:
-    assert passes_of(120, 200) == 50
+    assert passes_of(120, 200) == 50 and passes_of(120, 200, few=True) == 42
     steps = [passes_of(n, 200) * -(-n // 200) for n in (20, 118, 400, 1797, 10_000)]
     assert steps == sorted(steps) and steps[-1] <= 2_000 + 50
     assert passes_of(10**6, 200) == 15
