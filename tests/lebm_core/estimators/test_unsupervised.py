@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from lebm_core.base.table import Table
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.estimators.base import ModelEstimator
 from lebm_core.estimators.unsupervised.density import LatentEBMDensity
 from lebm_core.estimators.unsupervised.detector import LatentEBMDetector
 from lebm_core.estimators.unsupervised.imputer import LatentEBMImputer
+from lebm_core.run.trained import Run
 
 pd = pytest.importorskip("pandas")
 Array = NDArray[Any]
@@ -210,9 +213,15 @@ def test_a_failed_fit_leaves_what_was_there(density: LatentEBMDensity) -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_models_and_estimates_have_small_tables(density: LatentEBMDensity) -> None:
+def test_models_runs_and_estimates_have_small_tables(
+    density: LatentEBMDensity, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, estimate = density.model_._repr_html_(), density.log_z_._repr_html_()
     assert "EBM, d = 2" in model and "EBMPrior" in model and "<table>" in model
+    monkeypatch.setattr(Run, "table", Table({"row": ["<model>"]}))
+    named: Any = SimpleNamespace(name="a<b")
+    run = Run(Path("runs/a"), named, {})._repr_html_()
+    assert "a&lt;b" in run and "&lt;model&gt;" in run and "<model>" not in run
     assert "importance" in estimate and f"{float(density.log_z_):.4g}" in estimate
 
 
