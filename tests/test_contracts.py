@@ -232,7 +232,8 @@ def test_models(name: str) -> None:
     for each in registry().names("recipes"):
         table = read_source(each).table
         family = table.get("model", {}).get("name", "latent-ebm")
-        rows = [row for row, of in table.get("baseline", {}).items() if of.get("model.name") == name]
+        named = table.get("baseline", {})
+        rows = [row for row, of in named.items() if of.get("model.name") == name]
         if (family == name or rows) and not table.get("download", True):
             recipe = load(each, "smoke")
             recipe = recipe if family == name else recipe.baselines[rows[0]]

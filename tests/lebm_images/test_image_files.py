@@ -78,8 +78,9 @@ def test_damaged_files_are_named_and_left_out(cases: Path) -> None:
     assert any(str(w.message).startswith("6 of 18 files are left out: ") for w in said)
     assert data.summary["left out"] == 6 and sum(sizes(data)) == 12
     assert data.classes == []  # a single folder is no class
-    for name, reason in (("gama", "Truncated gAMA"), ("ihdr", "IHDR"), ("textbomb", "too large")):
-        with pytest.raises(UsageError, match=f'{name}.png cannot be read: ".*{reason}'):
+    reasons = {"gama": "Truncated gAMA|unpack_from", "ihdr": "IHDR", "textbomb": "too large"}
+    for name, reason in reasons.items():  # the words are those of the version of Pillow
+        with pytest.raises(UsageError, match=f'{name}.png cannot be read: ".*({reason})'):
             open_image(cases / "img_corrupt_gama" / "a" / f"{name}.png", 3)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from lebm_core.errors import Interrupted, LebmError, RunError, UsageError
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.run import run as whole_run
+from lebm_core.run import parts
 from lebm_core.run.report.report import markdown_table, report_run
 from lebm_core.run.reuse import evaluate_run, sample_run
 from lebm_core.run.run import run_recipe
@@ -150,7 +150,7 @@ def test_a_refused_or_interrupted_start_leaves_no_folder(toy, tmp_path, monkeypa
             raise error
 
         with monkeypatch.context() as patch:
-            patch.setattr(whole_run, "train_part", stop)
+            patch.setattr(parts, "train_part", stop)
             with pytest.raises(raised, match=words):
                 run_recipe(toy, "", out=out, log=silent)
         assert not out.exists()

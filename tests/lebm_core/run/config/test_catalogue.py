@@ -62,7 +62,8 @@ def test_part_of_a_name_kind_of_data_and_no_download_choose_recipes():
     assert [e.name for e in some(known, "text")] == ["text-ptb", "text-pydocs", "text"]
     assert [e.name for e in some(known, "text", no_download=True)] == ["text-pydocs"]
     assert [e.name for e in some(known, "text.ptb")] == ["text-ptb"]
-    with pytest.raises(UsageError, match=r'no kind of data "txt".*"text".*Known: cooperative, energies'):
+    message = r'no kind of data "txt".*"text".*Known: cooperative, energies'
+    with pytest.raises(UsageError, match=message):
         some(known, "txt")
 
 
