@@ -82,7 +82,7 @@ def told_apart(a: Tensor, b: Tensor, generator: torch.Generator | None = None) -
 
 
 def neighbour_accuracy(a: Tensor, b: Tensor) -> Tensor:
-    """Whether the nearest other point of each point is of its own sample (1-NNA).
+    """Run the 1-nearest-neighbour two-sample test, leaving one out (1-NNA).
 
     The mean is 1/2 where the two have one density, 1 where they are apart, and below 1/2 where one
     copies the other. It sees what a small network does not, such as rings in a disk.
@@ -94,7 +94,7 @@ def neighbour_accuracy(a: Tensor, b: Tensor) -> Tensor:
         b: (n, d); of another number, 1/2 is not where it should be.
 
     Returns:
-        (2 n,), on the CPU.
+        (2 n,) on the CPU: True where the nearest other point is of the same sample.
     """
     x = torch.cat([a, b]).numpy(force=True)
     nearest = NearestNeighbors(n_neighbors=2).fit(x).kneighbors(x, return_distance=False)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from lebm_core.data.dataset import Dataset
+from lebm_core.errors import UsageError
 from lebm_core.registry.parts import Part, arguments, make
 
-__all__ = ["Model", "arguments_of", "build", "shape_of", "sizes_of"]
+__all__ = ["Model", "arguments_of", "build", "need_shape", "shape_of", "sizes_of"]
 
 
 @runtime_checkable
@@ -87,6 +88,25 @@ def shape_of(dataset: Dataset) -> list[int] | None:
     x = dataset.batch("train", torch.arange(1)).x
     real = isinstance(x, Tensor) and x.is_floating_point() and x.ndim > 1
     return list(x.shape[1:]) if real else None
+
+
+def need_shape(dataset: Dataset, family: str) -> list[int]:
+    """The shape of one x, for a model family with a density over real numbers.
+
+    Args:
+        dataset: its training split is looked at.
+        family: registered name, for the message.
+
+    Raises:
+        UsageError: for data that are not real numbers of one shape.
+    """
+    shape = shape_of(dataset)
+    if shape is None:
+        raise UsageError(
+            f"The model {family} needs real numbers of one shape, and the examples of "
+            f"{dataset.name} are others; use the model latent-ebm."
+        )
+    return shape
 
 
 def sizes_of(family: type[Any], tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lebm_core.evidence.log_z import checked_log_z
 from lebm_core.evidence.score import Score
 from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.observed import ObservedDecoder, ObservedEncoder
-from lebm_core.models.base import shape_of
+from lebm_core.models.base import need_shape
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
@@ -65,12 +65,7 @@ class EBM(LatentEBM):
                 "The model ebm has a density over numbers, and these data have "
                 f"{len(groups)} columns of categories: use the model latent-ebm, or leave them out."
             )
-        shape = shape_of(dataset)
-        if shape is None:
-            raise UsageError(
-                "The model ebm needs real numbers of one shape, and the examples of "
-                f"{dataset.name} are others; use the model latent-ebm."
-            )
+        shape = need_shape(dataset, "ebm")
         return {**dataset.sizes, "shape": shape, "latent_dim": math.prod(shape)}
 
     @classmethod

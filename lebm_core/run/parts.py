@@ -1,4 +1,4 @@
-"""The parts of a run from training to figures, the report following as they go."""
+"""Train and evaluate the parts of a run, updating the report as results arrive."""
 
 from __future__ import annotations
 

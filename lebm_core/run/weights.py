@@ -1,4 +1,4 @@
-"""A baseline that takes the trained weights of another row: one training, judged in two ways."""
+"""Reuse the trained weights of another row for a baseline, so that it needs no training."""
 
 from __future__ import annotations
 

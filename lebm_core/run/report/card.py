@@ -66,7 +66,7 @@ def write_card(
 
 
 def _data(recipe: Recipe) -> str:
-    """The data's name, where they are to be had and their licence, as far as they are known."""
+    """Name, address and licence of the data set, where declared."""
     name = str(recipe.data["name"])
     try:
         needs = needs_of(name)

@@ -1,4 +1,4 @@
-"""The figures that a report begins with, each beside what it is held against."""
+"""Headline metrics of a report, each with the best baseline and reference values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Headline:
 
 
 def headlines(results: Collected) -> list[Headline]:
-    """Metrics of the model of which one direction is better, at most four.
+    """Select at most four metrics that have a better direction, for the top of the report.
 
     Those with something to be held against come first, else they are in the recipe's order.
     """

@@ -1,4 +1,4 @@
-"""Pictures as data URLs, small enough that a page with all of them is quick to open."""
+"""Encode pictures as data URLs within a size budget for the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["PICTURES", "Pictures"]
 PICTURES = (".png", ".jpg", ".jpeg", ".svg")
 PNG, WEBP = (str(mimetypes.guess_type(f"a.{end}")[0]) for end in ("png", "webp"))
 BUDGET = 2_600_000  # characters of all pictures of a page: with the rest it stays below 3 MB
-PLAIN = 40_000  # bytes up to which a file goes in as it is
+PLAIN = 40_000  # bytes; smaller files are embedded without re-encoding
 WIDEST = 1800  # points across
 QUALITY = 82  # of WebP, which all browsers read
 

@@ -1,4 +1,4 @@
-"""Trackers of experiments, by Accelerate: they get what metrics.jsonl does."""
+"""Log training metrics to experiment trackers through Accelerate."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from lebm_core.evidence.score import Score
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
-from lebm_core.models.base import shape_of
+from lebm_core.models.base import need_shape
 from lebm_core.models.ebm import EBM
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
@@ -85,12 +85,7 @@ class EnergyGenerator(LatentEBM):
         Raises:
             UsageError: for data that are not real numbers of one shape.
         """
-        shape = shape_of(dataset)
-        if shape is None:
-            raise UsageError(
-                "The model energy-generator needs real numbers of one shape, and the examples of "
-                f"{dataset.name} are others; use the model latent-ebm."
-            )
+        shape = need_shape(dataset, "energy-generator")
         parts = super().made(tables, dataset, sizes)
         given = {**sizes, "shape": shape, "latent_dim": math.prod(shape)}
         descriptor: Prior = make(DESCRIPTOR, tables["descriptor"], given)
@@ -99,7 +94,7 @@ class EnergyGenerator(LatentEBM):
         return {**parts, "descriptor": descriptor}
 
     def parts(self) -> dict[str, nn.Module]:
-        """The generator's parts and the descriptor, each with an optimiser of its own."""
+        """The generator's parts and the descriptor, each with its own optimiser."""
         return {**super().parts(), "descriptor": self.descriptor}
 
     @property
@@ -165,7 +160,7 @@ class EnergyGenerator(LatentEBM):
         context: Tensor | None,
         generator: torch.Generator | None,
     ) -> Tensor | None:
-        """Of which class the chain of each z is, (B,): the one asked for, or a draw of p(y | z)."""
+        """The class of each sample's chain, (B,): the requested one, or a draw of p(y | z)."""
         if not 0 < self.prior.n_classes == self.descriptor.n_classes:
             return None
         if ids is not None:

@@ -15,7 +15,7 @@ from lebm_core.errors import UsageError
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
-from lebm_core.models.base import shape_of
+from lebm_core.models.base import need_shape
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
@@ -75,19 +75,14 @@ class PairEnergyGenerator(LatentEBM):
         Raises:
             UsageError: for data that are not real numbers of one shape.
         """
-        shape = shape_of(dataset)
-        if shape is None:
-            raise UsageError(
-                "The model pair-energy-generator needs real numbers of one shape, and the examples "
-                f"of {dataset.name} are others; use the model latent-ebm."
-            )
+        shape = need_shape(dataset, "pair-energy-generator")
         parts = super().made(tables, dataset, sizes)
         numbers = math.prod(shape) + sizes["latent_dim"]
         given = {**sizes, "shape": [numbers], "latent_dim": numbers}
         return {**parts, "descriptor": make(DESCRIPTOR, tables["descriptor"], given)}
 
     def parts(self) -> dict[str, nn.Module]:
-        """The autoencoder's parts and the descriptor, each with an optimiser of its own."""
+        """The autoencoder's parts and the descriptor, each with its own optimiser."""
         return {**super().parts(), "descriptor": self.descriptor}
 
     @entry
