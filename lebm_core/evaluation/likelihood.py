@@ -12,7 +12,6 @@ from lebm_core.data.dataset import subset
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
-from lebm_core.evidence.log_prob import log_evidence
 from lebm_core.evidence.log_z import checked_log_z
 
 __all__ = ["likelihood"]
@@ -26,7 +25,7 @@ NLL = (
 
 
 def likelihood(*, likelihood_draws: int = 200, likelihood_examples: int = 500) -> Metric:
-    """Metric likelihood: the negative log-likelihood of examples of the split.
+    """Metric likelihood: the negative log-likelihood of examples of the split, or its refusal.
 
     Args:
         likelihood_draws: codes for each example
@@ -36,7 +35,7 @@ def likelihood(*, likelihood_draws: int = 200, likelihood_examples: int = 500) -
     at_least("evaluation.likelihood_examples", likelihood_examples, 0)
 
     def metric(evaluation: Evaluation) -> dict[str, Value]:
-        model, data, split = evaluation.model, evaluation.dataset, evaluation.split
+        model, data, split = evaluation.model.density, evaluation.dataset, evaluation.split
         rows = subset(data.length(split), likelihood_examples, evaluation.seed)
 
         def refused(reason: str) -> dict[str, Value]:
@@ -44,20 +43,20 @@ def likelihood(*, likelihood_draws: int = 200, likelihood_examples: int = 500) -
 
         if model.prior.context_dim:
             return refused("The prior is conditioned: it has one log Z for each context.")
+        values, effective = [], []
         try:
             log_z, _ = checked_log_z(model.prior, generator=evaluation.generator)
+            for index in rows.split(BATCH):
+                batch = data.batch(split, index).to(model.device)
+                found = model.log_prob(
+                    batch.x, context=batch.context, n_samples=likelihood_draws, log_z=log_z,
+                    generator=evaluation.generator,
+                )  # fmt: skip
+                values.append(-found.value.cpu())
+                if found.ess is not None:
+                    effective.append(found.ess.cpu())
         except UnsupportedEstimate as error:
             return refused(str(error))
-        values, effective = [], []
-        for index in rows.split(BATCH):
-            batch = data.batch(split, index).to(model.device)
-            found = log_evidence(
-                model, batch, n_samples=likelihood_draws, log_z=log_z,
-                generator=evaluation.generator,
-            )  # fmt: skip
-            values.append(-found.value.cpu())
-            if found.ess is not None:
-                effective.append(found.ess.cpu())
         ess = float(torch.cat(effective).median()) if effective else float(likelihood_draws)
         if ess < LEAST_ESS:
             return refused(f"{ess:.1f} effective codes an example (the median) are too few.")

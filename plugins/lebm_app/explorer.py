@@ -222,7 +222,7 @@ class Explorer:
             found["Reconstruct"] = model.reconstruct
         if self.view.asks in ("drawing", "row"):  # of which a part can be left open
             found["Complete"] = model.complete
-        if getattr(model, "density", model).prior.n_classes:
+        if model.prior.n_classes and model.density is model:  # a generator's energy tells none
             found["Classify"] = model.classify
         found["Score"] = model.score
         return found

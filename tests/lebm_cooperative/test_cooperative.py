@@ -212,6 +212,8 @@ def test_a_class_goes_through_both() -> None:
     drawn = model.sample(6, y=1, generator=seeded(2), refine=False)
     by_class = model.decode_mode(prior.sample(6, y=1, generator=seeded(2)))
     assert torch.equal(drawn, by_class)
+    with pytest.raises(UsageError, match="cannot tell classes"):
+        model.classify(x)
 
 
 def test_what_cannot_be_taught_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from torch import Tensor
 
 from lebm_core import Batch, GaussianPrior
 from lebm_core.errors import UnsupportedEstimate, UsageError
+from lebm_core.evaluation.evaluation import Evaluation
+from lebm_core.evaluation.likelihood import likelihood
 from lebm_foils.learning.walkback import Walkback
 from lebm_foils.models.denoising import DenoisingAutoencoder
 from lebm_foils.networks.perceptron import PerceptronDecoder, PerceptronEncoder
+from lebm_tabular.data.synthetic import EightGaussians
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -156,12 +160,18 @@ def test_completion_holds_what_is_known() -> None:
     assert bool((filled[~mask] != x[~mask]).all())
 
 
-def test_what_it_has_not_is_refused() -> None:
+def test_what_it_has_not_is_refused(tmp_path: Path) -> None:
     model = autoencoder(3, 2, [8]).eval()
     x = torch.zeros(2, 3)
     for method in (model.log_prob, model.score):
         with pytest.raises(UnsupportedEstimate, match="no density"):
             method(x)
+    data = EightGaussians({"train": 2, "test": 2}, 0)
+    plane = autoencoder(2, 2, [8]).eval()
+    evaluation = Evaluation(plane, data, "test", seeded(), 0, tmp_path, tmp_path, None, print)
+    nll = likelihood(likelihood_draws=2)(evaluation)["nll"]
+    assert nll.value is None
+    assert "no density" in str(nll.refused)
     with pytest.raises(UsageError, match="coupled"):
         model.sample(2, y=1)
     with pytest.raises(UsageError, match=r"model\.noise"):

@@ -41,8 +41,8 @@ class EnergyGenerator(LatentEBM):
     The generator draws z from the prior and gives g(z), the mean of p(x | z). In cooperative
     learning (Xie et al. 2018, arXiv 1609.09408) the descriptor's chain starts there and refines
     it; in adversarial learning f is the critic, and no chain is run. Codes (`posterior`,
-    `reconstruct`, `interpolate`) are the generator's; densities (`log_prob`, `score`, `complete`,
-    `classify`) are the descriptor's.
+    `reconstruct`, `interpolate`) are the generator's; densities (`log_prob`, `score`, `complete`)
+    are the descriptor's. Neither is taught p(y | x), so `classify` is refused.
 
     Args:
         prior: p(z) of the generator.
@@ -195,8 +195,12 @@ class EnergyGenerator(LatentEBM):
         return self.density.complete(x, mask, **options)
 
     def classify(self, x: Any, **options: Any) -> Tensor:
-        """p(y | x), (B, C), of a coupled descriptor; see `LatentEBM`."""
-        return self.density.classify(x, **options)
+        """Refused by a UsageError: F_y of each class is learned up to a constant of its own."""
+        raise UsageError(
+            "An energy-generator cannot tell classes: each class's energy is learned from examples "
+            "of that class alone, up to a constant. For a classifier and a generator at once use "
+            'model.name = "ebm" with prior.name = "coupled".'
+        )
 
     def score(self, x: Any, **options: Any) -> Score:
         """The anomaly score -log p(x) of the descriptor, up to log Z; see `EBM`."""
