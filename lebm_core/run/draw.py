@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,12 +15,15 @@ from lebm_core.base.files import sync, workplace
 from lebm_core.base.modules import device_of
 from lebm_core.base.randomness import stream
 from lebm_core.control.base import Control
-from lebm_core.control.sampling import Classes
+from lebm_core.control.sampling import Classes, draw_codes
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import RunError, UsageError
 from lebm_core.models.base import Model
+from lebm_core.models.latent_ebm import LatentEBM
 
-__all__ = ["device", "draw_samples", "first_contexts", "is_conditioned", "write_samples"]
+__all__ = [
+    "device", "draw_latent", "draw_samples", "first_contexts", "is_conditioned", "write_samples",
+]  # fmt: skip
 
 
 def draw_samples(
@@ -31,8 +35,9 @@ def draw_samples(
     split: str = "test",
     y: Classes | None = None,
     control: Sequence[Control] = (),
+    first: int = 0,
 ) -> Any:
-    """n draws of x, on the CPU; a conditioned model sees the contexts of the first of `split`.
+    """n draws of x, on the CPU; of a conditioned model for the contexts of `split` from `first` on.
 
     Raises:
         UsageError: a class or property that the model does not have, or a context is needed and
@@ -40,27 +45,68 @@ def draw_samples(
     """
     generator = torch.Generator(device(model)).manual_seed(stream(seed, "samples"))
     given: dict[str, Any] = dict(dataset.sample_options)
-    context = first_contexts(model, dataset, n, split)
+    context = first_contexts(model, dataset, n, split, first)
     # A model family need not know of what is not asked for.
     given |= {"context": context} if context is not None else {}
     given |= {"y": y} if y is not None else {}
     given |= {"control": control} if control else {}
     x = model.sample(n, generator=generator, **given)
-    if isinstance(x, Tensor) and x.is_floating_point() and not bool(x.isfinite().all()):
-        raise RunError("The model draws samples that are not finite: it has diverged.")
+    _need_finite(x, "samples")
     return x.cpu() if isinstance(x, Tensor) else x
 
 
-def write_samples(dataset: Dataset, x: Any, target: Path) -> Path:
+def draw_latent(
+    model: Model,
+    dataset: Dataset,
+    n: int,
+    *,
+    seed: int,
+    split: str = "test",
+    y: Classes | None = None,
+    control: Sequence[Control] = (),
+    first: int = 0,
+) -> Tensor:
+    """n draws of the code z, (n, d) on the CPU, by the rules of `draw_samples`.
+
+    Raises:
+        UsageError: as `draw_samples`, or the model has no code.
+    """
+    if not isinstance(model, LatentEBM) or model.observed or not model.latent_dim:
+        raise UsageError(
+            f"A model of the family {type(model).__name__} has no code z between the prior and "
+            "the sample: leave --codes out."
+        )
+    generator = torch.Generator(device(model)).manual_seed(stream(seed, "samples"))
+    codes = draw_codes(
+        model.prior, n, y=y, control=control, heads=model.heads.known, classes=model.classes,
+        context=first_contexts(model, dataset, n, split, first), generator=generator,
+    )  # fmt: skip
+    with torch.no_grad():
+        z = torch.cat([z for _, z in codes])
+    _need_finite(z, "codes")
+    return z.cpu()
+
+
+def _need_finite(x: Any, what: str) -> None:
+    if isinstance(x, Tensor) and x.is_floating_point() and not bool(x.isfinite().all()):
+        raise RunError(f"The model draws {what} that are not finite: it has diverged.")
+
+
+def write_samples(dataset: Dataset, x: Any, target: Path, codes: bool = False) -> Path:
     """Write samples as their data set does, the file whole or not at all.
 
     Args:
         dataset: writes them.
         x: the samples.
         target: without the suffix, in a folder that exists.
+        codes: x is codes (n, d), which are written as an .npy file.
     """
     with workplace(target.parent) as place:
-        written = dataset.write(x, place / target.name)
+        if codes:
+            written = place / f"{target.name}.npy"
+            np.save(written, x.numpy())
+        else:
+            written = dataset.write(x, place / target.name)
         for file in place.iterdir():
             sync(file)
             os.replace(file, target.with_name(file.name))
@@ -73,10 +119,19 @@ def is_conditioned(model: Model, dataset: Dataset) -> bool:
     return bool(getattr(prior, "context_dim", 0)) or "context_dim" in dataset.sizes
 
 
-def first_contexts(model: Model, dataset: Dataset, n: int, split: str) -> Tensor | None:
-    """The contexts (n, c) of the first n examples of `split`, repeated where it has fewer.
+def first_contexts(
+    model: Model, dataset: Dataset, n: int, split: str, first: int = 0
+) -> Tensor | None:
+    """The contexts (n, c) of n examples of `split`, repeated where it has fewer.
 
     None for a model without a context.
+
+    Args:
+        model: conditioned or not.
+        dataset: with the examples.
+        n: how many.
+        split: of the examples.
+        first: number of the first of them.
 
     Raises:
         UsageError: the split is empty.
@@ -88,7 +143,7 @@ def first_contexts(model: Model, dataset: Dataset, n: int, split: str) -> Tensor
             "This model is conditioned on a context, and the data has no example of the split "
             f'"{split}" to take it from.'
         )
-    rows = torch.arange(n) % dataset.length(split)
+    rows = torch.arange(first, first + n) % dataset.length(split)
     return dataset.batch(split, rows).to(device(model)).context
 
 

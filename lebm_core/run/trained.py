@@ -19,6 +19,7 @@ from lebm_core.control.sampling import Classes
 from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.data.saved import load_dataset
 from lebm_core.errors import UsageError
+from lebm_core.latent.decoder import join
 from lebm_core.models.base import Model
 from lebm_core.run.artifacts import load_model, need_run, part_folder
 from lebm_core.run.config.recipe import Recipe, load
@@ -26,6 +27,9 @@ from lebm_core.run.draw import draw_samples
 from lebm_core.run.report.numbers import format_value
 from lebm_core.run.report.report import results_table
 from lebm_core.run.report.results import Results, collect
+from lebm_core.run.sampling.asked import ask
+from lebm_core.run.sampling.shards import SHARD, draw_shards
+from lebm_core.run.training.tracking import to_stderr
 
 __all__ = ["Run"]
 
@@ -152,16 +156,21 @@ class Run:
         return records.joined({name: parts[:, i].tolist() for i, name in enumerate(names)})
 
     def complete(self, source: Any) -> Any:
-        """The examples with their missing values filled in, in the units of the source."""
+        """The examples with what is not known filled in, in the units of the source.
+
+        Missing values of a table; strings are the beginnings of longer ones, each beside its own.
+        """
         complete = self._method("complete")
 
         def filled(batch: Batch, generator: torch.Generator) -> Tensor:
-            x: Tensor = batch.x
-            known = ~x.isnan() if x.is_floating_point() else torch.ones_like(x, dtype=torch.bool)
-            done: Tensor = complete(x, known, context=batch.context, generator=generator)
+            known = self.data.known(batch.x)
+            done: Tensor = complete(batch.x, known, context=batch.context, generator=generator)
             return done
 
-        return self.data.raw(self._asked(source, filled)[1])
+        records, x = self._asked(source, filled)
+        raw = self.data.raw(x)
+        strings = isinstance(raw, list) and all(isinstance(each, str) for each in raw)
+        return records.joined({"completion": raw}) if strings else raw
 
     def sample(
         self, n: int = 1, *, y: Classes | None = None, control: Sequence[Control] = (),
@@ -171,6 +180,42 @@ class Run:
         return self.data.raw(
             draw_samples(self.model, self.data, n, seed=seed, y=y, control=control)
         )
+
+    def sample_shards(
+        self,
+        n: int,
+        out: str | Path,
+        *,
+        y: int | str | None = None,
+        control: Sequence[str] = (),
+        seed: int = 0,
+        codes: bool = False,
+        shard: int = SHARD,
+        resume: bool = False,
+        split: str = "test",
+        data_dir: str | Path | None = None,
+        log: Callable[[str], None] = to_stderr,
+    ) -> list[Path]:
+        """Draw n samples into files, in the memory of one of them; see `draw_shards`.
+
+        Args:
+            n: how many.
+            out: the folder of the files.
+            y: class id or name, for a coupled prior.
+            control: controls in the syntax of the command line, such as "qed>0.8".
+            seed: of the draw.
+            codes: draw z in the place of x, as .npy.
+            shard: samples of a file.
+            resume: go on with a draw that was stopped.
+            split: that a conditioned model takes its contexts from.
+            data_dir: where its data are looked for first.
+            log: takes lines of progress.
+
+        Returns:
+            The files in order.
+        """
+        asked = ask(self.folder, y=y, control=control, split=split, data_dir=data_dir, codes=codes)
+        return draw_shards(asked, n, Path(out), seed=seed, shard=shard, resume=resume, log=log)
 
     def _asked(
         self, source: Any, ask: Callable[[Batch, torch.Generator], Tensor]
@@ -182,7 +227,7 @@ class Run:
         answers = [ask(batch, generator).cpu() for batch in self._batches(new, device)]
         if not answers:
             raise UsageError("There is no example in what was given.")
-        return new.records("test"), torch.cat(answers)
+        return new.records("test"), join(answers)
 
     def _method(self, name: str) -> Callable[..., Any]:
         """A method that not every family of models has."""

@@ -60,7 +60,7 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
     out: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="The file to write; by default one in RUN."),
+        typer.Option(help="The file to write, or the folder of several; by default one in RUN."),
     ] = None,
     split: Annotated[
         str,
@@ -70,14 +70,29 @@ def sample(
         ),
     ] = "test",
     data_dir: DataDir = None,
+    codes: Annotated[
+        bool, typer.Option("--codes", help="Draw codes z of the prior, as .npy, and not samples.")
+    ] = False,
+    shard: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1,
+            help="Samples of a file, by default 10,000. More are drawn into a folder of such "
+            "files, in the memory of one, over the processes of accelerate launch.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a draw in several files that was stopped.")
+    ] = False,
 ) -> None:
-    """Draw samples from a trained run, any or as asked, and write them to a file."""
+    """Draw samples from a trained run, any or as asked, and write them to a file or several."""
     from lebm_core.run.reuse import sample_run
 
     shown: list[str] = []
     file = sample_run(
         run, n, y=y, seed=seed, out=out, control=control or (),
         log=typer.echo if shift else None, split=split, data_dir=data_dir, show=shown.append,
+        codes=codes, shard=shard, resume=resume,
     )  # fmt: skip
     typer.echo(file)
     for line in shown:

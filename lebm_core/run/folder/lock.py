@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise UsageError(
-            f"The run directory {shown(folder)} cannot be made: {error.strerror}."
+            f"The folder {shown(folder)} cannot be made: {error.strerror}."
         ) from error
     try:
         yield

@@ -9,12 +9,19 @@ from collections.abc import Iterable
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 
 from lebm_core.run.training.optimizers import PartOptimizer
 from lebm_core.run.training.options import TrainingOptions
 
-__all__ = ["agreed", "agreed_number", "average_gradients", "make_accelerator", "wait_for_everyone"]
+__all__ = [
+    "agreed",
+    "agreed_number",
+    "average_gradients",
+    "launched",
+    "make_accelerator",
+    "wait_for_everyone",
+]
 
 
 def make_accelerator(options: TrainingOptions) -> Accelerator:
@@ -22,6 +29,17 @@ def make_accelerator(options: TrainingOptions) -> Accelerator:
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     cpu = options.device == "cpu" or not torch.cuda.is_available()
     return Accelerator(cpu=cpu, mixed_precision=options.precision)
+
+
+def launched(device: str) -> PartialState:
+    """The processes of `accelerate launch`, of which this is one; by itself the only one.
+
+    Args:
+        device: "auto" (a GPU where one is found), "cpu" or "cuda".
+    """
+    if not torch.distributed.is_initialized():
+        PartialState._reset_state()
+    return PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
 
 
 def average_gradients(
@@ -61,7 +79,7 @@ def agreed_number(accelerator: Accelerator, number: float) -> float:
     return float(accelerator.reduce(tensor, "mean"))
 
 
-def wait_for_everyone(accelerator: Accelerator) -> None:
+def wait_for_everyone(accelerator: Accelerator | PartialState) -> None:
     """Return once every process has come here."""
     if accelerator.num_processes > 1 and accelerator.device.type == "cpu":
         # accelerate's own asks for a GPU for each process wherever torch finds one.
