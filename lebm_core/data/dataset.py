@@ -173,6 +173,10 @@ class Dataset(ABC):
         """
         return Table({"row": list(range(self.length(split)))})
 
+    def is_known(self, x: Tensor) -> Tensor:
+        """Where a completion takes x (B, ...) as known: by default what is not NaN."""
+        return ~x.isnan() if x.is_floating_point() else torch.ones_like(x, dtype=torch.bool)
+
     def raw(self, x: Any) -> Any:
         """Samples x in the form and the units of the source; by default as they are."""
         return x.numpy(force=True) if isinstance(x, Tensor) else x

@@ -1,10 +1,11 @@
-"""Completion of missing coordinates, by a chain on the likelihood of the known ones."""
+"""Completion of missing parts of x, by a chain on the likelihood of the known ones."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from torch.distributions import Independent
 
 from lebm_core.base.arguments import keeps
 from lebm_core.base.modules import frozen
@@ -16,40 +17,34 @@ __all__ = ["complete"]
 
 
 class KnownTarget:
-    """log p(known coordinates | z) + f(z) + log p0(z), (B,)."""
+    """log p(known parts of x | z) + f(z) + log p0(z), (B,)."""
 
     label = "completion chain"
 
     def __init__(
         self, model: LatentModel, x: Tensor, known: Tensor, context: Tensor | None
     ) -> None:
-        self.model, self.x, self.known, self.context = model, x, known, context
+        self.model, self.context = model, context
+        self.likelihood = model.decoder.likelihood_of_known(x, known, context)
         self.fold = model.prior.fold if model.prior.uniform_reference else None
 
     def __call__(self, z: Tensor) -> Tensor:
-        p = self.model.decoder(z, self.context)
-        if not isinstance(p, Independent):
-            raise UsageError(
-                "complete() needs a decoder whose coordinates are independent given z; "
-                f"{type(self.model.decoder).__name__} gives {type(p).__name__}."
-            )
-        each: Tensor = p.base_dist.log_prob(self.x) * self.known
-        return each.flatten(1).sum(-1) + self.model.prior.log_prob(z, context=self.context)
+        return self.likelihood(z) + self.model.prior.log_prob(z, context=self.context)
 
 
 def complete(
     model: LatentModel,
-    x: Tensor,
+    x: Any,
     mask: Tensor,
     sampler: Sampler,
     *,
     context: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """x with its unknown coordinates filled in by the decoder's mean.
+    """x with its unknown parts filled in, as the decoder does it (`Decoder.filled`).
 
     Args:
-        model: its decoder's coordinates are independent given z.
+        model: its decoder has a likelihood of parts of x (`Decoder.likelihood_of_known`).
         x: (B, ...) examples.
         mask: where x is known; NaN is unknown in any case.
         sampler: of the chain, which starts from p0.
@@ -57,14 +52,19 @@ def complete(
         generator: source of all randomness.
 
     Raises:
-        UsageError: where p(x | z) has no likelihood for each coordinate.
+        UsageError: where p(x | z) has no likelihood of the known parts.
     """
     x, context = model.arguments(x, context)
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise UsageError("complete() needs examples of real numbers, which these are not.")
-    known = keeps("mask", mask, x) & ~x.isnan()
-    filled = torch.where(known, x, torch.zeros_like(x))
+    if not isinstance(x, Tensor):
+        raise UsageError(f"complete() needs tensors of examples, and not a {type(x).__name__}.")
+    known = keeps("mask", mask, x)
+    if x.is_floating_point():
+        known = known & ~x.isnan()
     with frozen(model.decoder, model.prior, evaluating=True):
-        start = model.prior.draw_reference(len(x), generator)
-        z = sampler(KnownTarget(model, filled, known, context), start, generator=generator)
-    return torch.where(known, x, model.decode_mode(z, context))
+        z = model.prior.draw_reference(len(x), generator)
+        target = KnownTarget(model, x, known, context)
+        if model.latent_dim:
+            z = sampler(target, z, generator=generator)
+        with torch.no_grad():
+            done: Tensor = model.decoder.filled(z, x, known, context, generator)
+            return done

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Independent, constraints
 
 from lebm_core.base.arguments import dtype_of, floats
 from lebm_core.base.modules import Component, accept_context, device_of, frozen
 from lebm_core.data.dataset import BatchSource
+from lebm_core.errors import UsageError
 
 __all__ = ["Decoder", "centre_of", "join"]
 
@@ -25,10 +26,13 @@ class Decoder(Component):
     Attributes:
         latent_dim: dimension d of z.
         context_dim: features of a context that it cannot do without; 0 where it can.
+        capturable: whether the function that `likelihood` gives does the same work at each call
+            and looks at no number, so that a GPU may repeat it by a captured graph.
     """
 
     latent_dim: int
     context_dim = 0
+    capturable = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -64,6 +68,42 @@ class Decoder(Component):
             return self(z, given).log_prob(many)  # type: ignore[no-any-return]
 
         return log_prob
+
+    def likelihood_of_known(
+        self, x: Any, known: Tensor, context: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """The function z -> log p(x where it is known | z), (B, d) -> (B,): for a completion.
+
+        By default of numbers that are independent given z; a decoder of another kind, such as of
+        token ids, overrides this and `filled`.
+
+        Raises:
+            UsageError: where p(x | z) has no likelihood for each number.
+        """
+        seen = torch.where(known, x, torch.zeros_like(x))
+
+        def log_prob(z: Tensor) -> Tensor:
+            p = self(z, context)
+            if not isinstance(p, Independent):
+                raise UsageError(
+                    "complete() needs a decoder whose coordinates are independent given z; "
+                    f"{type(self).__name__} gives {type(p).__name__}."
+                )
+            each: Tensor = p.base_dist.log_prob(seen) * known
+            return each.flatten(1).sum(-1)
+
+        return log_prob
+
+    def filled(
+        self,
+        z: Tensor,
+        x: Any,
+        known: Tensor,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Any:
+        """x with what is not known as z has it: by default the centre of p(x | z)."""
+        return torch.where(known, x, centre_of(self(z, context)))
 
     def examples(self, x: Any, context: Tensor | None = None) -> Any:
         """x as `forward` and `likelihood` take it, from what a user gives to the model.
@@ -128,7 +168,7 @@ def centre_of(p: Distribution) -> Any:
         return p.mode
 
 
-def join(parts: list[Any], pad: float) -> Any:
+def join(parts: list[Any], pad: float = 0) -> Any:
     """One batch of x out of several; those of different lengths T, (B, T, ...), are padded.
 
     >>> join([torch.ones(1, 1, 2), torch.ones(1, 2, 2)], 0)[0]

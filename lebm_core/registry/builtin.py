@@ -105,7 +105,7 @@ def lebm_register_commands(register: Register) -> None:
     register("predict", f"{cli}.answers:predict", "Tell the class of each example of a file.")
     register("encode", f"{cli}.answers:encode", "Tell the latent code of each example of a file.")
     register("score", f"{cli}.answers:score", "Tell how unusual each example of a file is.")
-    register("complete", f"{cli}.answers:complete", "Fill in the missing values of a file.")
+    register("complete", f"{cli}.answers:complete", "Fill in missing values, or go on from there.")
     register("evaluate", f"{cli}.commands:evaluate", "Measure a run by its recipe's metrics.")
     register("report", f"{cli}.commands:report", "Write report.html of runs, or a table of them.")
     register("data", f"{cli}.commands:data", "List the data sets, and where each is to be had.")

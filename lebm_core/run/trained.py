@@ -163,7 +163,7 @@ class Run:
         complete = self._method("complete")
 
         def filled(batch: Batch, generator: torch.Generator) -> Tensor:
-            known = self.data.known(batch.x)
+            known = self.data.is_known(batch.x)
             done: Tensor = complete(batch.x, known, context=batch.context, generator=generator)
             return done
 

@@ -161,6 +161,10 @@ class TokenDataset(Dataset):
         """Return the columns of what `new` has read; else the row numbers."""
         return super().records(split) if self.known is None else self.known
 
+    def is_known(self, x: Tensor) -> Tensor:
+        """Return where tokens are known to a completion: all but the end, so that it goes on."""
+        return (x != PAD) & (x != EOS)
+
     def raw(self, x: Tensor) -> list[str]:
         """Return samples as strings."""
         return self.strings(x)

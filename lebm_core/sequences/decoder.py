@@ -64,6 +64,8 @@ class SequenceDecoder(Decoder):
         UsageError: for an unknown cell, or ids outside the vocabulary.
     """
 
+    capturable = True  # after `likelihood` has counted the tokens
+
     def __init__(
         self,
         latent_dim: int,
@@ -171,6 +173,34 @@ class SequenceDecoder(Decoder):
             return -z.new_zeros(len(z)).index_add(0, where, nll)
 
         return log_prob
+
+    def likelihood_of_known(
+        self, x: Tensor, known: Tensor, context: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """Return z -> log p(first tokens | z), of sequences of which the rest is not known.
+
+        Raises:
+            UsageError: where what is known is no beginning, or nothing of a sequence is.
+        """
+        known = known & (x != self.pad)
+        if bool((known[:, 1:] & ~known[:, :-1]).any()) or not bool(known[:, :1].all()):
+            raise UsageError(
+                "complete() goes on from the beginning of a sequence: the known tokens of each "
+                "must be its first ones, one at least."
+            )
+        return self.likelihood(x.where(known, self.pad), context)
+
+    def filled(
+        self,
+        z: Tensor,
+        x: Tensor,
+        known: Tensor,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return a draw of p(x | z) given the first tokens, (B, T)."""
+        p: SequenceDistribution = self(z, context)
+        return p.sample(generator=generator, start=x.where(known, self.pad))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return embeddings of ids, (B, T, E), with dropout and hidden tokens in training."""

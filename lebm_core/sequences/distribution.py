@@ -66,6 +66,7 @@ class SequenceDistribution(Distribution):
         top_p: float = 1.0,
         greedy: bool = False,
         max_length: int | None = None,
+        start: Tensor | None = None,
     ) -> Tensor:
         """Draw one sequence for each z, (B, T); cut at `max_length`, then without `eos`.
 
@@ -76,6 +77,7 @@ class SequenceDistribution(Distribution):
             top_p: nucleus sampling, the smallest set of tokens with at least this probability.
             greedy: take the likeliest token instead of a draw.
             max_length: by default the decoder's.
+            start: (B, S) the first tokens of each sequence, `pad` behind them: it goes on there.
 
         Raises:
             UsageError: for a temperature that is not positive or a top_p outside (0, 1].
@@ -97,6 +99,9 @@ class SequenceDistribution(Distribution):
                 token = logits.argmax(-1)
             else:
                 token = _draw(_nucleus(logits / temperature, top_p), generator)
+            if start is not None and step < start.shape[1]:
+                given = start[alive, step]
+                token = token.where(given == decoder.pad, given)
             drawn[alive, step] = token
             going = (token != decoder.eos).nonzero().squeeze(1)
             if len(going) == 0:

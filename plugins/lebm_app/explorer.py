@@ -220,7 +220,7 @@ class Explorer:
             found["Predict"] = model.sample
         if self.has_codes:
             found["Reconstruct"] = model.reconstruct
-        if self.view.asks in ("drawing", "row"):  # of which a part can be left open
+        if self.view.asks in ("drawing", "row", "line"):  # of which a part can be left open
             found["Complete"] = model.complete
         if model.prior.n_classes and model.density is model:  # a generator's energy tells none
             found["Classify"] = model.classify

@@ -159,6 +159,13 @@ def test_half_of_an_image_is_kept(explorer: Explorer, monkeypatch: Any) -> None:
     assert asked["x"].shape == (4, 1, 8, 8)
 
 
+def test_a_sentence_goes_on_where_it_stops(run_of: Callable[[str], Path]) -> None:
+    explorer = Explorer(run_of("text"))
+    assert "Complete" in explorer.does
+    found = answers(explorer, "the value of", "", ["Complete"], 0).partition("Complete")[2]
+    assert found.count("the value of") == 4
+
+
 def test_a_drawing_of_any_size_becomes_pixels_of_the_model(
     explorer: Explorer, tmp_path: Path
 ) -> None:

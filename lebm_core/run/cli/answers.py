@@ -41,7 +41,7 @@ def score(run: RunFolder, file: File, out: Out = None) -> None:
 
 
 def complete(run: RunFolder, file: File, out: Out = None) -> None:
-    """Fill in the missing values of a file."""
+    """Fill in the missing values of a table, or go on from the beginnings of a file of lines."""
     _answer(run, file, out, lambda trained: trained.complete(file))
 
 

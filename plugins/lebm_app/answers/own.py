@@ -75,7 +75,7 @@ def _reconstructed(explorer: Explorer, batch: Batch, seed: int) -> str:
 
 def _completed(explorer: Explorer, batch: Batch, hidden: str, seed: int) -> str:
     x = batch.x[:1].repeat_interleave(COMPLETIONS, 0)
-    known = ~x.isnan()
+    known = explorer.data.is_known(x)
     if x.ndim == 4:
         known &= _open(x, hidden)
     elif bool(known.all()):

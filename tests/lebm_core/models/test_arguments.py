@@ -217,8 +217,8 @@ def test_token_ids_are_whole_and_in_the_vocabulary(tokens: LatentEBM) -> None:
         tokens.sample(2, temperatur=0.8)
     with pytest.raises(UsageError, match="samples would need 24,000 GB"):
         tokens.sample(MANY)
-    with pytest.raises(UsageError, match="examples of real numbers"):
-        tokens.complete(x, x > 0)
+    with pytest.raises(UsageError, match="the known tokens of each must be its first"):
+        tokens.complete(x, x < 0)
 
 
 PRIORS = [
