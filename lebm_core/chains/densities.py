@@ -20,8 +20,9 @@ __all__ = [
 
 # A target may also say `fold`, which maps z back into a bounded support; `label`, what messages
 # call its chain; `reference`, the p0 that it tilts, and `tilt`, log p - log p0 alone, where p0 is
-# dear; `by_row`, whether it differs from row to row of z, as it may where it does not say; and
-# `gibbs_step`, which draws its blocks by turns.
+# dear; `by_row`, whether it differs from row to row of z, as it may where it does not say;
+# `gibbs_step`, which draws its blocks by turns; and `capturable`, whether it does the same work at
+# each call and never looks at a number, so that a GPU may do it again by a captured graph.
 LogDensity = Callable[[Tensor], Tensor]
 Step = Callable[[Tensor, Tensor | None], Tensor]  # (z, noise) -> the next z
 
@@ -80,6 +81,7 @@ class Total:
         references = [reference_of(part) for part in parts]
         self.reference = next((each for each in references if each is not None), None)
         self.by_row = any(getattr(part, "by_row", True) for part in parts)
+        self.capturable = all(getattr(part, "capturable", False) for part in parts)
 
     def __call__(self, z: Tensor) -> Tensor:
         return torch.stack([part(z) for part in self.parts]).sum(0)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from lebm_core.base.checks import whole
 from lebm_core.base.randomness import normal_like, uniform
 from lebm_core.chains.adaptation import AutoStep
+from lebm_core.chains.blocks import State, repeated, run_blocks
 from lebm_core.chains.densities import LogDensity, value_and_gradient
 from lebm_core.chains.samplers import AdaptiveChain
-from lebm_core.chains.trace import Chain
+from lebm_core.chains.trace import Chain, Move
 
-__all__ = ["HMC", "hmc"]
+__all__ = ["HMC", "hmc", "path"]
 
 JITTER = 0.1  # of the step size: paths of one length may return to where they began
 
@@ -87,8 +90,30 @@ def hmc(
     z = z.detach()
     if not steps or not z.numel():
         return z.clone()
-    value, gradient = value_and_gradient(log_prob, z)
-    for step in range(steps):
+    step = path(log_prob, step_size, leapfrog, generator)
+
+    def after(first: int, moves: list[Move]) -> None:
+        for number, move in enumerate(moves, first):
+            if trace is not None:
+                trace.record(number, *move)
+
+    state = (z, *value_and_gradient(log_prob, z))
+    z = run_blocks(repeated(step), state, steps, after, target=log_prob, generator=generator,
+                   plain=1)[0]  # fmt: skip
+    if trace is not None:
+        trace.end(steps, z)
+    return z
+
+
+def path(
+    log_prob: LogDensity,
+    step_size: float | Tensor,
+    leapfrog: int,
+    generator: torch.Generator | None,
+) -> Callable[..., tuple[State, Move]]:
+    """(z, log p, gradient) -> the same after a path of leapfrog steps that is taken or not."""
+
+    def step(z: Tensor, value: Tensor, gradient: Tensor) -> tuple[State, Move]:
         begun = normal_like(z, generator)
         eps = step_size * (1 + JITTER * (2 * uniform((len(z), 1), z, generator) - 1))
         end, slope = z, gradient
@@ -101,11 +126,8 @@ def hmc(
         accept = (new_value - value + kinetic).clamp(max=0.0).exp().nan_to_num(0.0)
         taken = uniform((len(z),), z, generator) < accept
         moved = torch.where(taken[:, None], end, z)
-        if trace is not None:
-            trace.record(step, z, value, gradient, moved, accept)
-        z = moved
-        value = torch.where(taken, new_value, value)
-        gradient = torch.where(taken[:, None], slope, gradient)
-    if trace is not None:
-        trace.end(steps, z)
-    return z
+        new_value = torch.where(taken, new_value, value)
+        slope = torch.where(taken[:, None], slope, gradient)
+        return (moved, new_value, slope), Move(z, value, gradient, moved, accept)
+
+    return step

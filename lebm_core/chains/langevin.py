@@ -7,7 +7,7 @@ with precision A its stationary covariance is (I - s^2 A/4)^-1 A^-1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,14 +15,14 @@ from torch import Tensor
 from lebm_core.base.arguments import entry, floats
 from lebm_core.base.checks import at_least, positive, whole
 from lebm_core.base.randomness import normal_like, standard_normal, uniform
+from lebm_core.chains.blocks import Block, State, repeated, run_blocks
 from lebm_core.chains.densities import FusedTarget, LogDensity, Step, value_and_gradient
-from lebm_core.chains.trace import Chain
+from lebm_core.chains.trace import Chain, Move
 from lebm_core.errors import DivergenceError, UsageError
 
 __all__ = ["langevin"]
 
 FLOATS = (torch.float32, torch.float64)  # that a chain computes in
-CHECK_EVERY = 10  # steps between looks at the largest coordinate: a look makes a GPU wait
 
 
 @entry
@@ -71,18 +71,22 @@ def langevin(
         z = floats("z", z, (None,))
     z = z.detach()
     check = DivergenceCheck(steps, step_size, limit, name)
-    if not adjust and trace is None:
-        half = 0.5 * step_size**2
+    half, spread = 0.5 * step_size**2, step_size * noise
+
+    def looked_at(block: Block[list[Tensor]], z: Tensor) -> Tensor:
+        (z,) = run_blocks(block, (z,), steps, check, target=log_prob, generator=generator)
+        return z
+
+    if not adjust and trace is None:  # nobody asks for log p
         if not isinstance(log_prob, FusedTarget):
             step_of = _step(lambda z: value_and_gradient(log_prob, z)[1], half)
-            return _without_values(step_of, z, step_size * noise, generator, fold, check)
+            return looked_at(_without_values(step_of, spread, generator, fold), z)
         with torch.inference_mode():  # a closed form needs no graph, nor torch's account of one
             step_of = log_prob.fused_step(half, len(z)) or _step(log_prob.gradient, half)
-            z = _without_values(step_of, z, step_size * noise, generator, fold, check)
+            z = looked_at(_without_values(step_of, spread, generator, fold), z)
         return z.clone()  # which may enter a graph again
-    half, spread = 0.5 * step_size**2, step_size * noise
-    value, gradient = value_and_gradient(log_prob, z) if steps else (z, z)
-    for step in range(steps):
+
+    def step(z: Tensor, value: Tensor, gradient: Tensor) -> tuple[State, Move]:
         forward = torch.add(z, gradient, alpha=half)
         proposal = forward
         if noise:
@@ -96,12 +100,20 @@ def langevin(
             new_value = torch.where(taken, new_value, value)
             new_gradient = torch.where(taken[:, None], new_gradient, gradient)
             proposal = torch.where(taken[:, None], proposal, z)
+        return (proposal, new_value, new_gradient), Move(z, value, gradient, proposal, accept)
+
+    def after(first: int, moves: list[Move]) -> None:
         if trace is not None:
-            if noise != 1.0:
-                accept = torch.full_like(accept, torch.nan)
-            trace.record(step, z, value, gradient, proposal, accept)
-        z, value, gradient = proposal, new_value, new_gradient
-        check(step, z)
+            for number, move in enumerate(moves, first):
+                unknown = noise != 1.0  # then Metropolis-Hastings has no acceptance
+                accept = torch.full_like(move.accept, torch.nan) if unknown else move.accept
+                trace.record(number, *move[:-1], accept)
+        check(first, [move.moved for move in moves])
+
+    if steps:
+        state = (z, *value_and_gradient(log_prob, z))
+        block = repeated(step)
+        z = run_blocks(block, state, steps, after, target=log_prob, generator=generator)[0]
     if trace is not None:
         trace.end(steps, z)
     return z
@@ -117,24 +129,26 @@ def _step(gradient: Callable[[Tensor], Tensor], half: float) -> Step:
 
 def _without_values(
     step_of: Step,
-    z: Tensor,
     spread: float,
     generator: torch.Generator | None,
     fold: Callable[[Tensor], Tensor] | None,
-    check: DivergenceCheck,
-) -> Tensor:
-    """The chain where nobody asks for log p: no step is rejected, and there is no trace."""
-    noises: list[Tensor] = []
-    for step in range(check.steps):
-        if spread and not noises:  # for several steps at once: one large draw is the quicker
-            ahead = min(CHECK_EVERY, check.steps - step)
-            drawn = standard_normal((ahead, *z.shape), z, generator).mul_(spread)
-            noises = list(drawn.unbind(0))
-        z = step_of(z, noises.pop(0) if noises else None)
-        if fold is not None:
-            z = fold(z)
-        check(step, z)
-    return z
+) -> Block[list[Tensor]]:
+    """A block where no step is rejected, and there is no trace."""
+
+    def block(state: State, steps: int) -> tuple[State, list[Tensor]]:
+        (z,) = state
+        noises: Sequence[Tensor | None] = [None] * steps
+        if spread:  # for all steps at once: one large draw is the quicker
+            noises = standard_normal((steps, *z.shape), z, generator).mul_(spread).unbind(0)
+        states = []
+        for noise in noises:
+            z = step_of(z, noise)
+            if fold is not None:
+                z = fold(z)
+            states.append(z)
+        return (z,), states
+
+    return block
 
 
 def _acceptance(
@@ -155,27 +169,23 @@ def _acceptance(
 
 
 class DivergenceCheck:
-    """Looks at every tenth state of a chain; where it is bad, finds the first that was."""
+    """Looks at the last state of a block; where it is bad, finds the first that was."""
 
     def __init__(self, steps: int, step_size: float, limit: float, name: str) -> None:
         self.steps, self.step_size, self.limit, self.name = steps, step_size, limit, name
-        self.recent: list[Tensor] = []
 
-    def __call__(self, step: int, z: Tensor) -> None:
-        self.recent.append(z)
-        if len(self.recent) < CHECK_EVERY and step < self.steps - 1:
-            return
+    def __call__(self, first: int, states: Sequence[Tensor]) -> None:
+        z = states[-1]
         if z.numel() and not bool(z.abs().amax() <= self.limit):
-            raise self._diverged(step)
-        self.recent.clear()
+            raise self._diverged(first, states)
 
-    def _diverged(self, step: int) -> DivergenceError:
-        sizes = [float(z.abs().amax()) for z in self.recent]
+    def _diverged(self, first: int, states: Sequence[Tensor]) -> DivergenceError:
+        sizes = [float(z.abs().amax()) for z in states]
         at = next(i for i, size in enumerate(sizes) if not size <= self.limit)
         size = sizes[at]
         what = "became NaN" if size != size else f"reached a coordinate of {size:.3g}"
         return DivergenceError(
-            f"The {self.name} {what} at step {step + 2 - len(self.recent) + at} of {self.steps} "
+            f"The {self.name} {what} at step {first + at + 1} of {self.steps} "
             f"(step_size {self.step_size:g}): use a smaller step_size or fewer steps, bound the "
             "tilt (prior.bound = 10), or clip the gradients of the part that grew."
         )

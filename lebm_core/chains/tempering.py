@@ -5,6 +5,9 @@ Source: Geyer, "Markov chain Monte Carlo maximum likelihood", 1991; Earl and Dee
 
 from __future__ import annotations
 
+import functools
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -12,14 +15,15 @@ from lebm_core.base.checks import whole
 from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import uniform
 from lebm_core.chains.adaptation import FIRST, AutoStep, check_step_size
+from lebm_core.chains.blocks import State, repeated, run_blocks
 from lebm_core.chains.densities import (
     LogDensity,
     ReferenceDensity,
     reference_of,
     value_and_gradient,
 )
-from lebm_core.chains.hmc import hmc
-from lebm_core.chains.trace import Chain
+from lebm_core.chains.hmc import path
+from lebm_core.chains.trace import Chain, Move
 
 __all__ = ["Tempering"]
 
@@ -74,23 +78,72 @@ class Tempering(Configured):
         ladder = _Ladder(target, self.temperatures, z)
         auto = isinstance(self.step_size, str)
         sizes = z.new_full((self.temperatures,), FIRST if auto else float(self.step_size))
-        states = z.repeat(self.temperatures, 1)
-        for number, first in enumerate(range(0, self.steps, self.exchange)):
-            piece = min(self.exchange, self.steps - first)
-            seen = Chain() if trace is None else trace.piece(first)
-            by_row = sizes.repeat_interleave(len(z))[:, None]
-            states = hmc(ladder, states, steps=piece, step_size=by_row, leapfrog=1,
-                         generator=generator, trace=seen)  # fmt: skip
-            if auto and first < self.steps // 2:
-                accepted = torch.stack(seen.acceptance).view(piece, self.temperatures, -1)
-                sizes = sizes * (accepted.mean((0, 2)).to(sizes) - AIM).exp()
-            states, share = ladder.exchange(states, number, generator)
-            if trace is not None:
-                trace.append(seen.rows(slice(-len(z), None)), first)
-                trace.exchange.append(share.cpu())
+        state: State = (z.repeat(self.temperatures, 1), sizes)
+        whole, rest = divmod(self.steps, self.exchange)
+        # While the step sizes follow the acceptance a round is another one than afterwards.
+        adapting = min(whole, -(-(self.steps // 2) // self.exchange)) if auto else 0
+        first = 0
+        for rounds, steps, adapt in (
+            (adapting, self.exchange, True),
+            (whole - adapting, self.exchange, False),
+            (min(rest, 1), rest, auto and not whole and rest > 1),
+        ):
+            block = functools.partial(
+                self._rounds, ladder, len(z), steps, adapt, first // self.exchange % 2, generator
+            )
+            after = functools.partial(_record, trace, len(z), first, steps)
+            state = run_blocks(block, state, rounds, after, target=ladder, generator=generator,
+                               multiple=2, plain=2)  # fmt: skip
+            first += rounds * steps
+        states, sizes = state
         if trace is not None:
+            trace.end(self.steps, states[-len(z) :])
             trace.step_size = float(sizes[-1])
         return states[-len(z) :].clone()
+
+    def _rounds(
+        self,
+        ladder: _Ladder,
+        rows: int,
+        steps: int,
+        adapt: bool,
+        parity: int,
+        generator: torch.Generator | None,
+        state: State,
+        rounds: int,
+    ) -> tuple[State, list[_Round]]:
+        """So many rounds of steps and an exchange; the first has the parity that is given."""
+        states, sizes = state
+        seen = []
+        for number in range(rounds):
+            step = path(ladder, sizes.repeat_interleave(rows)[:, None], 1, generator)
+            inner: State = (states, *value_and_gradient(ladder, states))
+            inner, moves = repeated(step)(inner, steps)
+            if adapt:
+                accepted = torch.stack([m.accept for m in moves]).view(steps, len(sizes), -1)
+                sizes = sizes * (accepted.mean((0, 2)).to(sizes) - AIM).exp()
+            states, share = ladder.exchange(inner[0], parity + number, generator)
+            seen.append(_Round(moves, share))
+        return (states, sizes), seen
+
+
+class _Round(NamedTuple):
+    """The steps between two exchanges, and the share of the exchanges that was accepted."""
+
+    moves: list[Move]
+    share: Tensor
+
+
+def _record(
+    trace: Chain | None, rows: int, start: int, steps: int, first: int, seen: list[_Round]
+) -> None:
+    """Add rounds to the trace of the coldest replica."""
+    if trace is None:
+        return
+    for number, done in enumerate(seen, first):
+        for k, move in enumerate(done.moves):
+            trace.record(start + number * steps + k, *(each[-rows:] for each in move))
+        trace.exchange.append(done.share.cpu())
 
 
 class _Ladder:
@@ -102,6 +155,7 @@ class _Ladder:
         betas = torch.linspace(0, 1, temperatures, device=z.device, dtype=z.dtype).square()
         self.betas = betas if self.reference is not None else HOTTEST + (1 - HOTTEST) * betas
         self.rows = self.betas.repeat_interleave(len(z))
+        self.capturable = getattr(target, "capturable", False)
 
     def __call__(self, z: Tensor) -> Tensor:
         return self.value_and_gradient(z)[0]

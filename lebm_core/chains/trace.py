@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "Move"]
+
+
+class Move(NamedTuple):
+    """One step of a chain from z (B, d) to `moved`: log p and its gradient at z, the acceptance."""
+
+    z: Tensor
+    value: Tensor
+    gradient: Tensor
+    moved: Tensor
+    accept: Tensor
 
 
 @dataclass

@@ -28,6 +28,8 @@ FEATURES, LATENT_DIM = 3, 2
 class ToyDecoder(Decoder):
     """x = W z + eps / 2."""
 
+    capturable = True
+
     def __init__(self, latent_dim: int = LATENT_DIM) -> None:
         super().__init__()
         self.latent_dim = latent_dim

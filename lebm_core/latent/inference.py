@@ -84,8 +84,8 @@ class LearnedInference(nn.Module, ABC):
 
 def posterior_target(model: LatentParts, batch: Batch) -> Total:
     """z -> log p(x|z) + f(z) + log p0(z), (B,): the log posterior up to a constant."""
-    return Total(
-        model.decoder.likelihood(batch.x, batch.context),
-        model.prior.target(None, batch.context),
-        label="posterior chain",
-    )
+    prior = model.prior.target(None, batch.context)
+    likelihood = model.decoder.likelihood(batch.x, batch.context)
+    target = Total(likelihood, prior, label="posterior chain")
+    target.capturable = model.decoder.capturable and getattr(prior, "capturable", False)
+    return target

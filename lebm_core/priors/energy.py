@@ -39,11 +39,14 @@ class Energy(Component):
         latent_dim: d.
         outputs: C, 1 for a prior without classes.
         context_dim: c; 0 for none.
+        capturable: whether `forward` does the same work each time and looks at no number, so that
+            a GPU may repeat it by a captured graph.
     """
 
     latent_dim: int
     outputs: int
     context_dim: int
+    capturable = False
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """The logits F(z), (B, C)."""

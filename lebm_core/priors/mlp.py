@@ -53,6 +53,8 @@ class MLP(Energy):
         UsageError: for an unknown activation or a width below 1.
     """
 
+    capturable = True
+
     def __init__(
         self,
         latent_dim: int,

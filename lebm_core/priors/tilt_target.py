@@ -131,6 +131,8 @@ class TiltTarget:
         self.layers = [energy.affine(half_rows) for energy in energies]
         self.context, self.readout, self.fold = context, readout, reference.fold
         self.by_row = (context is not None and len(context) > 1) or readout.by_row
+        read = isinstance(readout, LogSumExp)
+        self.capturable = read and all(energy.capturable for energy in energies)
 
     def given(self, z: Tensor) -> Tensor | None:
         """The context of each z; z may hold k codes for each row of it, row by row."""

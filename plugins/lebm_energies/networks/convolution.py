@@ -43,6 +43,8 @@ class Convolution(Energy):
         UsageError: for x that are no images, or widths that are not positive.
     """
 
+    capturable = True
+
     def __init__(
         self,
         latent_dim: int,

@@ -44,6 +44,8 @@ class PointSet(Energy):
         UsageError: for x that are no sets of points, or options that are not possible.
     """
 
+    capturable = True
+
     def __init__(
         self,
         latent_dim: int,

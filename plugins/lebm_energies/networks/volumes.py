@@ -87,6 +87,8 @@ class Blocks(nn.Module):
         stride: along each axis, 1 or 2.
     """
 
+    capturable = True
+
     def __init__(self, stride: tuple[int, int, int]) -> None:
         super().__init__()
         self.stride = stride

@@ -32,6 +32,7 @@ class PixelDecoder(Decoder):
 
     likelihood_kind: str
     allow_half: bool
+    capturable = True
 
     def set_pixels(self, likelihood: str, sigma: float, learn_sigma: bool, half: bool) -> None:
         """Keep what the constructor was given for the pixels.

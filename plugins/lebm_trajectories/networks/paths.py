@@ -86,6 +86,8 @@ class TrajectoryDecoder(Decoder):
         UsageError: for a sigma that is not positive, or more sub-goals than steps.
     """
 
+    capturable = True
+
     def __init__(
         self,
         latent_dim: int,
