@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from lebm_core.contracts.bounds import check_bounds
 from lebm_core.contracts.commands import check_command, check_control, check_recipe
-from lebm_core.contracts.data import check_baseline, check_dataset, check_figure, check_metric
+from lebm_core.contracts.data import (
+    check_baseline,
+    check_dataset,
+    check_figure,
+    check_kept_on_disk,
+    check_metric,
+)
 from lebm_core.contracts.inference import check_inference, check_sampler
 from lebm_core.contracts.models import check_model
 from lebm_core.contracts.options import check_options
@@ -32,6 +38,7 @@ __all__ = [
     "check_energy",
     "check_figure",
     "check_inference",
+    "check_kept_on_disk",
     "check_metric",
     "check_model",
     "check_options",

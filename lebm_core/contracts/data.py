@@ -25,6 +25,7 @@ __all__ = [
     "check_baseline",
     "check_dataset",
     "check_figure",
+    "check_kept_on_disk",
     "check_metric",
     "check_parameters",
 ]
@@ -77,6 +78,62 @@ def check_dataset(
             assert file == expected, f"{label}: write() gives {file.name}, not {expected.name}"
             assert file.is_file(), f"{label}: write() writes no file"
     return dataset
+
+
+def check_kept_on_disk(name: str, options: Mapping[str, Any], cache: Path) -> Dataset:
+    """Check that data.keep = "disk" gives what "memory" does, bit for bit, and is prepared once.
+
+    Args:
+        name: registered data set with the option `keep`.
+        options: of its table, with a small source.
+        cache: a folder for what is prepared, in the place of the user cache.
+
+    Returns:
+        The data set that reads from the disk.
+    """
+    label = f'datasets "{name}", data.keep = "disk"'
+    factory = registry().get("datasets", name)
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(cache)
+    try:
+        found: list[Dataset] = []
+        for keep in ("memory", "disk", "disk"):
+            table = {**options, "keep": keep}
+            given = arguments(factory, table, {"files": DataFiles(), "seed": 0}, label)
+            found.append(factory(**given))
+    finally:
+        del os.environ["XDG_CACHE_HOME"]
+        os.environ |= {} if before is None else {"XDG_CACHE_HOME": before}
+    memory, disk, again = found
+    for other in (disk, again):
+        _check_equal(memory, other, label)
+    return disk
+
+
+def _check_equal(memory: Dataset, disk: Dataset, label: str) -> None:
+    for fact in ("sizes", "summary", "classes"):
+        was, now = (json.dumps(getattr(each, fact), default=str) for each in (memory, disk))
+        assert was == now, f"{label}: {fact} {now}, in memory {was}"
+    with tempfile.TemporaryDirectory() as folder:
+        for place, each in (("memory", memory), ("disk", disk)):
+            (Path(folder) / place).mkdir()
+            each.save(Path(folder) / place)
+        for file in sorted((Path(folder) / "memory").rglob("*")):
+            other = Path(folder) / "disk" / file.name
+            assert file.read_bytes() == other.read_bytes(), f"{label}: save() writes {file.name}"
+    for split in SPLITS:
+        assert disk.length(split) == memory.length(split), f"{label}: length of {split}"
+        for generator in (None, 1):
+            seeds = [None if generator is None else seeded() for _ in range(2)]
+            here, there = (
+                each.batches(split, N, generator=g)
+                for each, g in zip((memory, disk), seeds, strict=True)
+            )
+            for one, two in zip(here, there, strict=True):
+                for part, a, b in zip(one._fields, one, two, strict=True):
+                    assert (a is None) == (b is None), f"{label}, {split}: {part} of a batch"
+                    if a is not None:
+                        check_same(b, a, f"{label}, {split}: {part} of a batch")
 
 
 def _check_split(dataset: Dataset, split: str, label: str) -> None:

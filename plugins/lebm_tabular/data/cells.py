@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from lebm_core.data.classes import is_missing, label_names, sorted_names
 from lebm_core.errors import UsageError, did_you_mean, shown
 
-__all__ = ["Cells", "MOST", "SEEN", "coded", "ids_of", "listed", "number_of"]
+__all__ = [
+    "Cells", "MOST", "SEEN", "check_named", "coded", "few_words", "ids_of", "listed", "named_in",
+    "no_number", "number_of",
+]  # fmt: skip
 
 MOST, SEEN = 50, 2  # different words of a column that becomes categorical by itself, and how often
 # each is seen on average at least
@@ -71,13 +74,7 @@ def coded(cells: Cells, asked: str | Sequence[str] = "auto") -> tuple[Codes, lis
     Raises:
         UsageError: naming the place of a cell that is neither, or a column that is not there.
     """
-    named = [] if isinstance(asked, str) else list(asked)
-    for name in named:
-        if name not in cells.names:
-            raise UsageError(
-                f"{cells.key}: {cells.where} has no column {shown(name)} to learn from; it has "
-                f"{listed(cells.names)}.{did_you_mean(name, cells.names)}"
-            )
+    named = named_in(cells, asked)
     found: list[list[str]] = []
     codes = np.empty((len(cells.places), len(cells.names)))
     for i, name in enumerate(cells.names):
@@ -85,15 +82,29 @@ def coded(cells: Cells, asked: str | Sequence[str] = "auto") -> tuple[Codes, lis
         given = label_names(cells.columns[i], None) if words or name in named else []
         categories = sorted_names(given)
         if name in named:
-            _check_named(cells, name, categories)
-        elif words and (asked == "none" or not _few_words(given, categories, len(words))):
-            raise _no_number(cells, i, words[0], given, categories)
+            check_named(cells, name, categories)
+        elif words:
+            known = sum(word != "" for word in given)
+            if asked == "none" or not few_words(known, len(categories), len(words)):
+                raise no_number(cells, i, words[0], known, len(categories))
         if categories:
             ids = {word: float(k) for k, word in enumerate(categories)}
             codes[:, i] = [ids.get(word, np.nan) for word in given]
         found.append(categories)
         _check_finite(cells, i, codes[:, i])
     return codes, found
+
+
+def named_in(cells: Cells, asked: str | Sequence[str]) -> list[str]:
+    """The columns that the user names as categories; refuse one that is not there."""
+    named = [] if isinstance(asked, str) else list(asked)
+    for name in named:
+        if name not in cells.names:
+            raise UsageError(
+                f"{cells.key}: {cells.where} has no column {shown(name)} to learn from; it has "
+                f"{listed(cells.names)}.{did_you_mean(name, cells.names)}"
+            )
+    return named
 
 
 def ids_of(
@@ -167,19 +178,28 @@ def _numbers(cells: Cells, i: int) -> tuple[Codes, list[int]]:
     return np.array([np.nan if value is None else value for value in values]), words
 
 
-def _few_words(given: Sequence[str], categories: Sequence[str], words: int) -> bool:
-    """Whether a column is one of categories by itself: see `coded`."""
-    known = sum(word != "" for word in given)
-    few = len(categories) <= MOST and known >= SEEN * len(categories)
-    return few and 2 * words > known
+def few_words(known: int, categories: int, words: int) -> bool:
+    """Whether a column is one of categories by itself: see `coded`.
+
+    Args:
+        known: cells that are not missing.
+        categories: different ones.
+        words: of the known cells those that are no numbers.
+    """
+    return categories <= MOST and known >= SEEN * categories and 2 * words > known
 
 
-def _no_number(
-    cells: Cells, i: int, row: int, given: Sequence[str], categories: Sequence[str]
-) -> UsageError:
-    """Say why a column with words is neither of numbers nor of categories."""
-    name, known, n = cells.names[i], sum(word != "" for word in given), len(categories)
-    column = shown(name, 30)[1:-1]
+def no_number(cells: Cells, i: int, row: int, known: int, n: int) -> UsageError:
+    """Say why a column with words is neither of numbers nor of categories.
+
+    Args:
+        cells: with the column.
+        i: its place.
+        row: of a word.
+        known: cells that are not missing.
+        n: how many different ones.
+    """
+    column = shown(cells.names[i], 30)[1:-1]
     leave, take = cells.leave.format(column), cells.take.format(column)
     if known < SEEN * n:
         why = f"whose {n:,} different values in {known:,} rows are no categories: each is to be "
@@ -193,7 +213,7 @@ def _no_number(
     )
 
 
-def _check_named(cells: Cells, name: str, categories: Sequence[str]) -> None:
+def check_named(cells: Cells, name: str, categories: Sequence[str]) -> None:
     if len(categories) > MOST_NAMED:
         raise UsageError(
             f"{cells.key}: the column {shown(name, 30)} of {cells.where} has "

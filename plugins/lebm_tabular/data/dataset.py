@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -18,9 +18,11 @@ from lebm_core.base.checks import choice
 from lebm_core.base.files import read_json
 from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS
+from lebm_core.data.disk.tensors import DiskTensor, TensorWriter
 from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.new import new_rows
 from lebm_tabular.data.preparation import Preparation
+from lebm_tabular.data.streamed import rows_of
 from lebm_tabular.view import RowView
 
 __all__ = ["Rows", "TabularDataset"]
@@ -74,7 +76,8 @@ class TabularDataset(Dataset):
         self.classes = list(classes)
         self.known: Table | None = None
         transform = self.preparation.transform
-        self.x = {split: torch.from_numpy(transform(rows.x)) for split, rows in splits.items()}
+        self.x: dict[str, Tensor | DiskTensor] = {}
+        self.x |= {split: torch.from_numpy(transform(rows.x)) for split, rows in splits.items()}
         self.y = {s: torch.from_numpy(rows.y) for s, rows in splits.items() if rows.y is not None}
         missing = any(bool(np.isnan(rows.x).any()) for rows in splits.values())
         self.sizes = self._sizes(missing)
@@ -113,7 +116,8 @@ class TabularDataset(Dataset):
         """Return x, each missing value replaced by its feature's mean of the training split."""
         filled = self.x[split][index]
         if self.sizes["missing"]:
-            means = self.x.get("train", filled).nanmean(0).nan_to_num()
+            known = self.x["train"][:] if "train" in self.x else filled
+            means = known.nanmean(0).nan_to_num()
             if self.preparation.scaling == "columns":  # exactly, not as float32 sums
                 means[: len(self.preparation.numbers)] = 0.0
             filled = torch.where(filled.isnan(), means, filled)
@@ -161,6 +165,52 @@ class TabularDataset(Dataset):
             for row in self.raw(x).rows():
                 rows.writerow([f"{v:.7g}" if isinstance(v, float) else v for v in row])
         return file
+
+    @classmethod
+    def keep(
+        cls,
+        folder: Path,
+        cells: DiskTensor,
+        rows: Mapping[str, NDArray[np.int64]],
+        y: NDArray[np.int64] | None,
+        columns: Sequence[str],
+        summary: dict[str, Any],
+        classes: Sequence[str],
+        scaling: str,
+        categories: Sequence[Sequence[str]],
+    ) -> None:
+        """Write what the constructor would hold in memory to `folder`, for `kept` to open.
+
+        Args:
+            folder: for the arrays and what `save` writes.
+            cells: (N, columns), as `Rows` has them.
+            rows: by split, ascending.
+            y: class ids (N,), or None.
+            columns, summary, classes, scaling, categories: of the constructor.
+        """
+        data = cls({}, columns, summary, classes, scaling, categories)
+        data.preparation.fit_parts(lambda: rows_of(cells, rows["train"]))
+        missing, width = False, len(data.preparation.features)
+        for split, chosen in rows.items():
+            with TensorWriter(folder / f"{split}.x.npy", np.float32, (width,)) as out:
+                for part in rows_of(cells, chosen):
+                    out.add(data.preparation.transform(part))
+                    missing = missing or bool(np.isnan(part).any())
+            if y is not None:
+                np.save(folder / f"{split}.y.npy", y[chosen])
+        data.sizes = data._sizes(missing)
+        data.summary = {"counts": {split: len(chosen) for split, chosen in rows.items()}, **summary}
+        data.save(folder)
+
+    @classmethod
+    def kept(cls, folder: Path) -> Self:
+        """Open what `keep` wrote: rows are read from it batch by batch."""
+        data = cls.load(folder)
+        for split in SPLITS:
+            data.x[split] = DiskTensor(folder / f"{split}.x.npy")
+            if data.classes:
+                data.y[split] = torch.from_numpy(np.load(folder / f"{split}.y.npy"))
+        return data
 
     def save(self, folder: Path) -> None:
         """Write names, categories, classes and scales to columns.json."""

@@ -17,7 +17,10 @@ from lebm_core.data.columns import open_columns, refuse_twice
 from lebm_core.errors import UsageError, did_you_mean, shown
 from lebm_tabular.data.cells import Cells, coded, listed, number_of
 
-__all__ = ["Table", "read_cells", "read_csv"]
+__all__ = [
+    "ROW_NUMBERS", "Table", "check_columns", "open_table", "read_cells", "read_csv",
+    "warn_of_counts",
+]  # fmt: skip
 
 OTHERS = frozenset(
     (".arff", ".feather", ".h5", ".json", ".jsonl", ".ods", ".parquet", ".pickle", ".pkl")
@@ -63,6 +66,30 @@ def read_csv(
     Raises:
         UsageError: naming the file, its line, and what is wrong there.
     """
+    first, names, rows = open_table(path, label, without)
+    places, cells = _gathered(rows, len(names))
+    taken = [i for i, name in enumerate(names) if name not in (label, *without) or not name]
+    empty = [i for i in taken if not names[i] and all(map(is_missing, cells[i]))]
+    counts = [i for i in taken if i == 0 and i not in empty and _counts_rows(names[i], cells[i])]
+    kept = [i for i in taken if i not in (*empty, *counts)]
+    columns = [names[i] for i in kept]
+    check_columns(path, first, columns, kept, len(places))
+    if counts:
+        warn_of_counts(path, names[0], stacklevel=4)
+    x, found = coded(Cells(str(path), columns, [cells[i] for i in kept], places), categories)
+    left_out = [*without, *(names[i] or "row numbers" for i in counts)]
+    labels = cells[names.index(label)] if label else None
+    return Table(columns, x, labels, places, left_out, found)
+
+
+def open_table(
+    path: Path, label: str, without: Sequence[str]
+) -> tuple[int, list[str], Iterator[tuple[int, list[str]]]]:
+    """Open a table to learn from, see `open_columns`, once its names are known to be possible.
+
+    Raises:
+        UsageError: naming the file, its line, and what is wrong there.
+    """
     if path.suffix.lower() in OTHERS:
         raise UsageError(
             f"{path}: tabular.file reads .csv and .npz files, not {path.suffix}: a DataFrame's "
@@ -70,28 +97,7 @@ def read_csv(
         )
     first, names, rows = open_columns(path)
     _check_names(names, label, without, f"{path}, line {first}", path)
-    places, cells = _gathered(rows, len(names))
-    taken = [i for i, name in enumerate(names) if name not in (label, *without) or not name]
-    empty = [i for i in taken if not names[i] and all(map(is_missing, cells[i]))]
-    counts = [i for i in taken if i == 0 and i not in empty and _counts_rows(names[i], cells[i])]
-    kept = [i for i in taken if i not in (*empty, *counts)]
-    columns = [names[i] for i in kept]
-    if not columns or not places:
-        raise UsageError(f"{path} has {len(columns)} columns to learn from and {len(places)} rows.")
-    if "" in columns:
-        raise UsageError(
-            f"{path}, line {first}: column {kept[columns.index('')] + 1} has no name: name it, or "
-            "leave it out; a DataFrame's to_csv(index=False) writes no index."
-        )
-    if counts:
-        warnings.warn(
-            f"{path}: the first column, {shown(names[0])}, only counts the rows and is left out.",
-            stacklevel=3,
-        )
-    x, found = coded(Cells(str(path), columns, [cells[i] for i in kept], places), categories)
-    left_out = [*without, *(names[i] or "row numbers" for i in counts)]
-    labels = cells[names.index(label)] if label else None
-    return Table(columns, x, labels, places, left_out, found)
+    return first, names, rows
 
 
 def read_cells(path: Path) -> Cells:
@@ -104,6 +110,27 @@ def read_cells(path: Path) -> Cells:
     refuse_twice(names, f"{path}, line {first}")
     places, cells = _gathered(rows, len(names))
     return Cells(str(path), names, cells, places)
+
+
+def check_columns(
+    path: Path, first: int, columns: Sequence[str], kept: Sequence[int], rows: int
+) -> None:
+    """Refuse a table with nothing to learn from, or with a column that has values and no name."""
+    if not columns or not rows:
+        raise UsageError(f"{path} has {len(columns)} columns to learn from and {rows} rows.")
+    if "" in columns:
+        raise UsageError(
+            f"{path}, line {first}: column {kept[columns.index('')] + 1} has no name: name it, or "
+            "leave it out; a DataFrame's to_csv(index=False) writes no index."
+        )
+
+
+def warn_of_counts(path: Path, name: str, stacklevel: int) -> None:
+    """Say that the first column is left out."""
+    warnings.warn(
+        f"{path}: the first column, {shown(name)}, only counts the rows and is left out.",
+        stacklevel=stacklevel,
+    )
 
 
 def _gathered(

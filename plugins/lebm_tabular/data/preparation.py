@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -66,9 +66,18 @@ class Preparation:
 
     def fit(self, table: Numbers) -> Self:
         """Set mean and scale by the rows (N, columns) of a training."""
+        return self.fit_parts(lambda: [table])
+
+    def fit_parts(self, parts: Callable[[], Iterable[Numbers]]) -> Self:
+        """Do the same for rows that are not in memory at once.
+
+        Args:
+            parts: gives the rows again and again, in parts and in their order; those of a single
+                column in one, or the sums are not those of `fit` to the last bit.
+        """
         if self.scaling == "none" or not self.numbers:
             return self
-        mean, variance = _moments(table)
+        mean, variance = _moments(parts)
         with np.errstate(over="ignore", invalid="ignore"):  # refused by `transform`
             if self.scaling == "all":
                 scale = np.full(len(mean), np.sqrt(variance[self.numbers].mean()) or 1.0)
@@ -171,13 +180,22 @@ class Preparation:
         return made
 
 
-def _moments(x: Numbers) -> tuple[Numbers, Numbers]:
+def _moments(parts: Callable[[], Iterable[Numbers]]) -> tuple[Numbers, Numbers]:
     """Compute mean and variance of each column's observed values; 0 and 0 without any."""
-    known = ~np.isnan(x)
-    n = np.maximum(known.sum(0), 1)
+    n = np.maximum(sum((~np.isnan(x)).sum(0) for x in parts()), 1)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused by its column
-        mean = np.where(known, x, 0.0).sum(0) / n
-        return mean, np.where(known, (x - mean) ** 2, 0.0).sum(0) / n
+        mean = _sum(np.where(np.isnan(x), 0.0, x) for x in parts()) / n
+        squares = (np.where(np.isnan(x), 0.0, (x - mean) ** 2) for x in parts())
+        return mean, _sum(squares) / n
+
+
+def _sum(parts: Iterable[Numbers]) -> Numbers:
+    """Sum rows, one after the other as NumPy does those of one array of several columns."""
+    total: Numbers | None = None
+    for part in parts:
+        total = (part if total is None else np.concatenate([total[None], part])).sum(0)
+    assert total is not None
+    return total
 
 
 def _one_hot(ids: Numbers, width: int) -> NDArray[np.float32]:

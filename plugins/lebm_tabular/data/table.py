@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from lebm_core.base.checks import choice
 from lebm_core.data.arrays import need_array, read_npz
 from lebm_core.data.classes import Classes, classes_of, one_column
+from lebm_core.data.disk.prepared import asks_disk, prepared
+from lebm_core.data.disk.tensors import DiskTensor
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.data.splits import check_shares, chosen_share
@@ -19,6 +22,7 @@ from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.cells import Cells, coded
 from lebm_tabular.data.dataset import Rows, TabularDataset
 from lebm_tabular.data.delimited import Table, read_csv
+from lebm_tabular.data.streamed import StreamedTable
 
 __all__ = ["table"]
 
@@ -30,6 +34,7 @@ def table(
     *, files: DataFiles, seed: int, source: str = "", label: str = "label",
     without: Sequence[str] = (), categories: Literal["auto", "none"] | Sequence[str] = "auto",
     valid: float = 0.1, test: float = 0.1, scaling: Literal["columns", "none"] = "columns",
+    keep: Literal["memory", "disk"] = "memory",
 ) -> TabularDataset:  # fmt: skip
     """A .csv file whose first line names its columns, or an .npz file with x (and labels).
 
@@ -49,6 +54,8 @@ def table(
         valid: share of the labelled rows to choose by; 0 = a fifth, of 1,000 and more a tenth
         test: share of the labelled rows to judge by; 0 likewise
         scaling: columns (mean 0, variance 1), or none, as the likelihood "bernoulli" needs it
+        keep: where the rows are: memory; or disk, of a .csv that may be larger than memory: it is
+            prepared once in the user cache, and read from there batch by batch
 
     Raises:
         UsageError: naming the file, its line, and what is wrong there.
@@ -59,27 +66,71 @@ def table(
         choice("data.categories", categories, ("auto", "none"))
     path = Path(source)
     arrays = path.suffix.lower() in (".npz", ".npy")
-    content = (_npz if arrays else read_csv)(path, label, without, categories)
     where = f"{path}: the {'array' if arrays else 'column'} {shown(label)}"
+    cut = functools.partial(_split, valid=valid, test=test, seed=seed, path=path)
+    if asks_disk(keep):
+        if arrays:
+            raise UsageError(
+                f'data.keep = "disk" is for a .csv, and {path} is read as a whole; leave it out.'
+            )
+        asked = {
+            "label": label, "without": [*without], "categories": categories, "valid": valid,
+            "test": test, "scaling": scaling, "seed": seed, "source": path.name,
+        }  # fmt: skip
+        read = functools.partial(StreamedTable, path, label, without, categories)
+        make = functools.partial(_make, read=read, where=where, cut=cut, scaling=scaling)
+        return TabularDataset.kept(prepared("tabular.file", asked, [path], make))
+    content = (_npz if arrays else read_csv)(path, label, without, categories)
     found = None if content.labels is None else classes_of(content.labels, where)
-    rows = _split(content, found, valid, test, seed, path)
+    rows = cut(len(content.x), found)
     if found is not None:
-        _check_trained(content, found, rows, path)
+        _check_trained(content.places, found, rows, path)
     splits = {
         name: Rows(content.x[r], None if found is None else found.ids[r])
         for name, r in rows.items()
     }
+    names = [] if found is None else found.names
+    summary = _summary(path, content)
+    try:
+        return TabularDataset(splits, content.columns, summary, names, scaling, content.categories)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _make(
+    folder: Path,
+    *,
+    read: Callable[[], StreamedTable],
+    where: str,
+    cut: Callable[[int, Classes | None], dict[str, NDArray[np.int64]]],
+    scaling: str,
+) -> None:
+    """Prepare a table on disk; see `prepared`."""
+    content, cells = read(), folder / "cells.npy"
+    found = content.write(cells, where)
+    rows = cut(content.n, found)
+    if found is not None:
+        _check_trained(range(1, content.n + 1), found, rows, content.path)
+    try:
+        TabularDataset.keep(
+            folder, DiskTensor(cells), rows, None if found is None else found.ids,
+            content.columns, _summary(content.path, content), [] if found is None else found.names,
+            scaling, content.categories,
+        )  # fmt: skip
+    except UsageError as error:
+        raise UsageError(f"{content.path}: {error}") from None
+    cells.unlink()
+
+
+def _summary(path: Path, content: Table | StreamedTable) -> dict[str, object]:
+    """Facts for the report."""
     summary: dict[str, object] = {"source": path.name}
     if content.left_out:
         summary["left_out"] = content.left_out
     if any(content.categories):
         named = zip(content.columns, content.categories, strict=True)
         summary["categories"] = {name: len(words) for name, words in named if words}
-    names = [] if found is None else found.names
-    try:
-        return TabularDataset(splits, content.columns, summary, names, scaling, content.categories)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+    return summary
 
 
 def _npz(path: Path, label: str, without: Sequence[str], categories: str | Sequence[str]) -> Table:
@@ -108,10 +159,10 @@ def _npz(path: Path, label: str, without: Sequence[str], categories: str | Seque
 
 
 def _split(
-    content: Table, found: Classes | None, valid: float, test: float, seed: int, path: Path
+    n: int, found: Classes | None, valid: float, test: float, seed: int, path: Path
 ) -> dict[str, NDArray[np.int64]]:
     """Draw row numbers by split; the validation and test rows are labelled ones."""
-    known = np.arange(len(content.x)) if found is None else np.flatnonzero(found.ids >= 0)
+    known = np.arange(n) if found is None else np.flatnonzero(found.ids >= 0)
     shuffled = np.random.default_rng(seed).permutation(known)
     valid, test = (chosen_share(share, len(known)) for share in (valid, test))
     n_test, n_valid = round(test * len(known)), round(valid * len(known))
@@ -122,22 +173,24 @@ def _split(
         )
     held = shuffled[: n_test + n_valid]
     return {
-        "train": np.setdiff1d(np.arange(len(content.x)), held),
+        "train": np.setdiff1d(np.arange(n), held),
         "valid": np.sort(held[n_test:]),
         "test": np.sort(held[:n_test]),
     }
 
 
 def _check_trained(
-    content: Table, found: Classes, rows: dict[str, NDArray[np.int64]], path: Path
+    places: Sequence[str] | range, found: Classes, rows: dict[str, NDArray[np.int64]], path: Path
 ) -> None:
     """Refuse a class that is judged and never trained on."""
     trained = set(found.ids[rows["train"]].tolist())
     for split in ("valid", "test"):
         for row in rows[split]:
             if int(found.ids[row]) not in trained:
+                place = places[row]
+                where = f"row {place}" if isinstance(place, int) else place
                 raise UsageError(
-                    f"{path}, {content.places[row]}: the label "
+                    f"{path}, {where}: the label "
                     f"{shown(found.names[found.ids[row]])} of the {split} split is not in the "
                     "training split: give more rows of it, or another --seed."
                 )

@@ -1,0 +1,73 @@
+"""Arrays made of a user's files once, and kept in the user cache: data larger than memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from lebm_core.base.checks import choice
+from lebm_core.base.files import replace_folder, sha256, workplace
+from lebm_core.data.files import cache_dir
+from lebm_core.errors import RunError, shown
+from lebm_core.version import __version__
+
+__all__ = ["KEEP", "asks_disk", "prepared"]
+
+KEEP = ("memory", "disk")
+
+
+def asks_disk(keep: str) -> bool:
+    """Whether data.keep asks for the disk.
+
+    Raises:
+        UsageError: for another value than memory or disk.
+    """
+    choice("data.keep", keep, KEEP)
+    return keep == "disk"
+
+
+def prepared(
+    name: str, asked: Mapping[str, Any], files: Sequence[Path], make: Callable[[Path], object]
+) -> Path:
+    """The folder of what was made of these files; it is made where it is not there.
+
+    Its name is a hash of the files' content, of what is asked, and of lebm's version. Of several
+    processes one makes it and the others wait. Whoever needs the room may remove it.
+
+    Args:
+        name: registered name of the data set.
+        asked: all options that the result depends on, in JSON's values.
+        files: of the user.
+        make: writes to an empty folder.
+
+    Raises:
+        RunError: the disk is full, or cannot be written to.
+        UsageError: as `make`.
+    """
+    facts = {
+        "name": name, "asked": asked, "version": __version__, "files": [*map(sha256, files)]
+    }  # fmt: skip
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    root = cache_dir().parent / "prepared"
+    folder = root / f"{name}-{key[:16]}"
+    if folder.is_dir():
+        return folder
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f"{folder.name}.lock"):
+            if not folder.is_dir():
+                with workplace(root) as place:
+                    (place / folder.name).mkdir()
+                    make(place / folder.name)
+                    replace_folder(place / folder.name, folder)
+    except OSError as error:
+        raise RunError(
+            f"{shown(', '.join(map(str, files)), 300)} cannot be prepared in {shown(root, 300)}: "
+            f"{error.strerror or error}. $XDG_CACHE_HOME names another place."
+        ) from error
+    return folder

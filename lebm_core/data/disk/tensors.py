@@ -1,0 +1,120 @@
+"""Tensors in files, of which only the rows that are asked for are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lebm_core.errors import UsageError
+
+__all__ = ["CHUNK", "DiskTensor", "TensorWriter", "chunks_of"]
+
+CHUNK = 8192  # rows that a pass over all of them holds at once
+
+
+class DiskTensor:
+    """A tensor in an .npy file: what is indexed is read, and nothing else stays in memory.
+
+    Args:
+        file: as `TensorWriter` writes it.
+
+    Attributes:
+        shape: its first axis is that of the rows.
+        dtype: NumPy's.
+
+    Raises:
+        UsageError: the file is missing or damaged.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            with file.open("rb") as opened:
+                npy.read_magic(opened)
+                self.shape, _, self.dtype = npy.read_array_header_1_0(opened)
+                self._offset = opened.tell()
+                size = opened.seek(0, 2) - self._offset
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{file} cannot be read ({error}): remove its folder.") from None
+        if size != int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize:
+            raise UsageError(f"{file} is damaged: it is not as long as it says. Remove its folder.")
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        """The rows with these numbers, integers of any shape, or of a slice."""
+        at = rows.numpy() if isinstance(rows, Tensor) else rows
+        if not len(self):
+            return torch.from_numpy(np.empty(self.shape, self.dtype)[at])
+        # The map ends with this call: what it has read is the system's to keep or to forget.
+        mapped = np.memmap(self.file, self.dtype, "r", self._offset, self.shape)
+        taken = np.array(mapped[at])
+        del mapped
+        return torch.from_numpy(taken)
+
+    def numpy(self) -> NDArray[Any]:
+        """All rows, in memory."""
+        found: NDArray[Any] = self[:].numpy()
+        return found
+
+
+class TensorWriter:
+    """Writes an .npy file row after row; within a `with` block.
+
+    Args:
+        file: to write; it is complete at the end of the block.
+        dtype: NumPy's.
+        width: the shape of a row; () for numbers.
+    """
+
+    def __init__(self, file: Path, dtype: Any, width: Sequence[int] = ()) -> None:
+        self.file, self.dtype, self.width = file, np.dtype(dtype), tuple(width)
+        self.rows = 0
+        self._out: IO[bytes] = file.open("wb")
+        self._head()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._out.seek(0)
+                self._head()
+        finally:
+            self._out.close()
+
+    def add(self, rows: Any) -> None:
+        """Append rows (n, *width), an array or a list."""
+        array = np.ascontiguousarray(rows, self.dtype)
+        array = array.reshape(-1, *self.width)
+        array.tofile(self._out)
+        self.rows += len(array)
+
+    def _head(self) -> None:
+        """Write the header; NumPy leaves room in it for a first axis that grows."""
+        told = {
+            "descr": npy.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (self.rows, *self.width),
+        }
+        npy.write_array_header_1_0(self._out, told)
+
+
+def chunks_of(n: int, size: int = CHUNK) -> Iterator[slice]:
+    """Slices that cover n rows, each of at most `size`."""
+    return (slice(first, min(first + size, n)) for first in range(0, n, size))

@@ -1,0 +1,165 @@
+"""data.keep = "disk" gives what "memory" does, bit for bit, of every reader that has the option."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from lebm_core import contracts
+from lebm_core.data.disk.lines import Lines
+from lebm_core.data.disk.prepared import prepared
+from lebm_core.data.disk.tensors import DiskTensor, TensorWriter
+from lebm_core.errors import RunError, UsageError
+from lebm_core.registry.registry import registry
+from lebm_core.registry.signatures import options_of
+
+N = 300
+COLOURS = ("red", "green", "blue")
+
+
+def rows(n=N, label=True, missing=True, words=True, columns=3):
+    """A table of numbers, words, missing values and labels."""
+    draw = np.random.default_rng(0)
+    names = [f"n{i}" for i in range(columns)] + ["colour"] * words + ["label"] * label
+    yield names
+    for i in range(n):
+        row = [f"{v:.5g}" for v in draw.normal(size=columns) * 10.0 ** np.arange(columns)]
+        row += [COLOURS[draw.integers(3)]] * words
+        if missing and i % 7 == 3:
+            row[i % len(row)] = ("", "NA", "?")[i % 3]
+        yield row + [("yes", "no", "", "-1")[i % 4]] * label
+
+
+def table(folder, **how):
+    file = folder / "table.csv"
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows(rows(**how))
+    return str(file)
+
+
+CASES = [
+    ("tabular.file", lambda folder: {"source": table(folder)}),
+    ("tabular.file", lambda folder: {"source": table(folder, label=False), "label": ""}),
+    (
+        "tabular.file",
+        lambda folder: {
+            "source": table(folder, columns=1, words=False, label=False), "label": "", "valid": 0,
+        },
+    ),
+    (
+        "tabular.file",
+        lambda folder: {
+            "source": table(folder), "categories": ["n0"], "without": ["n1"], "scaling": "none",
+        },
+    ),
+]  # fmt: skip
+
+
+def small_passes(monkeypatch):
+    """Passes of 64 rows, so that a small file takes several."""
+    import lebm_core.data.disk.tensors
+    import lebm_tabular.data.streamed
+
+    for module in (lebm_core.data.disk.tensors, lebm_tabular.data.streamed):
+        monkeypatch.setattr(module, "CHUNK", 64)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_disk_gives_what_memory_does(name, options, tmp_path, monkeypatch):
+    small_passes(monkeypatch)
+    contracts.check_kept_on_disk(name, options(tmp_path), tmp_path / "cache")
+
+
+def test_every_reader_with_the_option_is_checked():
+    names = {entry.name for entry in registry().entries("datasets")}
+    assert {n for n in names if "keep" in options_of("datasets", n)} == {n for n, _ in CASES}
+
+
+def test_a_file_that_changed_is_prepared_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file, made = tmp_path / "a", []
+
+    def make(folder):
+        made.append(folder)
+        (folder / "x").write_text(file.read_text())
+
+    file.write_text("1")
+    first = prepared("toy", {"seed": 0}, [file], make)
+    assert prepared("toy", {"seed": 0}, [file], make) == first and len(made) == 1
+    assert prepared("toy", {"seed": 1}, [file], make) != first
+    file.write_text("2")
+    assert (prepared("toy", {"seed": 0}, [file], make) / "x").read_text() == "2"
+
+
+def test_what_cannot_be_prepared_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "a").write_text("1")
+
+    def full(folder):
+        (folder / "x").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(RunError, match="No space left on device. .XDG_CACHE_HOME names another"):
+        prepared("toy", {}, [tmp_path / "a"], full)
+    assert not [p for p in (tmp_path / "lebm" / "prepared").iterdir() if p.is_dir()]
+
+
+def test_a_tensor_on_disk_is_indexed_as_one_in_memory(tmp_path):
+    x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    with TensorWriter(tmp_path / "x.npy", np.float32, (3,)) as out:
+        out.add(x[:40].numpy())
+        out.add(x[40:].numpy())
+    disk = DiskTensor(tmp_path / "x.npy")
+    at = torch.tensor([[5, 0], [99, 5]])
+    assert len(disk) == 100 and torch.equal(disk[at], x[at]) and torch.equal(disk[:], x)
+    assert torch.equal(disk[3:7], x[3:7]) and np.array_equal(np.load(disk.file), x.numpy())
+    with disk.file.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(UsageError, match="is damaged: it is not as long as it says"):
+        DiskTensor(disk.file)
+
+
+def test_lines_are_read_again_and_again(tmp_path):
+    strings = ["a b", "", "c\u2028d", "e\rf"]
+    lines = Lines.written(tmp_path / "lines.txt", iter(strings))
+    assert list(lines) == strings == list(lines) and len(lines) == 4
+    assert list(lines.first(2)) == strings[:2] and len(lines.first(0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "message"),
+    [
+        ({}, {"categories": "none"}, r'line 2: "\w+" in the column "colour" is not a number'),
+        ({}, {"label": "colou"}, 'has no column "colou" for the labels'),
+        ({}, {"categories": ["hue"]}, 'has no column "hue" to learn from'),
+        ({"n": 6}, {}, "too few for"),
+    ],
+)
+def test_a_wrong_table_is_refused_alike(how, options, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    source, said = table(tmp_path, **how), []
+    for keep in ("memory", "disk"):
+        with pytest.raises(UsageError, match=message) as caught:
+            contracts_table(source, keep, options)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def contracts_table(source, keep, options):
+    from lebm_core.data.files import DataFiles
+    from lebm_tabular.data.table import table as read
+
+    return read(files=DataFiles(), seed=0, source=source, keep=keep, **options)
+
+
+def test_a_column_that_counts_the_rows_is_left_out_alike(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = tmp_path / "counted.csv"
+    lines = [f"{i},{i * i % 11},{i % 5}" for i in range(100)]
+    file.write_text("\n".join(["Unnamed: 0,a,b", *lines]) + "\n")
+    columns = []
+    for keep in ("memory", "disk"):
+        with pytest.warns(UserWarning, match="only counts the rows"):
+            columns.append(contracts_table(str(file), keep, {"label": ""}).columns)
+    assert columns == [["a", "b"], ["a", "b"]]
