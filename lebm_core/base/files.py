@@ -21,6 +21,7 @@ __all__ = [
     "read_json",
     "replace_file",
     "replace_folder",
+    "replacement",
     "sha256",
     "sync",
     "workplace",
@@ -130,9 +131,16 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             itself, not what it leads to.
         write: takes the temporary path, of the same name in another folder.
     """
+    with replacement(path) as part:
+        write(part)
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """Yield a temporary path for what takes the place of `path`, as in `replace_file`."""
     with workplace(path.parent) as place:
         part = place / path.name
-        write(part)
+        yield part
         sync(part)
         os.replace(part, path)
 

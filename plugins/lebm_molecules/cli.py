@@ -49,11 +49,15 @@ def evaluate(
         typer.Option(help="A .csv to write, of each line that is no molecule, and why."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0: one for each core.")] = 0,
+    cluster: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="A Dask scheduler, whose workers do it instead.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Validity, uniqueness, novelty, and distances of generated molecules to others."""
+    from lebm_core.base.parallel import on_cluster
     from lebm_core.errors import UsageError
-    from lebm_molecules.data.files import read_smiles, write_table
+    from lebm_molecules.data.files import read_smiles, table_rows
     from lebm_molecules.data.layout import layout_of
     from lebm_molecules.metrics.quality_scores import Invalid
     from lebm_molecules.metrics.quality_scores import evaluate as measure
@@ -71,17 +75,21 @@ def evaluate(
             raise UsageError(f'--invalid: there is no folder "{invalid.parent}".')
         if invalid.is_dir() or invalid.resolve() in [path.resolve() for path in given]:
             raise UsageError(f'--invalid "{invalid}" is a folder, or a file that is to be read.')
-    bad: list[Invalid] = []
-    with _progress() as progress:
+    if cluster and workers:
+        raise UsageError(f"--workers = {workers} is of this machine; --cluster uses all workers.")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(on_cluster(cluster, same=["rdkit"]))
+        progress = stack.enter_context(_progress())
+        write = None
+        if invalid is not None:
+            write = stack.enter_context(table_rows(invalid, Invalid._fields))
         values = measure(
             read_smiles(samples, column),
             None if train is None else read_smiles(train, column),
             None if test is None else read_smiles(test, column),
             stereo=not drop_stereo, compared=compare, processes=workers,
-            invalid=None if invalid is None else bad.append, progress=progress,
+            invalid=write, progress=progress,
         )  # fmt: skip
-    if invalid is not None:
-        write_table(invalid, Invalid._fields, bad)
     if as_json:
         typer.echo(json.dumps({name: asdict(value) for name, value in values.items()}, indent=1))
         return

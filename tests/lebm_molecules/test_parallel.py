@@ -14,13 +14,15 @@ from typing import Any
 import joblib
 import pytest
 
+from lebm_core.base import parallel as chunks
 from lebm_core.errors import RunError, UsageError
 from lebm_molecules.chemistry import limited as module
+from lebm_molecules.chemistry import parallel
 from lebm_molecules.chemistry.limited import Refused, limited
+from lebm_molecules.chemistry.parallel import mapped
 from lebm_molecules.chemistry.rdkit import canonical
-from lebm_molecules.metrics import distribution_scores, parallel, quality_scores
+from lebm_molecules.metrics import distribution_scores, quality_scores
 from lebm_molecules.metrics.distribution_scores import described
-from lebm_molecules.metrics.parallel import mapped
 from lebm_molecules.metrics.quality_scores import Invalid, evaluate
 
 SLOW = 10**7  # whose factorial takes minutes, and cannot be interrupted
@@ -35,7 +37,7 @@ def failing(n: int) -> Iterator[int]:
 def test_results_come_in_order_and_errors_of_the_input_are_raised(
     processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "CHUNK", 5)
+    monkeypatch.setattr(chunks, "CHUNK", 5)
     expected = [(n, math.factorial(n)) for n in range(23)]
     assert list(mapped(math.factorial, range(23), processes)) == expected
     with joblib.parallel_config(backend="sequential"):  # the caller chooses the backend

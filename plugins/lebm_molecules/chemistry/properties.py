@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from lebm_molecules.chemistry.limited import Refused, limited
+from lebm_molecules.chemistry.limited import Refused
+from lebm_molecules.chemistry.parallel import mapped
 from lebm_molecules.chemistry.rdkit import Chem, quiet
 
 __all__ = ["PROPERTIES", "SAMPLED_BY", "numbers", "values_of"]
@@ -74,8 +75,8 @@ def values_of(molecules: Sequence[str], names: Sequence[str]) -> list[tuple[floa
     NaN for a string that is no molecule, and for one that RDKit works on for too long.
     """
     missing = (math.nan,) * len(names)
-    rows = limited(partial(_values, tuple(names)), molecules, easy="C")
-    return [missing if isinstance(row, Refused) else row for row in rows]
+    rows = mapped(partial(_values, tuple(names)), molecules, easy="C")
+    return [missing if isinstance(row, Refused) else row for _, row in rows]
 
 
 def _values(names: tuple[str, ...], smiles: str) -> tuple[float, ...]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.errors import MissingExtra
-from lebm_molecules.chemistry.limited import Refused, limited
+from lebm_molecules.chemistry.limited import Refused
 from lebm_molecules.chemistry.limits import LONGEST
+from lebm_molecules.chemistry.parallel import mapped
 
 __all__ = [
     "DATA",
@@ -77,8 +78,8 @@ def canonical(smiles: str, stereo: bool = True) -> Form:
 
 def canonical_all(molecules: Sequence[str], stereo: bool = True) -> list[Form]:
     """Return what `canonical` does for each SMILES, in less time than one by one."""
-    found = limited(partial(canonical_form, stereo), molecules)
-    return [(None, each.reason) if isinstance(each, Refused) else each for each in found]
+    found = mapped(partial(canonical_form, stereo), molecules)
+    return [(None, each.reason) if isinstance(each, Refused) else each for _, each in found]
 
 
 def canonical_form(stereo: bool, smiles: str) -> Form:

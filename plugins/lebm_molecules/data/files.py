@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from lebm_core.base.files import write_atomically
+from lebm_core.base.files import replacement
 from lebm_core.errors import UsageError, shown
 from lebm_molecules.data.layout import (
     FIRST,
@@ -22,7 +22,7 @@ from lebm_molecules.data.layout import (
     seems_smiles,
 )
 
-__all__ = ["Line", "checked", "read_labelled", "read_smiles", "write_table"]
+__all__ = ["Line", "checked", "read_labelled", "read_smiles", "table_rows", "write_table"]
 
 Line = tuple[int, str]  # its number in the file, from 1, and the SMILES, stripped
 SHOWN = 3  # lines, in a message
@@ -65,11 +65,19 @@ def read_labelled(path: Path, label: str, column: str = "") -> Iterator[tuple[in
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a .csv file, as a whole or not at all."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(header)
-    table.writerows(rows)
-    write_atomically(path, text.getvalue())
+    with table_rows(path, header) as write:
+        for row in rows:
+            write(row)
+
+
+@contextmanager
+def table_rows(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[Any]], object]]:
+    """Yield a function that writes a row of a .csv file, which is there at the end of the block."""
+    with replacement(path) as part:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(header)
+            yield table.writerow
 
 
 def checked(layout: Layout, lines: Iterator[Line]) -> Iterator[Line]:

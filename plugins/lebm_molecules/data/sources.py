@@ -190,11 +190,12 @@ def _homes(molecules: list[str], shares: SplitOptions, source: str) -> tuple[lis
     if shares.split_by == "molecule":
         homes = homes_by_hash(molecules, valid, test, source, "molecule")
         return homes, f"by a hash of the text: {how}"
-    from lebm_molecules.chemistry.limited import Refused, limited
+    from lebm_molecules.chemistry.limited import Refused
+    from lebm_molecules.chemistry.parallel import mapped
     from lebm_molecules.data.labels import scaffold
 
-    found = limited(scaffold, molecules)
-    groups = ["" if isinstance(each, Refused) else each for each in found]
+    found = mapped(scaffold, molecules)
+    groups = ["" if isinstance(each, Refused) else each for _, each in found]
     homes = homes_by_group(groups, valid, test, source, "scaffold")
     return homes, f"by {len(set(groups))} Bemis-Murcko scaffolds, none in two splits: {how}"
 

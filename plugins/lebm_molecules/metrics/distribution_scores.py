@@ -19,7 +19,7 @@ from lebm_molecules.chemistry.distances import (
     unpack,
 )
 from lebm_molecules.chemistry.limited import Refused
-from lebm_molecules.metrics.parallel import mapped
+from lebm_molecules.chemistry.parallel import mapped
 
 __all__ = ["compare", "described"]
 

@@ -7,7 +7,6 @@ sides of every comparison are canonicalised by the RDKit that runs.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -15,15 +14,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from lebm_core.base.checks import at_least
 from lebm_core.errors import UsageError, shown
 from lebm_core.evaluation.values import Value
 from lebm_molecules.chemistry.describe import Description
 from lebm_molecules.chemistry.limited import Refused
+from lebm_molecules.chemistry.parallel import mapped
 from lebm_molecules.chemistry.rdkit import Form, canonical_form
 from lebm_molecules.data.files import Line
 from lebm_molecules.metrics.distribution_scores import compare, described
-from lebm_molecules.metrics.parallel import mapped
+from lebm_molecules.metrics.hashes import Hashes, distinct, hash_of, unknown
 
 __all__ = ["Invalid", "Molecules", "evaluate", "summary"]
 
@@ -48,22 +50,22 @@ class Molecules:
     Attributes:
         lines: number of lines that are not blank.
         valid: number of molecules among them.
-        distinct: a hash of each distinct canonical SMILES.
+        distinct: a hash of each distinct canonical SMILES, sorted.
+        raw: a hash of each line as it stands, in the order of the file.
         first: number of distinct ones among the first 1,000 and 10,000 valid ones.
         sample: canonical SMILES of valid lines, each line equally likely to be in it.
         described: the sample with its descriptions, once it was compared.
-        raw: a hash of each line as it stands.
         given_up: lines that took RDKit too long; they are not valid.
         shown: the first lines that are not valid, for a message.
     """
 
     lines: int = 0
     valid: int = 0
-    distinct: set[int] = field(default_factory=set)
+    distinct: Hashes = field(default_factory=lambda: distinct(array("Q")))
+    raw: Hashes = field(default_factory=lambda: distinct(array("Q")))
     first: dict[str, int] = field(default_factory=dict)
     sample: list[str] = field(default_factory=list)
     described: list[tuple[str, Description]] = field(default_factory=list)
-    raw: array[int] = field(default_factory=lambda: array("Q"))
     given_up: int = 0
     shown: list[str] = field(default_factory=list)
 
@@ -81,7 +83,7 @@ def evaluate(
 ) -> dict[str, Value]:
     """Return validity, uniqueness, novelty, and distances to reference molecules.
 
-    Memory is about 100 bytes for each distinct molecule, besides the `compared` ones.
+    What is held of a line is 16 bytes, besides the `compared` molecules.
 
     Args:
         samples: generated SMILES with line numbers, as `read_smiles` gives them.
@@ -138,13 +140,14 @@ def _read(
     progress: Callable[[str, int], None] | None = None,
 ) -> Molecules:
     molecules, rng = Molecules(), random.Random(SEED)
+    raw, forms = array("Q"), array("Q")
     for (number, smiles), found in mapped(partial(_form, stereo), lines, processes):
         good, reason = (None, found.reason) if isinstance(found, Refused) else found
         molecules.lines += 1
         molecules.given_up += isinstance(found, Refused)
         if good is None and len(molecules.shown) < SHOWN:
             molecules.shown.append(f"line {number}, {shown(smiles, 40)}")
-        molecules.raw.append(_hash(smiles))
+        raw.append(hash_of(smiles))
         if progress is not None and molecules.lines % 1_000 == 0:
             progress(name, molecules.lines)
         if good is None:
@@ -152,26 +155,22 @@ def _read(
                 invalid(Invalid(number, smiles, reason))
             continue
         molecules.valid += 1
-        molecules.distinct.add(_hash(good))
+        forms.append(hash_of(good))
         for key, n in FIRST.items():
             if molecules.valid == n:
-                molecules.first[key] = len(molecules.distinct)
+                molecules.first[key] = len(distinct(forms))
         if not compared or len(molecules.sample) < compared:
             molecules.sample.append(good)
         elif (place := rng.randrange(molecules.valid)) < compared:  # Vitter's algorithm R
             molecules.sample[place] = good
     if progress is not None:
         progress(name, molecules.lines)
+    molecules.distinct, molecules.raw = distinct(forms), np.array(raw, dtype=np.uint64)
     return molecules
 
 
 def _form(stereo: bool, line: Line) -> Form:
     return canonical_form(stereo, line[1])
-
-
-def _hash(text: str) -> int:
-    """8 bytes: among 1,000,000 molecules two share one with a chance of 3e-8."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def _share(
@@ -188,7 +187,7 @@ def _share(
 def _ratios(
     made: Molecules, known: Molecules | None, held: Molecules | None, stereo: str
 ) -> dict[str, Value]:
-    distinct = len(made.distinct)
+    different = len(made.distinct)
     values = {
         "validity": _share(
             made.valid, made.lines,
@@ -197,7 +196,7 @@ def _ratios(
             ("valid", "lines"),
         ),
         "uniqueness": _share(
-            distinct, made.valid,
+            different, made.valid,
             f"Distinct canonical SMILES over valid ones; {stereo}.",
             ("distinct", "valid"), made.shown,
         ),
@@ -209,9 +208,9 @@ def _ratios(
             definition = f"The same among the first {n:,} valid ones."
             values[key] = _share(made.first[key], n, definition, ("distinct", "valid"))
     if known is not None:
-        new = len(made.distinct - known.distinct)
+        new = unknown(made.distinct, known.distinct)
         values["novelty"] = _share(
-            new, distinct,
+            new, different,
             "Distinct valid molecules that are not in the training set, over distinct valid ones; "
             f"both sides canonicalised by the same RDKit, {stereo}.",
             ("new", "distinct"), made.shown,
@@ -220,15 +219,14 @@ def _ratios(
         if known.lines > known.valid:
             values["novelty"].extra["train lines that are no molecule"] = known.lines - known.valid
     values["uniqueness_as_published"] = _share(
-        len(set(made.raw)), made.lines,
+        len(distinct(made.raw)), made.lines,
         "Distinct strings over all lines, as in the public code of Kong et al. 2023: one molecule "
         "written in two ways counts twice, and invalid strings count.",
         ("distinct strings", "lines"), better="",
     )  # fmt: skip
     if held is not None:
-        known_strings = set(held.raw)
         values["novelty_as_published"] = _share(
-            sum(each not in known_strings for each in made.raw), made.lines,
+            unknown(made.raw, distinct(held.raw)), made.lines,
             "Lines whose string is not in the test file, over all lines, as in the public code of "
             "Kong et al. 2023: an invalid string is new, and so is the training set.",
             ("strings not in test", "lines"), better="",

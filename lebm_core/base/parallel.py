@@ -1,0 +1,126 @@
+"""Map a function over chunks of items in parallel and in order, by joblib: here or on a cluster."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from typing import Any, TypeVar
+
+from lebm_core.base.checks import at_least
+from lebm_core.errors import MissingExtra, RunError, UsageError, shown
+
+__all__ = ["in_chunks", "on_cluster"]
+
+CHUNK = 1_000  # items
+AHEAD = 8  # chunks for each core whose results may wait for the reader
+SECONDS = 10.0  # for a scheduler to answer, and for its first worker
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_chunks(
+    function: Callable[[list[T]], Sequence[R]],
+    items: Iterable[T],
+    jobs: int = 1,
+    key: str = "--workers",
+) -> Iterator[tuple[T, R]]:
+    """Yield each item with its result, in order; few chunks at a time are held.
+
+    By default chunks are worked on in threads, for a function that waits for processes or lets
+    other threads run. `joblib.parallel_config` chooses another backend, such as a Dask cluster;
+    `jobs` is then the backend's to heed or not.
+
+    Args:
+        function: of a module, or a partial of one; takes a chunk, and returns a result for each.
+        items: any iterable; it is read as the work goes on.
+        jobs: chunks at a time; 0 for one for each core.
+        key: what gives `jobs`, for an error.
+
+    Raises:
+        UsageError: `jobs` is negative.
+    """
+    from joblib import Parallel, delayed, effective_n_jobs  # the command line starts without it
+
+    at_least(key, jobs, 0)
+    rest = iter(items)
+    held: deque[list[T]] = deque()  # chunks that are worked on, or whose results wait
+    most = AHEAD * effective_n_jobs(jobs or -1)
+
+    def chunks() -> Iterator[list[T]]:
+        while len(held) < most and (chunk := list(islice(rest, CHUNK))):
+            held.append(chunk)
+            yield chunk
+
+    run = Parallel(
+        jobs or -1, prefer="threads", return_as="generator", pre_dispatch="3*n_jobs",
+        batch_size=1,
+    )  # fmt: skip
+    some = True
+    while some:  # joblib does not wait for a slow reader: it is stopped, and begins again
+        some = False
+        for results in run(delayed(function)(chunk) for chunk in chunks()):
+            some = True
+            yield from zip(held.popleft(), results, strict=True)
+
+
+@contextmanager
+def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
+    """Let every map by joblib in the block use a Dask cluster.
+
+    Args:
+        address: of its scheduler, such as "tcp://host:8786"; "" for none, and all stays here.
+        same: distributions besides lebm that results depend on: a worker with another version is
+            refused.
+
+    Raises:
+        MissingExtra: Dask is not installed.
+        UsageError: no scheduler answers, it has no worker, or a worker has another version.
+        RunError: the cluster is lost before the end.
+    """
+    if not address:
+        yield
+        return
+    try:
+        from distributed import CancelledError, Client, KilledWorker
+        from distributed.comm.core import CommClosedError
+    except ImportError:
+        raise MissingExtra("distributed", "cluster", needed_by="--cluster") from None
+    from joblib import parallel_config
+
+    place = f"--cluster {shown(address)}"
+    try:
+        client = Client(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        why = str(error).split("\n")[0] if isinstance(error, ValueError) else ""
+        raise UsageError(
+            f"{place}: no Dask scheduler answers within {SECONDS:g} s{why and f' ({why})'}."
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=SECONDS)
+        except TimeoutError:
+            raise UsageError(f"{place}: the scheduler has no worker: start some first.") from None
+        for name in ("lebm", *same):
+            _refuse_others(client, place, name)
+        try:
+            with parallel_config(backend="dask", client=client):
+                yield
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            said = f"{type(error).__name__}: {error}".split("\n")[0]
+            raise RunError(f"{place}: the cluster gave the work up ({said}).") from None
+
+
+def _refuse_others(client: Any, place: str, name: str) -> None:
+    """Refuse workers that have another version of a distribution than this process."""
+    own = version(name)
+    for worker, found in client.run(version, name, on_error="return").items():
+        if found != own:
+            theirs = "none" if isinstance(found, PackageNotFoundError) else found
+            raise UsageError(
+                f"{place}: worker {worker} has {name} {theirs}, and here is {own}: install the "
+                "same there."
+            )
