@@ -12,7 +12,7 @@ from lebm_core.chains.samplers import Langevin
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value
-from lebm_core.latent.chains import ShortRun
+from lebm_core.latent.chains import Persistent, ShortRun
 
 __all__ = ["build"]
 
@@ -57,7 +57,8 @@ def build(
         steps = getattr(own, "sampler", None)
         code = "the mean of q(z|x)"
         if steps is not None:
-            code = f"the end of a chain of {steps.options.get('steps')} steps from p0"
+            code = f"the end of a chain of {steps.options.get('steps')} steps"
+            code += " from p0" if isinstance(own, (ShortRun, Persistent)) else ""
         told = "squared error of a number of x, of the mean of p(x|z) with z at "
         return {
             "mse": Value.mean(
