@@ -37,8 +37,10 @@ def lebm_register_learning_rules(register: Register) -> None:
 
 @hookimpl
 def lebm_register_priors(register: Register) -> None:
-    """Register a flow of images."""
+    """Register a flow of images, and a generator of codes."""
     register("glow", "lebm_foils.priors.glow:GlowPrior", "a flow of images, exact")
+    moments = "lebm_foils.priors.moments:MomentMatchingPrior"
+    register("moment-matching", moments, "a generator of codes by kernel moments")
 
 
 @hookimpl

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from lebm_cooperative.models.energy_generator import EnergyGenerator
 from lebm_core import EBMPrior, Energy, GaussianPrior, LatentEBM
+from lebm_core.base.statistics import squared_mmd
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.latent.chains import ShortRun
 from lebm_foils.learning.gan import GAN, slope_penalty
-from lebm_foils.learning.moment_matching import MomentMatching, squared_mmd
+from lebm_foils.learning.moment_matching import MomentMatching
 from lebm_foils.networks.perceptron import PerceptronDecoder, PerceptronEncoder
 
 MEAN = torch.tensor([1.0, -0.5])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from lebm_core.base.statistics import squared_mmd
 from lebm_core.data.splits import SplitCounts
 from lebm_core.errors import UsageError
 from lebm_tabular.data.synthetic import EightGaussians, Pinwheel, Synthetic, eight_gaussians
-from lebm_tabular.metrics.density import density, mmd
+from lebm_tabular.metrics.density import WIDTHS, density
 
 KINDS = (EightGaussians, Pinwheel)
 
@@ -51,8 +52,8 @@ def test_distance_to_the_modes(kind: type[Synthetic]) -> None:
 
 def test_mmd_tells_equal_from_different() -> None:
     data = EightGaussians({"train": 2_000, "test": 2_000}, 3)
-    same = mmd(data.points["train"], data.points["test"])
-    other = mmd(torch.randn(2_000, 2), data.points["test"])
+    same = float(squared_mmd(data.points["train"], data.points["test"], WIDTHS))
+    other = float(squared_mmd(torch.randn(2_000, 2), data.points["test"], WIDTHS))
     assert abs(same) < 1e-3  # 2,000 points: its standard deviation is below 4e-4
     assert other > 0.01
 

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lebm_core.base.checks import positive, whole
 from lebm_core.base.modules import Configured
+from lebm_core.base.statistics import squared_mmd
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.latent.decoder import centre_of
 from lebm_core.learning.rules import Metrics, Outcome, Rule
 
-__all__ = ["MomentMatching", "squared_mmd"]
+__all__ = ["MomentMatching"]
 
-LEAST = 1e-6  # of a squared discrepancy under a root, and of a bandwidth
-Number = int | float
+LEAST = 1e-6  # of a squared discrepancy under a root
 
 
 class MomentMatching(Configured, Rule):
@@ -103,49 +102,3 @@ class MomentMatching(Configured, Rule):
         if self.root:
             loss = (loss + LEAST).sqrt()
         return Outcome({"decoder": loss}, metrics)
-
-
-def squared_mmd(
-    x: Tensor,
-    y: Tensor,
-    bandwidths: Sequence[Number],
-    *,
-    biased: bool = False,
-    unit: float | None = None,
-) -> Tensor:
-    """The squared maximum mean discrepancy of x (N, n) to y (M, n), a scalar.
-
-    Source: Gretton et al., JMLR 13, 2012 (eq. 3 and 5).
-
-    Args:
-        x: draws, which take the gradient.
-        y: data.
-        bandwidths: widths of the Gaussian kernels, whose mean is taken, in units of `unit`.
-        biased: the estimate that counts each point with itself and is never negative; else the
-            unbiased one.
-        unit: in the units of y; None for the median distance within y.
-    """
-    within = _squared_distances(y, y)
-    if unit is None:
-        apart = ~torch.eye(len(y), dtype=torch.bool, device=y.device)
-        unit = float(within[apart].detach().median().sqrt()) if len(y) > 1 else 1.0
-    scales = [2 * max(unit * width, LEAST) ** 2 for width in bandwidths]
-
-    def kernel(squared: Tensor) -> Tensor:
-        return torch.stack([torch.exp(-squared / scale) for scale in scales]).mean(0)
-
-    def mean(squared: Tensor) -> Tensor:
-        n = len(squared)
-        total = kernel(squared).sum()
-        # A point's kernel with itself is 1.
-        return total / n**2 if biased or n < 2 else (total - n) / (n * (n - 1))
-
-    cross = kernel(_squared_distances(x, y)).mean()
-    return mean(_squared_distances(x, x)) + mean(within) - 2 * cross
-
-
-def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    squared = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T
-    if x is y:  # what rounding leaves on the diagonal would count
-        squared = squared - torch.diag(squared.diagonal())
-    return squared.clamp(min=0)
