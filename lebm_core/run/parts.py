@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def _complete(
     Of the model the report is written as soon as there are samples, and after each metric: slow
     evaluators and baselines follow it.
     """
+    began = time.monotonic()
     train_part(part, resume=resume, main=True, log=log)
     report = functools.partial(report_run, folder, recipe)
     first = part.name == "model" and not (folder / "report.html").exists()
@@ -69,7 +71,10 @@ def _complete(
     def after(metric: str) -> None:
         report()
         if first and metric == FIRST:
-            log(f"model: the first report is {folder / 'report.html'}; figures follow.")
+            log(
+                f"model: the first report, after {time.monotonic() - began:.0f} s, is "
+                f"{folder / 'report.html'}; figures follow."
+            )
 
     evaluate_part(
         part,

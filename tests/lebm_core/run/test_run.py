@@ -352,6 +352,6 @@ def test_the_first_report_waits_for_no_metric_and_no_baseline(toy, tmp_path, und
     run = run_recipe(toy, "", out=tmp_path / "run", log=said.append)
     assert written[0] == (set(), False)  # samples and figures alone
     assert ({"run"}, False) in written and written[-1] == ({"run", "f0"}, True)
-    first = next(i for i, line in enumerate(said) if "the first report is" in line)
+    first = next(i for i, line in enumerate(said) if "the first report, after" in line)
     assert first < next(i for i, line in enumerate(said) if line.startswith("f0: step"))
     assert (run.folder / "report.html").is_file() and not (run.folder / "INCOMPLETE").exists()
