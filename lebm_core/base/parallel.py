@@ -78,7 +78,8 @@ def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
 
     Raises:
         MissingExtra: Dask is not installed.
-        UsageError: no scheduler answers, it has no worker, or a worker has another version.
+        UsageError: no scheduler answers, it has no worker or one core, or a worker has another
+            version.
         RunError: the cluster is lost before the end.
     """
     if not address:
@@ -104,6 +105,8 @@ def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
             client.wait_for_workers(1, timeout=SECONDS)
         except TimeoutError:
             raise UsageError(f"{place}: the scheduler has no worker: start some first.") from None
+        if sum(client.ncores().values()) < 2:  # joblib would do the work in this process
+            raise UsageError(f"{place} has one core; a cluster is used from two on.")
         for name in ("lebm", *same):
             _refuse_others(client, place, name)
         try:

@@ -88,6 +88,21 @@ def test_no_process_stays_when_the_one_who_asked_is_killed() -> None:
             signal.sigtimedwait([], 0.05)
 
 
+def test_processes_do_not_load_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is 200 MB and more than a second in each."""
+    modules = []
+
+    def read(function: Any, items: Any, processes: int, easy: Any = None) -> Any:
+        modules.append(getattr(function, "func", function).__module__)
+        return ((item, function(item)) for item in items)
+
+    for scores in (quality_scores, distribution_scores):
+        monkeypatch.setattr(scores, "mapped", read)
+    evaluate([(1, "CC"), (2, "CCC")], [(1, "CC"), (2, "CCO")])
+    code = f"import sys, {', '.join(set(modules))}; sys.exit('torch' in sys.modules)"
+    assert len(modules) == 4 and subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_a_molecule_that_takes_too_long_is_counted_and_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "canonical",
     "canonical_all",
     "canonical_form",
+    "canonical_line",
     "quiet",
     "reason_of",
 ]
@@ -102,6 +103,14 @@ def canonical_form(stereo: bool, smiles: str) -> Form:
             molecule = Chem.RemoveHs(molecule)  # an isotope's or a double bond's need not stay
         form = str(Chem.MolToSmiles(molecule))
         return _fixed(form) if form != smiles and _may_move(form, molecule) else (form, "")
+
+
+def canonical_line(stereo: bool, line: tuple[int, str]) -> Form:
+    """Return what `canonical_form` does for a SMILES with its number.
+
+    Functions for other processes belong here: a module of metrics would load torch in each.
+    """
+    return canonical_form(stereo, line[1])
 
 
 def _may_move(form: str, molecule: Any) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lebm_core.data.dataset import SPLITS
+from lebm_core.data.disk.lines import Lines
 from lebm_core.errors import UsageError
+from lebm_core.sequences.packed import Packed
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.options import MoleculeOptions
 from lebm_molecules.data.tokens import MoleculeTokens, check_notation, symbols_of
@@ -36,12 +40,13 @@ class _Row(NamedTuple):
 
 
 def prepare(
-    splits: dict[str, list[str]],
+    splits: Mapping[str, list[str] | Lines],
     source: str,
     facts: dict[str, Any],
     options: MoleculeOptions,
     labels: Labels | None = None,
     reading: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> MoleculeDataset:
     """Encode SMILES by split, with the symbols of the training split.
 
@@ -54,36 +59,50 @@ def prepare(
         options: of the data set.
         labels: the user's own; None for none.
         reading: how the source was read, see `lebm_molecules.data.new`.
+        folder: for the ids, of `Lines` without labels; None for memory.
 
     Raises:
         UsageError: for an unknown notation or property, or where no training molecule is left.
     """
     check_notation(options.notation)
     limit = {"train": options.train_molecules}
-    used = {s: slice(limit.get(s, options.eval_molecules) or None) for s in SPLITS}
-    kept = {s: splits[s][used[s]] for s in SPLITS}
-    words = None if labels is None else {s: labels.words[s][used[s]] for s in SPLITS}
+    most = {s: limit.get(s, options.eval_molecules) for s in SPLITS}
+    kept = {s: _first(splits[s], most[s]) for s in SPLITS}
+    words = None if labels is None else {s: labels.words[s][: most[s] or None] for s in SPLITS}
     classes = _classes(kept, options, words, "" if labels is None else labels.column)
     left_out: LeftOut = {split: Counter() for split in SPLITS}
-    rows = {split: list(_rows(kept, split, options, classes, left_out[split])) for split in SPLITS}
+    rows = {
+        split: _held(_rows(kept, split, options, classes, left_out[split]), folder, split)
+        for split in SPLITS
+    }
     limit_tokens = options.max_length or max((len(r.symbols) for r in rows["train"]), default=0)
     long = sum(len(row.symbols) > limit_tokens for row in rows["train"])
-    rows["train"] = [row for row in rows["train"] if len(row.symbols) <= limit_tokens]
-    if not rows["train"]:
+
+    def short(split: str) -> Iterator[_Row]:
+        most = limit_tokens if split == "train" else math.inf
+        return (row for row in rows[split] if len(row.symbols) <= most)
+
+    if next(short("train"), None) is None:
         reason = next(iter(left_out["train"]), "")
         raise UsageError(
             f"{source} has no training molecule"
             + (f" of at most data.max_length = {options.max_length} tokens" if long else "")
             + (f": {reason}" if reason else ".")
         )
-    tokens = MoleculeTokens.build((row.symbols for row in rows["train"]), options.notation)
-    ids, ys = _encoded(rows, tokens, left_out)
+    tokens = MoleculeTokens.build((row.symbols for row in short("train")), options.notation)
+    ids: dict[str, Packed] = {}
+    ys: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for split in SPLITS:
+        encoded = _encoded(short(split), tokens, left_out[split], ys[split])
+        ids[split] = (
+            Packed.of(encoded) if folder is None else Packed.written(folder, split, encoded)
+        )
     summary = {
         "source": source,
         "molecules": {split: len(kept[split]) for split in SPLITS},
         "notation": options.notation,
         "symbols": len(tokens),
-        "training strings used": len(ids["train"]),
+        "training strings used": len(ids["train"].start) - 1,
         "training strings of more tokens than data.max_length": long,
         **facts,
     }
@@ -100,7 +119,7 @@ def prepare(
 
 
 def _rows(
-    molecules: dict[str, list[str]],
+    molecules: Mapping[str, list[str] | Lines],
     split: str,
     options: MoleculeOptions,
     classes: Classes | None,
@@ -116,26 +135,45 @@ def _rows(
             left_out[str(error)] += 1
 
 
+def _first(strings: list[str] | Lines, most: int) -> list[str] | Lines:
+    """The first strings; 0 for all."""
+    return strings.first(most) if isinstance(strings, Lines) else strings[: most or None]
+
+
+class _Spool:
+    """Rows on disk, one a line."""
+
+    def __init__(self, file: Path, rows: Iterator[_Row]) -> None:
+        self.lines = Lines.written(file, (f"{r.smiles} {r.y} {' '.join(r.symbols)}" for r in rows))
+
+    def __iter__(self) -> Iterator[_Row]:
+        for line in self.lines:
+            smiles, y, *symbols = line.split(" ")
+            yield _Row(smiles, symbols, int(y))
+
+
+def _held(rows: Iterator[_Row], folder: Path | None, split: str) -> list[_Row] | _Spool:
+    """Rows that are read again and again, in memory or on disk."""
+    return list(rows) if folder is None else _Spool(folder / f"{split}.rows.txt", rows)
+
+
 def _encoded(
-    rows: dict[str, list[_Row]], tokens: MoleculeTokens, left_out: LeftOut
-) -> tuple[dict[str, list[list[int]]], dict[str, list[int]]]:
-    """The ids and classes of each split, without rows that have an unknown symbol."""
-    ids: dict[str, list[list[int]]] = {split: [] for split in SPLITS}
-    ys: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for split in SPLITS:
-        for row in rows[split]:
-            try:
-                ids[split].append(tokens.ids(row.symbols))
-                ys[split].append(row.y)
-            except KeyError as error:
-                symbol = error.args[0]
-                reason = f"{row.smiles} has the symbol {symbol}, which no training molecule has"
-                left_out[split][reason] += 1
-    return ids, ys
+    rows: Iterable[_Row], tokens: MoleculeTokens, left_out: Counter[str], ys: list[int]
+) -> Iterator[list[int]]:
+    """The ids of a split, without rows that have an unknown symbol; their classes go to `ys`."""
+    for row in rows:
+        try:
+            ids = tokens.ids(row.symbols)
+        except KeyError as error:
+            symbol = error.args[0]
+            left_out[f"{row.smiles} has the symbol {symbol}, which no training molecule has"] += 1
+            continue
+        ys.append(row.y)
+        yield ids
 
 
 def _classes(
-    molecules: dict[str, list[str]],
+    molecules: Mapping[str, list[str] | Lines],
     options: MoleculeOptions,
     words: dict[str, list[str]] | None,
     column: str,
@@ -147,10 +185,13 @@ def _classes(
 
     if words is not None:
         return by_word(words, column)
-    return by_property(molecules, options.classes, options.class_count)
+    held = {split: list(some) for split, some in molecules.items()}
+    return by_property(held, options.classes, options.class_count)
 
 
-def _written(molecules: list[str], y: list[int] | None, times: int) -> Iterator[tuple[str, int]]:
+def _written(
+    molecules: list[str] | Lines, y: list[int] | None, times: int
+) -> Iterator[tuple[str, int]]:
     """Each SMILES with its class, and `times` others of it without one.
 
     The others have their atoms in orders that are random and fixed.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from lebm_core.base.checks import choice
 from lebm_core.base.files import sha256
 from lebm_core.data.dataset import SPLITS
+from lebm_core.data.disk.prepared import asks_disk
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.data.parsing import no_row_twice, open_json, row_numbers
@@ -17,6 +18,7 @@ from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_labelled, read_smiles
 from lebm_molecules.data.options import SPLITS_BY, MoleculeOptions, SplitOptions
 from lebm_molecules.data.prepare import Labels, prepare
+from lebm_molecules.data.streamed import on_disk
 
 __all__ = ["file", "nci", "qm9", "zinc"]
 
@@ -105,6 +107,7 @@ def file(
     shares: SplitOptions = OWN,
     column: str = "",
     label: str = "",
+    keep: Literal["memory", "disk"] = "memory",
 ) -> MoleculeDataset:
     """Any .smi, .txt or .csv of SMILES.
 
@@ -114,8 +117,14 @@ def file(
             smiles
         label: the column of a table with the class of each molecule, -1, empty, NA or nan where it
             is not known; "" for no classes
+        keep: where the molecules are: memory; or disk, for more than fit: they are prepared once
+            in the user cache, and read from there batch by batch
     """
     FILE.check(source)
+    if asks_disk(keep):
+        if label:
+            raise UsageError('data.keep = "disk" is not possible with data.label: leave one out.')
+        return on_disk(Path(source).expanduser(), source, shares, options, column)
     if label and options.classes:
         raise UsageError(
             f'data.label = "{label}" and data.classes = "{options.classes}" are two '

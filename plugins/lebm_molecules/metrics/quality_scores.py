@@ -22,7 +22,7 @@ from lebm_core.evaluation.values import Value
 from lebm_molecules.chemistry.describe import Description
 from lebm_molecules.chemistry.limited import Refused
 from lebm_molecules.chemistry.parallel import mapped
-from lebm_molecules.chemistry.rdkit import Form, canonical_form
+from lebm_molecules.chemistry.rdkit import canonical_line
 from lebm_molecules.data.files import Line
 from lebm_molecules.metrics.distribution_scores import compare, described
 from lebm_molecules.metrics.hashes import Hashes, distinct, hash_of, unknown
@@ -141,7 +141,7 @@ def _read(
 ) -> Molecules:
     molecules, rng = Molecules(), random.Random(SEED)
     raw, forms = array("Q"), array("Q")
-    for (number, smiles), found in mapped(partial(_form, stereo), lines, processes):
+    for (number, smiles), found in mapped(partial(canonical_line, stereo), lines, processes):
         good, reason = (None, found.reason) if isinstance(found, Refused) else found
         molecules.lines += 1
         molecules.given_up += isinstance(found, Refused)
@@ -167,10 +167,6 @@ def _read(
         progress(name, molecules.lines)
     molecules.distinct, molecules.raw = distinct(forms), np.array(raw, dtype=np.uint64)
     return molecules
-
-
-def _form(stereo: bool, line: Line) -> Form:
-    return canonical_form(stereo, line[1])
 
 
 def _share(

@@ -1,0 +1,99 @@
+"""A file of molecules larger than memory: read in parts, and prepared on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lebm_core.base.files import sha256, workplace
+from lebm_core.data.disk.lines import Lines
+from lebm_core.data.disk.prepared import prepared
+from lebm_core.data.disk.tensors import CHUNK
+from lebm_core.data.splits import HashCut, chosen_share, hash_key
+from lebm_core.errors import UsageError, shown
+from lebm_molecules.data.dataset import MoleculeDataset
+from lebm_molecules.data.files import read_smiles
+from lebm_molecules.data.options import MoleculeOptions, SplitOptions
+from lebm_molecules.data.prepare import prepare
+
+__all__ = ["on_disk"]
+
+
+def on_disk(
+    path: Path, source: str, shares: SplitOptions, options: MoleculeOptions, column: str
+) -> MoleculeDataset:
+    """Prepare the molecules of a file on disk, see `prepared`.
+
+    Args:
+        path: the file.
+        source: what the report calls it.
+        shares: of valid and of test.
+        options: of the data set.
+        column: of a table, with the SMILES.
+
+    Raises:
+        UsageError: for classes, or a split by scaffolds, which need all molecules at once.
+    """
+    for key, wrong in (("classes", options.classes), ("split_by", shares.split_by != "molecule")):
+        if wrong:
+            raise UsageError(f'data.keep = "disk" is not possible with data.{key}: leave one out.')
+    asked = {
+        "source": source, "shares": dataclasses.asdict(shares), "column": column,
+        "options": dataclasses.asdict(options), "path": str(path),
+    }  # fmt: skip
+
+    def make(folder: Path) -> None:
+        with workplace(folder) as place:
+            parts, facts = _parts(path, source, shares, column, place)
+            reading = {"column": column, "label": ""}
+            prepare(parts, source, facts, options, None, reading, folder).keep(folder)
+        for split in parts:
+            (folder / f"{split}.rows.txt").unlink()
+
+    return MoleculeDataset.kept(prepared("molecules.file", asked, [path], make))
+
+
+def _parts(
+    path: Path, source: str, shares: SplitOptions, column: str, folder: Path
+) -> tuple[dict[str, list[str] | Lines], dict[str, Any]]:
+    """The molecules of each split, one a line, and facts for the report."""
+    from lebm_molecules.chemistry.rdkit import canonical_all
+
+    hashes, bad, first_bad = bytearray(), 0, ""
+
+    def good() -> Iterator[str]:
+        nonlocal bad, first_bad
+        lines = read_smiles(path, column)
+        while chunk := list(itertools.islice(lines, CHUNK)):
+            forms = canonical_all([smiles for _, smiles in chunk])
+            for (number, smiles), (form, reason) in zip(chunk, forms, strict=True):
+                if form is None:
+                    bad += 1
+                    first_bad = first_bad or f"line {number}, {shown(smiles)}: {reason}"
+                    continue
+                hashes.extend(hash_key(form))  # one molecule in two writings is in one split
+                yield smiles
+
+    every = Lines.written(folder / "all.smi", good())
+    n = len(every)
+    if not n:
+        raise UsageError(f"{path} holds no molecule; {first_bad or 'every line is blank'}.")
+    valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
+    cut = HashCut(hashes, valid, test, source, "molecule")
+
+    def of(split: str) -> Iterator[str]:
+        for i, smiles in enumerate(every):
+            if cut.home(bytes(hashes[16 * i : 16 * i + 16])) == split:
+                yield smiles
+
+    facts: dict[str, Any] = {
+        "splits": f"by a hash of the text: valid {valid:g}, test {test:g}",
+        "sha256": {path.name: sha256(path)},
+    }
+    if bad:
+        facts["lines that are no molecule"] = f"{bad}, the first: {first_bad}"
+    splits = ("train", "valid", "test")
+    return {s: Lines.written(folder / f"{s}.smi", of(s)) for s in splits}, facts
