@@ -38,7 +38,78 @@ def table(folder, **how):
     return str(file)
 
 
+def sentences(folder, name="my.txt", n=N, seed=0, field=""):
+    """Lines of 1 to 12 words, some twice, some blank."""
+    draw, file = np.random.default_rng(seed), folder / name
+    lines = [" ".join(f"w{k}" for k in draw.geometric(0.1, draw.integers(1, 13))) for _ in range(n)]
+    lines += [*lines[:5], "", "  "]
+    if field:
+        lines = [f"id,{field}", *(f"{i},{line}" for i, line in enumerate(lines) if line.strip())]
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
+def molecules(folder, table=False):
+    """Chains of C, N and O, some in two writings, some that are none."""
+    draw, file = np.random.default_rng(0), folder / ("my.csv" if table else "my.smi")
+    lines = [
+        "".join("CCCNO"[k] for k in draw.integers(0, 5, draw.integers(2, 9))) for _ in range(N)
+    ]
+    lines[5:5] = [lines[0][::-1], "C(C", "[Xe]C", "C[Si](C)C", "C1CC1Br"]
+    if table:
+        lines = ["id,smiles", *(f"{i},{line}" for i, line in enumerate(lines))]
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
+def images(folder, dtype=float, channels=0, side=6):
+    """Images of a ramp with noise, two classes, one of them with a missing pixel."""
+    draw = np.random.default_rng(0)
+    x = draw.uniform(0, 1, (N, side, side, *[channels] * bool(channels)))
+    if dtype is float:
+        x[7, 2, 2] = np.nan
+    else:
+        x = (255 * x).astype(dtype)
+    y = np.array(["yes", "no", "?"])[np.arange(N) % 3]
+    np.savez_compressed(folder / "my.npz", x=x, y=y)
+    return str(folder / "my.npz")
+
+
 CASES = [
+    ("images.folder", lambda folder: {"source": images(folder)}),
+    (
+        "images.folder",
+        lambda folder: {"source": images(folder, np.uint8, 3), "side": 4, "channels": 1},
+    ),
+    ("molecules.file", lambda folder: {"source": molecules(folder)}),
+    (
+        "molecules.file",
+        lambda folder: {
+            "source": molecules(folder, table=True), "column": "smiles", "randomised": 2,
+            "max_length": 7, "eval_molecules": 9, "notation": "selfies",
+        },
+    ),
+    ("text.file", lambda folder: {"source": sentences(folder)}),
+    (
+        "text.file",
+        lambda folder: {
+            "source": sentences(folder), "words": "simple", "max_length": 6, "train_lines": 150,
+            "long_lines": "truncate", "vocab_size": 20,
+        },
+    ),
+    (
+        "text.file",
+        lambda folder: {
+            "source": sentences(folder, "a.csv", field="said"), "field": "said", "max_length": 6,
+        },
+    ),
+    (
+        "text.file",
+        lambda folder: {
+            "source": sentences(folder), "valid": sentences(folder, "v.txt", 30, 1),
+            "test": sentences(folder, "t.txt", 30, 2),
+        },
+    ),
     ("tabular.file", lambda folder: {"source": table(folder)}),
     ("tabular.file", lambda folder: {"source": table(folder, label=False), "label": ""}),
     (
@@ -58,10 +129,14 @@ CASES = [
 
 def small_passes(monkeypatch):
     """Passes of 64 rows, so that a small file takes several."""
-    import lebm_core.data.disk.tensors
+    import lebm_core.sequences.packed
+    import lebm_images.data.npz
+    import lebm_molecules.data.streamed
     import lebm_tabular.data.streamed
 
-    for module in (lebm_core.data.disk.tensors, lebm_tabular.data.streamed):
+    monkeypatch.setattr(lebm_images.data.npz, "HELD", 4096)
+    packed = lebm_core.sequences.packed
+    for module in (packed, lebm_tabular.data.streamed, lebm_molecules.data.streamed):
         monkeypatch.setattr(module, "CHUNK", 64)
 
 

@@ -11,8 +11,8 @@ from lebm_core.base.checks import whole
 from lebm_core.errors import UsageError
 
 __all__ = [
-    "SplitCounts", "by_hash", "check_shares", "chosen_share", "hash_key", "homes_by_group",
-    "homes_by_hash",
+    "HashCut", "SplitCounts", "by_hash", "check_shares", "chosen_share", "hash_key",
+    "homes_by_group", "homes_by_hash",
 ]  # fmt: skip
 
 FEW = 1000  # examples, of which a tenth would judge by too few
@@ -72,17 +72,48 @@ def homes_by_hash(
     Raises:
         UsageError: for shares outside (0, 1), or too few keys for three splits.
     """
-    check_shares(valid_share, test_share)
-    distinct = by_hash(keys)
-    n_valid = max(1, round(len(distinct) * valid_share))
-    n_test = max(1, round(len(distinct) * test_share))
-    if len(distinct) < n_valid + n_test + 2:
-        raise _too_few(source, len(distinct), what)
-    home = {
-        key: "valid" if i < n_valid else "test" if i < n_valid + n_test else "train"
-        for i, key in enumerate(distinct)
-    }
-    return [home[key] for key in keys]
+    hashes = [hash_key(key) for key in keys]
+    cut = HashCut(b"".join(hashes), valid_share, test_share, source, what)
+    return [cut.home(each) for each in hashes]
+
+
+class HashCut:
+    """A cut into splits by hashes alone, so that the examples need not be in memory.
+
+    The distinct hashes come in their order: the first are for validation, the next to test.
+
+    Args:
+        hashes: those of all examples, 16 bytes each, end to end; see `hash_key`.
+        valid_share, test_share: shares of the distinct examples.
+        source: where the examples are from, for an error.
+        what: what one of them is called there, such as "message".
+
+    Raises:
+        UsageError: for shares outside (0, 1), or too few examples for three splits.
+    """
+
+    def __init__(
+        self, hashes: bytes | bytearray, valid_share: float, test_share: float, source: str,
+        what: str,
+    ) -> None:  # fmt: skip
+        import numpy as np  # reading recipes needs none
+
+        check_shares(valid_share, test_share)
+        ordered = np.array(np.frombuffer(hashes, "S16") if hashes else [], "S16")
+        ordered.sort()
+        distinct = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+        n = len(distinct)
+        n_valid, n_test = max(1, round(n * valid_share)), max(1, round(n * test_share))
+        if n < n_valid + n_test + 2:
+            raise _too_few(source, n, what)
+        # NumPy takes the zero bytes at the end of a string for padding.
+        self._valid, self._test = (
+            bytes(distinct[i]).ljust(16, b"\0") for i in (n_valid, n_valid + n_test)
+        )
+
+    def home(self, hashed: bytes) -> str:
+        """The split of an example, by its hash."""
+        return "valid" if hashed < self._valid else "test" if hashed < self._test else "train"
 
 
 def homes_by_group(

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lebm_core.base.files import read_json
 from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
+from lebm_core.data.disk.tensors import DiskTensor
 from lebm_core.errors import UsageError
 from lebm_core.sequences.given import known_ids
+from lebm_core.sequences.packed import Packed
 from lebm_core.sequences.tokens import BOS, EOS, PAD, Tokenizer
 
 __all__ = ["TokenDataset", "is_list_of", "pad", "rows_of", "write_lines"]
@@ -35,7 +38,7 @@ class TokenDataset(Dataset):
 
     Args:
         tokenizer: converts strings to ids and back.
-        splits: the ids of each sequence by split, without the end.
+        splits: the ids of each sequence by split, without the end; or packed already.
         summary: facts for the report.
         max_length: the longest sequence with its end; by default that of the data.
         labels: the class id of each sequence by split, -1 where unknown.
@@ -53,7 +56,7 @@ class TokenDataset(Dataset):
     def __init__(
         self,
         tokenizer: Tokenizer,
-        splits: Mapping[str, Sequence[Sequence[int]]],
+        splits: Mapping[str, Sequence[Sequence[int]] | Packed],
         summary: dict[str, Any],
         max_length: int | None = None,
         *,
@@ -66,23 +69,18 @@ class TokenDataset(Dataset):
         self.known: Table | None = None
         known = labels or {}
         self.labels = {s: torch.tensor(known.get(s, []), dtype=torch.long) for s in SPLITS}
-        self._ids: dict[str, Tensor] = {}
+        self._ids: dict[str, Tensor | DiskTensor] = {}
         self._start: dict[str, Tensor] = {}
         for split in SPLITS:
             rows = splits.get(split, [])
-            lengths = torch.tensor([len(row) + 1 for row in rows], dtype=torch.long)
-            self._start[split] = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
-            flat = [i for row in rows for i in (*row, EOS)]
-            self._ids[split] = torch.tensor(flat, dtype=torch.int32)
+            packed = rows if isinstance(rows, Packed) else Packed.of(rows)
+            self._ids[split], self._start[split] = packed
         longest = max((int(self.lengths(s).max()) for s in SPLITS if self.length(s)), default=1)
         self.summary, self.max_length = summary, max_length or longest
         self.sizes: dict[str, Any] = {
-            "vocab_size": len(tokenizer),
-            "pad": PAD,
-            "bos": BOS,
-            "eos": EOS,
+            "vocab_size": len(tokenizer), "pad": PAD, "bos": BOS, "eos": EOS,
             "max_length": self.max_length,
-        }
+        }  # fmt: skip
         if self.classes:
             self.sizes["n_classes"] = len(self.classes)
 
@@ -112,7 +110,7 @@ class TokenDataset(Dataset):
 
     def rows(self, split: str) -> list[Tensor]:
         """Return each sequence of `split` as its ids with the end, unpadded."""
-        return list(self._ids[split].long().split(self.lengths(split).tolist()))
+        return list(self._ids[split][:].long().split(self.lengths(split).tolist()))
 
     def order(
         self, split: str, batch_size: int, generator: torch.Generator | None = None
@@ -176,12 +174,9 @@ class TokenDataset(Dataset):
     def save(self, folder: Path) -> None:
         """Write the vocabulary, the classes and the summary as JSON."""
         saved = {
-            "tokenizer": self.tokenizer.to_json(),
-            "max_length": self.max_length,
-            "classes": self.classes,
-            "summary": self.summary,
-            "reading": self.reading,
-        }
+            "tokenizer": self.tokenizer.to_json(), "max_length": self.max_length,
+            "classes": self.classes, "summary": self.summary, "reading": self.reading,
+        }  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.file).write_text(json.dumps(saved, ensure_ascii=False), encoding="utf-8")
 
@@ -189,6 +184,21 @@ class TokenDataset(Dataset):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; a subclass knows its tokenizer, see `saved`."""
         raise TypeError(f"{cls.__name__} defines no load(folder).")
+
+    def keep(self, folder: Path) -> None:
+        """Write what is beside the packed sequences in `folder`, for `kept` to open."""
+        self.save(folder)
+        for split, y in self.labels.items():
+            np.save(folder / f"{split}.y.npy", y.numpy())
+
+    @classmethod
+    def kept(cls, folder: Path) -> Self:
+        """Open what `keep` and `Packed.written` wrote: ids are read batch by batch."""
+        data = cls.load(folder)
+        for split in SPLITS:
+            data._ids[split], data._start[split] = Packed.opened(folder, split)
+            data.labels[split] = torch.from_numpy(np.load(folder / f"{split}.y.npy"))
+        return data
 
     @classmethod
     def saved(cls, folder: Path) -> dict[str, Any]:

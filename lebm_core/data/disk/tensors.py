@@ -52,19 +52,15 @@ class DiskTensor:
 
     def __getitem__(self, rows: Tensor | slice) -> Tensor:
         """The rows with these numbers, integers of any shape, or of a slice."""
-        at = rows.numpy() if isinstance(rows, Tensor) else rows
+        return torch.from_numpy(self.array(rows.numpy() if isinstance(rows, Tensor) else rows))
+
+    def array(self, rows: NDArray[np.int64] | slice) -> NDArray[Any]:
+        """The same as an array."""
         if not len(self):
-            return torch.from_numpy(np.empty(self.shape, self.dtype)[at])
+            return np.empty(self.shape, self.dtype)[rows]
         # The map ends with this call: what it has read is the system's to keep or to forget.
         mapped = np.memmap(self.file, self.dtype, "r", self._offset, self.shape)
-        taken = np.array(mapped[at])
-        del mapped
-        return torch.from_numpy(taken)
-
-    def numpy(self) -> NDArray[Any]:
-        """All rows, in memory."""
-        found: NDArray[Any] = self[:].numpy()
-        return found
+        return np.array(mapped[rows])
 
 
 class TensorWriter:

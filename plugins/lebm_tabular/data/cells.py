@@ -17,7 +17,7 @@ from lebm_core.errors import UsageError, did_you_mean, shown
 
 __all__ = [
     "Cells", "MOST", "SEEN", "check_named", "coded", "few_words", "ids_of", "listed", "named_in",
-    "no_number", "number_of",
+    "no_number", "number_of", "plain_numbers",
 ]  # fmt: skip
 
 MOST, SEEN = 50, 2  # different words of a column that becomes categorical by itself, and how often
@@ -168,11 +168,25 @@ def number_of(cell: Any) -> float | None:
         return None
 
 
+def plain_numbers(cells: Sequence[Any] | NDArray[Any]) -> Codes | None:
+    """Read cells that are all strings of numbers as `number_of` would, but quickly; else None."""
+    try:
+        if "_" in "".join(cells):
+            return None
+        values = np.array(list(map(float, cells)))
+    except (TypeError, ValueError):
+        return None
+    return None if bool(np.isnan(values).any()) else values
+
+
 def _numbers(cells: Cells, i: int) -> tuple[Codes, list[int]]:
     """Read a column as numbers, NaN for what is none; the rows of its words."""
     column = cells.columns[i]
     if isinstance(column, np.ndarray) and column.dtype.kind in "biuf":
         return column.astype(np.float64), []
+    plain = plain_numbers(column)
+    if plain is not None:
+        return plain, []
     values = [number_of(cell) for cell in column]
     words = [row for row, value in enumerate(values) if value is None]
     return np.array([np.nan if value is None else value for value in values]), words

@@ -27,6 +27,7 @@ from lebm_tabular.data.cells import (
     named_in,
     no_number,
     number_of,
+    plain_numbers,
 )  # fmt: skip
 from lebm_tabular.data.delimited import ROW_NUMBERS, check_columns, open_table, warn_of_counts
 
@@ -58,13 +59,15 @@ class StreamedTable:
         counting = names[0].lower() in ROW_NUMBERS and 0 in taken
         read = [*taken, *([names.index(label)] if label else [])]
         start, n = 0.0, 0
-        for n, (line, fields) in enumerate(rows, 1):  # noqa: B007 - their number
+        for lines, chunk in _chunks(rows):
+            columns = list(zip(*chunk, strict=True))
             if counting:
-                value = number_of(fields[0])
-                start = value if n == 1 and value is not None else start
-                counting = start in (0, 1) and value == start + n - 1
+                values = [number_of(cell) for cell in columns[0]]
+                start = start if n else values[0] or 0.0
+                counting = start in (0, 1) and values == [start + n + i for i in range(len(values))]
             for i in read:
-                seen[i].add(fields[i], line)
+                seen[i].add(columns[i], lines)
+            n += len(chunk)
         counted = [0] if counting and n and seen[0].known else []
         self.kept = [
             i for i in taken if i not in counted and (names[i] or seen[i].known)
@@ -99,21 +102,23 @@ class StreamedTable:
             ids = {cell: place[name] for cell, name in written.items()}
         y: list[NDArray[np.int64]] = []
         with TensorWriter(file, np.float64, (len(self.kept),)) as out:
-            for lines, rows in self._chunks():
-                columns = [[row[i] for row in rows] for i in self.kept]
-                out.add(ids_of(self._cells(columns, lines), self.categories))
+            for lines, rows in _chunks(open_table(self.path, "", ())[2]):
+                columns = list(zip(*rows, strict=True))
+                places = [f"line {line}" for line in lines]
+                kept = [columns[i] for i in self.kept]
+                out.add(ids_of(self._cells(kept, places), self.categories))
                 if self.label is not None:
-                    y.append(np.array([ids[row[self.label]] for row in rows], dtype=np.int64))
+                    y.append(np.array([ids[cell] for cell in columns[self.label]], dtype=np.int64))
         return Classes(names, np.concatenate(y)) if self.label is not None else None
-
-    def _chunks(self) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """The rows again, so many at a time, and the places of each."""
-        _, _, rows = open_table(self.path, "", ())
-        while chunk := list(itertools.islice(rows, CHUNK)):
-            yield [f"line {line}" for line, _ in chunk], [fields for _, fields in chunk]
 
     def _cells(self, columns: Sequence[Sequence[str]], places: Sequence[str]) -> Cells:
         return Cells(str(self.path), self.columns, columns, places)
+
+
+def _chunks(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """Rows, so many at a time: their lines, and their cells."""
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        yield [line for line, _ in chunk], [fields for _, fields in chunk]
 
 
 class _Column:
@@ -125,17 +130,21 @@ class _Column:
         self.counts: Counter[str] = Counter()
         self._many = False
 
-    def add(self, cell: str, line: int) -> None:
-        """Take in a cell."""
+    def add(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+        """Take in some cells."""
         if not self._many:
-            self.counts[cell] += 1
+            self.counts.update(cells)
             self._many = len(self.counts) > MANY and not self.named
-        if is_missing(cell):
+        if plain_numbers(cells) is not None:
+            self.known += len(cells)
             return
-        self.known += 1
-        if number_of(cell) is None:
-            self.words += 1
-            self.first = self.first or (line, cell)
+        for cell, line in zip(cells, lines, strict=True):
+            if is_missing(cell):
+                continue
+            self.known += 1
+            if number_of(cell) is None:
+                self.words += 1
+                self.first = self.first or (line, cell)
 
     def categories(self, cells: Cells, i: int, asked: str | Sequence[str]) -> list[str]:
         """The categories, none of a column of numbers; as `coded` finds them.

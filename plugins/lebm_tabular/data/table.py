@@ -172,8 +172,10 @@ def _split(
             f"data.valid = {valid:g} and data.test = {test:g} of them."
         )
     held = shuffled[: n_test + n_valid]
+    trained = np.ones(n, dtype=bool)
+    trained[held] = False
     return {
-        "train": np.setdiff1d(np.arange(n), held),
+        "train": np.flatnonzero(trained),
         "valid": np.sort(held[n_test:]),
         "test": np.sort(held[:n_test]),
     }

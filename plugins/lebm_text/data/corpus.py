@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.base.files import sha256
+from lebm_core.data.disk.lines import Lines
 from lebm_core.data.files import open_lines, own_path
-from lebm_core.data.splits import chosen_share, homes_by_hash
+from lebm_core.data.splits import HashCut, chosen_share, hash_key, homes_by_hash
 from lebm_core.errors import UsageError, shown
 from lebm_text.data.options import SplitOptions
 from lebm_text.data.records import column, kind_of
@@ -20,8 +21,10 @@ __all__ = [
     "Corpus",
     "Reader",
     "check_length",
+    "disk_corpus",
     "plain_lines",
     "read_sentences",
+    "sentences_of",
     "split_by_hash",
     "split_files",
     "user_corpus",
@@ -44,9 +47,9 @@ class Corpus:
         reading: how the source was read, for further texts; see `lebm_text.data.new`.
     """
 
-    train: list[str]
-    valid: list[str]
-    test: list[str]
+    train: list[str] | Lines
+    valid: list[str] | Lines
+    test: list[str] | Lines
     source: str
     facts: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, list[int]] = field(default_factory=dict)
@@ -66,7 +69,14 @@ def check_length(words: int, max_line: int, where: str) -> None:
 def read_sentences(
     path: Path, *, max_line: int = 1000, prepare: Preparation | None = None, field: str = ""
 ) -> list[str]:
-    """Read one sentence a line, or one of each record of a table; empty ones are skipped.
+    """Read the sentences of a file, see `sentences_of`."""
+    return list(sentences_of(path, max_line=max_line, prepare=prepare, field=field))
+
+
+def sentences_of(
+    path: Path, *, max_line: int = 1000, prepare: Preparation | None = None, field: str = ""
+) -> Iterator[str]:
+    """Yield one sentence a line, or one of each record of a table; empty ones are skipped.
 
     Args:
         path: a plain or gzipped UTF-8 file.
@@ -79,16 +89,16 @@ def read_sentences(
         UsageError: naming file and line, for a missing or empty file, invalid UTF-8, a line that
             is too long, and a table or JSON without `field`.
     """
-    sentences = []
+    empty = True
     plain = ((f"{path}, line {number},", line) for number, line in plain_lines(path))
     for where, line in column(path, field) if field else plain:
         sentence = " ".join((prepare(line) if prepare else line).split())
         check_length(sentence.count(" ") + 1, max_line, where)
         if sentence:
-            sentences.append(sentence)
-    if not sentences:
+            empty = False
+            yield sentence
+    if empty:
         raise UsageError(f"{path} holds no sentence: every line is blank.")
-    return sentences
 
 
 def plain_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -136,8 +146,12 @@ def split_by_hash(
     splits: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sentence, home in zip(sentences, homes, strict=True):
         splits[home].append(sentence)
-    facts = {"splits": f"by a hash of the text: valid {valid:g}, test {test:g}"}
+    facts = {"splits": _how(valid, test)}
     return Corpus(splits["train"], splits["valid"], splits["test"], source, facts)
+
+
+def _how(valid: float, test: float) -> str:
+    return f"by a hash of the text: valid {valid:g}, test {test:g}"
 
 
 def user_corpus(
@@ -161,3 +175,44 @@ def split_files(paths: Sequence[Path], readers: Sequence[Reader], max_line: int)
     train, valid, test = (read(p, max_line) for read, p in zip(readers, paths, strict=True))
     facts = {"sha256": {path.name: sha256(path) for path in paths}}
     return Corpus(train, valid, test, str(paths[0].parent), facts)
+
+
+def disk_corpus(
+    paths: Sequence[Path], folder: Path, shares: SplitOptions, words: str, field: str, max_line: int
+) -> Corpus:
+    """Read the user's own files as `user_corpus` and `split_files` do, with the sentences on disk.
+
+    Args:
+        paths: one file, or those of train, valid and test.
+        folder: for the sentences, one a line.
+        shares: of valid and of test, where there is one file.
+        words: the rule that cuts a line into words.
+        field: the column of a table; "" for plain lines.
+        max_line: the most words of a line.
+    """
+    rule = word_rule(words)
+    every = [
+        Lines.written(
+            folder / f"{i}.txt", sentences_of(path, max_line=max_line, prepare=rule, field=field)
+        )
+        for i, path in enumerate(paths)
+    ]
+    facts: dict[str, Any] = {}
+    if len(every) == 1:
+        source, n = str(paths[0]), len(every[0])
+        valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
+        hashes = bytearray()
+        for sentence in every[0]:
+            hashes += hash_key(sentence)
+        cut = HashCut(hashes, valid, test, source, "sentence")
+
+        def of(split: str) -> Iterator[str]:
+            return (sentence for sentence in every[0] if cut.home(hash_key(sentence)) == split)
+
+        every = [Lines.written(folder / f"{s}.txt", of(s)) for s in ("train", "valid", "test")]
+        facts["splits"] = _how(valid, test)
+    facts["sha256"] = {path.name: sha256(path) for path in paths}
+    train, valid_part, test_part = every
+    return Corpus(
+        train, valid_part, test_part, str(paths[0]), facts, reading={"words": words, "field": field}
+    )  # fmt: skip

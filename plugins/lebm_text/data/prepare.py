@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from lebm_core.base.files import sha256, workplace
 from lebm_core.data.dataset import SPLITS
+from lebm_core.data.disk.lines import Lines
+from lebm_core.data.disk.prepared import prepared
+from lebm_core.data.files import own_path
 from lebm_core.errors import UsageError, shown
+from lebm_core.sequences.packed import Packed
 from lebm_text.data.bag_dataset import BagDataset, frequent_words
-from lebm_text.data.corpus import Corpus, check_length
+from lebm_text.data.corpus import Corpus, check_length, disk_corpus
 from lebm_text.data.dataset import TextDataset
-from lebm_text.data.options import TextOptions
+from lebm_text.data.options import SplitOptions, TextOptions
 from lebm_text.data.tokenizer import Subwords
 from lebm_text.data.vocabulary import Vocabulary
 
-__all__ = ["prepare", "prepare_tokens"]
+__all__ = ["on_disk", "prepare", "prepare_tokens"]
 
 
-def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
+def prepare(
+    corpus: Corpus, options: TextOptions, folder: Path | None = None
+) -> TextDataset | BagDataset:
     """Encode a corpus; only training sentences are dropped or cut for their length.
+
+    Args:
+        corpus: to encode.
+        options: of the vocabulary, the lengths and the representation.
+        folder: for the ids; None for memory.
 
     Raises:
         UsageError: for a sentence of more than data.max_line words, a vocabulary of fewer than
@@ -37,28 +52,35 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
             size=0 if bag else options.vocab_size,  # baselines of a bag see every word
             where=corpus.source,
         )
-    ids = {split: [tokenizer.encode(s) for s in text[split]] for split in SPLITS}
-    tokens = {split: sum(map(len, ids[split])) for split in SPLITS}
-    unknown = {
-        s: sum(row.count(i) for row in ids[s] for i in tokenizer.unknown) / max(tokens[s], 1)
-        for s in SPLITS
-    }
-    counts = {split: len(ids[split]) for split in SPLITS}
-    long = _shorten(ids, labels, options, corpus.source)
+    told = {split: _Told() for split in SPLITS}
+    ids: dict[str, Packed] = {}
+    for split in SPLITS:
+        rows = told[split].encoded(
+            text[split], tokenizer, options if split == "train" else None, labels.get(split)
+        )
+        ids[split] = Packed.of(rows) if folder is None else Packed.written(folder, split, rows)
+    labels = {split: told[split].labels for split in labels}
+    used = len(ids["train"].start) - 1
+    if not used:
+        raise UsageError(
+            f"Every training sentence of {corpus.source} has more than data.max_length = "
+            f"{options.max_length} tokens: raise it, or set data.long_lines=truncate."
+        )
+    unknown = {s: each.unknown / max(each.tokens, 1) for s, each in told.items()}
     summary: dict[str, Any] = {
         "source": corpus.source,
-        "sentences": counts,
-        "tokens": tokens,
+        "sentences": {split: each.sentences for split, each in told.items()},
+        "tokens": {split: each.tokens for split, each in told.items()},
         "unknown share": {split: round(share, 5) for split, share in unknown.items()},
         "vocabulary": len(tokenizer),
-        "training sentences used": len(ids["train"]),
+        "training sentences used": used,
         **corpus.facts,
     }
     if isinstance(tokenizer, Subwords):
         summary["dropped share"] = _check_lost(tokenizer, text, unknown, options, corpus.source)
     if options.max_length:
         summary[f"training sentences of more than {options.max_length} tokens"] = (
-            f"{long} {'dropped' if options.long_lines == 'drop' else 'truncated'}"
+            f"{told['train'].long} {'dropped' if options.long_lines == 'drop' else 'truncated'}"
         )
     if corpus.classes:
         summary["classes"] = corpus.classes
@@ -76,7 +98,7 @@ def prepare(corpus: Corpus, options: TextOptions) -> TextDataset | BagDataset:
 
 def _check_lost(
     tokenizer: Subwords,
-    text: dict[str, list[str]],
+    text: dict[str, list[str] | Lines],
     unknown: dict[str, float],
     options: TextOptions,
     source: str,
@@ -122,14 +144,16 @@ def prepare_tokens(corpus: Corpus, options: TextOptions) -> TextDataset:
 
 def _limited(
     corpus: Corpus, options: TextOptions
-) -> tuple[dict[str, list[str]], dict[str, list[int]]]:
+) -> tuple[dict[str, list[str] | Lines], dict[str, list[int]]]:
     """Return the first sentences of each split, and their labels where the corpus has classes."""
     limit = {"train": options.train_lines, "valid": options.eval_lines, "test": options.eval_lines}
-    text: dict[str, list[str]] = {}
+    text: dict[str, list[str] | Lines] = {}
     labels: dict[str, list[int]] = {}
     for split in SPLITS:
         most = limit[split] or None
-        text[split] = getattr(corpus, split)[:most]
+        sentences = getattr(corpus, split)
+        on_disk = isinstance(sentences, Lines)
+        text[split] = sentences.first(most or 0) if on_disk else sentences[:most]
         for sentence in text[split]:
             where = f"A sentence of {corpus.source}, {split},"
             check_length(sentence.count(" ") + 1, options.max_line, where)
@@ -138,23 +162,68 @@ def _limited(
     return text, labels
 
 
-def _shorten(
-    ids: dict[str, list[list[int]]], labels: dict[str, list[int]], options: TextOptions, source: str
-) -> int:
-    """Drop or cut long training sentences, in place, and return how many there were."""
-    if not options.max_length:
-        return 0
-    short = [len(row) <= options.max_length for row in ids["train"]]
-    if options.long_lines == "truncate":
-        ids["train"] = [row[: options.max_length] for row in ids["train"]]
-    else:
-        ids["train"] = [row for row, keep in zip(ids["train"], short, strict=True) if keep]
-        if labels:
-            pairs = zip(labels["train"], short, strict=True)
-            labels["train"] = [y for y, keep in pairs if keep]
-    if not ids["train"]:
-        raise UsageError(
-            f"Every training sentence of {source} has more than data.max_length = "
-            f"{options.max_length} tokens: raise it, or set data.long_lines=truncate."
-        )
-    return len(short) - sum(short)
+class _Told:
+    """What is counted while the sentences of a split are encoded."""
+
+    def __init__(self) -> None:
+        self.sentences = self.tokens = self.unknown = self.long = 0
+        self.labels: list[int] = []  # of the sentences that stay
+
+    def encoded(
+        self,
+        sentences: Iterable[str],
+        tokenizer: Vocabulary | Subwords,
+        limits: TextOptions | None,
+        labels: Sequence[int] | None,
+    ) -> Iterator[list[int]]:
+        """Yield the ids of each sentence; long ones are dropped or cut where there are limits."""
+        for i, sentence in enumerate(sentences):
+            row = tokenizer.encode(sentence)
+            self.sentences += 1
+            self.tokens += len(row)
+            self.unknown += sum(row.count(unknown) for unknown in tokenizer.unknown)
+            if limits is not None and 0 < limits.max_length < len(row):
+                self.long += 1
+                if limits.long_lines == "drop":
+                    continue
+                row = row[: limits.max_length]
+            if labels is not None:
+                self.labels.append(labels[i])
+            yield row
+
+
+def on_disk(
+    paths: Sequence[Path],
+    shares: SplitOptions,
+    words: str,
+    field: str,
+    options: TextOptions,
+    source: str = "",
+) -> TextDataset:
+    """Prepare files of the user on disk; see `disk_corpus` and `prepared`.
+
+    Args:
+        paths: one file, or those of train, valid and test.
+        shares, words, field: see `disk_corpus`.
+        options: see `prepare`.
+        source: what the report calls them; "" for the path of the first.
+
+    Raises:
+        UsageError: as `prepare`, and for data.representation = "bag".
+    """
+    if options.representation == "bag":
+        raise UsageError('data.keep = "disk" is for data.representation = "tokens".')
+    tokenizer = own_path(options.tokenizer) if options.tokenizer else None
+    asked = {
+        "paths": [str(path) for path in paths], "shares": dataclasses.asdict(shares),
+        "words": words, "field": field, "options": dataclasses.asdict(options), "source": source,
+        "tokenizer": sha256(tokenizer) if tokenizer is not None and tokenizer.is_file() else "",
+    }  # fmt: skip
+
+    def make(folder: Path) -> None:
+        with workplace(folder) as place:
+            corpus = disk_corpus(paths, place, shares, words, field, options.max_line)
+            corpus.source = source or corpus.source
+            prepare(corpus, options, folder).keep(folder)  # type: ignore[union-attr]
+
+    return TextDataset.kept(prepared("text.file", asked, paths, make))

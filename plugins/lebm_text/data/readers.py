@@ -179,9 +179,9 @@ def read_hub(
         return Corpus(text["train"], text["valid"], text["test"], source)
     cut = split_by_hash(text["train"], shares, source)
     if "test" in text:  # the share cut for test returns to training
-        return Corpus(cut.train + cut.test, cut.valid, text["test"], source, cut.facts)
+        return Corpus([*cut.train, *cut.test], cut.valid, text["test"], source, cut.facts)
     if "valid" in text:
-        return Corpus(cut.train + cut.valid, text["valid"], cut.test, source, cut.facts)
+        return Corpus([*cut.train, *cut.valid], text["valid"], cut.test, source, cut.facts)
     return cut
 
 

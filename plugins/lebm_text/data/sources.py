@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lebm_core.base.files import sha256
+from lebm_core.data.disk.prepared import asks_disk
 from lebm_core.data.files import DataFiles, own_path
 from lebm_core.data.needs import Needs
 from lebm_core.errors import UsageError, shown
@@ -21,7 +22,7 @@ from lebm_text.data.corpus import (
 from lebm_text.data.dataset import TextDataset
 from lebm_text.data.labelled.own import own_corpus
 from lebm_text.data.options import SplitOptions, TextOptions
-from lebm_text.data.prepare import prepare
+from lebm_text.data.prepare import on_disk, prepare
 from lebm_text.data.readers import pydoc_sentences, read_hub, read_lines, read_snli, read_yahoo
 from lebm_text.data.records import kind_of
 from lebm_text.data.words import word_rule
@@ -175,6 +176,7 @@ def file(
     label: str = "",
     shares: SplitOptions = OWN,
     words: Literal["whitespace", "simple"] = "whitespace",
+    keep: Literal["memory", "disk"] = "memory",
     options: TextOptions = WHOLE,
 ) -> TextDataset | BagDataset:
     """Any text file, one sentence a line; a column of a table, one sentence a row, and its classes.
@@ -187,6 +189,8 @@ def file(
         label: the column of the classes beside it, empty, -1, NA, nan, None, null or ? where not
             known; "" for no classes
         words: "whitespace" takes lines as they are, "simple" lower-cases and parts punctuation
+        keep: where the sentences are: memory; or disk, for more than fit: they are prepared once
+            in the user cache, and read from there batch by batch
     """
     FILE.check(source)
     if bool(valid) != bool(test):
@@ -196,6 +200,11 @@ def file(
             f"data.label = {shown(label)} names a column of a table: name that of the text too, "
             'with data.field; lines of "label TAB sentence" are data.name=text.labelled.'
         )
+    if asks_disk(keep):
+        if label:
+            raise UsageError('data.keep = "disk" reads no labels of sentences: leave one out.')
+        paths = [own_path(each) for each in (source, valid, test) if each]
+        return on_disk(paths, shares, words, field, options, source if valid else "")
     if label:
         corpus = own_corpus((source, valid, test), field, label, shares, words, options.max_line)
         return prepare(corpus, options)
