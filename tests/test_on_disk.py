@@ -188,7 +188,11 @@ def test_a_tensor_on_disk_is_indexed_as_one_in_memory(tmp_path):
     disk = DiskTensor(tmp_path / "x.npy")
     at = torch.tensor([[5, 0], [99, 5]])
     assert len(disk) == 100 and torch.equal(disk[at], x[at]) and torch.equal(disk[:], x)
-    assert torch.equal(disk[3:7], x[3:7]) and np.array_equal(np.load(disk.file), x.numpy())
+    assert (
+        torch.equal(disk[at[0]], x[at[0]])
+        and torch.equal(disk[3:7], x[3:7])
+        and np.array_equal(np.load(disk.file), x.numpy())
+    )
     with disk.file.open("ab") as file:
         file.write(b"more")
     with pytest.raises(UsageError, match="is damaged: it is not as long as it says"):
@@ -219,6 +223,26 @@ def test_a_wrong_table_is_refused_alike(how, options, message, tmp_path, monkeyp
             contracts_table(source, keep, options)
         said.append(str(caught.value))
     assert said[0] == said[1]
+
+
+def test_a_missing_file_and_what_the_disk_is_not_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    table(tmp_path)
+    with pytest.raises(
+        UsageError, match='There is no file ".*tabel.csv". Did you mean "table.csv"'
+    ):
+        contracts_table(str(tmp_path / "tabel.csv"), "disk", {})
+    with pytest.raises(UsageError, match="data.keep"):
+        contracts_table(str(tmp_path / "table.csv"), "ram", {})
+    with pytest.raises(UsageError, match="is for a .csv"):
+        contracts_table(images(tmp_path), "disk", {})
+    refused = [
+        ("text.file", {"source": sentences(tmp_path), "representation": "bag"}, "is for data.rep"),
+        ("molecules.file", {"source": molecules(tmp_path), "classes": "qed"}, "data.classes"),
+    ]
+    for name, options, message in refused:
+        with pytest.raises(UsageError, match=message):
+            contracts.check_kept_on_disk(name, options, tmp_path)
 
 
 def contracts_table(source, keep, options):

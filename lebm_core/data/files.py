@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lebm_core.errors import MissingData, UsageError, did_you_mean, shown
 
-__all__ = ["DataFiles", "cache_dir", "open_lines", "open_rows", "own_path"]
+__all__ = ["DataFiles", "cache_dir", "check_file", "open_lines", "open_rows", "own_path"]
 
 
 def cache_dir() -> Path:
@@ -93,7 +93,7 @@ def open_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
             names the file, and the line where there is one.
     """
     path = Path(os.fspath(path))
-    _check_file(path)
+    check_file(path)
     number, blank, bare = 0, True, False
     try:
         with open(path, "rb") as probe:
@@ -151,8 +151,12 @@ def open_rows(
         raise UsageError(f"{path}, line {start}: {error}; is a quote unclosed?") from None
 
 
-def _check_file(path: Path) -> None:
-    """Refuse a path that names no regular file, before it is opened: a pipe would never end."""
+def check_file(path: Path) -> None:
+    """Refuse a path that names no regular file, before it is opened: a pipe would never end.
+
+    Raises:
+        UsageError: naming the path.
+    """
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:

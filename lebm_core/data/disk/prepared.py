@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from lebm_core.base.checks import choice
 from lebm_core.base.files import replace_folder, sha256, workplace
-from lebm_core.data.files import cache_dir
+from lebm_core.data.files import cache_dir, check_file
 from lebm_core.errors import RunError, shown
 from lebm_core.version import __version__
 
@@ -47,8 +47,10 @@ def prepared(
 
     Raises:
         RunError: the disk is full, or cannot be written to.
-        UsageError: as `make`.
+        UsageError: as `make`; a file is not there.
     """
+    for file in files:
+        check_file(file)
     facts = {
         "name": name, "asked": asked, "version": __version__, "files": [*map(sha256, files)]
     }  # fmt: skip

@@ -58,9 +58,22 @@ class DiskTensor:
         """The same as an array."""
         if not len(self):
             return np.empty(self.shape, self.dtype)[rows]
+        if not isinstance(rows, slice) and rows.ndim == 1 and len(self.shape) > 1:
+            return self._gathered(rows)
         # The map ends with this call: what it has read is the system's to keep or to forget.
         mapped = np.memmap(self.file, self.dtype, "r", self._offset, self.shape)
         return np.array(mapped[rows])
+
+    def _gathered(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Rows one by one: in a map each would count with the pages around it, 64 kB or more."""
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        width = found[:1].nbytes
+        into = memoryview(found.reshape(-1).view(np.uint8))
+        with self.file.open("rb", buffering=0) as opened:
+            for k, row in enumerate(rows.tolist()):
+                opened.seek(self._offset + row * width)
+                opened.readinto(into[k * width : (k + 1) * width])
+        return found
 
 
 class TensorWriter:
