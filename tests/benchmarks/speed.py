@@ -14,8 +14,10 @@ import copy
 import math
 import platform
 import resource
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -37,9 +39,17 @@ from lebm_images.networks.decoder import DeconvDecoder
 from lebm_trajectories.networks.paths import TrajectoryDecoder, TrajectoryEncoder
 from lebm_trajectories.prediction import means
 
+sys.path.insert(0, str(Path(__file__).parent))
+from products import least_of_products  # noqa: E402
+
 
 class Comparison(NamedTuple):
-    """Milliseconds of both, and the means of a statistic of both with their standard errors."""
+    """Milliseconds of both, and the means of a statistic of both with their standard errors.
+
+    Attributes:
+        products: milliseconds that the matrix products of ours take by themselves, each as fast as
+            the library of this machine does one of its shape.
+    """
 
     name: str
     plain: float
@@ -47,6 +57,7 @@ class Comparison(NamedTuple):
     plain_mean: float
     ours_mean: float
     error: float
+    products: float
 
     @property
     def ratio(self) -> float:
@@ -119,11 +130,12 @@ def prior_chain(device: str, batch: int, repetitions: int = 25) -> Comparison:
         return prior.sample(batch, start=z, sampler=Langevin(steps, s))
 
     times = least(repetitions, plain, ours)
+    products = least_of_products(ours, clock)
     ends = [torch.cat([f() for _ in range(-(-4_000 // batch))]) for f in (plain, ours)]
     f = [prior.log_prob(each).detach() for each in ends]
     error = float((f[0].var() / len(f[0]) + f[1].var() / len(f[1])).sqrt())
     name = f"prior chain, 40 steps, batch {batch}"
-    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error)
+    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error, products)
 
 
 def posterior_step(
@@ -151,6 +163,7 @@ def posterior_step(
             return langevin(target, z, steps=steps, step_size=s)
 
     times = least(repetitions, plain, ours)
+    products = least_of_products(ours, clock) / steps
     ends = [f() for f in (plain, ours)]
     with torch.no_grad():
         f = [plain_log_likelihood(decoder, x, each) + prior.log_prob(each) for each in ends]
@@ -158,7 +171,7 @@ def posterior_step(
     error = float(difference.std() / batch**0.5)
     per_step = [t / steps for t in times]
     name = f"posterior step, {cell}, {batch} sentences"
-    return Comparison(name, *per_step, float(f[0].mean()), float(f[1].mean()), error)
+    return Comparison(name, *per_step, float(f[0].mean()), float(f[1].mean()), error, products)
 
 
 def plain_image_chains(
@@ -245,13 +258,16 @@ def image_iteration(
         ours_adam.step()
 
     times = least(repetitions, plain, ours)
+    products = least_of_products(ours, clock)
     ends = [plain_image_chains(net, prior, x, 20)[1], model.posterior(Batch(x).x)]
     with torch.no_grad():
         target = [decoder.likelihood(x)(z) + prior.log_prob(z) for z in ends]
     difference = target[0] - target[1]  # the same images: paired
     error = float(difference.std() / batch**0.5)
     name = f"training iteration, SVHN network, batch {batch}" + ("" if half else ", float32")
-    return Comparison(name, *times, float(target[0].mean()), float(target[1].mean()), error)
+    return Comparison(
+        name, *times, float(target[0].mean()), float(target[1].mean()), error, products
+    )
 
 
 def molecule_iteration(device: str, batch: int = 32, repetitions: int = 2) -> Comparison:
@@ -293,13 +309,14 @@ def molecule_iteration(device: str, batch: int = 32, repetitions: int = 2) -> Co
         ours_adam.step()
 
     times = least(repetitions, plain, ours)
+    products = least_of_products(ours, clock)
     ends = [plain_chain(), model.posterior(Batch(x).x)]
     with torch.no_grad():
         f = [plain_log_likelihood(decoder, x, z) + prior.log_prob(z) for z in ends]
     difference = f[0] - f[1]  # the same molecules: paired
     error = float(difference.std() / batch**0.5)
     name = f"training iteration, ZINC network, {batch} molecules"
-    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error)
+    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error, products)
 
 
 def trajectory_iteration(
@@ -349,6 +366,7 @@ def trajectory_iteration(
         ours_adam.step()
 
     times = least(repetitions, plain, ours)
+    products = least_of_products(ours, clock)
     many = past.repeat(8, 1)
     start = torch.randn(len(many), 16, dtype=torch.float64, device=device)
     ends = [plain_chain(start, many.double()).to(x), prior.sample(len(many), context=many)]
@@ -356,7 +374,7 @@ def trajectory_iteration(
         f = [prior.log_prob(z, context=many) for z in ends]
     error = float((f[0].var() / len(many) + f[1].var() / len(many)).sqrt())
     name = f"training iteration, trajectories, batch {batch}, float64 against {tilt}"
-    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error)
+    return Comparison(name, *times, float(f[0].mean()), float(f[1].mean()), error, products)
 
 
 def predicted_agents(device: str, agents: int = 10_000, draws: int = 20) -> float:
@@ -410,12 +428,12 @@ def main() -> None:
     )  # fmt: skip
     print(f"{where}, torch {torch.__version__}, {given.clock} time\n")
     columns = ("what", "plain loop, ms", "lebm, ms", "ratio", "mean log p, plain", "lebm")
-    print(f"| {' | '.join(columns)} | s.e. of difference |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(columns)} | s.e. of difference | products alone, ms | share of peak |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for r in rows:
         print(
             f"| {r.name} | {r.plain:.1f} | {r.ours:.1f} | {r.ratio:.2f} | {r.plain_mean:.3f} "
-            f"| {r.ours_mean:.3f} | {r.error:.3f} |"
+            f"| {r.ours_mean:.3f} | {r.error:.3f} | {r.products:.2f} | {r.products / r.ours:.2f} |"
         )
     if "images" in given.only:
         found = image_posteriors(given.device)
