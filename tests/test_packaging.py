@@ -32,14 +32,17 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
-def test_everything_that_is_in_the_tree_is_in_the_wheel(installed):
+def test_everything_that_is_in_the_tree_is_in_the_wheel_and_nothing_else(installed):
+    expected = set()
     for root in ("lebm_core", "plugins", "recipes"):
         base = ROOT if root == "lebm_core" else ROOT / root
         for file in (ROOT / root).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 assert (installed / file.relative_to(base)).is_file(), file
-    assert not (installed / "plugins").exists() and not (installed / "recipes").exists()
-    assert not (installed / "tests").exists()
+                expected.add(file.relative_to(base))
+    found = {file.relative_to(installed) for file in installed.rglob("*") if file.is_file()}
+    rest = {file for file in found - expected if not file.parts[0].endswith(".dist-info")}
+    assert not rest, rest
 
 
 def test_plugins_and_recipes_are_found_from_the_wheel(installed, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ __all__ = ["in_chunks", "on_cluster"]
 
 CHUNK = 1_000  # items
 AHEAD = 8  # chunks for each core whose results may wait for the reader
-SECONDS = 10.0  # for a scheduler to answer, and for its first worker
+SECONDS = 10.0  # for a scheduler to answer, and for its workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,8 +79,8 @@ def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
 
     Raises:
         MissingExtra: Dask is not installed.
-        UsageError: no scheduler answers, it has no worker or one core, or a worker has another
-            version.
+        UsageError: no scheduler answers, its workers have fewer than two cores, or one of them
+            has another version.
         RunError: the cluster is lost before the end.
     """
     if not address:
@@ -101,12 +102,7 @@ def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
             f"{place}: no Dask scheduler answers within {SECONDS:g} s{why and f' ({why})'}."
         ) from None
     with client:
-        try:
-            client.wait_for_workers(1, timeout=SECONDS)
-        except TimeoutError:
-            raise UsageError(f"{place}: the scheduler has no worker: start some first.") from None
-        if sum(client.ncores().values()) < 2:  # joblib would do the work in this process
-            raise UsageError(f"{place} has one core; a cluster is used from two on.")
+        _wait_for_cores(client, place)
         for name in ("lebm", *same):
             _refuse_others(client, place, name)
         try:
@@ -115,6 +111,17 @@ def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
         except (KilledWorker, CancelledError, CommClosedError) as error:
             said = f"{type(error).__name__}: {error}".split("\n")[0]
             raise RunError(f"{place}: the cluster gave the work up ({said}).") from None
+
+
+def _wait_for_cores(client: Any, place: str) -> None:
+    """Wait for workers that still start; with a single core joblib would work in this process."""
+    end = time.monotonic() + SECONDS
+    while (cores := sum(client.ncores().values())) < 2:
+        if time.monotonic() > end:
+            raise UsageError(
+                f"{place}: its workers have {cores} cores in all; a cluster is used from two on."
+            )
+        time.sleep(0.05)
 
 
 def _refuse_others(client: Any, place: str, name: str) -> None:
