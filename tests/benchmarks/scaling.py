@@ -95,32 +95,27 @@ def rows_on_disk(rows: int) -> Work:
 
     folder = Path(tempfile.mkdtemp())
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    source, draw = folder / "table.csv", np.random.default_rng(0)
-    with source.open("w", newline="") as out:
-        csv.writer(out).writerow([f"n{i}" for i in range(8)])
-        for first in range(0, rows, 10_000):
-            block = draw.normal(size=(min(10_000, rows - first), 8))
-            np.savetxt(out, block, fmt="%.4f", delimiter=",")
+    draw = np.random.default_rng(0)
 
-    def epoch() -> None:
+    def written(n: int) -> Path:
+        path = folder / f"{n}.csv"
+        with path.open("w", newline="") as out:
+            csv.writer(out).writerow([f"n{i}" for i in range(8)])
+            for first in range(0, n, 10_000):
+                block = draw.normal(size=(min(10_000, n - first), 8))
+                np.savetxt(out, block, fmt="%.4f", delimiter=",")
+        return path
+
+    def epoch(source: Path) -> None:
         factory = registry().get("datasets", "tabular.file")
         table = {"source": str(source), "label": "", "keep": "disk"}
         given = arguments(factory, table, {"files": DataFiles(), "seed": 0}, "data")
-        dataset = factory(**given)
-        for batch in dataset.batches("train", 1024):
+        for batch in factory(**given).batches("train", 1024):
             float(batch.x.sum())
 
-    return epoch
-
-
-def evaluator(workers: int) -> Work:
-    """`lebm molecules evaluate` of 3,000 molecules against 3,000."""
-    from lebm_molecules.data.files import read_smiles
-    from lebm_molecules.metrics.quality_scores import evaluate
-
-    path = Path(os.environ["LEBM_DATA"]) / "zinc250k" / "zinc250k.smi.gz"
-    lines = [line for line, _ in zip(read_smiles(path), range(6000), strict=False)]
-    return lambda: evaluate(iter(lines[:3000]), iter(lines[3000:]), processes=workers)
+    epoch(written(100))  # what is loaded once
+    source = written(rows)
+    return lambda: epoch(source)
 
 
 AXES = {
