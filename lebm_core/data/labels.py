@@ -19,8 +19,9 @@ def labels_of(dataset: Dataset, split: str) -> Tensor:
     Raises:
         UsageError: where the data set has no classes, or labels that are no class ids (N,).
     """
-    labels = []
-    for index in torch.arange(dataset.length(split)).split(1000):
+    n = dataset.length(split)
+    labels = torch.zeros(n, dtype=torch.long)
+    for index in torch.arange(n).split(1000):
         y = dataset.batch(split, index).y
         if y is None:
             raise UsageError(
@@ -32,8 +33,9 @@ def labels_of(dataset: Dataset, split: str) -> Tensor:
                 f"The labels of the split {split} have the shape {tuple(y.shape)} and the type "
                 f"{y.dtype}: one class id for each example is needed, y.argmax(1) of one-hot rows."
             )
-        labels.append(y)
-    return torch.cat(labels) if labels else torch.zeros(0, dtype=torch.long)
+        # A list of them would lie between the examples in memory, whose room nobody could reuse.
+        labels[index] = y.to("cpu", torch.long)
+    return labels
 
 
 def choose_labelled(y: Tensor, n: int, seed: int) -> Tensor:

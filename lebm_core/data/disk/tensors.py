@@ -68,11 +68,11 @@ class DiskTensor:
         """Rows one by one: in a map each would count with the pages around it, 64 kB or more."""
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
         width = found[:1].nbytes
-        into = memoryview(found.reshape(-1).view(np.uint8))
+        into = found.reshape(-1).view(np.uint8)
         with self.file.open("rb", buffering=0) as opened:
             for k, row in enumerate(rows.tolist()):
                 opened.seek(self._offset + row * width)
-                opened.readinto(into[k * width : (k + 1) * width])
+                opened.readinto(into[k * width : (k + 1) * width].data)
         return found
 
 
