@@ -15,7 +15,7 @@ from lebm_core.data.dataset import Dataset
 from lebm_core.errors import UsageError
 from lebm_core.registry.parts import Part, arguments, make
 
-__all__ = ["Model", "arguments_of", "build", "need_shape", "shape_of", "sizes_of"]
+__all__ = ["Model", "arguments_of", "build", "need_shape", "shape_of", "sizes_for", "sizes_of"]
 
 
 @runtime_checkable
@@ -66,7 +66,9 @@ def build(
     sizes = sizes_of(family, tables, dataset)
     torch.manual_seed(seed)
     marked = {name: mark for name, mark in arguments_of(family).items() if mark is not None}
-    parts = {name: make(mark, tables.get(name), sizes) for name, mark in marked.items()}
+    parts = {
+        name: make(mark, tables.get(name), sizes_for(name, sizes)) for name, mark in marked.items()
+    }
     given = {**options, **parts}
     return family(**arguments(family, given, sizes, f"model {family.__name__}"))
 
@@ -110,7 +112,20 @@ def need_shape(dataset: Dataset, family: str) -> list[int]:
 
 
 def sizes_of(family: type[Any], tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """What fills sizes that the parts' tables leave open: by default those of the data set."""
+    """What fills sizes that the parts' tables leave open: by default those of the data set.
+
+    Where a part is over another space than the others, its name holds the sizes that are its own;
+    see `sizes_for`.
+    """
     own = getattr(family, "sizes", None)
     found: dict[str, Any] = dataset.sizes if own is None else own(tables, dataset)
     return found
+
+
+def sizes_for(part: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of one part: those of all, and its own before them.
+
+    >>> sizes_for("descriptor", {"latent_dim": 2, "descriptor": {"latent_dim": 64}})["latent_dim"]
+    64
+    """
+    return {**sizes, **sizes.get(part, {})}

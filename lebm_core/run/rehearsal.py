@@ -22,7 +22,7 @@ from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.errors import LebmError, MissingSize, RunError, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.learning.rules import Rule
-from lebm_core.models.base import sizes_of
+from lebm_core.models.base import sizes_for, sizes_of
 from lebm_core.registry.parts import make
 from lebm_core.registry.registry import registry
 from lebm_core.run.build import build_baselines, build_learning, build_metrics, build_model
@@ -156,7 +156,7 @@ def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
             continue
         with _few_tensors(name, table), torch.device("meta"):
             try:
-                make(option.part, table, sizes)
+                make(option.part, table, sizes_for(name, sizes))
             except MissingSize:
                 pass  # one that the family of models fills itself
             except LebmError:

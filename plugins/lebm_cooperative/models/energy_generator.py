@@ -22,7 +22,7 @@ from lebm_core.evidence.score import Score
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
-from lebm_core.models.base import need_shape
+from lebm_core.models.base import need_shape, sizes_for
 from lebm_core.models.ebm import EBM
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
@@ -77,17 +77,23 @@ class EnergyGenerator(LatentEBM):
         self.descriptor, self.refine = descriptor, refine
 
     @classmethod
-    def made(
-        cls, tables: Mapping[str, Any], dataset: Dataset, sizes: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The parts of a recipe by name.
+    def sizes(cls, tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """Those of a `LatentEBM`, and of the descriptor, which is over x.
 
         Raises:
             UsageError: for data that are not real numbers of one shape.
         """
         shape = need_shape(dataset, "energy-generator")
+        own = {"shape": shape, "latent_dim": math.prod(shape)}
+        return {**super().sizes(tables, dataset), "descriptor": own}
+
+    @classmethod
+    def made(
+        cls, tables: Mapping[str, Any], dataset: Dataset, sizes: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The parts of a recipe by name."""
         parts = super().made(tables, dataset, sizes)
-        given = {**sizes, "shape": shape, "latent_dim": math.prod(shape)}
+        given = sizes_for("descriptor", sizes)
         descriptor: Prior = make(DESCRIPTOR, tables["descriptor"], given)
         if (initialise := getattr(descriptor, "initialise", None)) is not None:
             initialise(dataset)

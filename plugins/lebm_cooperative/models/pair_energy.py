@@ -15,7 +15,7 @@ from lebm_core.errors import UsageError
 from lebm_core.latent.decoder import Decoder
 from lebm_core.latent.encoder import Encoder
 from lebm_core.latent.inference import Inference
-from lebm_core.models.base import need_shape
+from lebm_core.models.base import need_shape, sizes_for
 from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
@@ -67,18 +67,24 @@ class PairEnergyGenerator(LatentEBM):
         self.descriptor = descriptor
 
     @classmethod
-    def made(
-        cls, tables: Mapping[str, Any], dataset: Dataset, sizes: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The parts of a recipe by name.
+    def sizes(cls, tables: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """Those of a `LatentEBM`, and of the descriptor, which is over x and z in one vector.
 
         Raises:
             UsageError: for data that are not real numbers of one shape.
         """
         shape = need_shape(dataset, "pair-energy-generator")
-        parts = super().made(tables, dataset, sizes)
+        sizes = super().sizes(tables, dataset)
         numbers = math.prod(shape) + sizes["latent_dim"]
-        given = {**sizes, "shape": [numbers], "latent_dim": numbers}
+        return {**sizes, "descriptor": {"shape": [numbers], "latent_dim": numbers}}
+
+    @classmethod
+    def made(
+        cls, tables: Mapping[str, Any], dataset: Dataset, sizes: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The parts of a recipe by name."""
+        parts = super().made(tables, dataset, sizes)
+        given = sizes_for("descriptor", sizes)
         return {**parts, "descriptor": make(DESCRIPTOR, tables["descriptor"], given)}
 
     def parts(self) -> dict[str, nn.Module]:
