@@ -10,6 +10,7 @@ from lebm_core import contracts
 from lebm_core.data.disk.lines import Lines
 from lebm_core.data.disk.prepared import prepared
 from lebm_core.data.disk.tensors import DiskTensor, TensorWriter
+from lebm_core.data.splits import by_hash, hash_key, homes_by_hash
 from lebm_core.errors import RunError, UsageError
 from lebm_core.registry.registry import registry
 from lebm_core.registry.signatures import options_of
@@ -149,6 +150,18 @@ def test_disk_gives_what_memory_does(name, options, tmp_path, monkeypatch):
 def test_every_reader_with_the_option_is_checked():
     names = {entry.name for entry in registry().entries("datasets")}
     assert {n for n in names if "keep" in options_of("datasets", n)} == {n for n, _ in CASES}
+
+
+def test_a_cut_by_hashes_is_one_by_their_ranks():
+    strings = [f"s{i % 1500}" for i in range(2000)]
+    ranked = by_hash(strings)
+    zero = next(i for i, each in enumerate(ranked) if hash_key(each).endswith(b"\0"))
+    for n_valid in (zero, 1, 100, 700):  # a hash that ends in zero bytes is first of the next
+        homes = homes_by_hash(strings, n_valid / 1500, 0.1, "the test", "string")
+        wanted = {each: "train" for each in ranked}
+        wanted |= dict.fromkeys(ranked[: n_valid + 150], "test")
+        wanted |= dict.fromkeys(ranked[:n_valid], "valid")
+        assert homes == [wanted[each] for each in strings]
 
 
 def test_a_file_that_changed_is_prepared_again(tmp_path, monkeypatch):
