@@ -129,9 +129,9 @@ AXES = {
                     [2, 10, 100, 1000], lambda c: prior_chain(classes=c)),
     "temperatures": Axis("tempering, 20 steps, 500 chains", "temperatures", [2, 4, 8],
                          tempering),
-    "sentences": Axis("posterior of text, 5 steps", "sentences", [16, 64, 256], posterior),
+    "sentences": Axis("posterior of text, 5 steps", "sentences", [16, 64, 256, 1024], posterior),
     "rows": Axis('a .csv, data.keep = "disk", prepared and read once', "rows",
-                 [10**3, 10**4, 10**5], rows_on_disk),
+                 [10**3, 10**4, 10**5, 10**6], rows_on_disk),
 }  # fmt: skip
 
 

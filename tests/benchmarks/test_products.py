@@ -41,5 +41,10 @@ def test_the_time_grows_with_the_number_of_products() -> None:
         for _ in range(times):
             x @ x
 
+    def slow() -> None:
+        large = torch.randn(1500, 1500)
+        large @ large  # longer than products are repeated for
+
+    assert 0 < products.least_of_products(slow, time.process_time) < 1e5
     few, many = (products.least_of_products(lambda n=n: work(n), time.process_time) for n in (1, 9))
     assert 3 < many / few < 27
