@@ -196,8 +196,13 @@ def plots(found: dict[str, list[dict[str, float]]], path: Path) -> None:
         twin = place.twinx()
         twin.loglog(sizes, [max(v["memory"], 0.1) for v in values], "s--", color="C1", ms=3)
         twin.set_ylabel("MB", fontsize=7, color="C1")
-        for side in (place, twin):
+        for side, key in ((place, "seconds"), (twin, "memory")):
+            shown = [max(v[key], 0.1) if key == "memory" else v[key] for v in values]
+            side.set_ylim(10 ** math.floor(math.log10(min(shown))),
+                          10 ** math.ceil(math.log10(max(shown))))  # fmt: skip
             side.tick_params(labelsize=6)
+            side.minorticks_off()
+        place.set_xticks(sizes, [f"{n:.0e}" if n > 9999 else f"{n:,}" for n in sizes])
     figure.tight_layout()
     figure.savefig(path, dpi=90)
 
