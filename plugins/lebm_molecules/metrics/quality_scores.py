@@ -78,7 +78,7 @@ def evaluate(
     stereo: bool = True,
     compared: int = 10_000,
     processes: int = 1,
-    invalid: Callable[[Invalid], None] | None = None,
+    invalid: Callable[[Invalid], object] | None = None,
     progress: Callable[[str, int], None] | None = None,
 ) -> dict[str, Value]:
     """Return validity, uniqueness, novelty, and distances to reference molecules.
@@ -136,7 +136,7 @@ def _read(
     *,
     stereo: bool,
     compared: int,
-    invalid: Callable[[Invalid], None] | None = None,
+    invalid: Callable[[Invalid], object] | None = None,
     progress: Callable[[str, int], None] | None = None,
 ) -> Molecules:
     molecules, rng = Molecules(), random.Random(SEED)
