@@ -24,7 +24,7 @@ def two_modes(n: int, seed: int) -> torch.Tensor:
 
 
 def test_it_draws_modes_in_their_shares() -> None:
-    prior = MomentMatchingPrior(2, [64, 64], fit_steps=600)
+    prior = MomentMatchingPrior(2, [64, 64], fit_steps=500, fit_lr=1e-2)
     prior.fit(two_modes(N, 1))
     z = prior.sample(N, generator=seeded(3))
     share = float((z[:, 0] < 0).float().mean())

@@ -23,7 +23,7 @@ __all__ = ["MomentMatchingPrior"]
 
 HIDDEN = (256, 256)
 BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
-BATCH, RATE = 256, 5e-3
+BATCH = 256
 
 
 class MomentMatchingPrior(SampledPrior):
@@ -37,6 +37,7 @@ class MomentMatchingPrior(SampledPrior):
         hidden: widths of the network's hidden layers.
         bandwidths: widths of the kernels, in units of the codes' median distance.
         fit_steps: updates on posterior codes after training.
+        fit_lr: learning rate of these, which falls to 0.
 
     Raises:
         UsageError: for sizes that are not possible.
@@ -50,6 +51,7 @@ class MomentMatchingPrior(SampledPrior):
         hidden: Sequence[int] = HIDDEN,
         bandwidths: Sequence[float] = BANDWIDTHS,
         fit_steps: int = 3000,
+        fit_lr: float = 1e-3,
     ) -> None:
         super().__init__(latent_dim)
         widths("prior.hidden", hidden)
@@ -61,6 +63,8 @@ class MomentMatchingPrior(SampledPrior):
             positive("prior.bandwidths", width)
         self.bandwidths = tuple(bandwidths)
         self.fit_steps = whole("prior.fit_steps", fit_steps, 1)
+        positive("prior.fit_lr", fit_lr)
+        self.fit_lr = fit_lr
         self.net = mlp([latent_dim, *hidden, latent_dim], nn.SiLU)
         self.register_buffer("mean", torch.zeros(latent_dim))
         self.register_buffer("scale", torch.ones(latent_dim))
@@ -105,10 +109,10 @@ class MomentMatchingPrior(SampledPrior):
                 if isinstance(layer, nn.Linear):
                     layer.reset_parameters()
             self.net.requires_grad_(True)
-            adam = torch.optim.Adam(self.net.parameters(), RATE)
+            adam = torch.optim.Adam(self.net.parameters(), self.fit_lr)
             for step in range(steps):
                 for group in adam.param_groups:
-                    group["lr"] = RATE * cosine(step / steps)
+                    group["lr"] = self.fit_lr * cosine(step / steps)
                 rows = randint(len(codes), min(BATCH, len(codes)), codes, generator)
                 drawn = self.net(self.draw_reference(len(rows), generator))
                 adam.zero_grad()
