@@ -194,7 +194,7 @@ class Run:
         resume: bool = False,
         split: str = "test",
         data_dir: str | Path | None = None,
-        log: Callable[[str], None] = to_stderr,
+        log: Callable[[str], None] | None = None,
     ) -> list[Path]:
         """Draw n samples into files, in the memory of one of them; see `draw_shards`.
 
@@ -209,13 +209,15 @@ class Run:
             resume: go on with a draw that was stopped.
             split: that a conditioned model takes its contexts from.
             data_dir: where its data are looked for first.
-            log: takes lines of progress.
+            log: takes lines of progress; by default they go to standard error.
 
         Returns:
             The files in order.
         """
         asked = ask(self.folder, y=y, control=control, split=split, data_dir=data_dir, codes=codes)
-        return draw_shards(asked, n, Path(out), seed=seed, shard=shard, resume=resume, log=log)
+        return draw_shards(
+            asked, n, Path(out), seed=seed, shard=shard, resume=resume, log=log or to_stderr
+        )
 
     def _asked(
         self, source: Any, ask: Callable[[Batch, torch.Generator], Tensor]
