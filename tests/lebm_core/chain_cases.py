@@ -32,6 +32,9 @@ MODELS: dict[str, Callable[[], EBMPrior]] = {
     "data space": lambda: EBMPrior(
         16, {"name": "convolution", "shape": [1, 4, 4], "widths": [4], "hidden": []}
     ),
+    "voxels": lambda: EBMPrior(
+        8, {"name": "voxels", "shape": [1, 2, 2, 2], "widths": [4], "hidden": []}
+    ),
 }
 
 

@@ -25,6 +25,7 @@ class Volumes(Energy):
         head: layers from the flat features to the logits.
     """
 
+    capturable = True
     shape: tuple[int, ...]
     gain: float
     averaged: tuple[int, ...]
@@ -86,8 +87,6 @@ class Blocks(nn.Module):
     Args:
         stride: along each axis, 1 or 2.
     """
-
-    capturable = True
 
     def __init__(self, stride: tuple[int, int, int]) -> None:
         super().__init__()
