@@ -180,13 +180,20 @@ class SequenceDecoder(Decoder):
         """Return z -> log p(first tokens | z), of sequences of which the rest is not known.
 
         Raises:
-            UsageError: where what is known is no beginning, or nothing of a sequence is.
+            UsageError: where what is known is no beginning, nothing of a sequence is, or more than
+                the longest sequence has.
         """
         known = known & (x != self.pad)
         if bool((known[:, 1:] & ~known[:, :-1]).any()) or not bool(known[:, :1].all()):
             raise UsageError(
                 "complete() goes on from the beginning of a sequence: the known tokens of each "
                 "must be its first ones, one at least."
+            )
+        longest = int(known.sum(1).max()) if len(known) else 0
+        if longest > self.max_length:
+            raise UsageError(
+                f"A beginning of {longest} tokens cannot go on: this model's sequences have "
+                f"{self.max_length} at most; give a shorter one."
             )
         return self.likelihood(x.where(known, self.pad), context)
 

@@ -70,6 +70,14 @@ def test_beginnings_may_differ_in_length(model: LatentEBM) -> None:
     assert plain.complete(x, (x != 2) & (x != 0))[:, 0].tolist() == [4, 5]
 
 
+def test_a_beginning_longer_than_any_sequence_is_refused_and_not_cut(model: LatentEBM) -> None:
+    x = torch.full((1, LENGTH + 1), 4)
+    with pytest.raises(UsageError, match=f"of {LENGTH + 1} tokens .* have {LENGTH} at most"):
+        model.complete(x, x != 2)
+    done = model.complete(x[:, 1:], x[:, 1:] != 2, steps=2, generator=seeded())
+    assert torch.equal(done, x[:, 1:])
+
+
 @pytest.mark.parametrize("known", [[False, True, True], [True, False, True], [False] * 3])
 def test_what_is_no_beginning_is_refused(model: LatentEBM, known: list[bool]) -> None:
     with pytest.raises(UsageError, match="goes on from the beginning of a sequence"):
