@@ -7,12 +7,15 @@ import gzip
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lebm_core.errors import MissingData, UsageError, did_you_mean, shown
 
-__all__ = ["DataFiles", "cache_dir", "check_file", "open_lines", "open_rows", "own_path"]
+__all__ = [
+    "DataFiles", "cache_dir", "check_file", "open_lines", "open_rows", "own_path", "without_folder",
+]  # fmt: skip
 
 
 def cache_dir() -> Path:
@@ -24,6 +27,15 @@ def cache_dir() -> Path:
 def own_path(source: str | os.PathLike[str]) -> Path:
     """The path that a user wrote; "~" is their home where there is one."""
     return Path(os.path.expanduser(source))
+
+
+def without_folder(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary with an own file's name for its path: what is shared tells no folder."""
+    source = summary.get("source")
+    path = own_path(source) if isinstance(source, str) else None
+    if path is None or not os.path.exists(path):  # of a long description too, which is no path
+        return dict(summary)
+    return {**summary, "source": path.name}
 
 
 class DataFiles:

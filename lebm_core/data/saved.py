@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lebm_core.base.files import read_json, replace_folder, workplace, write_atomically
 from lebm_core.data.dataset import SPLITS, Dataset
+from lebm_core.data.files import without_folder
 from lebm_core.errors import LebmError, UsageError, shown
 from lebm_core.registry.registry import registry
 
@@ -37,20 +38,11 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
         "name": dataset.name,
         "class": f"{kind.__module__}:{kind.__qualname__}",
         "sizes": dataset.sizes,
-        "summary": _without_folder(dataset.summary),
+        "summary": without_folder(dataset.summary),
         "counts": {split: dataset.length(split) for split in SPLITS},
     }
     string = json.dumps(described, indent=1, default=str) + "\n"
     write_atomically(folder / DESCRIPTION, string)
-
-
-def _without_folder(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The summary with an own file's name for its path: what is shared tells no folder."""
-    source = summary.get("source")
-    path = Path(source).expanduser() if isinstance(source, str) else None
-    if path is None or not path.exists():
-        return dict(summary)
-    return {**summary, "source": path.name}
 
 
 def load_dataset(folder: Path) -> Dataset:

@@ -15,6 +15,7 @@ from lebm_core.base.files import read_json
 from lebm_core.base.table import Table
 from lebm_core.data.dataset import SPLITS, Batch, Dataset
 from lebm_core.data.disk.tensors import DiskTensor
+from lebm_core.data.files import without_folder
 from lebm_core.errors import UsageError
 from lebm_core.sequences.given import known_ids
 from lebm_core.sequences.packed import Packed
@@ -76,7 +77,7 @@ class TokenDataset(Dataset):
             packed = rows if isinstance(rows, Packed) else Packed.of(rows)
             self._ids[split], self._start[split] = packed
         longest = max((int(self.lengths(s).max()) for s in SPLITS if self.length(s)), default=1)
-        self.summary, self.max_length = summary, max_length or longest
+        self.summary, self.max_length = without_folder(summary), max_length or longest
         self.sizes: dict[str, Any] = {
             "vocab_size": len(tokenizer), "pad": PAD, "bos": BOS, "eos": EOS,
             "max_length": self.max_length,
