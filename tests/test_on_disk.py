@@ -206,6 +206,8 @@ def test_a_tensor_on_disk_is_indexed_as_one_in_memory(tmp_path):
         and torch.equal(disk[3:7], x[3:7])
         and np.array_equal(np.load(disk.file), x.numpy())
     )
+    with pytest.raises(IndexError, match="has 100 rows, and none of number 100"):
+        disk[torch.tensor([1, 100])]
     with disk.file.open("ab") as file:
         file.write(b"more")
     with pytest.raises(UsageError, match="is damaged: it is not as long as it says"):

@@ -97,13 +97,17 @@ def check_kept_on_disk(name: str, options: Mapping[str, Any], cache: Path) -> Da
     os.environ["XDG_CACHE_HOME"] = str(cache)
     try:
         found: list[Dataset] = []
+        made: list[set[tuple[str, int]]] = []  # what is prepared, after each
         for keep in ("memory", "disk", "disk"):
             table = {**options, "keep": keep}
             given = arguments(factory, table, {"files": DataFiles(), "seed": 0}, label)
             found.append(factory(**given))
+            folders = [path for path in (cache / "lebm/prepared").glob("*") if path.is_dir()]
+            made.append({(path.name, path.stat().st_ino) for path in folders})
     finally:
         del os.environ["XDG_CACHE_HOME"]
         os.environ |= {} if before is None else {"XDG_CACHE_HOME": before}
+    assert made[1] and made[1] == made[2], f"{label}: it is not prepared once"
     memory, disk, again = found
     for other in (disk, again):
         _check_equal(memory, other, label)

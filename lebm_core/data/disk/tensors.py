@@ -72,7 +72,8 @@ class DiskTensor:
         with self.file.open("rb", buffering=0) as opened:
             for k, row in enumerate(rows.tolist()):
                 opened.seek(self._offset + row * width)
-                opened.readinto(into[k * width : (k + 1) * width].data)
+                if opened.readinto(into[k * width : (k + 1) * width].data) != width:
+                    raise IndexError(f"{self.file} has {len(self)} rows, and none of number {row}.")
         return found
 
 
