@@ -111,7 +111,7 @@ class State:
         def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
             path = self.runs / member.name
             gone = any(path == each or each in path.parents for each in dropped)
-            return None if gone or path.suffix == ".lock" else member
+            return None if gone or path.name == ".lock" else member
 
         with tarfile.open(whole, "w:xz", preset=3) as archive:
             archive.add(folder, name, filter=kept)

@@ -1,6 +1,6 @@
-"""Time and memory of lebm against the size of everything: one page with plots.
+"""Time and memory of lebm against the size of everything: a table, and plots.
 
-    python tests/benchmarks/scaling.py --parts parts --page docs/results/scaling.md
+    python tests/benchmarks/scaling.py --parts parts --figure docs/results/scaling.png
 
 Each size runs in a process of its own, on one thread; its time is the processor's, the least of
 two, and its memory the most that the process held, less what it held before the work. Both are

@@ -23,6 +23,7 @@ def test_a_run_travels_in_parts_without_its_older_checkpoints(
         folder.mkdir(parents=True)
         (folder / "state.safetensors").write_bytes(noise.randbytes(9000))
     (run / "metrics.jsonl").write_text('{"step": 200}\n')
+    (run / ".lock").touch()
     assert first.pack("a-run") == ""
     parts = sorted((tmp_path / "out").glob("a-run.tar.*"))
     assert len(parts) == 3 and max(part.stat().st_size for part in parts) <= 4096
