@@ -83,13 +83,7 @@ class Decoder(Component):
         seen = torch.where(known, x, torch.zeros_like(x))
 
         def log_prob(z: Tensor) -> Tensor:
-            p = self(z, context)
-            if not isinstance(p, Independent):
-                raise UsageError(
-                    "complete() needs a decoder whose coordinates are independent given z; "
-                    f"{type(self).__name__} gives {type(p).__name__}."
-                )
-            each: Tensor = p.base_dist.log_prob(seen) * known
+            each: Tensor = self._of_numbers(z, context).base_dist.log_prob(seen) * known
             return each.flatten(1).sum(-1)
 
         return log_prob
@@ -102,8 +96,22 @@ class Decoder(Component):
         context: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Any:
-        """x with what is not known as z has it: by default the centre of p(x | z)."""
-        return torch.where(known, x, centre_of(self(z, context)))
+        """x with what is not known as z has it: by default the centre of p(x | z).
+
+        Raises:
+            UsageError: as `likelihood_of_known`.
+        """
+        return torch.where(known, x, centre_of(self._of_numbers(z, context)))
+
+    def _of_numbers(self, z: Tensor, context: Tensor | None) -> Independent[Distribution]:
+        """p(x | z), of numbers that are independent given z: others have more to heed."""
+        p = self(z, context)
+        if not isinstance(p, Independent):
+            raise UsageError(
+                "complete() needs a decoder whose coordinates are independent given z; "
+                f"{type(self).__name__} gives {type(p).__name__}."
+            )
+        return p
 
     def examples(self, x: Any, context: Tensor | None = None) -> Any:
         """x as `forward` and `likelihood` take it, from what a user gives to the model.

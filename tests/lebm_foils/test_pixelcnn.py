@@ -120,3 +120,12 @@ def test_refusals_name_the_key() -> None:
         PixelCNN(0, [4])
     with pytest.raises(UsageError, match=r"decoder\.kernel"):
         PixelCNN(0, [1, 4, 4], kernel=4)
+
+
+@pytest.mark.parametrize("latent_dim", [0, 2])
+def test_completion_is_refused_with_a_code_and_without(latent_dim: int) -> None:
+    """The pixels before an unknown one say as much of it as those after, which it cannot heed."""
+    model = LatentEBM(GaussianPrior(latent_dim), network(latent_dim, [1, 2, 2], 3)).eval()
+    x = value_of(torch.zeros(1, 1, 2, 2, dtype=torch.long), 3)
+    with pytest.raises(UsageError, match="PixelCNN gives"):
+        model.complete(x, x > 0, steps=1)
