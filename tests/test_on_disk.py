@@ -180,6 +180,19 @@ def test_a_file_that_changed_is_prepared_again(tmp_path, monkeypatch):
     assert (prepared("toy", {"seed": 0}, [file], make) / "x").read_text() == "2"
 
 
+def test_molecules_are_prepared_again_for_another_rdkit(tmp_path, monkeypatch):
+    """Which may refuse others, and write those that stay in another way."""
+    from lebm_molecules.chemistry import rdkit
+
+    options = {"source": molecules(tmp_path), "notation": "selfies"}
+    for newer in ("", ".1"):
+        with monkeypatch.context() as patch:
+            patch.setattr(rdkit, "VERSION", rdkit.VERSION + newer)
+            contracts.check_kept_on_disk("molecules.file", options, tmp_path / "cache")
+    folders = [p for p in (tmp_path / "cache/lebm/prepared").iterdir() if p.is_dir()]
+    assert len(folders) == 2
+
+
 def test_what_cannot_be_prepared_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "a").write_text("1")

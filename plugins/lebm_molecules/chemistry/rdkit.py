@@ -17,6 +17,7 @@ from lebm_molecules.chemistry.parallel import mapped
 
 __all__ = [
     "DATA",
+    "VERSION",
     "Chem",
     "Form",
     "canonical",
@@ -32,6 +33,7 @@ try:
 except ImportError as error:
     raise MissingExtra("rdkit", "molecules", "Molecules") from error
 
+VERSION = str(rdBase.rdkitVersion)
 DATA = Path(RDConfig.RDDataDir)  # the files that come with RDKit
 CAGE = 8  # rings, from which forms were seen to alternate without a stereocentre
 ROUNDS = 12  # of writing and reading; forms that alternate do so by two, three at the most

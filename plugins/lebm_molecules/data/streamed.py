@@ -18,6 +18,7 @@ from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_smiles
 from lebm_molecules.data.options import MoleculeOptions, SplitOptions
 from lebm_molecules.data.prepare import prepare
+from lebm_molecules.data.tokens import check_notation, versions
 
 __all__ = ["on_disk"]
 
@@ -40,9 +41,11 @@ def on_disk(
     for key, wrong in (("classes", options.classes), ("split_by", shares.split_by != "molecule")):
         if wrong:
             raise UsageError(f'data.keep = "disk" is not possible with data.{key}: leave one out.')
+    check_notation(options.notation)
     asked = {
         "source": source, "shares": dataclasses.asdict(shares), "column": column,
         "options": dataclasses.asdict(options), "path": str(path),
+        "versions": versions(options.notation),
     }  # fmt: skip
 
     def make(folder: Path) -> None:

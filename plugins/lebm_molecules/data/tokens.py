@@ -17,7 +17,7 @@ from lebm_core.errors import MissingExtra, UsageError, shown
 from lebm_core.sequences.tokens import BOS, EOS, PAD, SPECIAL, UNK
 from lebm_molecules.chemistry.limits import LONGEST
 
-__all__ = ["MoleculeTokens", "check_notation", "symbols_of"]
+__all__ = ["MoleculeTokens", "check_notation", "symbols_of", "versions"]
 
 NOTATIONS = ("smiles", "selfies")
 SMILES = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\d\d|%\(\d+\)|->|<-|[A-Za-z0-9()=#$:.+\-/\\*~@]")
@@ -71,6 +71,14 @@ def symbols_of(smiles: str, notation: str) -> list[str]:
             f"{read + 1}, begins no symbol."
         )
     return symbols
+
+
+def versions(notation: str) -> dict[str, str]:
+    """Return the versions of the libraries that decide how molecules are read and written."""
+    from lebm_molecules.chemistry.rdkit import VERSION
+
+    found = {"rdkit": VERSION}
+    return found if notation == "smiles" else found | {"selfies": str(_selfies().__version__)}
 
 
 def _selfies() -> Any:
