@@ -79,14 +79,13 @@ def sample_run(
         raise UsageError(
             f"{type(model).__name__} does not measure how far it is moved: leave --shift out."
         )
-    many = n > (shard or SHARD)
+    shard = SHARD if shard is None else shard
+    many = n > shard
     _check_out(n, out, asked.suffix, many=many, resume=resume)
     target = Path(out) if out is not None else folder / asked.name(n, seed)
     x = None
     if many:
-        files = draw_shards(
-            asked, n, target, seed=seed, shard=shard or SHARD, resume=resume, log=progress
-        )
+        files = draw_shards(asked, n, target, seed=seed, shard=shard, resume=resume, log=progress)
     else:
         x = asked.draw(n, seed)
     if log is not None:

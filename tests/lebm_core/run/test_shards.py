@@ -189,6 +189,8 @@ def test_what_is_for_one_file_and_what_for_several(finished, tmp_path, monkeypat
         draw(finished, tmp_path / "s", n=10, resume=True)
     with pytest.raises(UsageError, match=r"--resume: there is no draw in .*index.json is missing"):
         draw(finished, tmp_path / "none", resume=True)
+    with pytest.raises(UsageError, match="--shard = 0 is too small"):
+        sample_run(finished.folder, 10, out=tmp_path / "s", shard=0)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not empty"):
