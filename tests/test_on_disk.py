@@ -1,6 +1,8 @@
 """data.keep = "disk" gives what "memory" does, bit for bit, of every reader that has the option."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -178,6 +180,22 @@ def test_a_file_that_changed_is_prepared_again(tmp_path, monkeypatch):
     assert prepared("toy", {"seed": 1}, [file], make) != first
     file.write_text("2")
     assert (prepared("toy", {"seed": 0}, [file], make) / "x").read_text() == "2"
+
+
+def test_what_a_kill_left_of_a_preparation_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "a").write_text("1")
+    command = (
+        "import os, pathlib, sys\nfrom lebm_core.data.disk.prepared import prepared\n"
+        "def make(folder): (folder / 'half').write_text('x'); os.kill(os.getpid(), 9)\n"
+        "prepared('toy', {}, [pathlib.Path(sys.argv[1])], make)"
+    )
+    done = subprocess.run([sys.executable, "-c", command, str(tmp_path / "a")])
+    root = tmp_path / "lebm/prepared"
+    assert done.returncode == -9 and list(root.rglob("half"))
+    folder = prepared("toy", {}, [tmp_path / "a"], lambda place: (place / "x").write_text("1"))
+    assert not list(root.rglob("half"))
+    assert [p for p in root.iterdir() if p.is_dir()] == [folder]
 
 
 def test_molecules_are_prepared_again_for_another_rdkit(tmp_path, monkeypatch):

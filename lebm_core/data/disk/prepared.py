@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from lebm_core.base.checks import choice
-from lebm_core.base.files import replace_folder, sha256, workplace
+from lebm_core.base.files import replace_folder, sha256
 from lebm_core.data.files import cache_dir, check_file
 from lebm_core.errors import RunError, shown
 from lebm_core.version import __version__
@@ -63,13 +65,23 @@ def prepared(
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{folder.name}.lock"):
             if not folder.is_dir():
-                with workplace(root) as place:
-                    (place / folder.name).mkdir()
-                    make(place / folder.name)
-                    replace_folder(place / folder.name, folder)
+                with _empty(root / f"{folder.name}.part") as place:
+                    make(place)
+                    replace_folder(place, folder)
     except OSError as error:
         raise RunError(
             f"{shown(', '.join(map(str, files)), 300)} cannot be prepared in {shown(root, 300)}: "
             f"{error.strerror or error}. $XDG_CACHE_HOME names another place."
         ) from error
     return folder
+
+
+@contextmanager
+def _empty(part: Path) -> Iterator[Path]:
+    """An empty folder of a known name: a kill may have left gigabytes there."""
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
