@@ -93,7 +93,13 @@ def draw_shards(
         wait_for_everyone(state)  # all have seen what is missing, and nobody wrote
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()  # no process waits for another from here
-        for number in missing[state.process_index :: state.num_processes]:
+        own = missing[state.process_index :: state.num_processes]
+        # The first process holds the lock until all files are there: what another has not drawn
+        # by then, since it is slow or gone, it draws too, and they are the same.
+        left = [number for number in reversed(missing) if number not in set(own)] if main else []
+        for number in [*own, *left]:
+            if index.file(folder, number).exists():
+                continue
             rows = index.rows(number)
             x = asked.draw(len(rows), seed_of(seed, number), rows.start)
             with written(f"{shown(index.file(folder, number), 300)}"):

@@ -90,6 +90,18 @@ def test_two_processes_draw_what_one_does(finished, toy_environment, tmp_path, l
     assert read_json(tmp_path / "two" / "index.json")["complete"]
 
 
+def test_the_first_process_ends_with_all_files_where_another_is_gone(
+    finished, tmp_path, monkeypatch
+):
+    alone = draw(finished, tmp_path / "alone")
+    one_of_two = SimpleNamespace(process_index=0, num_processes=2, device=torch.device("cpu"))
+    monkeypatch.setattr(shards, "launched", lambda device: one_of_two)
+    monkeypatch.setattr(shards, "wait_for_everyone", lambda state: None)
+    folder = draw(finished, tmp_path / "first")
+    assert contents(folder) == contents(alone)
+    assert read_json(folder / "index.json")["complete"] is True
+
+
 def test_a_killed_draw_goes_on_and_ends_the_same(finished, toy_environment, tmp_path):
     out = tmp_path / "cut"
     killed = process(finished, out, toy_environment, "--slow")
