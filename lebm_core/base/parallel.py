@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,6 +69,9 @@ def in_chunks(
             yield from zip(held.popleft(), results, strict=True)
 
 
+ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^/\s]+:\d+")
+
+
 @contextmanager
 def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
     """Let every map by joblib in the block use a Dask cluster.
@@ -94,13 +98,12 @@ def on_cluster(address: str, same: Sequence[str] = ()) -> Iterator[None]:
     from joblib import parallel_config
 
     place = f"--cluster {shown(address)}"
+    if not ADDRESS.fullmatch(address):  # a client of no address ends in a traceback of Dask's
+        raise UsageError(f'{place} is no address of a scheduler, such as "tcp://host:8786".')
     try:
         client = Client(address, timeout=SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        why = str(error).split("\n")[0] if isinstance(error, ValueError) else ""
-        raise UsageError(
-            f"{place}: no Dask scheduler answers within {SECONDS:g} s{why and f' ({why})'}."
-        ) from None
+    except (OSError, ValueError):
+        raise UsageError(f"{place}: no Dask scheduler answers within {SECONDS:g} s.") from None
     with client:
         _wait_for_cores(client, place)
         for name in ("lebm", *same):

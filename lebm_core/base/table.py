@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lebm_core.errors import UsageError
 __all__ = ["Table"]
 
 SHOWN = 20  # rows that are printed
+ROUNDING = 1e-4  # of numbers that were scaled to float32 and back
 
 
 class Table:
@@ -68,6 +70,26 @@ class Table:
             both[free] = _plain(values)
         return Table(both)
 
+    def unrounded(self, given: Table) -> Table:
+        """The same table with numbers of `given` in the place of those that rounding has moved.
+
+        Args:
+            given: as many rows, numbers as such or as written; other columns are left out.
+
+        Example:
+            >>> print(Table({"a": [1.0000001, 7.5]}).unrounded(Table({"a": ["1", "?"]})))
+            a
+            1
+            7.5
+        """
+        columns = {
+            name: [_of_given(value, known) for value, known in zip(values, there, strict=True)]
+            if (there := given.columns.get(name)) is not None
+            else values
+            for name, values in self.columns.items()
+        }
+        return Table(columns)
+
     def csv(self) -> str:
         """The table as .csv with a line of names."""
         out = io.StringIO()
@@ -100,6 +122,15 @@ class Table:
 
         body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in self.rows()[:SHOWN])
         return f"<table><thead><tr>{cells(self.names, 'th')}</tr></thead>{body}</table>"
+
+
+def _of_given(value: Any, known: Any) -> Any:
+    """The known number where a value differs from it by rounding alone, else the value."""
+    try:
+        number = float(known)
+        return number if math.isclose(value, number, rel_tol=ROUNDING, abs_tol=ROUNDING) else value
+    except (TypeError, ValueError):
+        return value
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:

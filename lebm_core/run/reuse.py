@@ -12,7 +12,7 @@ from lebm_core.errors import UsageError
 from lebm_core.run.artifacts import BASELINES, need_run, run_of
 from lebm_core.run.training.tracking import to_stderr
 
-__all__ = ["evaluate_run", "sample_run"]
+__all__ = ["OF_LINES", "evaluate_run", "sample_run"]
 OF_LINES = (".csv", ".txt", ".smi")
 LINES, WIDTH = 5, 160  # that are shown of such a file
 SHIFT_CONTEXTS = 16  # that the shift is the mean over: each costs a third of a second or more

@@ -169,6 +169,8 @@ class Run:
 
         records, x = self._asked(source, filled)
         raw = self.data.raw(x)
+        if isinstance(raw, Table):
+            return raw.unrounded(records)  # what is known is left exactly as it is
         strings = isinstance(raw, list) and all(isinstance(each, str) for each in raw)
         return records.joined({"completion": raw}) if strings else raw
 

@@ -196,3 +196,8 @@ def test_models_of_former_versions_have_images_of_bytes(tmp_path: Path) -> None:
     (tmp_path / "images.json").write_text(sizes[:-1] + ', "range": [1, 0, false]}')
     with pytest.raises(UsageError, match="not as a run writes it"):
         ImageDataset.load(tmp_path)
+
+
+def test_images_are_completed_in_python_alone_and_that_is_said_at_once(run, tmp_path, capsys):
+    assert main(["complete", str(run.folder), str(tmp_path / "missing.png")]) == 2
+    assert "lebm complete writes a table" in capsys.readouterr().err

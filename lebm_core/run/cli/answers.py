@@ -42,7 +42,23 @@ def score(run: RunFolder, file: File, out: Out = None) -> None:
 
 def complete(run: RunFolder, file: File, out: Out = None) -> None:
     """Fill in the missing values of a table, or go on from the beginnings of a file of lines."""
-    _answer(run, file, out, lambda trained: trained.complete(file))
+    _answer(run, file, out, lambda trained: _of_lines(trained, run).complete(file))
+
+
+def _of_lines(trained: Run, folder: Path) -> Run:
+    """The run, whose examples can be written as lines of a table.
+
+    Raises:
+        UsageError: for examples that cannot, before anything is computed.
+    """
+    from lebm_core.run.reuse import OF_LINES
+
+    if trained.data.suffix not in OF_LINES:
+        raise UsageError(
+            f"lebm complete writes a table, and the examples of {folder} are no lines of one: in "
+            f'Python, Run.load("{folder}").complete(FILE) gives them as arrays.'
+        )
+    return trained
 
 
 def _answer(run: Path, file: Path, out: Path | None, ask: Callable[[Run], Any]) -> None:

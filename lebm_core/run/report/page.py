@@ -123,7 +123,8 @@ def _warnings(results: Collected) -> list[str]:
     for row, facts in results.training.items():
         short.setdefault(int(facts.get("steps", FEW_STEPS)), []).append(row)
     warnings += [
-        f"{', '.join(rows)}: {steps} steps are too few to mean anything; raise training.epochs."
+        f"{', '.join(rows)}: {steps} steps are too few to mean anything; raise training.min_steps, "
+        "or --minutes where that has cut them."
         for steps, rows in short.items()
         if steps < FEW_STEPS
     ]
