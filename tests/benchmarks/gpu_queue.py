@@ -93,7 +93,10 @@ class State:
             whole = self.out / f"{name}.joined"
             whole.write_bytes(b"".join(part.read_bytes() for part in parts))
             with tarfile.open(whole) as archive:
-                archive.extractall(self.runs, filter="data")
+                # Of Python 3.11 only the later versions know that an archive may be hostile.
+                if hasattr(tarfile, "data_filter"):
+                    archive.extraction_filter = staticmethod(tarfile.data_filter)
+                archive.extractall(self.runs)
             whole.unlink()
         return folder
 
