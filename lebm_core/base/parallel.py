@@ -52,8 +52,15 @@ def in_chunks(
     held: deque[list[T]] = deque()  # chunks that are worked on, or whose results wait
     most = AHEAD * effective_n_jobs(jobs or -1)
 
+    more = True
+
     def chunks() -> Iterator[list[T]]:
-        while len(held) < most and (chunk := list(islice(rest, CHUNK))):
+        nonlocal more
+        while len(held) < most:
+            chunk = list(islice(rest, CHUNK))
+            if not chunk:
+                more = False
+                return
             held.append(chunk)
             yield chunk
 
@@ -61,11 +68,8 @@ def in_chunks(
         jobs or -1, prefer="threads", return_as="generator", pre_dispatch="3*n_jobs",
         batch_size=1,
     )  # fmt: skip
-    some = True
-    while some:  # joblib does not wait for a slow reader: it is stopped, and begins again
-        some = False
+    while more:  # joblib does not wait for a slow reader: it is stopped, and begins again
         for results in run(delayed(function)(chunk) for chunk in chunks()):
-            some = True
             yield from zip(held.popleft(), results, strict=True)
 
 
