@@ -73,7 +73,7 @@ def in_chunks(
             yield from zip(held.popleft(), results, strict=True)
 
 
-ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^/\s]+:\d+")
+ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^/\s]+:\d+|inproc://\S+")
 
 
 @contextmanager
