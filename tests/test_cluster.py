@@ -24,9 +24,6 @@ from lebm_molecules.cli import app
 from lebm_molecules.metrics.quality_scores import Invalid, evaluate
 
 distributed = pytest.importorskip("distributed")
-# In one run of many the results of finished tasks did not come back from joblib's Dask backend, and
-# a test that waits for ever would hide all others.
-pytestmark = pytest.mark.slow
 
 SLOW = 10**7  # whose factorial takes minutes, and cannot be interrupted
 CHAINS = [f"{'C' * a}{x}{'C' * b}" for a in range(1, 6) for b in range(1, 5) for x in "NOS"]

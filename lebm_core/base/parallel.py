@@ -46,9 +46,14 @@ def in_chunks(
         UsageError: `jobs` is negative.
     """
     from joblib import Parallel, delayed, effective_n_jobs  # the command line starts without it
+    from joblib.parallel import get_active_backend
 
     at_least(key, jobs, 0)
     rest = iter(items)
+    client = getattr(get_active_backend()[0], "client", None)
+    if client is not None:
+        yield from _on_dask(client, function, rest, AHEAD * effective_n_jobs(jobs or -1))
+        return
     held: deque[list[T]] = deque()  # chunks that are worked on, or whose results wait
     most = AHEAD * effective_n_jobs(jobs or -1)
 
@@ -71,6 +76,23 @@ def in_chunks(
     while more:  # joblib does not wait for a slow reader: it is stopped, and begins again
         for results in run(delayed(function)(chunk) for chunk in chunks()):
             yield from zip(held.popleft(), results, strict=True)
+
+
+def _on_dask(
+    client: Any, function: Callable[[list[T]], Iterable[R]], rest: Iterator[T], most: int
+) -> Iterator[tuple[T, R]]:
+    """The same by Dask's own client, `most` chunks ahead of the reader.
+
+    joblib's backend waits for ever where one of its calls begins before the last has quite ended.
+    """
+    held: deque[tuple[list[T], Any]] = deque()
+    while True:
+        while len(held) < most and (chunk := list(islice(rest, CHUNK))):
+            held.append((chunk, client.submit(function, chunk, pure=False)))
+        if not held:
+            return
+        chunk, future = held.popleft()
+        yield from zip(chunk, future.result(), strict=True)
 
 
 ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[^/\s]+:\d+|inproc://\S+")
