@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from lebm_core.base.randomness import standard_normal
+from lebm_core.base.schedules import cosine
 from lebm_core.errors import UnsupportedEstimate
 from lebm_core.priors.base import Prior, check_sizes
 
-__all__ = ["FittedPrior", "SampledPrior"]
+__all__ = ["FittedPrior", "SampledPrior", "descend"]
+
+
+def descend(
+    net: nn.Module,
+    loss: Callable[[], Tensor],
+    steps: int,
+    lr: float,
+    after: Callable[[int], object] = lambda step: None,
+) -> None:
+    """Lower a loss of a network by Adam, the learning rate falling to 0 as a cosine.
+
+    Args:
+        net: takes gradients here alone.
+        loss: a scalar of a fresh batch, with gradients.
+        steps: updates.
+        lr: learning rate of the first.
+        after: is called with the number of each update that was made.
+    """
+    with torch.enable_grad():
+        net.requires_grad_(True)
+        adam = torch.optim.Adam(net.parameters(), lr)
+        for step in range(steps):
+            for group in adam.param_groups:
+                group["lr"] = lr * cosine(step / steps)
+            adam.zero_grad()
+            loss().backward()
+            adam.step()
+            after(step)
+        net.requires_grad_(False)
+    net.zero_grad()
 
 
 class FittedPrior(Prior):

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from lebm_core.base.checks import whole
 from lebm_core.base.randomness import fork, randint
-from lebm_core.base.schedules import cosine
 from lebm_core.errors import UsageError
-from lebm_core.priors.fitted import SampledPrior
+from lebm_core.priors.fitted import SampledPrior, descend
 from lebm_diffusion.networks.denoiser import Denoiser
 
 __all__ = ["DenoisingPrior"]
@@ -78,24 +77,21 @@ class DenoisingPrior(SampledPrior):
             raise UsageError(f"A denoising model cannot be fitted to {len(codes)} codes.")
         steps = steps or self.fit_steps
         generator = torch.Generator(codes.device).manual_seed(seed)
-        with fork(generator), torch.enable_grad():
+        with fork(generator):
             self.net.start()
-            self.net.requires_grad_(True)
-            adam = torch.optim.Adam(self.net.parameters(), RATE)
             mean = [p.detach().clone() for p in self.net.parameters()]
-            for step in range(steps):
-                for group in adam.param_groups:
-                    group["lr"] = RATE * cosine(step / steps)
+
+            def loss() -> Tensor:
                 rows = randint(len(codes), min(BATCH, len(codes)), codes, generator)
-                adam.zero_grad()
-                self.net.loss(codes[rows], generator).backward()
-                adam.step()
+                return self.net.loss(codes[rows], generator)
+
+            def average(step: int) -> None:
                 keep = min(AVERAGE, step / (step + 10))
-                for average, p in zip(mean, self.net.parameters(), strict=True):
-                    average.lerp_(p.detach(), 1 - keep)
-            self.net.requires_grad_(False)
+                for kept, p in zip(mean, self.net.parameters(), strict=True):
+                    kept.lerp_(p.detach(), 1 - keep)
+
+            descend(self.net, loss, steps, RATE, average)
         with torch.no_grad():
-            for average, p in zip(mean, self.net.parameters(), strict=True):
-                p.copy_(average)
-        self.zero_grad()
+            for kept, p in zip(mean, self.net.parameters(), strict=True):
+                p.copy_(kept)
         self.fitted.fill_(True)

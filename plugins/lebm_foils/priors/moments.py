@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from lebm_core.base.checks import positive, whole, widths
 from lebm_core.base.networks import mlp
 from lebm_core.base.randomness import fork, randint
-from lebm_core.base.schedules import cosine
 from lebm_core.base.statistics import squared_mmd
 from lebm_core.errors import UsageError
-from lebm_core.priors.fitted import SampledPrior
+from lebm_core.priors.fitted import SampledPrior, descend
 
 __all__ = ["MomentMatchingPrior"]
 
@@ -104,20 +103,16 @@ class MomentMatchingPrior(SampledPrior):
         self.scale.copy_(codes.std(0).clamp(min=1e-6))
         scaled = (codes - self.mean) / self.scale
         generator = torch.Generator(codes.device).manual_seed(seed)
-        with fork(generator), torch.enable_grad():
+        size = min(BATCH, len(codes))
+
+        def loss() -> Tensor:
+            rows = randint(len(codes), size, codes, generator)
+            drawn = self.net(self.draw_reference(size, generator))
+            return squared_mmd(drawn, scaled[rows], self.bandwidths)
+
+        with fork(generator):
             for layer in self.net:
                 if isinstance(layer, nn.Linear):
                     layer.reset_parameters()
-            self.net.requires_grad_(True)
-            adam = torch.optim.Adam(self.net.parameters(), self.fit_lr)
-            for step in range(steps):
-                for group in adam.param_groups:
-                    group["lr"] = self.fit_lr * cosine(step / steps)
-                rows = randint(len(codes), min(BATCH, len(codes)), codes, generator)
-                drawn = self.net(self.draw_reference(len(rows), generator))
-                adam.zero_grad()
-                squared_mmd(drawn, scaled[rows], self.bandwidths).backward()
-                adam.step()
-            self.net.requires_grad_(False)
-        self.zero_grad()
+            descend(self.net, loss, steps, self.fit_lr)
         self.fitted.fill_(True)
