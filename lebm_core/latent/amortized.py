@@ -42,10 +42,16 @@ class Amortized(Configured):
         generator: torch.Generator | None = None,
         trace: Chain | None = None,
     ) -> Tensor:
+        return self.several(model, batch, 1, generator)[0]
+
+    def several(
+        self, model: LatentParts, batch: Batch, n: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """n codes of each example, (n, B, d), for which the encoder runs once."""
         encoder = model.need_encoder("Amortized")
         with torch.no_grad(), frozen(encoder, evaluating=True):
             q = encoder(batch.x, batch.context)
-            mean: Tensor = q.mean
+            mean: Tensor = q.mean.expand(n, *q.mean.shape)
             return mean if self.mean else mean + q.stddev * normal_like(mean, generator)
 
     def point(self) -> Amortized:

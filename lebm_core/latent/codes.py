@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from lebm_core.data.dataset import Dataset
+from lebm_core.data.dataset import Batch, Dataset
 from lebm_core.errors import UsageError
 from lebm_core.latent.amortized import Amortized
+from lebm_core.latent.inference import Inference
 from lebm_core.latent.parts import LatentModel
 
 __all__ = ["aggregate_codes", "codes_with_classes", "likeliest"]
@@ -23,22 +24,24 @@ def aggregate_codes(
     split: str = "train",
     batch_size: int = 128,
     mean: bool = False,
+    draws: int = 1,
 ) -> Tensor:
-    """Up to n codes z ~ q(z | x) of `split` (the aggregate posterior), (n, d).
+    """Codes z ~ q(z | x) of up to n examples of `split` (the aggregate posterior), (n draws, d).
 
     Args:
         model: the model.
         dataset: the data.
-        n: how many.
+        n: examples, at random where there are more.
         generator: shuffles the examples and draws the codes.
         split: which examples.
         batch_size: examples at once.
         mean: the means of q instead of draws, where there is an encoder.
+        draws: codes of each example.
     """
     method = Amortized(mean=True) if mean and model.encoder is not None else model.inference
     shuffle = torch.Generator().manual_seed(0) if generator is None else generator
     parts = [
-        method(model, batch.to(model.device), generator=generator)
+        _draw(method, model, batch.to(model.device), draws, generator).flatten(0, 1)
         for batch in dataset.batches(split, batch_size, generator=shuffle, limit=n)
     ]
     if not parts:
@@ -77,7 +80,7 @@ def codes_with_classes(
         if known is not None:
             y = y.where(torch.isin(index, known), -1)
         batch, y = batch.to(model.device), y.to(model.device)
-        z = torch.stack([model.inference(model, batch, generator=generator) for _ in range(draws)])
+        z = _draw(model.inference, model, batch, draws, generator)
         codes.append(z.flatten(0, 1))
         given = None
         if batch.context is not None:
@@ -90,6 +93,15 @@ def codes_with_classes(
             found.append(p.repeat(draws, 1))
     p = torch.cat(found) if found else None
     return torch.cat(codes), p, torch.cat(contexts) if contexts else None
+
+
+def _draw(
+    method: Inference, model: LatentModel, batch: Batch, n: int, generator: torch.Generator | None
+) -> Tensor:
+    """n codes of each example, (n, B, d); a chain is run anew for each."""
+    if isinstance(method, Amortized):
+        return method.several(model, batch, n, generator)
+    return torch.stack([method(model, batch, generator=generator) for _ in range(n)])
 
 
 def likeliest(p: Tensor) -> Tensor:

@@ -6,11 +6,11 @@ arXiv 1904.12848 (consistency training).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.distributions import Independent, Normal
 from torch.nn.functional import kl_div
 
 from lebm_core.base.modules import frozen
@@ -20,13 +20,59 @@ from lebm_core.errors import UsageError
 from lebm_core.latent.parts import LatentModel
 from lebm_core.priors.protocols import Coupled
 
-__all__ = ["consistency_loss", "vat_loss"]
+__all__ = ["Seen", "consistency_loss", "vat_loss"]
 
 PROBE = 1e-2  # radius of the step that finds the adversarial direction
 
 
+class Seen(NamedTuple):
+    """A batch as a rule has encoded it: one embedding, so one mask of dropout for all of it.
+
+    Attributes:
+        x: (B, ...) the encoder's embedding; it lets the gradient through.
+        q: q(z | x).
+    """
+
+    x: Any
+    q: Independent[Normal]
+
+
+class _Classified:
+    """log p(y | x), (B, C), of embeddings of the same examples, at one noise of the code."""
+
+    def __init__(
+        self,
+        model: LatentModel,
+        batch: Batch,
+        key: str,
+        generator: torch.Generator | None,
+        seen: Seen | None,
+    ) -> None:
+        self.model, self.batch, self.encoder = model, batch, model.need_encoder(key)
+        x = self.encoder.embed(batch.x) if seen is None else seen.x
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            raise UsageError(f"{key} needs examples of real numbers, which these are not; use 0.")
+        self.x: Tensor = x
+        self.noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
+        with torch.no_grad():
+            self.clean = self.log_p(x) if seen is None else self.of_code(seen.q)
+
+    def log_p(self, embedded: Tensor) -> Tensor:
+        batch = self.batch
+        return self.of_code(self.encoder.from_embedded(embedded, batch.x, batch.context))
+
+    def of_code(self, q: Independent[Normal]) -> Tensor:
+        prior = cast(Coupled, self.model.prior)
+        logits = prior.logits(q.mean + q.stddev * self.noise, self.batch.context)
+        return logits.log_softmax(-1)
+
+
 def vat_loss(
-    model: LatentModel, batch: Batch, radius: float, generator: torch.Generator | None
+    model: LatentModel,
+    batch: Batch,
+    radius: float,
+    generator: torch.Generator | None,
+    seen: Seen | None = None,
 ) -> Tensor:
     """KL(p(y | x) || p(y | x + r)) in nats, r the worst of its length (Miyato et al. 2018, eq. 8).
 
@@ -35,26 +81,29 @@ def vat_loss(
         batch: examples of real numbers, or such that the encoder's `embed` makes numbers of.
         radius: of r, in units of `Encoder.embedded_scale`; missing values, NaN, stay missing.
         generator: source of all randomness; the same noise of the code on both sides.
+        seen: the batch as the rule has encoded it; None encodes it.
 
     Raises:
         UsageError: where neither x nor its embedding is of real numbers, or there is no encoder.
     """
-    encoder = model.need_encoder("learning.symbols.vat")
-    x, log_p = _of_embedded(model, batch, "learning.symbols.vat", generator)
-    with torch.no_grad():
-        clean = log_p(x)
-    seen = ~x.isnan()
-    scale = encoder.embedded_scale(x, batch.x)
-    probe = _of_length(normal_like(x.detach(), generator) * seen, PROBE * scale).requires_grad_()
-    with frozen(encoder, model.prior):
-        divergence = kl_div(log_p(x.detach() + probe), clean, log_target=True, reduction="sum")
+    of = _Classified(model, batch, "learning.symbols.vat", generator, seen)
+    x, known = of.x, ~of.x.isnan()
+    scale = of.encoder.embedded_scale(x, batch.x)
+    probe = _of_length(normal_like(x.detach(), generator) * known, PROBE * scale).requires_grad_()
+    with frozen(of.encoder, model.prior):
+        near = of.log_p(x.detach() + probe)
+        divergence = kl_div(near, of.clean, log_target=True, reduction="sum")
         (direction,) = torch.autograd.grad(divergence, probe)
-    moved = log_p(x + _of_length(torch.where(seen, direction, 0.0), radius * scale))
-    return kl_div(moved, clean, log_target=True, reduction="batchmean")
+    moved = of.log_p(x + _of_length(torch.where(known, direction, 0.0), radius * scale))
+    return kl_div(moved, of.clean, log_target=True, reduction="batchmean")
 
 
 def consistency_loss(
-    model: LatentModel, batch: Batch, masked: float, generator: torch.Generator | None
+    model: LatentModel,
+    batch: Batch,
+    masked: float,
+    generator: torch.Generator | None,
+    seen: Seen | None = None,
 ) -> Tensor:
     """KL(p(y | x) || p(y | augmented x)) in nats; p(y | x) is the target and takes no gradient.
 
@@ -65,37 +114,14 @@ def consistency_loss(
         batch: as for `vat_loss`.
         masked: share of x that is masked at random; see `Encoder.augment`.
         generator: source of all randomness; the same noise of the code on both sides.
+        seen: as for `vat_loss`.
 
     Raises:
         UsageError: as `vat_loss`.
     """
-    encoder = model.need_encoder("learning.symbols.consistency")
-    x, log_p = _of_embedded(model, batch, "learning.symbols.consistency", generator)
-    with torch.no_grad():
-        clean = log_p(x)
-    augmented = log_p(encoder.augment(x, masked, generator))
-    return kl_div(augmented, clean, log_target=True, reduction="batchmean")
-
-
-def _of_embedded(
-    model: LatentModel, batch: Batch, key: str, generator: torch.Generator | None
-) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """The embedding of x, and log p(y | x), (B, C), as a function of the embedding.
-
-    One embedding, so that dropout has one mask for all that is compared; and one noise.
-    """
-    encoder = model.need_encoder(key)
-    x = encoder.embed(batch.x)
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        raise UsageError(f"{key} needs examples of real numbers, which these are not; use 0.")
-    noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
-
-    def log_p(embedded: Tensor) -> Tensor:
-        q = encoder.from_embedded(embedded, batch.x, batch.context)
-        logits = cast(Coupled, model.prior).logits(q.mean + q.stddev * noise, batch.context)
-        return logits.log_softmax(-1)
-
-    return x, log_p
+    of = _Classified(model, batch, "learning.symbols.consistency", generator, seen)
+    augmented = of.log_p(of.encoder.augment(of.x, masked, generator))
+    return kl_div(augmented, of.clean, log_target=True, reduction="batchmean")
 
 
 def _of_length(direction: Tensor, length: Tensor) -> Tensor:

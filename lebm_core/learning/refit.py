@@ -145,9 +145,7 @@ def refit(
                 p = likeliest(p)
         else:
             with torch.no_grad():
-                codes = torch.cat([
-                    aggregate_codes(model, dataset, REFIT_CODES, generator) for _ in range(passes)
-                ])  # fmt: skip
+                codes = aggregate_codes(model, dataset, REFIT_CODES, generator, draws=passes)
         refit_prior(
             model.prior, codes, options, drift_limit=drift_limit, generator=generator, log=log,
             p=p, context=context,

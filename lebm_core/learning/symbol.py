@@ -18,7 +18,7 @@ from lebm_core.base.randomness import normal_like
 from lebm_core.data.dataset import Batch
 from lebm_core.errors import UsageError
 from lebm_core.latent.parts import LatentModel
-from lebm_core.learning.consistency import consistency_loss, vat_loss
+from lebm_core.learning.consistency import Seen, consistency_loss, vat_loss
 from lebm_core.priors.protocols import Coupled
 
 __all__ = ["Symbols", "mutual_information", "symbol_terms"]
@@ -78,6 +78,7 @@ def symbol_terms(
     logits: Tensor,
     symbols: Symbols,
     generator: torch.Generator | None,
+    seen: Seen | None = None,
 ) -> tuple[Tensor, dict[str, Tensor | float]]:
     """What a coupled prior adds to the loss of a batch, and numbers to log.
 
@@ -90,6 +91,7 @@ def symbol_terms(
         logits: F(z), (B, C), of the batch's codes.
         symbols: the weights.
         generator: source of all randomness.
+        seen: the batch as the rule has encoded it, so that no loss encodes it again.
     """
     information = mutual_information(logits)
     loss = -symbols.information * information
@@ -103,11 +105,11 @@ def symbol_terms(
         loss = loss + symbols.weight * label_loss
         metrics["label_loss"] = label_loss.detach()
     if symbols.vat > 0:
-        vat = vat_loss(model, batch, symbols.vat_radius, generator)
+        vat = vat_loss(model, batch, symbols.vat_radius, generator, seen)
         loss = loss + symbols.vat * vat
         metrics["vat_loss"] = vat.detach()
     if symbols.consistency > 0:
-        consistency = consistency_loss(model, batch, symbols.masked, generator)
+        consistency = consistency_loss(model, batch, symbols.masked, generator, seen)
         loss = loss + symbols.consistency * consistency
         metrics["consistency_loss"] = consistency.detach()
     return loss, metrics

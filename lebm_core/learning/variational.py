@@ -11,13 +11,13 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.distributions import Independent, Normal
 
 from lebm_core.base.checks import at_least, whole, within
 from lebm_core.base.modules import Configured, frozen
 from lebm_core.base.randomness import normal_like
 from lebm_core.data.dataset import Batch
 from lebm_core.latent.parts import LatentModel
+from lebm_core.learning.consistency import Seen
 from lebm_core.learning.mcmc import MCMC
 from lebm_core.learning.rules import Codes, DecoderRule, Metrics
 from lebm_core.learning.symbol import Symbols, symbol_terms
@@ -87,7 +87,8 @@ class Variational(Configured, DecoderRule):
             return MCMC()(model, batch, symbols, progress, generator)
         encoder = model.need_encoder("The variational rule")
         self.progress = progress
-        q: Independent[Normal] = encoder(batch.x, batch.context)
+        embedded = encoder.embed(batch.x)
+        q = encoder.from_embedded(embedded, batch.x, batch.context)
         z = q.mean + q.stddev * normal_like(q.mean, generator)
         nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
         kl = model.prior.kl(q, z, batch.context).mean(0)
@@ -107,7 +108,8 @@ class Variational(Configured, DecoderRule):
             if weight == 0 and self.kl_zero > 0 and self.kl_weight > 0:
                 symbols = replace(symbols, information=0.0)
             logits = cast(Coupled, model.prior).logits(z, batch.context)
-            losses["labels"], more = symbol_terms(model, batch, logits, symbols, generator)
+            seen = Seen(embedded, q)
+            losses["labels"], more = symbol_terms(model, batch, logits, symbols, generator, seen)
             metrics.update(more)
         return Codes(z.detach(), losses, metrics)
 

@@ -88,6 +88,18 @@ def test_amortised_draws_follow_the_encoder(model: LatentEBM) -> None:
     assert torch.allclose(mean, q.mean)
 
 
+def test_several_codes_of_an_example_are_draws_and_encode_it_once(model: LatentEBM) -> None:
+    x, passes = torch.randn(2, 4, generator=torch.Generator().manual_seed(2)), []
+    assert model.encoder is not None
+    model.encoder.register_forward_hook(lambda *_: passes.append(1))
+    n = 20_000
+    z = Amortized().several(model, Batch(x), n, torch.Generator().manual_seed(1))
+    assert z.shape == (n, 2, 2) and len(passes) == 1
+    q = model.encoder(x)
+    assert float(((z.mean(0) - q.mean).abs() / (q.stddev / n**0.5)).max()) < 4.5
+    assert float((z.var(0) / q.variance - 1).abs().max()) < 4.5 * (2 / n) ** 0.5
+
+
 def test_options_round_trip() -> None:
     for inference in (
         ShortRun(sampler={"steps": 3, "step_size": 0.2, "noise": 0.5}, init="data"),

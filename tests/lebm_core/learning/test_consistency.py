@@ -18,7 +18,7 @@ from lebm_core import (
     ShortRun,
 )
 from lebm_core.errors import UsageError
-from lebm_core.learning.consistency import consistency_loss, vat_loss
+from lebm_core.learning.consistency import Seen, consistency_loss, vat_loss
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
 
 D = 3
@@ -176,3 +176,22 @@ def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
     assert float(loss.detach()) > 1e-4
     moved = encoder.embedding.weight.grad
     assert moved is not None and bool((moved[0] == 0).all()) and bool((moved[4] != 0).any())
+
+
+def test_a_batch_that_is_encoded_already_gives_the_same_losses() -> None:
+    """The numbers of a batch encoded anew, and one pass of the encoder less for each loss."""
+    model, x = toy(), torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
+    encoder = model.need_encoder("this test")
+    passes: list[int] = []
+    encoder.register_forward_hook(lambda *_: passes.append(1))
+    embedded = encoder.embed(x)
+    seen = Seen(embedded, encoder.from_embedded(embedded, x))
+    for loss, passes_anew in ((vat_loss, 3), (consistency_loss, 2)):
+        found, counts = [], []
+        for given in (None, seen):
+            passes.clear()
+            generator = torch.Generator().manual_seed(0)
+            found.append(loss(model, Batch(x), 0.3, generator, given).detach())
+            counts.append(len(passes))
+        torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+        assert counts == [passes_anew, passes_anew - 1]
