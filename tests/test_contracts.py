@@ -38,6 +38,7 @@ CONDITIONED = ("trajectories",)
 OPTIONS: dict[str, dict[str, Any]] = {
     "perceptron": {"shape": [3], "hidden": [6]},
     "sequence": {"embed_dim": 4, "hidden": 6},
+    "sequence.ladder": {"embed_dim": 4, "hidden": 6, "segments": 3, "segment_length": 2},
     "molecules.smiles": {"embed_dim": 4, "hidden": 6},
     "images.deconv": {"width": 0.125},
     "images.ladder": {"levels": 2, "width": 4},
@@ -72,7 +73,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 BOUNDED = (
     "priors", "energies", "samplers", "decoders", "encoders", "inference", "learning_rules",
 )  # fmt: skip
-LATENT = {"map-deconv": 9}  # dimensions of a decoder that cannot do with two
+LATENT = {"map-deconv": 9, "sequence.ladder": 20}  # of those that cannot do with two dimensions
 # Of an encoder with another name.
 DECODER_OF = {"images.conv": "images.deconv", "sequence.counts": "sequence"}
 
@@ -151,7 +152,7 @@ def test_decoders(name: str) -> None:
 @named("encoders")
 def test_encoders(name: str) -> None:
     sizes = SIZES | (WIDTHS if name in CONDITIONED else {})
-    decoder, latent_dim = DECODER_OF.get(name, name), 2
+    decoder, latent_dim = DECODER_OF.get(name, name), LATENT.get(name, 2)
     x, context = available(drawn_examples, decoder, sizes, OPTIONS.get(decoder), latent_dim)
     contracts.check_encoder(
         name, x, sizes, OPTIONS.get(name), context=context, latent_dim=latent_dim

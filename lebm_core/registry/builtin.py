@@ -43,12 +43,14 @@ def lebm_register_samplers(register: Register) -> None:
 @hookimpl
 def lebm_register_decoders(register: Register) -> None:
     register("sequence", "lebm_core.sequences.decoder:SequenceDecoder")
+    register("sequence.ladder", "lebm_core.sequences.ladder:SequenceLadderDecoder")
 
 
 @hookimpl
 def lebm_register_encoders(register: Register) -> None:
     register("sequence", "lebm_core.sequences.encoder:SequenceEncoder")
     register("sequence.counts", "lebm_core.sequences.counts:TokenCountEncoder")
+    register("sequence.ladder", "lebm_core.sequences.ladder:SequenceLadderEncoder")
 
 
 @hookimpl

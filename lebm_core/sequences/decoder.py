@@ -161,7 +161,8 @@ class SequenceDecoder(Decoder):
         def log_prob(z: Tensor) -> Tensor:
             k = len(z) // n if n else 1
             half = self.use_half()
-            h = self.dropout(self.net.run(prepared, embedded, z, half))  # (n k, T, width)
+            h = self.net.run(prepared, embedded, self.codes(z), half)
+            h = self.dropout(h)  # (n k, T, width)
             if k == 1:
                 flat, wanted, where = h.flatten(0, 1)[keep], targets, row
             else:
@@ -208,6 +209,10 @@ class SequenceDecoder(Decoder):
         """Return a draw of p(x | z) given the first tokens, (B, T)."""
         p: SequenceDistribution = self(z, context)
         return p.sample(generator=generator, start=x.where(known, self.pad))
+
+    def codes(self, z: Tensor) -> Tensor:
+        """Return the codes that enter the network one after another, (B, S, d): z alone."""
+        return z[:, None]
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return embeddings of ids, (B, T, E), with dropout and hidden tokens in training."""

@@ -98,8 +98,20 @@ class SequenceEncoder(Encoder):
         with recurrent_autocast(device, half):
             left, _ = self.left(embedded)
             right, _ = self.right(embedded.gather(1, reverse[..., None].expand_as(embedded)))
-        states = torch.cat([left, right], dim=-1).float()
-        return gaussian_code(self.output(self._pooled(states, lengths)))
+        return self.code(left.float(), right.float(), reverse, lengths)
+
+    def code(
+        self, left: Tensor, right: Tensor, reverse: Tensor, lengths: Tensor
+    ) -> Independent[Normal]:
+        """Return q(z | x) from the states of both directions.
+
+        Args:
+            left: (B, t, H) states after each token, from the first one on.
+            right: (B, t, H) states after each token from the last one back, in that order.
+            reverse: (B, t) the token at each place of `right`.
+            lengths: (B,) tokens of each sequence.
+        """
+        return gaussian_code(self.output(self.pooled(torch.cat([left, right], dim=-1), lengths)))
 
     def embedded_scale(self, embedded: Tensor, x: Tensor) -> Tensor:
         """Return the root mean square length of each sequence's vectors that are not 0, (B, 1)."""
@@ -122,8 +134,8 @@ class SequenceEncoder(Encoder):
         drawn = torch.rand((*embedded.shape[:2], 1), generator=generator, device=device)
         return embedded * (drawn.to(embedded.device) >= masked)
 
-    def _pooled(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """One vector (B, 2 H) of the states (B, T, 2 H) of each sequence."""
+    def pooled(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """Return one vector (B, 2 H) of the states (B, T, 2 H) of each sequence."""
         if self.pooling == "last":
             return states[torch.arange(len(states), device=states.device), lengths - 1]
         steps = torch.arange(states.shape[1], device=states.device)

@@ -16,40 +16,62 @@ __all__ = ["gru_states", "lstm_states"]
 
 
 def lstm_states(
-    gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
+    gates: Tensor,
+    shift: Tensor,
+    every: int,
+    first: Sequence[Tensor],
+    weight: Tensor,
+    bias: Tensor,
+    half: bool,
 ) -> Tensor:
     """Return all states h of an LSTM, (T, B, H).
 
     Args:
         gates: (T, B, 4H) input gates i, f, g, o without z; takes no gradient.
-        shift: (B, 4H) the contribution of z, the same at each step.
+        shift: (S, B, 4H) the contributions of S codes, one after another.
+        every: steps after which the next of them enters; the last one stays.
         first: h and c before the first step, each (B, H).
         weight: (4H, H) recurrent weight; takes no gradient.
         bias: (4H,).
         half: multiply in bfloat16.
     """
-    out: Tensor = _LSTM.apply(gates, shift + bias, *first, weight, half)  # type: ignore[no-untyped-call]
+    out: Tensor = _LSTM.apply(gates, shift + bias, every, *first, weight, half)  # type: ignore[no-untyped-call]
     return out
 
 
 def gru_states(
-    gates: Tensor, shift: Tensor, first: Sequence[Tensor], weight: Tensor, bias: Tensor, half: bool
+    gates: Tensor,
+    shift: Tensor,
+    every: int,
+    first: Sequence[Tensor],
+    weight: Tensor,
+    bias: Tensor,
+    half: bool,
 ) -> Tensor:
     """Return all states h of a GRU, (T, B, H); gates r, z, n are (T, B, 3H), see `lstm_states`."""
-    out: Tensor = _GRU.apply(gates, shift, first[0], weight, bias, half)  # type: ignore[no-untyped-call]
+    out: Tensor = _GRU.apply(gates, shift, every, first[0], weight, bias, half)  # type: ignore[no-untyped-call]
     return out
 
 
 class _LSTM(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, gates: Tensor, shift: Tensor, h: Tensor, c: Tensor, weight: Tensor, half: bool
+        ctx: Any,
+        gates: Tensor,
+        shifts: Tensor,
+        every: int,
+        h: Tensor,
+        c: Tensor,
+        weight: Tensor,
+        half: bool,
     ) -> Tensor:
         dtype = torch.bfloat16 if half else gates.dtype
         w = weight.to(dtype)
         size = h.shape[1]
         kept, out = [], []
-        for gate in gates:
+        places = _places(len(gates), len(shifts), every)
+        for gate, place in zip(gates, places, strict=True):
+            shift = shifts[place]
             a = torch.addmm(gate + shift, h, w.T) if not half else gate + shift + h.to(dtype) @ w.T
             inner = a[:, 2 * size : 3 * size].tanh()
             a.sigmoid_()
@@ -61,6 +83,7 @@ class _LSTM(torch.autograd.Function):
             kept.append((a, inner, before, top))
             out.append(h)
         ctx.kept, ctx.w, ctx.size = kept, w, size
+        ctx.places, ctx.codes = places, len(shifts)
         return torch.stack(out)
 
     @staticmethod
@@ -68,10 +91,10 @@ class _LSTM(torch.autograd.Function):
         w, n = ctx.w, ctx.size
         dh = torch.zeros_like(gradient[0])
         dc = torch.zeros_like(dh)
-        d_shift = gradient.new_zeros(len(dh), 4 * n)
-        d = torch.empty_like(d_shift)
-        for (a, inner, before, top), up in zip(
-            reversed(ctx.kept), reversed(gradient.unbind(0)), strict=True
+        d_shift = gradient.new_zeros(ctx.codes, len(dh), 4 * n)
+        d = torch.empty_like(d_shift[0])
+        for (a, inner, before, top), up, place in zip(
+            reversed(ctx.kept), reversed(gradient.unbind(0)), reversed(ctx.places), strict=True
         ):
             i, f, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
             dh = dh + up
@@ -80,23 +103,32 @@ class _LSTM(torch.autograd.Function):
             torch.mul(dc * before, f * (1 - f), out=d[:, n : 2 * n])
             torch.mul(dc * i, 1 - inner * inner, out=d[:, 2 * n : 3 * n])
             torch.mul(dh * top, o * (1 - o), out=d[:, 3 * n :])
-            d_shift += d
+            d_shift[place] += d
             dc = dc * f
             dh = (d.to(w.dtype) @ w).to(d.dtype)
         ctx.kept = None
-        return None, d_shift, dh, dc, None, None
+        return None, d_shift, None, dh, dc, None, None
 
 
 class _GRU(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, gates: Tensor, shift: Tensor, h: Tensor, weight: Tensor, bias: Tensor, half: bool
+        ctx: Any,
+        gates: Tensor,
+        shifts: Tensor,
+        every: int,
+        h: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        half: bool,
     ) -> Tensor:
         dtype = torch.bfloat16 if half else gates.dtype
         w = weight.to(dtype)
         size = h.shape[1]
         kept, out = [], []
-        for gate in gates:
+        places = _places(len(gates), len(shifts), every)
+        for gate, place in zip(gates, places, strict=True):
+            shift = shifts[place]
             a = gate + shift
             b = (h.to(dtype) @ w.T).to(a.dtype) + bias
             rz = (a[:, : 2 * size] + b[:, : 2 * size]).sigmoid_()
@@ -108,16 +140,17 @@ class _GRU(torch.autograd.Function):
             kept.append((rz, inner, tail, before))
             out.append(h)
         ctx.kept, ctx.w, ctx.size = kept, w, size
+        ctx.places, ctx.codes = places, len(shifts)
         return torch.stack(out)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         w, n = ctx.w, ctx.size
         dh = torch.zeros_like(gradient[0])
-        d_shift = gradient.new_zeros(len(dh), 3 * n)
-        d = torch.empty_like(d_shift)  # of the recurrent share; r is a factor of its last third
-        for (rz, inner, tail, before), up in zip(
-            reversed(ctx.kept), reversed(gradient.unbind(0)), strict=True
+        d_shift = gradient.new_zeros(ctx.codes, len(dh), 3 * n)
+        d = torch.empty_like(d_shift[0])  # of the recurrent share; r is a factor of its last third
+        for (rz, inner, tail, before), up, place in zip(
+            reversed(ctx.kept), reversed(gradient.unbind(0)), reversed(ctx.places), strict=True
         ):
             r, u = rz[:, :n], rz[:, n:]
             dh = dh + up
@@ -125,8 +158,13 @@ class _GRU(torch.autograd.Function):
             torch.mul(d_inner * tail, r * (1 - r), out=d[:, :n])
             torch.mul(dh * (before - inner), u * (1 - u), out=d[:, n : 2 * n])
             torch.mul(d_inner, r, out=d[:, 2 * n :])
-            d_shift[:, : 2 * n] += d[:, : 2 * n]
-            d_shift[:, 2 * n :] += d_inner
+            d_shift[place, :, : 2 * n] += d[:, : 2 * n]
+            d_shift[place, :, 2 * n :] += d_inner
             dh = torch.addcmul((d.to(w.dtype) @ w).to(d.dtype), dh, u)
         ctx.kept = None
-        return None, d_shift, dh, None, None, None
+        return None, d_shift, None, dh, None, None, None
+
+
+def _places(steps: int, codes: int, every: int) -> list[int]:
+    """Which of the codes is in force at each step."""
+    return [min(step // every, codes - 1) for step in range(steps)]

@@ -43,7 +43,8 @@ class LockedDropout(nn.Module):
 
 
 class RecurrentNet(nn.Module):
-    """An LSTM or GRU whose input at each step is the embedding and z, its first state a map of z.
+    """An LSTM or GRU whose input at each step is the embedding and a code z, its first state a map
+    of the first code.
 
     Args:
         cell: "lstm" or "gru".
@@ -52,12 +53,16 @@ class RecurrentNet(nn.Module):
         hidden: H.
         layers: number of layers.
         dropout: between layers.
+
+    Attributes:
+        every: steps after which the next of several codes enters; the last one stays.
     """
 
     def __init__(
         self, cell: str, latent_dim: int, embed_dim: int, hidden: int, layers: int, dropout: float
     ) -> None:
         super().__init__()
+        self.every = 1
         kind = nn.LSTM if cell == "lstm" else nn.GRU
         between = dropout if layers > 1 else 0.0
         self.cell, self.hidden, self.layers = cell, hidden, layers
@@ -89,21 +94,26 @@ class RecurrentNet(nn.Module):
             bias: Tensor = self.rnn.bias_ih_l0
             return gates.to(embedded.dtype) + bias
 
-    def run(self, prepared: Tensor | None, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
-        """Return the states after each input, (B k, T, H)."""
-        k = len(z) // max(1, len(embedded))
+    def run(self, prepared: Tensor | None, embedded: Tensor, codes: Tensor, half: bool) -> Tensor:
+        """Return the states after each input, (B k, T, H), of codes (B k, S, d) in their order."""
+        k = len(codes) // max(1, len(embedded))
+        first_state = self.first_state(codes[:, 0])
         if prepared is not None and torch.is_grad_enabled():
             if k > 1:
                 prepared = prepared.repeat_interleave(k, 1)
-            shift = z @ self.rnn.weight_ih_l0[:, self.embed_dim :].T
-            first = [s[0] for s in self.first_state(z)]
+            shift = codes.transpose(0, 1) @ self.rnn.weight_ih_l0[:, self.embed_dim :].T
+            first = [s[0] for s in first_state]
+            weight, bias = self.rnn.weight_hh_l0, self.rnn.bias_hh_l0
             states = lstm_states if self.cell == "lstm" else gru_states
-            h = states(prepared, shift, first, self.rnn.weight_hh_l0, self.rnn.bias_hh_l0, half)
+            h = states(prepared, shift, self.every, first, weight, bias, half)
             return h.transpose(0, 1)
         if k > 1:
             embedded = embedded.repeat_interleave(k, 0)
-        inputs = torch.cat([embedded, z[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
-        first_state = self.first_state(z)
+        length, last = embedded.shape[1], codes.shape[1] - 1
+        if last:
+            places = torch.arange(length, device=codes.device) // self.every
+            codes = codes[:, places.clamp(max=last)]
+        inputs = torch.cat([embedded, codes.expand(-1, length, -1)], dim=-1)
         # cuDNN gives no gradient in evaluation mode, the mode of every chain. Without dropout
         # between layers training mode is the same.
         training = self.rnn.training
@@ -114,12 +124,12 @@ class RecurrentNet(nn.Module):
                 torch.backends.cudnn.flags(
                     enabled=fused, allow_tf32=torch.backends.cudnn.allow_tf32
                 ),
-                recurrent_autocast(z.device.type, half),
+                recurrent_autocast(codes.device.type, half),
             ):
                 out, _ = self.rnn(inputs, first_state if self.cell == "lstm" else first_state[0])
         finally:
             self.rnn.training = training
-        return out.to(z.dtype)  # type: ignore[no-any-return]
+        return out.to(codes.dtype)  # type: ignore[no-any-return]
 
     def step(self, embedded: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
         """Take one step from embeddings (B, E); return the top state (B, H) and the new state."""
@@ -174,22 +184,22 @@ class CausalTransformer(nn.Module):
         where: Tensor = self.position(places.clamp(max=self.position.num_embeddings - 1))
         return embedded + where
 
-    def run(self, prepared: Tensor, embedded: Tensor, z: Tensor, half: bool) -> Tensor:
-        """Return the top states at each input, (B k, T, E)."""
-        k = len(z) // max(1, len(prepared))
+    def run(self, prepared: Tensor, embedded: Tensor, codes: Tensor, half: bool) -> Tensor:
+        """Return the top states at each input, (B k, T, E), of codes (B k, 1, d)."""
+        k = len(codes) // max(1, len(prepared))
         inputs = prepared.repeat_interleave(k, 0) if k > 1 else prepared
         if self.from_z is not None:
-            code = self.from_z(z)[:, None]
+            code = self.from_z(codes)
             inputs = torch.cat([code, inputs + code], dim=1)
-        mask = nn.Transformer.generate_square_subsequent_mask(inputs.shape[1], device=z.device)
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=half):
+        mask = nn.Transformer.generate_square_subsequent_mask(inputs.shape[1], device=codes.device)
+        with torch.autocast(codes.device.type, torch.bfloat16, enabled=half):
             out = self.blocks(inputs, mask=mask, is_causal=True)
-        return out.to(z.dtype)[:, 1 if self.from_z is not None else 0 :]  # type: ignore[no-any-return]
+        return out.to(codes.dtype)[:, 1 if self.from_z is not None else 0 :]  # type: ignore[no-any-return]
 
     def step(self, embedded: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
         """Take one step; the state is the embeddings so far, (B, t, E)."""
         so_far = embedded[:, None] if state is None else torch.cat([state, embedded[:, None]], 1)
-        return self.run(self.prepare(so_far, False), so_far, z, False)[:, -1], so_far
+        return self.run(self.prepare(so_far, False), so_far, z[:, None], False)[:, -1], so_far
 
     def select(self, state: Any, rows: Tensor) -> Any:
         """Return the state of the given sequences alone."""

@@ -40,8 +40,8 @@ def plugin(tmp_path, monkeypatch):
 
 def test_the_core_registers_itself():
     found = Registry()
-    assert found.names("decoders") == ["sequence"]
-    assert found.names("encoders") == ["sequence", "sequence.counts"]
+    assert found.names("decoders") == ["sequence", "sequence.ladder"]
+    assert found.names("encoders") == ["sequence", "sequence.counts", "sequence.ladder"]
     assert found.names("metrics") == OWN
     assert found.plugins() == []
 
