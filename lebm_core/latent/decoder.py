@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -26,12 +27,14 @@ class Decoder(Component):
     Attributes:
         latent_dim: dimension d of z.
         context_dim: features of a context that it cannot do without; 0 where it can.
+        latent_layers: the dimensions of each layer of z by its name, where z has named layers.
         capturable: whether the function that `likelihood` gives does the same work at each call
             and looks at no number, so that a GPU may repeat it by a captured graph.
     """
 
     latent_dim: int
     context_dim = 0
+    latent_layers: Mapping[str, slice] = MappingProxyType({})
     capturable = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

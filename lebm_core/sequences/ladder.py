@@ -71,6 +71,7 @@ class SequenceLadderDecoder(SequenceDecoder):
             **network,
         )  # fmt: skip
         self.latent_dim, self.global_dim = latent_dim, global_dim
+        self.latent_layers = {"global": slice(0, global_dim), "local": slice(global_dim, None)}
         self.segments, self.segment_length = segments, segment_length
         self.net.every = segment_length
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Independent
 
 from lebm_core.base.randomness import fork
 from lebm_core.data.dataset import Batch, subset
@@ -70,6 +71,15 @@ class Latent:
             mutual_information(z, mean, std), None, n, split,
             f"{INFORMATION}; it cannot exceed log n = {math.log(n):.2f}.",
         )  # fmt: skip
+        reference = model.prior.reference
+        for name, at in model.decoder.latent_layers.items():
+            if isinstance(reference, Independent):  # dimension by dimension
+                p0 = reference.base_dist.log_prob(z)[:, at].sum(1)
+                kl = _log_normal(z[:, at], mean[:, at], std[:, at]) - p0
+                values[f"kl_{name}"] = Value.mean(kl, split, f"{KL}, of the {name} code alone.")
+            told = mutual_information(z[:, at], mean[:, at], std[:, at])
+            text = f"{INFORMATION}, of the {name} code alone."
+            values[f"mutual_information_{name}"] = Value(told, None, n, split, text)
         return values
 
 

@@ -12,6 +12,7 @@ import torch
 from lebm_core import EBMPrior, GaussianPrior, LatentEBM, SequenceDecoder, SequenceEncoder
 from lebm_core.errors import UnsupportedEstimate, UsageError
 from lebm_core.evaluation.evaluation import Evaluation, evaluate
+from lebm_core.sequences.ladder import SequenceLadderDecoder, SequenceLadderEncoder
 from lebm_text.data.sources import file
 from lebm_text.evaluators.language_model import EvaluatorOptions
 from lebm_text.metrics import likelihood
@@ -184,6 +185,21 @@ def test_latent_figures(data, evaluation):
     )
     assert set(chains) == {"active_units"}
     assert Latent()(evaluation(model_of(data, GaussianPrior(0)), "lm")) == {}
+
+
+def test_latent_figures_by_layer(data, evaluation):
+    """The layers' KLs are of one draw and add up; a local code alone tells no more than all."""
+    layout = {"segments": 3, "segment_length": 2, "local_dim": 2}
+    v = data.sizes["vocab_size"]
+    decoder = SequenceLadderDecoder(10, v, **layout, **SMALL)
+    encoder = SequenceLadderEncoder(10, v, **layout, **SMALL)
+    torch.nn.init.normal_(encoder.local.bias, std=2.0)  # the local KL is the larger one
+    model = LatentEBM(GaussianPrior(10), decoder, encoder).eval()
+    found = {name: value.value for name, value in Latent()(evaluation(model)).items()}
+    assert found["kl_global"] + found["kl_local"] == pytest.approx(found["kl"], rel=1e-5)
+    assert found["kl_local"] > 2 * found["kl_global"] > 0
+    whole = found["mutual_information"]
+    assert all(found[f"mutual_information_{name}"] < whole + 0.1 for name in ("global", "local"))
 
 
 def test_chain_writes_sentences_and_a_picture(data, evaluation, tmp_path):
