@@ -78,7 +78,40 @@ def images(folder, dtype=float, channels=0, side=6):
     return str(folder / "my.npz")
 
 
+def recording(folder, scenes=("",), frames=240):
+    """Agents that come, turn and go, in scenes of other clocks, with a gap in each."""
+    draw, file = np.random.default_rng(0), folder / "walks.csv"
+    lines = ["scene,frame,id,x,y"] if len(scenes) > 1 else []
+    for k, scene in enumerate(scenes):
+        first = draw.integers(-20, frames, 50)
+        speed, angle = draw.uniform(0.1, 0.6, 50), draw.uniform(0, 6, 50)
+        for t in (t for t in range(frames) if t != 40):
+            for agent in np.flatnonzero((first <= t) & (t < first + 45)):
+                gone = t - first[agent]
+                turn = angle[agent] + 0.05 * gone * (agent % 3 - 1)
+                way = speed[agent] * gone * np.array([np.cos(turn), np.sin(turn)]) + 1000 * k
+                told = [scene] * (len(scenes) > 1) + [t * (10 + 2 * k), agent, *way.round(4)]
+                lines.append(",".join(map(str, told)))
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
 CASES = [
+    ("trajectories.file", lambda folder: {"source": recording(folder)}),
+    (
+        "trajectories.file",
+        lambda folder: {
+            "source": recording(folder, ("a", "b", "c")), "reverse": True, "rescale": 1.3,
+            "train_trajectories": 90, "classes": "behaviour", "neighbours": 3,
+        },
+    ),
+    (
+        "trajectories.file",
+        lambda folder: {
+            "source": recording(folder, ("b", "a")), "heading": False, "rotations": 2,
+            "neighbours": 0, "every": 2, "observed": 3, "predicted": 4, "valid_share": 0,
+        },
+    ),
     ("images.folder", lambda folder: {"source": images(folder)}),
     (
         "images.folder",
@@ -136,9 +169,11 @@ def small_passes(monkeypatch):
     import lebm_images.data.npz
     import lebm_molecules.data.streamed
     import lebm_tabular.data.streamed
+    import lebm_trajectories.data.windows
 
     monkeypatch.setattr(lebm_images.data.npz, "HELD", 4096)
     packed = lebm_core.sequences.packed
+    monkeypatch.setattr(lebm_trajectories.data.windows, "PART", 64)
     for module in (packed, lebm_tabular.data.streamed, lebm_molecules.data.streamed):
         monkeypatch.setattr(module, "CHUNK", 64)
 
@@ -237,6 +272,9 @@ def test_a_tensor_on_disk_is_indexed_as_one_in_memory(tmp_path):
         and torch.equal(disk[3:7], x[3:7])
         and np.array_equal(np.load(disk.file), x.numpy())
     )
+    mask = x[:, 0] > 1
+    assert torch.equal(disk[mask], x[mask]) and torch.equal(disk[7, 1:], x[7, 1:])
+    assert torch.equal(disk[at, :2], x[at, :2]) and torch.equal(disk[:, 1], x[:, 1])
     with pytest.raises(IndexError, match="has 100 rows, and none of number 100"):
         disk[torch.tensor([1, 100])]
     with disk.file.open("ab") as file:
@@ -289,6 +327,17 @@ def test_a_missing_file_and_what_the_disk_is_not_for(tmp_path, monkeypatch):
     for name, options, message in refused:
         with pytest.raises(UsageError, match=message):
             contracts.check_kept_on_disk(name, options, tmp_path)
+
+
+def test_a_recording_on_disk_has_the_lines_of_a_scene_together(tmp_path, monkeypatch):
+    from lebm_core.data.files import DataFiles
+    from lebm_trajectories.data.sources import file as read
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = tmp_path / "mixed.csv"
+    file.write_text("scene,frame,id,x,y\na,0,1,0,0\nb,0,1,0,0\na,1,1,1,0\n")
+    with pytest.raises(UsageError, match='line 4: scene "a" ended in line 2; data.keep = "disk"'):
+        read(files=DataFiles(), seed=0, source=str(file), keep="disk")
 
 
 def contracts_table(source, keep, options):

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from scipy.sparse import issparse
 
 from lebm_core.contracts import toys
 from lebm_core.contracts.checks import check_message, check_same, seeded
@@ -127,6 +129,8 @@ def _check_equal(memory: Dataset, disk: Dataset, label: str) -> None:
             assert file.read_bytes() == other.read_bytes(), f"{label}: save() writes {file.name}"
     for split in SPLITS:
         assert disk.length(split) == memory.length(split), f"{label}: length of {split}"
+        if memory.length(split):
+            _check_rows(memory, disk, split, label)
         for generator in (None, 1):
             seeds = [None if generator is None else seeded() for _ in range(2)]
             here, there = (
@@ -138,6 +142,20 @@ def _check_equal(memory: Dataset, disk: Dataset, label: str) -> None:
                     assert (a is None) == (b is None), f"{label}, {split}: {part} of a batch"
                     if a is not None:
                         check_same(b, a, f"{label}, {split}: {part} of a batch")
+
+
+def _check_rows(memory: Dataset, disk: Dataset, split: str, label: str) -> None:
+    rows = torch.arange(min(N, memory.length(split)))
+    was, now = (each.vectors(split, rows) for each in (memory, disk))
+    same = (was is None) == (now is None)
+    if same and was is not None:
+        was, now = (x.toarray() if issparse(x) else np.asarray(x) for x in (was, now))
+        same = was.dtype == now.dtype and np.array_equal(was, now, equal_nan=True)
+    assert same, f"{label}: vectors() of {split} are others than in memory"
+    kinds, others = (each.properties(split, rows) or {} for each in (memory, disk))
+    assert list(kinds) == list(others), f"{label}: properties of {split}"
+    for kind, values in kinds.items():
+        check_same(others[kind], values, f"{label}: property {kind} of {split}")
 
 
 def _check_split(dataset: Dataset, split: str, label: str) -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from lebm_core.data.view import Shown, View
+from lebm_trajectories.frames import NEIGHBOUR
 
 __all__ = ["SceneView"]
 
 PAST, FUTURE, OTHERS = "#1f4e79", "#d6604d", "0.45"
-NEIGHBOUR = 5  # numbers for each: whether there is one, where it is, its last step
 MOST = 24  # scenes
 
 

@@ -17,10 +17,11 @@ from lebm_core import EBMPrior, Langevin, LatentEBM
 from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_trajectories.data.crowd import CrowdDataset, crowd, manoeuvre, simulate, turns
-from lebm_trajectories.data.dataset import NEIGHBOUR, TrajectoryDataset
+from lebm_trajectories.data.dataset import TrajectoryDataset
 from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions
 from lebm_trajectories.data.prepare import prepare
 from lebm_trajectories.data.windows import Windows, nearest
+from lebm_trajectories.frames import NEIGHBOUR
 from lebm_trajectories.metrics import density as density_module
 from lebm_trajectories.metrics import displacement as displacement_module
 from lebm_trajectories.metrics.collisions import collide, collisions

@@ -50,13 +50,25 @@ class DiskTensor:
     def __len__(self) -> int:
         return int(self.shape[0])
 
-    def __getitem__(self, rows: Tensor | slice) -> Tensor:
-        """The rows with these numbers, integers of any shape, or of a slice."""
+    def __getitem__(self, rows: int | Tensor | slice | tuple[Any, ...]) -> Tensor:
+        """The row, or those with these numbers of any shape, of a slice or of a mask.
+
+        Of a tuple the first is of rows, and what is read is indexed by the others.
+        """
+        if isinstance(rows, int):
+            return self[torch.tensor([rows])][0]
+        if isinstance(rows, tuple):
+            first, *others = rows
+            read = self[first]
+            axes = read.ndim - len(self.shape) + 1  # of the rows
+            return read[(slice(None),) * axes + tuple(others)]
+        if isinstance(rows, Tensor) and rows.dtype == torch.bool:
+            rows = rows.nonzero().squeeze(1)
         return torch.from_numpy(self.array(rows.numpy() if isinstance(rows, Tensor) else rows))
 
     def array(self, rows: NDArray[np.int64] | slice) -> NDArray[Any]:
         """The same as an array."""
-        if not len(self):
+        if 0 in self.shape:
             return np.empty(self.shape, self.dtype)[rows]
         if not isinstance(rows, slice) and rows.ndim == 1 and len(self.shape) > 1:
             return self._gathered(rows)
@@ -111,7 +123,7 @@ class TensorWriter:
     def add(self, rows: Any) -> None:
         """Append rows (n, *width), an array or a list."""
         array = np.ascontiguousarray(rows, self.dtype)
-        array = array.reshape(-1, *self.width)
+        array = array.reshape(len(array), *self.width)
         array.tofile(self._out)
         self.rows += len(array)
 

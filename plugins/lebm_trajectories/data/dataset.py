@@ -23,19 +23,19 @@ from torch import Tensor
 from lebm_core import Batch, Dataset
 from lebm_core.base.files import read_json
 from lebm_core.base.table import Table
+from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
+from lebm_trajectories.data.disk.windows import opened, written
 from lebm_trajectories.data.new import Reading, described, new_windows
-from lebm_trajectories.data.options import TrajectoryOptions, WindowOptions, of_the_types
+from lebm_trajectories.data.options import TrajectoryOptions, of_the_types
 from lebm_trajectories.data.windows import Windows
+from lebm_trajectories.frames import NEIGHBOUR, Examples, OwnFrame, examples_of, mean_step
 from lebm_trajectories.pictures import paths
 from lebm_trajectories.view import SceneView
 
-__all__ = ["NEIGHBOUR", "UNITS", "TrajectoryDataset", "own_frame"]
+__all__ = ["UNITS", "TrajectoryDataset"]
 
-NEIGHBOUR = 5  # numbers for each neighbour
-FAR = 10.0  # units of scale, to which larger distances are clipped
-STILL = 1e-3  # share of a usual step, below which a motion has no direction
-FILE = "trajectories.json"
+FILE, USUAL = "trajectories.json", "usual.json"
 UNITS = ("metres", "pixels", "units")
 
 
@@ -82,19 +82,22 @@ class TrajectoryDataset(Dataset):
         }
         if self.classes:
             self.sizes["n_classes"] = len(self.classes)
-        self._frame = {s: own_frame(w.positions, options) for s, w in splits.items()}
-        self._x = {s: self.local(s, w.positions[:, options.observed :]) for s, w in splits.items()}
-        self._context = {s: self._contexts(s) for s in splits}
+        # Of a split on disk no more than this is kept: the rest is computed batch by batch.
+        self._usual = {
+            s: mean_step(part.positions[:, : options.observed] for part in w.parts())
+            for s, w in splits.items()
+        }
+        self._held = {
+            s: self._made(s, None) for s, w in splits.items() if isinstance(w.positions, Tensor)
+        }
 
     def length(self, split: str) -> int:
-        return len(self._x.get(split, ()))
+        return len(self.windows[split]) if split in self.windows else 0
 
     def batch(self, split: str, index: Tensor) -> Batch:
         y = self.windows[split].y if self.classes else None
-        return Batch(
-            self._x[split][index], None if y is None else y[index],
-            context=self._context[split][index], rows=index,
-        )  # fmt: skip
+        made = self._examples(split, index)
+        return Batch(made.x, None if y is None else y[index], context=made.context, rows=index)
 
     def vectors(self, split: str, index: Tensor) -> Any:
         """Return past and future in each agent's own coordinates, (n, 2 (observed + predicted))."""
@@ -103,7 +106,7 @@ class TrajectoryDataset(Dataset):
 
     def properties(self, split: str, index: Tensor) -> dict[str, Tensor]:
         """Measure `pace`, the mean step of the future in the unit of the recording, (n,)."""
-        path = self._x[split][index]  # from the origin
+        path = self._examples(split, index).x  # from the origin
         steps = torch.cat([torch.zeros_like(path[:, :1]), path], 1).diff(dim=1)
         return {"pace": self.scale * steps.norm(dim=-1).mean(1)}
 
@@ -115,35 +118,30 @@ class TrajectoryDataset(Dataset):
             points: one row for each agent.
             rows: which agents; None for all.
         """
-        origin, axes = self._own(split, rows, points.ndim)
-        return ((points - origin) / self.scale).unsqueeze(-2).matmul(axes.mT).squeeze(-2)
+        return self._frame(split, rows).local(points)
 
     def world(self, split: str, points: Tensor, rows: Tensor | None = None) -> Tensor:
         """Apply the inverse of `local`."""
-        origin, axes = self._own(split, rows, points.ndim)
-        return points.unsqueeze(-2).matmul(axes).squeeze(-2) * self.scale + origin
+        return self._frame(split, rows).world(points)
 
-    def _own(self, split: str, rows: Tensor | None, dims: int) -> tuple[Tensor, Tensor]:
-        origin, axes = self._frame[split]
-        if rows is not None:
-            origin, axes = origin[rows], axes[rows]
-        ones = [1] * (dims - 2)
-        return origin.view(-1, *ones, 2), axes.view(-1, *ones, 2, 2)
+    def _frame(self, split: str, rows: Tensor | None) -> OwnFrame:
+        if split in self._held:
+            frame = self._held[split].frame
+            return frame if rows is None else frame.take(rows)
+        positions = self.windows[split].positions[slice(None) if rows is None else rows]
+        return OwnFrame.of(positions, self.options, self.scale, self._usual[split])
 
-    def _contexts(self, split: str) -> Tensor:
-        windows, o = self.windows[split], self.options
-        past = self.local(split, windows.positions[:, : o.observed])
-        steps = past.diff(dim=1).flatten(1)
-        if not o.neighbours:
-            return steps
-        where = self.local(split, windows.near.flatten(1, 2)).unflatten(1, (-1, 2))
-        there = windows.there
-        place = where[:, :, 1]
-        distance = place.norm(dim=-1, keepdim=True)
-        place = place * (FAR / distance.clamp(min=FAR))
-        near = torch.cat([place, where[:, :, 1] - where[:, :, 0]], dim=-1) * there[..., None]
-        near = torch.cat([there[..., None].float(), near], dim=-1)
-        return torch.cat([steps, near.flatten(1)], dim=1)
+    def _examples(self, split: str, rows: Tensor) -> Examples:
+        held = self._held.get(split)
+        return self._made(split, rows) if held is None else held.take(rows)
+
+    def _made(self, split: str, rows: Tensor | None) -> Examples:
+        windows, every = self.windows[split], slice(None) if rows is None else rows
+        positions = windows.positions[every]
+        frame = OwnFrame.of(positions, self.options, self.scale, self._usual[split])
+        return examples_of(
+            positions, windows.near[every], windows.there[every], self.options, frame
+        )
 
     def new(self, source: Any) -> Self:
         """Read a recording and cut its windows as those of the test, see `new_windows`."""
@@ -225,21 +223,17 @@ class TrajectoryDataset(Dataset):
             ) from None
         return cls({}, options, scale, unit, summary, classes, reading)
 
+    def keep(self, folder: Path) -> None:
+        """Write the windows too, for `kept` to open."""
+        self.save(folder)
+        for split, windows in self.windows.items():
+            written(windows, folder, split)
+        (folder / USUAL).write_text(json.dumps(self._usual), encoding="utf-8")
 
-def own_frame(positions: Tensor, options: WindowOptions) -> tuple[Tensor, Tensor]:
-    """Find where each agent was last seen (N, 2), and its axes (N, 2, 2), the direction first."""
-    past = positions[:, : options.observed]
-    origin = past[:, -1]
-    along = torch.tensor([1.0, 0.0]).expand(len(origin), 2)
-    if options.heading:
-        usual = past.diff(dim=1).norm(dim=-1).mean() if len(past) else torch.tensor(1.0)
-        known = torch.zeros(len(origin), dtype=torch.bool)
-        # Back from the last step, as long as the agent stood still.
-        for back in range(2, options.observed + 1):
-            way = origin - past[:, -back]
-            length = way.norm(dim=-1)
-            moved = (length > STILL * usual) & ~known
-            along = torch.where(moved[:, None], way / length.clamp(min=1e-12)[:, None], along)
-            known |= moved
-    aside = torch.stack([-along[:, 1], along[:, 0]], dim=-1)
-    return origin, torch.stack([along, aside], dim=1)
+    @classmethod
+    def kept(cls, folder: Path) -> Self:
+        """Open what `keep` wrote: positions are read batch by batch."""
+        data = cls.load(folder)
+        data.windows = {split: opened(folder, split) for split in SPLITS}
+        data._usual = read_json(folder / USUAL)
+        return data

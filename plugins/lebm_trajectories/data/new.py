@@ -17,6 +17,7 @@ from lebm_trajectories.data.options import WindowOptions
 from lebm_trajectories.data.recordings import read_points
 from lebm_trajectories.data.units import check_unit
 from lebm_trajectories.data.windows import Windows, cut
+from lebm_trajectories.frames import mean_step
 
 __all__ = ["STEPS_OF_SCALE", "Reading", "described", "new_windows"]
 
@@ -86,7 +87,7 @@ def new_windows(
             stacklevel=3,
         )
     usual = scale / STEPS_OF_SCALE
-    mean = float(windows.positions.diff(dim=1).norm(dim=-1).mean())
+    mean = mean_step([windows.positions[:]])
     if mean and not 1 / OTHER_UNIT < mean / usual < OTHER_UNIT:
         warnings.warn(
             f"{path}: a step is {mean:.3g} long in the mean, and was {usual:.3g} {unit} in the "
@@ -94,7 +95,7 @@ def new_windows(
             stacklevel=3,
         )
     if options.classes == "behaviour":
-        return replace(windows, y=behaviour(windows.positions, usual))
+        return replace(windows, y=behaviour(windows.positions[:], usual))
     return windows
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,9 +15,11 @@ from lebm_core.data.dataset import SPLITS
 from lebm_core.errors import UsageError
 from lebm_trajectories.data.behaviour import BEHAVIOURS, behaviour
 from lebm_trajectories.data.dataset import TrajectoryDataset
+from lebm_trajectories.data.disk.windows import gathered
 from lebm_trajectories.data.new import STEPS_OF_SCALE, Reading
 from lebm_trajectories.data.options import TrajectoryOptions
-from lebm_trajectories.data.windows import Windows
+from lebm_trajectories.data.windows import PART, Windows
+from lebm_trajectories.frames import mean_step, turned
 
 __all__ = ["STEPS_OF_SCALE", "prepare"]
 
@@ -31,6 +34,7 @@ def prepare(
     seed: int = 0,
     classes: Sequence[str] = (),
     reading: Reading = Reading(),  # noqa: B008 - it cannot be changed
+    place: Path | None = None,
 ) -> TrajectoryDataset:
     """Augment the training windows, find the unit of length, and assign classes.
 
@@ -43,6 +47,7 @@ def prepare(
         seed: of all randomness.
         classes: names of the windows' own y, which `options.classes` replaces.
         reading: how the recording was read.
+        place: a folder for windows that are on disk; None for memory.
 
     Raises:
         UsageError: where no training trajectory is left.
@@ -57,9 +62,8 @@ def prepare(
     kept = {}
     for split in SPLITS:
         limit = options.train_trajectories if split == "train" else options.eval_trajectories
-        kept[split] = _some(splits[split], limit, generator)
-    steps = kept["train"].positions.diff(dim=1).norm(dim=-1)
-    scale = STEPS_OF_SCALE * float(steps.mean())
+        kept[split] = _some(splits[split], limit, generator, place, split)
+    scale = STEPS_OF_SCALE * mean_step(part.positions[:] for part in kept["train"].parts())
     if not 0 < scale < math.inf:
         raise UsageError(f"{source}: no agent moves in the training trajectories.")
     summary = {
@@ -73,11 +77,14 @@ def prepare(
     for split, windows in splits.items():
         for what, n in windows.left_out.items():
             summary[f"{split}: {what}"] = n
-    kept["train"] = _augmented(kept["train"], options, generator)
+    kept["train"] = _augmented(kept["train"], options, generator, place)
     summary["training trajectories with augmentation"] = len(kept["train"])
     if options.classes == "behaviour":
         step = scale / STEPS_OF_SCALE
-        kept = {s: replace(w, y=behaviour(w.positions, step)) for s, w in kept.items()}
+        kept = {
+            s: replace(w, y=torch.cat([behaviour(part.positions[:], step) for part in w.parts()]))
+            for s, w in kept.items()
+        }
         classes = BEHAVIOURS
     for split, windows in kept.items():
         if windows.y is not None and classes:
@@ -86,7 +93,9 @@ def prepare(
     return TrajectoryDataset(kept, options, scale, unit, summary, classes, reading)
 
 
-def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
+def _some(
+    windows: Windows, n: int, generator: torch.Generator, place: Path | None, split: str
+) -> Windows:
     """Choose about n trajectories, whole windows at a time."""
     if not n or n >= len(windows):
         return windows
@@ -94,10 +103,14 @@ def _some(windows: Windows, n: int, generator: torch.Generator) -> Windows:
     groups = groups[torch.randperm(len(groups), generator=generator)]
     sizes = torch.bincount(windows.group)[groups].cumsum(0)
     chosen = groups[: max(1, int((sizes <= n).sum()))]
-    return windows.take(torch.isin(windows.group, chosen).nonzero().squeeze(1))
+    rows = torch.isin(windows.group, chosen).nonzero().squeeze(1)
+    parts = (windows.take(some) for some in rows.split(len(rows) if place is None else PART))
+    return gathered(parts, windows, place, f"{split}.some")
 
 
-def _augmented(windows: Windows, options: TrajectoryOptions, generator: torch.Generator) -> Windows:
+def _augmented(
+    windows: Windows, options: TrajectoryOptions, generator: torch.Generator, place: Path | None
+) -> Windows:
     """Add turned, mirrored and rescaled copies."""
     if not options.rotations and not options.flip and options.rescale == 1:
         return windows
@@ -114,17 +127,18 @@ def _augmented(windows: Windows, options: TrajectoryOptions, generator: torch.Ge
             (turn, ((2 * torch.rand(groups, generator=generator) - 1) * most).exp())
             for turn in turns
         ]
-    changes = [(turn, size[windows.group].view(-1, 1, 1)) for turn, size in copies]
-    return Windows(
-        torch.cat([s * (windows.positions @ t) for t, s in changes]),
-        torch.cat([s[..., None] * (windows.near @ t) for t, s in changes]),
-        windows.there.repeat(len(copies), 1),
-        torch.cat([windows.group + i * groups for i in range(len(copies))]),
-        windows.agents.repeat(len(copies)),
-        windows.scenes.repeat(len(copies)),
-        windows.names,
-        windows.left_out,
-    )
+
+    def changed() -> Iterator[Windows]:
+        for i, (turn, sizes) in enumerate(copies):
+            for part in windows.parts():
+                size = sizes[part.group].view(-1, 1, 1)
+                yield replace(
+                    part, positions=size * turned(part.positions[:], turn),
+                    near=size[..., None] * turned(part.near[:], turn),
+                    group=part.group + i * groups, y=None, frames=None,
+                )  # fmt: skip
+
+    return gathered(changed(), windows, place, "train.copies")
 
 
 def _turn(angle: float) -> Tensor:

@@ -49,7 +49,9 @@ class _Layout:
     header: bool
 
 
-def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
+def read_points(
+    path: Path, lines: range | None = None, *, in_order: bool = False
+) -> Iterator[Point]:
     """Read a file of `frame id x y`, separated by tabs, blanks, commas or semicolons.
 
     The first line may name the columns; then they may be in any order, there may be others, and
@@ -58,6 +60,8 @@ def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
     Args:
         path: plain or gzipped.
         lines: only these lines, counted from 0.
+        in_order: the lines of a scene follow each other, so that no more than a scene of them is
+            kept in mind.
 
     Raises:
         UsageError: with file and line, for a line without its columns, a frame or id that is not a
@@ -67,6 +71,7 @@ def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
     layout: _Layout | None = None
     seen: dict[tuple[str, int, int], int] = {}
     last: tuple[int, int] | None = None
+    ended: dict[str, int] = {}  # scenes, and their last lines
     for number, text in open_lines(path):
         if lines is not None and number - 1 not in lines:
             continue
@@ -88,6 +93,16 @@ def read_points(path: Path, lines: range | None = None) -> Iterator[Point]:
             _coordinate(x, "x", where), _coordinate(y, "y", where),
             "" if layout.scene is None else fields[layout.scene],
         )  # fmt: skip
+        if in_order and seen and (before := next(iter(seen))[0]) != point.scene:
+            assert last is not None
+            ended[before] = last[1]
+            seen.clear()
+        if point.scene in ended:
+            raise UsageError(
+                f"{where}: scene {shown(point.scene, LONGEST)} ended in line "
+                f'{ended[point.scene]}; data.keep = "disk" reads scene by scene: sort the file by '
+                "scene."
+            )
         key = (point.scene, point.frame, point.agent)
         if key in seen:
             raise UsageError(

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lebm_core.base.checks import at_least, choice, whole
+from lebm_core.data.disk.prepared import asks_disk
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
-from lebm_core.errors import UsageError, shown
-from lebm_trajectories.data.clocks import Clock, clocks_of
 from lebm_trajectories.data.dataset import UNITS, TrajectoryDataset
+from lebm_trajectories.data.disk.recording import Recording, cut_split
 from lebm_trajectories.data.new import Reading
 from lebm_trajectories.data.options import TrajectoryOptions
 from lebm_trajectories.data.prepare import prepare
-from lebm_trajectories.data.recordings import Point, read_points
-from lebm_trajectories.data.splits import check_shares, in_time, last_tracks, published
-from lebm_trajectories.data.units import check_unit
-from lebm_trajectories.data.windows import Windows, cut, join
+from lebm_trajectories.data.recordings import read_points
+from lebm_trajectories.data.splits import check_shares, last_tracks, published
+from lebm_trajectories.data.windows import Windows, join
 
 __all__ = ["eth_ucy", "file", "sdd"]
 
@@ -69,7 +66,7 @@ def eth_ucy(
             path = files.find(ETH_UCY.dataset, [f"eth_ucy/{plain}"], ETH_UCY.how)
             points = list(read_points(path, lines))
             place = plain.removesuffix(".txt")
-            cuts.append(_cut(points, options, split, least=2, gaps=True, name=place))
+            cuts.append(cut_split(points, options, split, least=2, gaps=True, name=place))
         splits[split] = join(cuts, options.length, options.neighbours)
     facts = {"scene of the test": scene}
     source = f"ETH-UCY ({index})"
@@ -93,7 +90,7 @@ def sdd(
     training, test = (list(read_points(path)) for path in paths)
     train, valid = last_tracks(training, valid_share)
     parts = {"train": train, "valid": valid, "test": test}
-    splits = {split: _cut(points, options, split) for split, points in parts.items()}
+    splits = {split: cut_split(points, options, split) for split, points in parts.items()}
     source = f"Stanford Drone, TrajNet ({paths[0]})"
     return prepare(splits, source, {}, options, unit="pixels", seed=seed)
 
@@ -110,6 +107,7 @@ def file(
     options: TrajectoryOptions = PEOPLE,
     valid_share: float = 0.1,
     test_share: float = 0.2,
+    keep: Literal["memory", "disk"] = "memory",
 ) -> TrajectoryDataset:
     """Any recording of frame, id, x, y, as text or csv, cut in time: the last part is the test.
 
@@ -121,6 +119,9 @@ def file(
         slowest: smallest plausible median step in metres; 0 for no check
         valid_share: of the frames
         test_share: of the frames
+        keep: where the trajectories are: memory; or disk, of a recording that may be larger than
+            memory: it is prepared once in the user cache, a scene at a time, and read from there
+            batch by batch
     """
     FILE.check(source)
     choice("data.unit", unit, UNITS)
@@ -129,66 +130,6 @@ def file(
     at_least("data.fastest", fastest, 0)
     at_least("data.slowest", slowest, 0)
     path = Path(source).expanduser()
-    points = list(read_points(path))
-    check_unit(points, unit, path, fastest, slowest, every)
-    clocks = clocks_of(points)
-    splits = {}
-    for split, part in in_time(points, valid_share, test_share).items():
-        splits[split] = _cut(part, options, split, clocks=clocks, every=every, name=path.stem)
-        share = {"valid": valid_share, "test": test_share}.get(split)
-        if share and not len(splits[split]):
-            frames = len({(p.scene, p.frame) for p in part})
-            raise UsageError(
-                f"{path}: the {split} split, {share:.0%} of the frames, are {frames} frames, and "
-                f"no agent is in {options.length} of them in a row: set data.{split}_share, or "
-                "record longer."
-            )
-    steps = Counter(clock.step * every for clock in clocks.values())
-    told = (
-        next(iter(steps))
-        if len(steps) == 1
-        else ", ".join(f"{step} in {n} scenes" for step, n in steps.most_common())
-    )
-    facts = {"frames from one step to the next": told}
     reading = Reading(every=every, fastest=fastest, slowest=slowest)
-    data = prepare(splits, source, facts, options, unit=unit, seed=seed, reading=reading)
-    _say_left_out(path, splits, clocks, options.length)
-    return data
-
-
-def _say_left_out(
-    path: Path, splits: dict[str, Windows], clocks: dict[str, Clock], length: int
-) -> None:
-    """Warn of positions that are in no trajectory, and of scenes of which nothing is left."""
-    said = []
-    for split, windows in splits.items():
-        points = sum(n for what, n in windows.left_out.items() if what.startswith("points"))
-        gaps = sum(n for what, n in windows.left_out.items() if what.startswith("frames"))
-        if points:
-            after = f" (gaps between frames: {gaps:,})" if gaps else ""
-            said.append(f"{points:,} in {split}{after}")
-    if said:
-        warnings.warn(
-            f"{path}: left out are positions of agents not there in {length} frames in a row: "
-            f"{', '.join(said)}.",
-            stacklevel=3,
-        )
-    kept = {w.names[i] for w in splits.values() for i in w.scenes.unique().tolist()}
-    if empty := sorted(scene for scene in clocks if scene and scene not in kept):
-        few = ", ".join(shown(scene, 40) for scene in empty[:3])
-        warnings.warn(
-            f"{path}: nobody in {len(empty)} of {len(clocks)} scenes is there in {length} frames "
-            f"in a row, so that they are left out: {few}{', ...' if empty[3:] else ''}.",
-            stacklevel=3,
-        )
-
-
-def _cut(points: list[Point], options: TrajectoryOptions, split: str, **how: Any) -> Windows:
-    """Cut the windows of a split; those of training also backwards where options say so."""
-    o = options
-    windows = cut(points, o.observed, o.predicted, o.neighbours, **how)
-    if split != "train" or not o.reverse:
-        return windows
-    back = cut(points, o.observed, o.predicted, o.neighbours, backwards=True, **how)
-    back.left_out.clear()  # counted once already
-    return join([windows, back], o.length, o.neighbours)
+    recording = Recording(path, source, unit, reading, options, valid_share, test_share)
+    return recording.on_disk(seed) if asks_disk(keep) else recording.read(seed)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from lebm_core.data.disk.tensors import CHUNK, DiskTensor, chunks_of
 from lebm_trajectories.data.clocks import Clock, usual_step
 from lebm_trajectories.data.recordings import Point
 
 __all__ = ["Windows", "apart", "cut", "join", "nearest"]
 
+PART = CHUNK  # trajectories that a pass over those on disk holds at once
 Place = tuple[float, float]
 Frames = dict[int, dict[int, Place]]  # frame -> agent -> where
 
@@ -39,9 +41,9 @@ class Windows:
         frames: (N,) the last observed frame of each, or None where it is not known.
     """
 
-    positions: Tensor
-    near: Tensor
-    there: Tensor
+    positions: Tensor | DiskTensor
+    near: Tensor | DiskTensor
+    there: Tensor | DiskTensor
     group: Tensor
     agents: Tensor
     scenes: Tensor
@@ -52,6 +54,14 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def parts(self) -> Iterator[Windows]:
+        """Yield all of them in memory at once; of those on disk so many at a time."""
+        if isinstance(self.positions, Tensor):
+            yield self
+        else:
+            rows = torch.arange(len(self))
+            yield from (self.take(rows[part]) for part in chunks_of(len(self), PART))
 
     def take(self, rows: Tensor) -> Windows:
         """Select some of the trajectories."""
@@ -224,9 +234,9 @@ def join(parts: Sequence[Windows], length: int, neighbours: int) -> Windows:
         names += part.names
         left_out += part.left_out
     return Windows(
-        torch.cat([part.positions for part in parts]),
-        torch.cat([part.near for part in parts]),
-        torch.cat([part.there for part in parts]),
+        torch.cat([part.positions[:] for part in parts]),
+        torch.cat([part.near[:] for part in parts]),
+        torch.cat([part.there[:] for part in parts]),
         torch.cat(groups),
         torch.cat([part.agents for part in parts]),
         torch.cat(scenes),

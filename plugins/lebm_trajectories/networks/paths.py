@@ -18,7 +18,7 @@ from lebm_core import Decoder, Encoder, gaussian_code
 from lebm_core.base.checks import positive, whole, widths
 from lebm_core.base.networks import mlp
 from lebm_core.errors import UsageError
-from lebm_trajectories.data.dataset import NEIGHBOUR
+from lebm_trajectories.frames import NEIGHBOUR
 
 __all__ = ["PastNet", "TrajectoryDecoder", "TrajectoryEncoder", "check_steps", "goal_steps"]
 
