@@ -12,10 +12,12 @@ measured again.
 from __future__ import annotations
 
 import argparse
+import atexit
 import csv
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,6 +96,7 @@ def rows_on_disk(rows: int) -> Work:
     from lebm_core.registry.registry import registry
 
     folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     draw = np.random.default_rng(0)
 
@@ -131,7 +134,7 @@ AXES = {
                          tempering),
     "sentences": Axis("posterior of text, 5 steps", "sentences", [16, 64, 256, 1024], posterior),
     "rows": Axis('a .csv, data.keep = "disk", prepared and read once', "rows",
-                 [10**3, 10**4, 10**5, 10**6], rows_on_disk),
+                 [10**3, 10**4, 10**5, 10**6, 10**7], rows_on_disk),
 }  # fmt: skip
 
 
