@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lebm_core.errors import MissingExtra, UsageError, shown
+from lebm_core.run.process.signals import signal_of
 
 __all__ = ["application", "serve"]
 
@@ -32,7 +34,7 @@ GRACE = 1  # seconds for answers in progress once the page is stopped
 def serve(
     run: Path, host: str, port: int, data_dir: Path | None, log: Callable[[str], None]
 ) -> None:
-    """Serve the page of a run until a signal ends it.
+    """Serve the page of a run until a signal ends it: Ctrl-C is how one stops it, and no failure.
 
     Args:
         run: the folder.
@@ -69,7 +71,12 @@ def serve(
             config = uvicorn.Config(
                 app, log_level="critical", timeout_graceful_shutdown=GRACE, lifespan="on"
             )
-            uvicorn.Server(config).run(sockets=[held])
+            try:
+                uvicorn.Server(config).run(sockets=[held])
+            except KeyboardInterrupt as error:  # uvicorn has ended, and raises its signal again
+                if signal_of(error) != signal.SIGINT:
+                    raise
+                log("Stopped.")
         finally:
             tempfile.tempdir = None
 

@@ -240,6 +240,14 @@ def test_without_gradio_the_extra_is_named(digits: Path) -> None:
     )
 
 
+def test_ctrl_c_stops_a_page_in_one_line(serve: Any, digits: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gradio", reason="the page needs gradio (the extra app)")
+    command = [sys.executable, "-m", "lebm_core", "explore", str(digits), "--port", "0"]
+    with serve(command, tmp_path):  # which looks at the exit code
+        pass
+    assert (tmp_path / "said").read_text().splitlines()[-1] == "Stopped."
+
+
 def test_the_tests_of_the_page_would_see_a_connection(serve: Any, tmp_path: Path) -> None:
     """A server that says where it is, asks another address, and waits to be stopped."""
     code = (
