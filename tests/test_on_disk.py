@@ -1,6 +1,7 @@
 """data.keep = "disk" gives what "memory" does, bit for bit, of every reader that has the option."""
 
 import csv
+import functools
 import subprocess
 import sys
 
@@ -217,20 +218,44 @@ def test_a_file_that_changed_is_prepared_again(tmp_path, monkeypatch):
     assert (prepared("toy", {"seed": 0}, [file], make) / "x").read_text() == "2"
 
 
+def test_another_code_of_the_reader_prepares_again(tmp_path, monkeypatch):
+    """So that who writes one does not read what it made before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "a").write_text("1")
+    place = tmp_path / "toyreader" / "data"
+    place.mkdir(parents=True)
+    for file in (place.parent / "__init__.py", place / "__init__.py"):
+        file.touch()
+    folders = []
+    for words in ("one", "one", "another"):
+        (place / "beside.py").write_text(f"WORD = {words!r}\n")
+        (place / "reader.py").write_text("def make(folder): (folder / 'x').touch()\n")
+        from toyreader.data.reader import make
+
+        folders.append(prepared("toy", {}, [tmp_path / "a"], functools.partial(make)))
+    assert folders[0] == folders[1] != folders[2]
+
+
 def test_what_a_kill_left_of_a_preparation_goes_with_the_next(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "a").write_text("1")
     command = (
         "import os, pathlib, sys\nfrom lebm_core.data.disk.prepared import prepared\n"
-        "def make(folder): (folder / 'half').write_text('x'); os.kill(os.getpid(), 9)\n"
-        "prepared('toy', {}, [pathlib.Path(sys.argv[1])], make)"
+        "def make(folder):\n (folder / sys.argv[2]).touch()\n"
+        " if sys.argv[2] == 'half': os.kill(os.getpid(), 9)\n"
+        "print(prepared('toy', {}, [pathlib.Path(sys.argv[1])], make))"
     )
-    done = subprocess.run([sys.executable, "-c", command, str(tmp_path / "a")])
+
+    def run(name):
+        arguments = [sys.executable, "-c", command, str(tmp_path / "a"), name]
+        return subprocess.run(arguments, capture_output=True, text=True)
+
     root = tmp_path / "lebm/prepared"
-    assert done.returncode == -9 and list(root.rglob("half"))
-    folder = prepared("toy", {}, [tmp_path / "a"], lambda place: (place / "x").write_text("1"))
+    assert run("half").returncode == -9 and list(root.rglob("half"))
+    folder = run("whole").stdout.strip()
     assert not list(root.rglob("half"))
-    assert [p for p in root.iterdir() if p.is_dir()] == [folder]
+    assert [str(p) for p in root.iterdir() if p.is_dir()] == [folder]
 
 
 def test_molecules_are_prepared_again_for_another_rdkit(tmp_path, monkeypatch):

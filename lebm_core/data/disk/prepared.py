@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +40,9 @@ def prepared(
 ) -> Path:
     """The folder of what was made of these files; it is made where it is not there.
 
-    Its name is a hash of the files' content, of what is asked, and of lebm's version. Of several
-    processes one makes it and the others wait. Whoever needs the room may remove it.
+    Its name is a hash of the files' content, of what is asked, and of the code that reads: lebm's
+    version, and the sources of the readers. Of several processes one makes it and the others wait.
+    Whoever needs the room may remove it.
 
     Args:
         name: registered name of the data set.
@@ -54,7 +57,8 @@ def prepared(
     for file in files:
         check_file(file)
     facts = {
-        "name": name, "asked": asked, "version": __version__, "files": [*map(sha256, files)]
+        "name": name, "asked": asked, "version": __version__, "files": [*map(sha256, files)],
+        "code": _code(make),
     }  # fmt: skip
     key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
     root = cache_dir().parent / "prepared"
@@ -74,6 +78,20 @@ def prepared(
             f"{error.strerror or error}. $XDG_CACHE_HOME names another place."
         ) from error
     return folder
+
+
+def _code(make: Callable[[Path], object]) -> list[str]:
+    """Hashes of the sources of what `make` belongs to, such as lebm_text.data, and of lebm's own.
+
+    Who develops a reader is not to get what it made before.
+    """
+    made_by = make.func if isinstance(make, functools.partial) else make
+    place = sys.modules[".".join(made_by.__module__.split(".")[:2])]
+    own = Path(getattr(place, "__file__", None) or __file__)
+    core = Path(__file__).parents[1]
+    folders = [core, core.parent / "sequences", *([own.parent] * (own.name == "__init__.py"))]
+    sources = {own, *(file for folder in folders for file in folder.rglob("*.py"))}
+    return [sha256(file) for file in sorted(sources)]
 
 
 @contextmanager
