@@ -149,9 +149,10 @@ class Checkpoints(Callback):
 
 
 class TimeBudget(Callback):
-    """Shorten a training to the wall time that it may take, by the time of its first steps.
+    """Let a training end with the wall time that it may take, however fast its steps are.
 
-    Schedules end with the last step that is made. How many those are depends on the machine.
+    A step's time is measured early, and anew after each tenth of the time: then as many are planned
+    as fit into what is left, and schedules go on from where they are to end with the last.
 
     Args:
         seconds: of the steps, over all resumptions.
@@ -159,26 +160,26 @@ class TimeBudget(Callback):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._began: tuple[int, float] | None = None  # step, seconds
+        self._began: tuple[int, float] | None = None  # step and seconds of the last measure
 
     def after_step(self, state: TrainingState) -> None:
         first, last = MEASURED
-        if state.step >= first and self._began is None:
-            self._began = state.step, state.seconds
-        elif state.step == last and self._began is not None:
-            step, seconds = self._began
-            each = (state.seconds - seconds) / (state.step - step)
-            affordable = state.step + max(0.0, self.seconds - state.seconds) / max(each, 1e-9)
-            total = int(agreed_number(state.accelerator, min(float(state.total), affordable)))
-            if total < state.total:
+        step, seconds = self._began or (state.step, state.seconds)
+        due = state.seconds - seconds >= self.seconds / 10 or state.step == last
+        if agreed(state.accelerator, due) and state.step > step:
+            each = max((state.seconds - seconds) / (state.step - step), 1e-9)
+            left = min(max(0.0, self.seconds - state.seconds) / each, float(state.planned))
+            state.shorten(state.step + int(agreed_number(state.accelerator, left)))
+            if state.step == last and state.total < state.planned:
                 state.log(
-                    f"{state.name}: {total} of {state.total} steps fit into "
+                    f"{state.name}: {state.total} of {state.planned} steps fit into "
                     f"{self.seconds / 60:.3g} minutes."
                 )
-                state.total = max(total, state.step)
-        # Steps that have become slower since are not to cost much more than was allowed.
-        if agreed(state.accelerator, state.seconds > 1.5 * self.seconds) and not state.ended:
-            state.log(f"{state.name}: stopped at step {state.step}, steps have become slower.")
+            self._began = state.step, state.seconds
+        elif state.step >= first:
+            self._began = step, seconds
+        if agreed(state.accelerator, state.seconds >= self.seconds) and not state.ended:
+            state.log(f"{state.name}: stopped at step {state.step}, the time is over.")
             state.stopping = True
 
 

@@ -107,7 +107,17 @@ class _Loop:
         self.rollbacks = Rollbacks(options.rollbacks)
         quiet = log if accelerator.is_main_process else _silent
         self.state = TrainingState(
-            model, rule, options, accelerator, name, quiet, parts, ema, generator, total
+            model,
+            rule,
+            options,
+            accelerator,
+            name,
+            quiet,
+            parts,
+            ema,
+            generator,
+            total,
+            total,
         )
 
     def run(self) -> TrainingResult:
@@ -170,7 +180,7 @@ class _Loop:
     def _advance(self, index: Tensor) -> None:
         state = self.state
         batch = self.dataset.batch("train", index).to(self.accelerator.device)
-        progress = state.step / state.total
+        progress = state.scheduled / state.planned
         with self.accelerator.autocast():
             outcome = state.rule(state.model, batch, progress=progress, generator=state.generator)
         for part in state.parts.values():
@@ -181,12 +191,12 @@ class _Loop:
         moved = average_gradients(self.accelerator, state.parts.values())
         norms = {part.name: part.norm() for part in moved}
         check_finite(self.accelerator, outcome.losses, norms, state.parts)
-        factor = state.rate * rate_factor(self.options, state.step, state.total, state.epoch)
+        factor = self._rate(state.scheduled)
         for part in moved:
             part.step(norms[part.name], factor)
         if state.ema is not None:
             state.ema.update_parameters(state.model.parts()["prior"])
-        state.step += 1
+        state.step, state.scheduled = state.step + 1, state.scheduled + state.stride
         state.means.add({f"loss/{part}": loss for part, loss in outcome.losses.items()})
         state.means.add(outcome.metrics)
         state.means.add({f"gradient/{part}": norm for part, norm in norms.items()})
@@ -199,11 +209,16 @@ class _Loop:
             "epoch": round(state.epoch + state.position / len(self.batches), 4),
             **state.means.take(),
         }
-        factor = state.rate * rate_factor(self.options, state.step - 1, state.total, state.epoch)
+        factor = self._rate(max(0.0, state.scheduled - state.stride))
         record |= {f"lr/{part.name}": part.lr * factor for part in state.parts.values()}
         record["seconds"] = round(state.seconds, 3)
         for callback in self.callbacks:
             callback.after_report(state, record)
+
+    def _rate(self, scheduled: float) -> float:
+        """The factor of all learning rates."""
+        state = self.state
+        return state.rate * rate_factor(self.options, scheduled, state.planned, state.epoch)
 
     def _finish(self) -> None:
         """Take the average as the prior, and let the rule learn what comes after training."""

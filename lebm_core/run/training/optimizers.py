@@ -137,8 +137,8 @@ def check_parts(model: Trainable, options: TrainingOptions) -> None:
             )
 
 
-def rate_factor(options: TrainingOptions, step: int, total: int, epoch: int) -> float:
-    """The factor of all learning rates at a step (counted from 0)."""
+def rate_factor(options: TrainingOptions, step: float, total: int, epoch: int) -> float:
+    """The factor of all learning rates at a step (counted from 0), or between two."""
     warmup = options.warmup_steps
     if step < warmup:
         return (step + 1) / warmup

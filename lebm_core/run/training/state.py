@@ -80,8 +80,11 @@ class TrainingState:
         parts: an optimiser for each trained part.
         ema: the moving average of the prior, None where none is kept.
         generator: source of the rule's randomness.
-        total: steps of the whole training.
+        planned: steps that the schedules are made for.
+        total: steps of the whole training; fewer than planned where the time does not allow them.
         step: optimiser steps done.
+        scheduled: steps of the plan that are done, as far as the schedules are concerned.
+        stride: how far a step goes in the plan; more than 1 where steps are left out.
         epoch: the pass over the training split, counted from 0.
         position: batches of the pass done.
         seconds: wall time of the steps, over all resumptions.
@@ -101,8 +104,11 @@ class TrainingState:
     parts: dict[str, PartOptimizer]
     ema: AveragedModel | None
     generator: torch.Generator
+    planned: int
     total: int
     step: int = 0
+    scheduled: float = 0.0
+    stride: float = 1.0
     epoch: int = 0
     position: int = 0
     seconds: float = 0.0
@@ -122,6 +128,12 @@ class TrainingState:
         if ema > 0 and "prior" not in parts and warning not in self.warnings:
             self.warnings.append(warning)
             self.log(f"{self.name}: {warning}")
+
+    def shorten(self, total: int) -> None:
+        """Let the training end at `total` steps, or where the plan does; schedules end with it."""
+        left = min(max(0, total - self.step), round(self.planned - self.scheduled))
+        self.total = self.step + left
+        self.stride = (self.planned - self.scheduled) / left if left else 1.0
 
     @property
     def ended(self) -> bool:
@@ -151,6 +163,8 @@ class TrainingState:
         """The JSON values of a checkpoint."""
         return {
             "total": self.total,
+            "scheduled": self.scheduled,
+            "stride": self.stride,
             "epoch": self.epoch,
             "position": self.position,
             "seconds": self.seconds,
@@ -176,6 +190,7 @@ class TrainingState:
         self.step = int(record["step"])
         if self.options.minutes:  # else the options say it
             self.total = int(record["total"])
+        self.scheduled, self.stride = float(record["scheduled"]), float(record["stride"])
         self.epoch, self.position = int(record["epoch"]), int(record["position"])
         self.seconds = float(record["seconds"])
         self.means, self.rate = Means(record["means"]), float(record["rate"])
