@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch.distributions import Independent, Normal
+from torch.distributions import StudentT as StudentT_
 
 from lebm_core import Component, Configured, Energy, GaussianPrior, Langevin, Persistent, TiltLoss
 from lebm_core.contracts import toys
@@ -48,6 +49,36 @@ class TakesClasses(GaussianPrior):
 
     def refuse_classes(self, y):
         pass
+
+
+class StudentT(GaussianPrior):
+    """Heavy tails, which break nothing: t of three degrees of freedom in each dimension.
+
+    Args:
+        latent_dim: d.
+        scale: of each dimension.
+        mean: of each dimension.
+        log_z: what is wrong with log p, in nats.
+    """
+
+    def __init__(
+        self, latent_dim: int = 2, scale: float = 1.0, mean: float = 0.0, log_z: float = 0.0
+    ) -> None:
+        super().__init__(latent_dim)
+        self.scale, self.mean, self.log_z = scale, mean, log_z
+
+    @property
+    def _t(self):
+        return Independent(StudentT_(3.0, torch.full((self.latent_dim,), self.mean), self.scale), 1)
+
+    def log_tilt(self, z, y=None, context=None):
+        return self._t.log_prob(z) + self.log_z - self.reference.log_prob(z)
+
+    def sample(self, n, *, y=None, context=None, generator=None):
+        self.refuse_classes(y)
+        normal = torch.randn(n, self.latent_dim, generator=generator)
+        squares = torch.randn(3, n, self.latent_dim, generator=generator).square().mean(0)
+        return self.mean + self.scale * normal / squares.sqrt()
 
 
 class Half(Energy):
@@ -189,7 +220,9 @@ def control(sign, value, strength):
 PARTS = {
     "decoders": {"broken.tiled": "TiledCodes", "broken.draws": "Draws"},
     "encoders": {"broken.unseen": "Unseen"},
-    "priors": {"broken.density": "OwnDensity", "broken.classes": "TakesClasses"},
+    "priors": {
+        "broken.density": "OwnDensity", "broken.classes": "TakesClasses", "heavy": "StudentT",
+    },
     "energies": {"broken.half": "Half"},
     "samplers": {"broken.wide": "Wide"},
     "inference": {"broken.forgets": "Forgets"},

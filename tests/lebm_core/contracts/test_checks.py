@@ -69,6 +69,20 @@ def test_a_broken_promise_is_named(check: Callable[[str], Any], name: str, messa
         check(name)
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"scale": 30.0}, {"scale": 0.01, "mean": 5.0}, {"mean": -40.0}]
+)
+def test_heavy_tails_and_any_width_break_nothing(options: dict[str, float]) -> None:
+    contracts.check_prior("heavy", options)
+    for wrong in (-0.1, 0.1):
+        with pytest.raises(AssertionError, match="is normalised, and p integrates to"):
+            contracts.check_prior("heavy", {**options, "log_z": wrong})
+
+
+def test_a_wide_gaussian_is_normalised() -> None:
+    contracts.check_prior("gaussian", {"reference_std": 20.0})
+
+
 def test_an_epoch_without_its_last_rows() -> None:
     with pytest.raises(AssertionError, match="an epoch is not every row once"):
         contracts.check_dataset("broken.skips", {"options": 1})
