@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rdkit import Chem
 from typer.testing import CliRunner
 
 from lebm_core.errors import UsageError
+from lebm_core.run.cli import main
 from lebm_molecules.chemistry.distances import (
     cosine,
     internal_diversity,
@@ -97,7 +99,8 @@ def test_uniqueness_of_the_first_thousand() -> None:
 def test_where_nothing_is_valid_the_ratios_are_refused() -> None:
     found = evaluate(lines(["nonsense"]), lines(["CC"]), processes=1)
     assert found["validity"].value == 0
-    assert found["uniqueness"].value is None and "no valid" in (found["uniqueness"].refused or "")
+    assert found["uniqueness"].value is None
+    assert "No line is a molecule" in (found["uniqueness"].refused or "")
 
 
 def test_the_sample_that_is_compared_is_of_the_size_asked_and_from_everywhere() -> None:
@@ -156,10 +159,14 @@ def test_a_header_and_a_byte_order_mark_are_no_molecules(tmp_path: Path) -> None
         ("id,mol\n1,CC\n2,CCO\n", "", "Molecules are in --column mol (in a recipe data.column)"),
         ("CCO,1\nCCN,0\n", "", "Molecules are in --column 1 (in a recipe data.column)"),
         (",0\n0,CCO\n1,CCC\n", "", "Molecules are in --column 0 (in a recipe data.column)"),
-        ("id,smiles,text\n1,x,CC\n2,y,CO\n", "", 'of column smiles (line 2 has "x", line 3'),
+        ("id,smiles,text\n1,x,CC\n2,y,CO\n", "", 'in column smiles (line 2 has "x", line 3'),
         ("id,smiles,text\n1,x,CC\n2,y,CO\n", "", "there are some in --column text"),
         ("id,smiles\n1,CC\n", "3", 'no column "3" among id, smiles'),
-        ("one\ntwo\nthree\n", "", 'no molecule is at the beginning, line 2 has "two", line 3'),
+        (
+            "one\ntwo\nthree\n",
+            "",
+            'the first lines is a molecule (line 2 has "two", line 3',
+        ),
     ],
 )
 def test_a_bad_table_is_one_sentence(tmp_path: Path, text: str, column: str, said: str) -> None:
@@ -222,6 +229,36 @@ def test_headers_ids_and_comments_are_no_samples(cases: Path, name: str, valid: 
     assert found["validity"].extra == {"valid": valid, "lines": valid}
 
 
+BAD = [
+    ("empty.smi", b"", "empty.smi: the file is empty."),
+    ("blank.smi", b"\n \n", "blank.smi: the file is empty."),
+    ("nul.smi", b"CC\0O\n", "nul.smi, line 1, holds a NUL byte: a plain UTF-8 file is needed."),
+    ("png.smi", b"\x89PNG\r\n", "png.smi, line 1: byte 0x89 is not valid UTF-8."),
+    ("bad.smi.gz", b"\x1f\x8bgarbage", "bad.smi.gz: the gzip file is damaged (Compressed file "
+     "ended before the end-of-stream marker was reached)."),
+    ("headless.csv", b"CCO,1.2\nCCC,1.3\nCCN,1.4\n", 'headless.csv, line 1: there is no column '
+     '"smiles" among CCO, 1.2. Molecules are in --column 1 (in a recipe data.column).'),
+    ("page.smi", b"<html>404</html>\n", "page.smi: none of the first lines is a molecule (line 1 "
+     'has "<html>404</html>"); the file needs a SMILES a line, or is a table whose column is '
+     '"smiles" or named by --column (in a recipe data.column).'),
+    ("missing.smi", None, 'There is no file "missing.smi".'),
+    ("folder.smi", "folder", 'The file "folder.smi" cannot be read: it is a folder.'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), BAD)
+def test_a_file_of_another_kind_is_one_sentence(
+    name: str, content: Any, sentence: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content == "folder":
+        Path(name).mkdir()
+    elif content is not None:
+        Path(name).write_bytes(content)
+    assert main(["molecules", "evaluate", name, "--workers", "1"]) == 2
+    assert capsys.readouterr().err == f"lebm: {sentence}\n"
+
+
 def test_ids_before_smiles_are_refused_and_a_bad_models_samples_are_not(tmp_path: Path) -> None:
     path = tmp_path / "m.txt"
     path.write_text("C0\tCCO\nC1\tCC\n")
@@ -230,7 +267,8 @@ def test_ids_before_smiles_are_refused_and_a_bad_models_samples_are_not(tmp_path
     path.write_text("CC(\n#CC\nc1cc\n")
     found = evaluate(read_smiles(path))
     assert found["validity"].extra == {"valid": 0, "lines": 3}
-    assert 'the first lines are line 1, "CC("' in (found["uniqueness"].refused or "")
+    why = 'No line is a molecule: line 1 is "CC(", line 2 is "#CC", line 3 is "c1cc".'
+    assert found["uniqueness"].refused == why
 
 
 def test_a_cell_of_any_length_is_one_molecule_that_is_too_long(tmp_path: Path) -> None:
@@ -300,7 +338,7 @@ def test_figures_that_cannot_be_are_refused() -> None:
     assert found["distributions"].refused == "There are 1 valid samples."
     found = evaluate(lines(["CCO", "CCN"]), lines(["CCO", "CCN"]))
     assert found["scaffold_similarity"].refused == "One side has no molecule with a ring."
-    with pytest.raises(UsageError, match="The training set holds no molecule in its 1 lines"):
+    with pytest.raises(UsageError, match="The training set holds no molecule: line 1 is"):
         evaluate(lines(["CCO"]), lines(["id;smiles"]))
 
 

@@ -86,17 +86,17 @@ def checked(layout: Layout, lines: Iterator[Line]) -> Iterator[Line]:
     texts = [smiles for _, smiles in first if smiles]
     if texts and not molecules(texts):
         told = ", ".join(f"line {n} has {shown(smiles, 40)}" for n, smiles in first[:SHOWN])
+        table = 'a table whose column is "smiles" or named by --column (in a recipe data.column)'
         place = holding(layout)
         if place is not None:
             raise UsageError(
-                f"{layout.path}: no molecule is at the beginning of column "
+                f"{layout.path}: none of the first lines has a molecule in column "
                 f"{layout.name(layout.column)} ({told}), but there are some in --column "
                 f"{layout.name(place)} (in a recipe data.column)."
             )
         if 2 * sum(map(seems_smiles, texts)) < len(texts):
             raise UsageError(
-                f"{layout.path}: no molecule is at the beginning, {told}; it needs a SMILES a "
-                'line, or a table with the column "smiles" or one that --column names (in a recipe '
-                "data.column)."
+                f"{layout.path}: none of the first lines is a molecule ({told}); the file needs a "
+                f"SMILES a line, or is {table}."
             )
     yield from chain(first, lines)

@@ -111,7 +111,7 @@ def evaluate(
     held = test if isinstance(test, Molecules) or test is None else read("test", test)
     for part, of in (("training", known), ("test", held)):
         if of is not None and not of.valid:
-            raise UsageError(f"The {part} set holds no molecule in its {of.lines:,} lines.")
+            raise UsageError(f"The {part} set holds no molecule: {', '.join(of.shown)}.")
     values = _ratios(made, known, held, STEREO[stereo])
     reference, name = (held, "test") if held is not None else (known, "train")
     if reference is not None:
@@ -146,7 +146,7 @@ def _read(
         molecules.lines += 1
         molecules.given_up += isinstance(found, Refused)
         if good is None and len(molecules.shown) < SHOWN:
-            molecules.shown.append(f"line {number}, {shown(smiles, 40)}")
+            molecules.shown.append(f"line {number} is {shown(smiles, 40)}")
         raw.append(hash_of(smiles))
         if progress is not None and molecules.lines % 1_000 == 0:
             progress(name, molecules.lines)
@@ -175,7 +175,7 @@ def _share(
 ) -> Value:  # fmt: skip
     counts = {names[0]: part, names[1]: whole}
     if not whole:
-        why = f"There are no {names[1]} ones; the first lines are {', '.join(first)}."
+        why = f"No line is a molecule: {', '.join(first)}."
         return Value(None, None, 0, "samples", definition, why, counts, better=better)
     return Value.share(part, "samples", definition, counts, of=whole, better=better)
 
