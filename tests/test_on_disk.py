@@ -42,6 +42,16 @@ def table(folder, **how):
     return str(file)
 
 
+def arrays(folder):
+    """Numbers with missing values, a column of few of them, and labels."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(N, 3)) * 10.0 ** np.arange(3)
+    x[:, 1] = draw.integers(0, 4, N)
+    x[5::9, 1], x[7, 2] = np.nan, np.nan
+    np.savez(folder / "table.npz", x=x, label=np.array(["yes", "no", "?"])[np.arange(N) % 3])
+    return str(folder / "table.npz")
+
+
 def sentences(folder, name="my.txt", n=N, seed=0, field=""):
     """Lines of 1 to 12 words, some twice, some blank."""
     draw, file = np.random.default_rng(seed), folder / name
@@ -148,6 +158,13 @@ CASES = [
         },
     ),
     ("tabular.file", lambda folder: {"source": table(folder)}),
+    ("tabular.file", lambda folder: {"source": arrays(folder)}),
+    (
+        "tabular.file",
+        lambda folder: {
+            "source": arrays(folder), "label": "", "categories": ["x1"], "scaling": "none",
+        },
+    ),
     ("tabular.file", lambda folder: {"source": table(folder, label=False), "label": ""}),
     (
         "tabular.file",
@@ -169,13 +186,19 @@ def small_passes(monkeypatch):
     import lebm_core.sequences.packed
     import lebm_images.data.npz
     import lebm_molecules.data.streamed
+    import lebm_tabular.data.npz
     import lebm_tabular.data.streamed
     import lebm_trajectories.data.windows
 
     monkeypatch.setattr(lebm_images.data.npz, "HELD", 4096)
     packed = lebm_core.sequences.packed
     monkeypatch.setattr(lebm_trajectories.data.windows, "PART", 64)
-    for module in (packed, lebm_tabular.data.streamed, lebm_molecules.data.streamed):
+    for module in (
+        packed,
+        lebm_tabular.data.streamed,
+        lebm_tabular.data.npz,
+        lebm_molecules.data.streamed,
+    ):
         monkeypatch.setattr(module, "CHUNK", 64)
 
 
@@ -343,8 +366,6 @@ def test_a_missing_file_and_what_the_disk_is_not_for(tmp_path, monkeypatch):
         contracts_table(str(tmp_path / "tabel.csv"), "disk", {})
     with pytest.raises(UsageError, match="data.keep"):
         contracts_table(str(tmp_path / "table.csv"), "ram", {})
-    with pytest.raises(UsageError, match="is for a .csv"):
-        contracts_table(images(tmp_path), "disk", {})
     refused = [
         ("text.file", {"source": sentences(tmp_path), "representation": "bag"}, "is for data.rep"),
         ("molecules.file", {"source": molecules(tmp_path), "classes": "qed"}, "data.classes"),

@@ -21,7 +21,7 @@ from lebm_core.data.dataset import SPLITS
 from lebm_core.data.disk.tensors import DiskTensor, TensorWriter
 from lebm_core.errors import UsageError, shown
 from lebm_tabular.data.new import new_rows
-from lebm_tabular.data.preparation import Preparation
+from lebm_tabular.data.preparation import Preparation, means_of
 from lebm_tabular.data.streamed import rows_of
 from lebm_tabular.view import RowView
 
@@ -75,6 +75,7 @@ class TabularDataset(Dataset):
             self.preparation.fit(splits["train"].x)
         self.classes = list(classes)
         self.known: Table | None = None
+        self._means: tuple[Tensor | DiskTensor, Tensor] | None = None
         transform = self.preparation.transform
         self.x: dict[str, Tensor | DiskTensor] = {}
         self.x |= {split: torch.from_numpy(transform(rows.x)) for split, rows in splits.items()}
@@ -116,8 +117,10 @@ class TabularDataset(Dataset):
         """Return x, each missing value replaced by its feature's mean of the training split."""
         filled = self.x[split][index]
         if self.sizes["missing"]:
-            known = self.x["train"][:] if "train" in self.x else filled
-            means = known.nanmean(0).nan_to_num()
+            known = self.x.get("train", filled)
+            if self._means is None or self._means[0] is not known:  # a pass over all of them
+                self._means = known, means_of(known)
+            means = self._means[1].clone()
             if self.preparation.scaling == "columns":  # exactly, not as float32 sums
                 means[: len(self.preparation.numbers)] = 0.0
             filled = torch.where(filled.isnan(), means, filled)

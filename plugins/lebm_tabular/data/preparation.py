@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lebm_core.data.classes import as_number
+from lebm_core.data.disk.tensors import DiskTensor, chunks_of
 from lebm_core.errors import UsageError, shown
 
-__all__ = ["Preparation", "SCALINGS"]
+__all__ = ["Preparation", "SCALINGS", "means_of"]
 
 SCALINGS = ("columns", "all", "none")
 Numbers = NDArray[np.float64]
@@ -211,3 +214,16 @@ def _written(categories: Sequence[str]) -> list[Any]:
     """Categories as cells: numbers where all of them are."""
     numbers = [as_number(word) for word in categories]
     return list(categories) if None in numbers else numbers
+
+
+def means_of(x: Tensor | DiskTensor) -> Tensor:
+    """Compute each feature's mean over rows (N, features), 0 of one without values.
+
+    In parts that are the same in memory and on disk.
+    """
+    total, known = torch.zeros(2, x.shape[1], dtype=torch.float64)
+    for part in chunks_of(len(x)):
+        values = x[part].double()
+        total, known = total + values.nansum(0), known + (~values.isnan()).sum(0)
+    means: Tensor = (total / known).nan_to_num().float()
+    return means

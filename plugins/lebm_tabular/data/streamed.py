@@ -76,7 +76,7 @@ class StreamedTable:
         check_columns(path, first, self.columns, self.kept, n)
         if counted:
             warn_of_counts(path, names[0], stacklevel=6)
-        self.path, self.n = path, n
+        self.path, self.n, self.places = path, n, range(1, n + 1)
         self.left_out = [*without, *(names[i] or "row numbers" for i in counted)]
         named_in(self._cells([], []), categories)
         self.categories = [

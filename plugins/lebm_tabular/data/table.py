@@ -11,23 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lebm_core.base.checks import choice
-from lebm_core.data.arrays import need_array, read_npz
-from lebm_core.data.classes import Classes, classes_of, one_column
+from lebm_core.base.files import workplace
+from lebm_core.data.classes import Classes, classes_of
 from lebm_core.data.disk.prepared import asks_disk, prepared
 from lebm_core.data.disk.tensors import DiskTensor
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.data.splits import check_shares, chosen_share
 from lebm_core.errors import UsageError, shown
-from lebm_tabular.data.cells import Cells, coded
 from lebm_tabular.data.dataset import Rows, TabularDataset
 from lebm_tabular.data.delimited import Table, read_csv
+from lebm_tabular.data.npz import StreamedArrays, check_plain, read_arrays
 from lebm_tabular.data.streamed import StreamedTable
 
 __all__ = ["table"]
 
 FILE = Needs("tabular.file", source="FILE.csv or FILE.npz")
-HINT = " data.label names that of the labels, or is empty."
 
 
 def table(
@@ -54,7 +53,7 @@ def table(
         valid: share of the labelled rows to choose by; 0 = a fifth, of 1,000 and more a tenth
         test: share of the labelled rows to judge by; 0 likewise
         scaling: columns (mean 0, variance 1), or none, as the likelihood "bernoulli" needs it
-        keep: where the rows are: memory; or disk, of a .csv that may be larger than memory: it is
+        keep: where the rows are: memory; or disk, of a file that may be larger than memory: it is
             prepared once in the user cache, and read from there batch by batch
 
     Raises:
@@ -68,19 +67,26 @@ def table(
     arrays = path.suffix.lower() in (".npz", ".npy")
     where = f"{path}: the {'array' if arrays else 'column'} {shown(label)}"
     cut = functools.partial(_split, valid=valid, test=test, seed=seed, path=path)
-    if asks_disk(keep):
+    if arrays:
+        check_plain(without, path)
+
+    def streamed(place: Path) -> StreamedTable | StreamedArrays:
         if arrays:
-            raise UsageError(
-                f'data.keep = "disk" is for a .csv, and {path} is read as a whole; leave it out.'
-            )
+            return StreamedArrays(path, label, categories, place)
+        return StreamedTable(path, label, without, categories)
+
+    if asks_disk(keep):
         asked = {
             "label": label, "without": [*without], "categories": categories, "valid": valid,
             "test": test, "scaling": scaling, "seed": seed, "source": path.name,
         }  # fmt: skip
-        read = functools.partial(StreamedTable, path, label, without, categories)
-        make = functools.partial(_make, read=read, where=where, cut=cut, scaling=scaling)
+        make = functools.partial(_make, read=streamed, where=where, cut=cut, scaling=scaling)
         return TabularDataset.kept(prepared("tabular.file", asked, [path], make))
-    content = (_npz if arrays else read_csv)(path, label, without, categories)
+    content = (
+        read_arrays(path, label, categories)
+        if arrays
+        else read_csv(path, label, without, categories)
+    )
     found = None if content.labels is None else classes_of(content.labels, where)
     rows = cut(len(content.x), found)
     if found is not None:
@@ -100,29 +106,29 @@ def table(
 def _make(
     folder: Path,
     *,
-    read: Callable[[], StreamedTable],
+    read: Callable[[Path], StreamedTable | StreamedArrays],
     where: str,
     cut: Callable[[int, Classes | None], dict[str, NDArray[np.int64]]],
     scaling: str,
 ) -> None:
     """Prepare a table on disk; see `prepared`."""
-    content, cells = read(), folder / "cells.npy"
-    found = content.write(cells, where)
-    rows = cut(content.n, found)
-    if found is not None:
-        _check_trained(range(1, content.n + 1), found, rows, content.path)
-    try:
-        TabularDataset.keep(
-            folder, DiskTensor(cells), rows, None if found is None else found.ids,
-            content.columns, _summary(content.path, content), [] if found is None else found.names,
-            scaling, content.categories,
-        )  # fmt: skip
-    except UsageError as error:
-        raise UsageError(f"{content.path}: {error}") from None
-    cells.unlink()
+    with workplace(folder) as place:
+        content, cells = read(place), place / "cells.npy"
+        found = content.write(cells, where)
+        rows = cut(content.n, found)
+        if found is not None:
+            _check_trained(content.places, found, rows, content.path)
+        ids, names = (None, []) if found is None else (found.ids, found.names)
+        try:
+            TabularDataset.keep(
+                folder, DiskTensor(cells), rows, ids, content.columns,
+                _summary(content.path, content), names, scaling, content.categories,
+            )  # fmt: skip
+        except UsageError as error:
+            raise UsageError(f"{content.path}: {error}") from None
 
 
-def _summary(path: Path, content: Table | StreamedTable) -> dict[str, object]:
+def _summary(path: Path, content: Table | StreamedTable | StreamedArrays) -> dict[str, object]:
     """Facts for the report."""
     summary: dict[str, object] = {"source": path.name}
     if content.left_out:
@@ -131,31 +137,6 @@ def _summary(path: Path, content: Table | StreamedTable) -> dict[str, object]:
         named = zip(content.columns, content.categories, strict=True)
         summary["categories"] = {name: len(words) for name, words in named if words}
     return summary
-
-
-def _npz(path: Path, label: str, without: Sequence[str], categories: str | Sequence[str]) -> Table:
-    arrays = read_npz(path)
-    if without:
-        raise UsageError(f"data.without names columns of a .csv; {path} has none with names.")
-    x = need_array(arrays, "x", path)
-    if x.ndim != 2 or x.dtype.kind not in "uifb" or not x.size:
-        raise UsageError(
-            f'{path}: the array "x" must be numbers of the shape (rows, columns), not {x.dtype} of '
-            f"{x.shape}."
-        )
-    x = x.astype(np.float64)
-    infinite = np.argwhere(np.isinf(x))
-    if len(infinite):
-        raise UsageError(f'{path}, row {infinite[0, 0]} of "x": a value is infinite.')
-    labels = None
-    if label:
-        given = need_array(arrays, label, path, HINT)
-        labels = one_column(given, len(x), f"{path}: the array {shown(label)}")
-    columns, places = [f"x{i}" for i in range(x.shape[1])], [f"row {i}" for i in range(len(x))]
-    found: list[list[str]] = []
-    if not isinstance(categories, str):
-        x, found = coded(Cells(str(path), columns, list(x.T), places), categories)
-    return Table(columns, x, labels, places, [], found)
 
 
 def _split(
