@@ -4,9 +4,9 @@
 
 The plain loop (`published.py`) trains for `--seconds` and is measured at half of them, a quarter
 and so on. lebm runs its recipe, preset `cpu`, at growing shares of its length (the steps of
-training and of a refit alike) within a fifth of `--seconds`; each is a training of its own, since
-its schedule ends with it. Seconds are the processor's, on one thread, of training alone. Every
-measurement is one line of OUT/points.jsonl; those that stand there are not made again.
+training and of a refit alike) within a fifth of `--seconds`, or `--ours`; each is a training of its
+own, since its schedule ends with it. Seconds are the processor's, on one thread, of training alone.
+Every measurement is one line of OUT/points.jsonl; those that stand there are not made again.
 """
 
 from __future__ import annotations
@@ -182,10 +182,13 @@ def table(task: str, found: dict[str, Any]) -> list[str]:
     for name, methods in found.items():
         values, (own, others) = methods["plain"][1], methods["lebm"]
         first, second = (reached(*each, values[-1]) for each in methods.values())
-        ratio = f"{'at least ' if second == own[0] else ''}{first / second:.1f}"
-        at_most = "at most " if second == own[0] else ""
+        bound = second == own[0]
+        ratio = f"{'at least ' if bound else ''}{first / second:.1f}"
+        time_of = f"{'at most ' if bound else ''}{second:.0f}"
+        if second == math.inf:
+            ratio, time_of = f"below {first / own[-1]:.1f}", f"not within {own[-1]:.0f}"
         rows.append(
-            f"| {task} | {name} | {values[-1]:.4g} | {first:.0f} | {at_most}{second:.0f} | {ratio} "
+            f"| {task} | {name} | {values[-1]:.4g} | {first:.0f} | {time_of} | {ratio} "
             f"| {min(others):.4g} | {own[-1]:.0f} |"
         )
     return rows
@@ -195,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("task", choices=TASKS, nargs="+")
     parser.add_argument("--seconds", type=float, default=0.0, help="of the plain loop; 0: none")
+    parser.add_argument("--ours", type=float, help="of lebm's longest training; by default a fifth")
     parser.add_argument("--ladder", type=int, default=5, help="measurements of the plain loop")
     parser.add_argument("--out", type=Path, default=Path("quality"))
     parser.add_argument("--figure", type=Path, help="folder of the plots")
@@ -208,7 +212,7 @@ def main() -> None:
     )
     for task in given.task:
         if given.seconds:
-            ours(task, given.seconds / 5, points)
+            ours(task, given.ours or given.seconds / 5, points)
             plain(task, given.seconds, given.ladder, points)
         found = curves(task, points)
         print("\n".join(table(task, found)))
