@@ -58,7 +58,9 @@ def sentences(folder, name="my.txt", n=N, seed=0, field=""):
     lines = [" ".join(f"w{k}" for k in draw.geometric(0.1, draw.integers(1, 13))) for _ in range(n)]
     lines += [*lines[:5], "", "  "]
     if field:
-        lines = [f"id,{field}", *(f"{i},{line}" for i, line in enumerate(lines) if line.strip())]
+        kept = [line for line in lines if line.strip()]
+        rows = (f"{i},{line},{('10', '9', '-1')[i % 3]}" for i, line in enumerate(kept))
+        lines = [f"id,{field},kind", *rows]
     file.write_text("\n".join(lines) + "\n")
     return str(file)
 
@@ -71,7 +73,8 @@ def molecules(folder, table=False):
     ]
     lines[5:5] = [lines[0][::-1], "C(C", "[Xe]C", "C[Si](C)C", "C1CC1Br"]
     if table:
-        lines = ["id,smiles", *(f"{i},{line}" for i, line in enumerate(lines))]
+        rows = (f"{i},{line},{('yes', 'no', '')[i % 3]}" for i, line in enumerate(lines))
+        lines = ["id,smiles,kind", *rows]
     file.write_text("\n".join(lines) + "\n")
     return str(file)
 
@@ -136,6 +139,14 @@ CASES = [
             "max_length": 7, "eval_molecules": 9, "notation": "selfies",
         },
     ),
+    (
+        "molecules.file",
+        lambda folder: {"source": molecules(folder, table=True), "label": "kind", "randomised": 1},
+    ),
+    (
+        "molecules.file",
+        lambda folder: {"source": molecules(folder), "classes": "logp", "class_count": 3},
+    ),
     ("text.file", lambda folder: {"source": sentences(folder)}),
     (
         "text.file",
@@ -148,6 +159,21 @@ CASES = [
         "text.file",
         lambda folder: {
             "source": sentences(folder, "a.csv", field="said"), "field": "said", "max_length": 6,
+        },
+    ),
+    (
+        "text.file",
+        lambda folder: {
+            "source": sentences(folder, "a.csv", field="said"), "field": "said", "label": "kind",
+            "train_lines": 150, "max_length": 6,
+        },
+    ),
+    (
+        "text.file",
+        lambda folder: {
+            **{key: sentences(folder, f"{key}.csv", n, seed, "said")
+               for seed, (key, n) in enumerate([("source", N), ("valid", 30), ("test", 40)])},
+            "field": "said", "label": "kind",
         },
     ),
     (
@@ -368,7 +394,6 @@ def test_a_missing_file_and_what_the_disk_is_not_for(tmp_path, monkeypatch):
         contracts_table(str(tmp_path / "table.csv"), "ram", {})
     refused = [
         ("text.file", {"source": sentences(tmp_path), "representation": "bag"}, "is for data.rep"),
-        ("molecules.file", {"source": molecules(tmp_path), "classes": "qed"}, "data.classes"),
     ]
     for name, options, message in refused:
         with pytest.raises(UsageError, match=message):
@@ -384,6 +409,39 @@ def test_a_recording_on_disk_has_the_lines_of_a_scene_together(tmp_path, monkeyp
     file.write_text("scene,frame,id,x,y\na,0,1,0,0\nb,0,1,0,0\na,1,1,1,0\n")
     with pytest.raises(UsageError, match='line 4: scene "a" ended in line 2; data.keep = "disk"'):
         read(files=DataFiles(), seed=0, source=str(file), keep="disk")
+
+
+@pytest.mark.parametrize("files", [1, 3])
+def test_a_label_that_no_training_sentence_has_is_named_alike(files, tmp_path, monkeypatch):
+    from lebm_core.data.files import DataFiles
+    from lebm_text.data.sources import file as read
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keys, rows = ("source", "valid", "test")[:files], 40
+    for key in keys:
+        lines = [f"words number {i} of {key},{i % 2}" for i in range(rows)]
+        if key == "test":
+            lines[7] = "another,2"
+        elif files == 1:  # a kind for each, of which some are in one split alone
+            lines = [f"words number {i},{i % 2 if i % 8 else i + 2}" for i in range(rows)]
+        (tmp_path / f"{key}.csv").write_text("\n".join(["said,kind", *lines]) + "\n")
+    options = {key: str(tmp_path / f"{key}.csv") for key in keys}
+    told = []
+    for keep in ("memory", "disk"):
+        with pytest.raises(UsageError, match=r"line \d+, has the label") as caught:
+            read(files=DataFiles(), seed=0, field="said", label="kind", keep=keep, **options)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+
+
+def test_scaffolds_need_all_molecules_at_once(tmp_path):
+    from lebm_core.data.files import DataFiles
+    from lebm_molecules.data.options import SplitOptions
+    from lebm_molecules.data.sources import file as read
+
+    shares = SplitOptions(split_by="scaffold")
+    with pytest.raises(UsageError, match="is not possible with data.split_by"):
+        read(files=DataFiles(), seed=0, source=molecules(tmp_path), shares=shares, keep="disk")
 
 
 def contracts_table(source, keep, options):

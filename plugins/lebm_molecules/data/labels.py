@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from lebm_core.base.checks import at_least, choice
 from lebm_core.data.classes import check_classes, label_names, sorted_names
+from lebm_core.data.disk.tensors import CHUNK
 from lebm_core.errors import UsageError
 from lebm_molecules.chemistry.properties import PROPERTIES, values_of
 from lebm_molecules.chemistry.rdkit import Chem, quiet
@@ -28,7 +30,7 @@ class Classes(NamedTuple):
     names: list[str]
 
 
-def by_property(molecules: Given, name: str, count: int) -> Classes:
+def by_property(molecules: Mapping[str, Iterable[str]], name: str, count: int) -> Classes:
     """Return classes of about equal size in the training split, by a property of RDKit's.
 
     A class is an interval between quantiles; a molecule at its lower end is in it.
@@ -43,7 +45,7 @@ def by_property(molecules: Given, name: str, count: int) -> Classes:
     """
     choice("data.classes", name, PROPERTIES)
     at_least("data.class_count", count, 2)
-    values = {s: np.array(values_of(some, [name])).reshape(-1) for s, some in molecules.items()}
+    values = {split: _values(some, name) for split, some in molecules.items()}
     known = values["train"][np.isfinite(values["train"])]
     if not len(known):
         raise UsageError(f'data.classes = "{name}": no training molecule has that property.')
@@ -66,6 +68,14 @@ def by_property(molecules: Given, name: str, count: int) -> Classes:
         f"{name} >= {cuts[-1]}",
     ]
     return Classes(ids, names)
+
+
+def _values(molecules: Iterable[str], name: str) -> NDArray[np.float64]:
+    """A property of each molecule, of so many at a time: they may be on disk."""
+    rest, parts = iter(molecules), [np.empty(0)]
+    while some := list(islice(rest, CHUNK)):
+        parts.append(np.array(values_of(some, [name])).reshape(-1))
+    return np.concatenate(parts)
 
 
 def by_word(words: Given, column: str) -> Classes:

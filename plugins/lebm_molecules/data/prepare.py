@@ -59,7 +59,7 @@ def prepare(
         options: of the data set.
         labels: the user's own; None for none.
         reading: how the source was read, see `lebm_molecules.data.new`.
-        folder: for the ids, of `Lines` without labels; None for memory.
+        folder: for the ids, of `Lines`; None for memory.
 
     Raises:
         UsageError: for an unknown notation or property, or where no training molecule is left.
@@ -185,8 +185,7 @@ def _classes(
 
     if words is not None:
         return by_word(words, column)
-    held = {split: list(some) for split, some in molecules.items()}
-    return by_property(held, options.classes, options.class_count)
+    return by_property(molecules, options.classes, options.class_count)
 
 
 def _written(

@@ -121,15 +121,14 @@ def file(
             in the user cache, and read from there batch by batch
     """
     FILE.check(source)
-    if asks_disk(keep):
-        if label:
-            raise UsageError('data.keep = "disk" is not possible with data.label: leave one out.')
-        return on_disk(Path(source).expanduser(), source, shares, options, column)
+    disk = asks_disk(keep)
     if label and options.classes:
         raise UsageError(
             f'data.label = "{label}" and data.classes = "{options.classes}" are two '
             "ways to give classes: set one of them."
         )
+    if disk:
+        return on_disk(Path(source).expanduser(), source, shares, options, column, label)
     return _of_file(Path(source).expanduser(), source, shares, options, column, label)
 
 

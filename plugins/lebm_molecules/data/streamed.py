@@ -15,16 +15,21 @@ from lebm_core.data.disk.tensors import CHUNK
 from lebm_core.data.splits import HashCut, chosen_share, hash_key
 from lebm_core.errors import UsageError, shown
 from lebm_molecules.data.dataset import MoleculeDataset
-from lebm_molecules.data.files import read_smiles
+from lebm_molecules.data.files import read_labelled, read_smiles
 from lebm_molecules.data.options import MoleculeOptions, SplitOptions
-from lebm_molecules.data.prepare import prepare
+from lebm_molecules.data.prepare import Labels, prepare
 from lebm_molecules.data.tokens import check_notation, versions
 
 __all__ = ["on_disk"]
 
 
 def on_disk(
-    path: Path, source: str, shares: SplitOptions, options: MoleculeOptions, column: str
+    path: Path,
+    source: str,
+    shares: SplitOptions,
+    options: MoleculeOptions,
+    column: str,
+    label: str = "",
 ) -> MoleculeDataset:
     """Prepare the molecules of a file on disk, see `prepared`.
 
@@ -34,25 +39,26 @@ def on_disk(
         shares: of valid and of test.
         options: of the data set.
         column: of a table, with the SMILES.
+        label: of a table, with the class of each; "" for none.
 
     Raises:
-        UsageError: for classes, or a split by scaffolds, which need all molecules at once.
+        UsageError: for a split by scaffolds, which needs all molecules at once.
     """
-    for key, wrong in (("classes", options.classes), ("split_by", shares.split_by != "molecule")):
-        if wrong:
-            raise UsageError(f'data.keep = "disk" is not possible with data.{key}: leave one out.')
+    if shares.split_by != "molecule":
+        raise UsageError('data.keep = "disk" is not possible with data.split_by: leave one out.')
     check_notation(options.notation)
     asked = {
-        "source": source, "shares": dataclasses.asdict(shares), "column": column,
+        "source": source, "shares": dataclasses.asdict(shares), "column": column, "label": label,
         "options": dataclasses.asdict(options), "path": str(path),
         "versions": versions(options.notation),
     }  # fmt: skip
 
     def make(folder: Path) -> None:
         with workplace(folder) as place:
-            parts, facts = _parts(path, source, shares, column, place)
-            reading = {"column": column, "label": ""}
-            prepare(parts, source, facts, options, None, reading, folder).keep(folder)
+            parts, words, facts = _parts(path, source, shares, column, label, place)
+            labels = Labels(words, label) if label else None
+            reading = {"column": column, "label": label}
+            prepare(parts, source, facts, options, labels, reading, folder).keep(folder)
         for split in parts:
             (folder / f"{split}.rows.txt").unlink()
 
@@ -60,23 +66,28 @@ def on_disk(
 
 
 def _parts(
-    path: Path, source: str, shares: SplitOptions, column: str, folder: Path
-) -> tuple[dict[str, list[str] | Lines], dict[str, Any]]:
-    """The molecules of each split, one a line, and facts for the report."""
+    path: Path, source: str, shares: SplitOptions, column: str, label: str, folder: Path
+) -> tuple[dict[str, list[str] | Lines], dict[str, list[str]], dict[str, Any]]:
+    """The molecules of each split, one a line, their labels if any, and facts for the report."""
     from lebm_molecules.chemistry.rdkit import canonical_all
 
     hashes, bad, first_bad = bytearray(), 0, ""
+    labels: list[str] = []
+    once: dict[str, str] = {}  # each word is in memory once, however many molecules have it
 
     def good() -> Iterator[str]:
         nonlocal bad, first_bad
-        lines = read_smiles(path, column)
+        plain = ((number, smiles, "") for number, smiles in read_smiles(path, column))
+        lines = read_labelled(path, label, column) if label else plain
         while chunk := list(itertools.islice(lines, CHUNK)):
-            forms = canonical_all([smiles for _, smiles in chunk])
-            for (number, smiles), (form, reason) in zip(chunk, forms, strict=True):
+            forms = canonical_all([smiles for _, smiles, _ in chunk])
+            for (number, smiles, word), (form, reason) in zip(chunk, forms, strict=True):
                 if form is None:
                     bad += 1
                     first_bad = first_bad or f"line {number}, {shown(smiles)}: {reason}"
                     continue
+                if label:
+                    labels.append(once.setdefault(word, word))
                 hashes.extend(hash_key(form))  # one molecule in two writings is in one split
                 yield smiles
 
@@ -87,10 +98,11 @@ def _parts(
     valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
     cut = HashCut(hashes, valid, test, source, "molecule")
 
+    def home(i: int) -> str:
+        return cut.home(bytes(hashes[16 * i : 16 * i + 16]))
+
     def of(split: str) -> Iterator[str]:
-        for i, smiles in enumerate(every):
-            if cut.home(bytes(hashes[16 * i : 16 * i + 16])) == split:
-                yield smiles
+        return (smiles for i, smiles in enumerate(every) if home(i) == split)
 
     facts: dict[str, Any] = {
         "splits": f"by a hash of the text: valid {valid:g}, test {test:g}",
@@ -99,4 +111,7 @@ def _parts(
     if bad:
         facts["lines that are no molecule"] = f"{bad}, the first: {first_bad}"
     splits = ("train", "valid", "test")
-    return {s: Lines.written(folder / f"{s}.smi", of(s)) for s in splits}, facts
+    words: dict[str, list[str]] = {split: [] for split in splits}
+    for i, word in enumerate(labels):
+        words[home(i)].append(word)
+    return {s: Lines.written(folder / f"{s}.smi", of(s)) for s in splits}, words, facts

@@ -21,6 +21,7 @@ __all__ = [
     "Corpus",
     "Reader",
     "check_length",
+    "cut_lines",
     "disk_corpus",
     "plain_lines",
     "read_sentences",
@@ -199,20 +200,31 @@ def disk_corpus(
     ]
     facts: dict[str, Any] = {}
     if len(every) == 1:
-        source, n = str(paths[0]), len(every[0])
-        valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
-        hashes = bytearray()
-        for sentence in every[0]:
-            hashes += hash_key(sentence)
-        cut = HashCut(hashes, valid, test, source, "sentence")
-
-        def of(split: str) -> Iterator[str]:
-            return (sentence for sentence in every[0] if cut.home(hash_key(sentence)) == split)
-
-        every = [Lines.written(folder / f"{s}.txt", of(s)) for s in ("train", "valid", "test")]
-        facts["splits"] = _how(valid, test)
+        every, _, how = cut_lines(every[0], folder, shares, str(paths[0]))
+        facts["splits"] = how
     facts["sha256"] = {path.name: sha256(path) for path in paths}
     train, valid_part, test_part = every
     return Corpus(
         train, valid_part, test_part, str(paths[0]), facts, reading={"words": words, "field": field}
     )  # fmt: skip
+
+
+def cut_lines(
+    lines: Lines, folder: Path, shares: SplitOptions, source: str
+) -> tuple[list[Lines], list[str], str]:
+    """Cut sentences on disk as `split_by_hash` does: the splits, each one's home, and how."""
+    n = len(lines)
+    valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
+    hashes = bytearray()
+    for sentence in lines:
+        hashes += hash_key(sentence)
+    cut = HashCut(hashes, valid, test, source, "sentence")
+    homes = [cut.home(bytes(hashes[16 * i : 16 * i + 16])) for i in range(n)]
+    parts = [
+        Lines.written(
+            folder / f"{split}.txt",
+            (line for line, home in zip(lines, homes, strict=True) if home == split),
+        )
+        for split in ("train", "valid", "test")
+    ]
+    return parts, homes, _how(valid, test)

@@ -18,6 +18,7 @@ from lebm_core.sequences.packed import Packed
 from lebm_text.data.bag_dataset import BagDataset, frequent_words
 from lebm_text.data.corpus import Corpus, check_length, disk_corpus
 from lebm_text.data.dataset import TextDataset
+from lebm_text.data.labelled.own import own_disk_corpus
 from lebm_text.data.options import SplitOptions, TextOptions
 from lebm_text.data.tokenizer import Subwords
 from lebm_text.data.vocabulary import Vocabulary
@@ -199,6 +200,7 @@ def on_disk(
     field: str,
     options: TextOptions,
     source: str = "",
+    label: str = "",
 ) -> TextDataset:
     """Prepare files of the user on disk; see `disk_corpus` and `prepared`.
 
@@ -207,6 +209,7 @@ def on_disk(
         shares, words, field: see `disk_corpus`.
         options: see `prepare`.
         source: what the report calls them; "" for the path of the first.
+        label: the column of the classes beside `field`; "" for none.
 
     Raises:
         UsageError: as `prepare`, and for data.representation = "bag".
@@ -217,13 +220,19 @@ def on_disk(
     asked = {
         "paths": [str(path) for path in paths], "shares": dataclasses.asdict(shares),
         "words": words, "field": field, "options": dataclasses.asdict(options), "source": source,
+        "label": label,
         "tokenizer": sha256(tokenizer) if tokenizer is not None and tokenizer.is_file() else "",
     }  # fmt: skip
 
     def make(folder: Path) -> None:
         with workplace(folder) as place:
-            corpus = disk_corpus(paths, place, shares, words, field, options.max_line)
-            corpus.source = source or corpus.source
+            if label:
+                corpus = own_disk_corpus(
+                    paths, source, field, label, shares, words, options.max_line, place
+                )
+            else:
+                corpus = disk_corpus(paths, place, shares, words, field, options.max_line)
+                corpus.source = source or corpus.source
             prepare(corpus, options, folder).keep(folder)  # type: ignore[union-attr]
 
     return TextDataset.kept(prepared("text.file", asked, paths, make))

@@ -201,10 +201,9 @@ def file(
             'with data.field; lines of "label TAB sentence" are data.name=text.labelled.'
         )
     if asks_disk(keep):
-        if label:
-            raise UsageError('data.keep = "disk" reads no labels of sentences: leave one out.')
         paths = [own_path(each) for each in (source, valid, test) if each]
-        return on_disk(paths, shares, words, field, options, source if valid else "")
+        called = source if valid or label else ""
+        return on_disk(paths, shares, words, field, options, called, label)
     if label:
         corpus = own_corpus((source, valid, test), field, label, shares, words, options.max_line)
         return prepare(corpus, options)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from lebm_core.base.files import sha256
-from lebm_core.data.classes import check_classes, is_unlabelled, label_names, sorted_names
+from lebm_core.data.classes import is_unlabelled
 from lebm_core.data.dataset import SPLITS
 from lebm_core.data.files import open_lines
-from lebm_core.errors import UsageError, did_you_mean, shown
+from lebm_core.errors import UsageError, shown
 from lebm_text.data.corpus import Corpus, check_length, split_by_hash
+from lebm_text.data.labelled.classes import ids_of_labels
 from lebm_text.data.options import SplitOptions
 from lebm_text.data.records import kind_of, pick, records
 
@@ -21,6 +21,7 @@ __all__ = [
     "SENTENCES",
     "SENTIMENT",
     "corpus_of",
+    "labelled_lines",
     "read_labelled",
     "read_pairs",
     "read_table",
@@ -65,8 +66,19 @@ def read_labelled(
         UsageError: naming file and line, where there is no tab, no sentence, or one too long; and
             for a table whose columns are not named.
     """
+    return list(labelled_lines(path, max_line, prepare, field, label))
+
+
+def labelled_lines(
+    path: Path,
+    max_line: int,
+    prepare: Callable[[str], str] | None = None,
+    field: str = "",
+    label: str = "",
+) -> Iterator[Line]:
+    """Yield the lines that `read_labelled` reads, one at a time."""
     pairs = _columns(path, field, label) if field else read_pairs(path)
-    return [_line(name, text, where, max_line, prepare) for where, name, text in pairs]
+    return (_line(name, text, where, max_line, prepare) for where, name, text in pairs)
 
 
 def _columns(path: Path, field: str, label: str) -> Iterator[tuple[str, str, str]]:
@@ -151,27 +163,19 @@ def corpus_of(
     Raises:
         UsageError: for one class or none, and naming the line where valid or test has another.
     """
-    every = [line for split in SPLITS for line in splits[split]]
-    written = label_names(line.label for line in every)
-    known = written[: len(splits["train"])]
-    labels = sorted_names(known)
-    check_classes(labels, known, f"The training split of {source}")
-    ids = {label: i for i, label in enumerate(labels)} | {"": -1}
-    for line, label in zip(every, written, strict=True):
-        if label not in ids:
-            raise UsageError(
-                f"{line.where} has the label {shown(label)}, which no training sentence has: known "
-                f"are {shown(', '.join(labels), 300)}.{did_you_mean(label, labels)}"
-            )
-    numbers = iter([ids[label] for label in written])
+    labels, classes = ids_of_labels(
+        {split: [line.label for line in lines] for split, lines in splits.items()},
+        source,
+        lambda split, row: splits[split][row].where,
+    )
     train, valid, test = ([line.sentence for line in splits[s]] for s in SPLITS)
     corpus = Corpus(
         train,
         valid,
         test,
         source,
-        labels={s: list(islice(numbers, len(splits[s]))) for s in SPLITS},
-        classes=[(names or {}).get(label, label) for label in labels],
+        labels=labels,
+        classes=[(names or {}).get(label, label) for label in classes],
     )
     if paths:
         corpus.facts["sha256"] = {path.name: sha256(path) for path in paths}
