@@ -147,10 +147,8 @@ def _check_equal(memory: Dataset, disk: Dataset, label: str) -> None:
 def _check_rows(memory: Dataset, disk: Dataset, split: str, label: str) -> None:
     rows = torch.arange(min(N, memory.length(split)))
     was, now = (each.vectors(split, rows) for each in (memory, disk))
-    same = (was is None) == (now is None)
-    if same and was is not None:
-        was, now = (x.toarray() if issparse(x) else np.asarray(x) for x in (was, now))
-        same = was.dtype == now.dtype and np.array_equal(was, now, equal_nan=True)
+    was, now = (x.toarray() if issparse(x) else np.array(x, dtype=float) for x in (was, now))
+    same = np.array_equal(was, now, equal_nan=True)  # None is NaN
     assert same, f"{label}: vectors() of {split} are others than in memory"
     kinds, others = (each.properties(split, rows) or {} for each in (memory, disk))
     assert list(kinds) == list(others), f"{label}: properties of {split}"

@@ -81,7 +81,7 @@ def prepared(
 
 
 def _code(make: Callable[[Path], object]) -> list[str]:
-    """Hashes of the sources of what `make` belongs to, such as the data of a plugin, and of lebm's own.
+    """Hashes of the sources of what `make` belongs to, such as a plugin's data, and of lebm's own.
 
     Who develops a reader is not to get what it made before.
     """
