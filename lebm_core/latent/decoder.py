@@ -28,6 +28,8 @@ class Decoder(Component):
         latent_dim: dimension d of z.
         context_dim: features of a context that it cannot do without; 0 where it can.
         latent_layers: the dimensions of each layer of z by its name, where z has named layers.
+        latent_layout: how z is divided into codes, its options by name; an encoder that divides z
+            too must have the same.
         capturable: whether the function that `likelihood` gives does the same work at each call
             and looks at no number, so that a GPU may repeat it by a captured graph.
     """
@@ -35,6 +37,7 @@ class Decoder(Component):
     latent_dim: int
     context_dim = 0
     latent_layers: Mapping[str, slice] = MappingProxyType({})
+    latent_layout: Mapping[str, int] = MappingProxyType({})
     capturable = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,9 +23,11 @@ class Encoder(Component):
 
     Attributes:
         latent_dim: dimension d of z.
+        latent_layout: as the decoder's.
     """
 
     latent_dim: int
+    latent_layout: Mapping[str, int] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -64,6 +64,13 @@ class LatentModel(nn.Module):
                     f"The {name} has {part.latent_dim} latent dimensions, the prior "
                     f"{prior.latent_dim}: they must be equal."
                 )
+        ours = {} if encoder is None else encoder.latent_layout
+        for key, size in decoder.latent_layout.items():
+            if ours.get(key, size) != size:
+                raise UsageError(
+                    f"decoder.{key} = {size} and encoder.{key} = {ours[key]} divide z differently; "
+                    f"give both the same."
+                )
         self.prior, self.decoder, self.encoder = prior, decoder, encoder
         own = getattr(inference, "options", {}).get("latent_dim", prior.latent_dim)
         if own != prior.latent_dim:

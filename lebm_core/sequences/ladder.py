@@ -73,6 +73,7 @@ class SequenceLadderDecoder(SequenceDecoder):
         self.latent_dim, self.global_dim = latent_dim, global_dim
         self.latent_layers = {"global": slice(0, global_dim), "local": slice(global_dim, None)}
         self.segments, self.segment_length = segments, segment_length
+        self.latent_layout = layout(segments, segment_length, local_dim)
         self.net.every = segment_length
 
     def codes(self, z: Tensor) -> Tensor:
@@ -141,6 +142,7 @@ class SequenceLadderEncoder(SequenceEncoder):
         )
         self.latent_dim, self.global_dim = latent_dim, global_dim
         self.segments, self.segment_length = segments, segment_length
+        self.latent_layout = layout(segments, segment_length, local_dim)
         self.local = nn.Linear(2 * hidden, 2 * local_dim)
 
     def code(
@@ -158,6 +160,11 @@ class SequenceLadderEncoder(SequenceEncoder):
         local = self.local(sums / tokens.clamp(min=1)) * (tokens > 0)
         halves = zip(pooled.chunk(2, dim=-1), local.chunk(2, dim=-1), strict=True)
         return gaussian_code(torch.cat([part for g, k in halves for part in (g, k.flatten(1))], 1))
+
+
+def layout(segments: int, segment_length: int, local_dim: int) -> dict[str, int]:
+    """How z is divided, which decoder and encoder must agree on."""
+    return {"segments": segments, "segment_length": segment_length, "local_dim": local_dim}
 
 
 def global_size(

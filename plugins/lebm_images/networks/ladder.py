@@ -62,6 +62,7 @@ class LadderDecoder(PixelDecoder):
         whole("decoder.width", width, 1, 10_000)
         sides = sides_of(side, levels, "decoder")
         self.latent_dim, self.levels, self.sides = latent_dim, levels, sides
+        self.latent_layout = {"levels": levels}
         each = layer_size(latent_dim, levels, "decoder")
         widths = [width * 2 ** min(k, 2) for k in reversed(range(len(sides) - 1))]
         self.maps = list(zip(widths, sides, strict=False))[:levels]
@@ -120,6 +121,7 @@ class LadderEncoder(Encoder):
         whole("encoder.width", width, 1, 10_000)
         check_augmentation(shift, mirror, side)
         self.latent_dim, self.levels, self.shift, self.mirror = latent_dim, levels, shift, mirror
+        self.latent_layout = {"levels": levels}
         sides = sides_of(side, levels, "encoder")[:-1]  # of the maps, the smallest first
         each = layer_size(latent_dim, levels, "encoder")
         widths = [width * 2 ** min(k, 2) for k in range(len(sides))]

@@ -171,6 +171,13 @@ def test_refused_in_one_sentence() -> None:
         SequenceLadderDecoder(D, 12, segments=1, segment_length=0)
 
 
+def test_an_encoder_that_divides_z_otherwise_is_refused() -> None:
+    other = SequenceLadderEncoder(D, 12, **{**LAYOUT, "segment_length": 7})
+    with pytest.raises(UsageError, match=r"segment_length = 2 and encoder\.segment_length = 7"):
+        LatentEBM(GaussianPrior(D), decoder(), other)
+    LatentEBM(GaussianPrior(D), decoder(), encoder())
+
+
 def test_the_layout_of_z() -> None:
     z: Tensor = torch.arange(float(D))[None]
     codes = decoder().codes(z)[0]
