@@ -48,3 +48,15 @@ def test_points_are_told_apart_and_in_order(tmp_path: Path) -> None:
         '{"task": "a", "method": "lebm", "seconds": 1}\n'
     )
     assert [p["seconds"] for p in points.of("a", "lebm")] == [1, 4]
+
+
+def test_a_plain_loop_that_gets_worse_counts_by_its_best() -> None:
+    found = {"q": {"plain": ([1.0, 10.0, 99.0], [8.0, 4.0, 7.0]), "lebm": ([1.0, 4.0], [6.0, 2.0])}}
+    (row,) = table("task", found)
+    assert row.split(" | ")[2:6] == ["4", "10", "2", "5.0"]
+
+
+def test_a_quality_that_lebm_never_has_bounds_the_ratio_from_above() -> None:
+    found = {"q": {"plain": ([10.0, 100.0], [8.0, 4.0]), "lebm": ([1.0, 4.0], [6.0, 5.0])}}
+    (row,) = table("task", found)
+    assert "not within 4 | below 25.0" in row
