@@ -124,6 +124,7 @@ CASES = [
         lambda folder: {
             "source": recording(folder, ("b", "a")), "heading": False, "rotations": 2,
             "neighbours": 0, "every": 2, "observed": 3, "predicted": 4, "valid_share": 0,
+            "classes": "behaviour",
         },
     ),
     ("images.folder", lambda folder: {"source": images(folder)}),
@@ -449,6 +450,16 @@ def contracts_table(source, keep, options):
     from lebm_tabular.data.table import table as read
 
     return read(files=DataFiles(), seed=0, source=source, keep=keep, **options)
+
+
+@pytest.mark.parametrize("keep", ["memory", "disk"])
+def test_labels_in_the_array_of_the_numbers_are_refused_or_read_alike(tmp_path, keep, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    np.savez(tmp_path / "three.npz", x=np.arange(60.0).reshape(20, 3))
+    with pytest.raises(UsageError, match="x"):
+        contracts_table(str(tmp_path / "three.npz"), keep, {"label": "x"})
+    np.savez(tmp_path / "one.npz", x=np.arange(20.0).reshape(20, 1) % 2)
+    assert len(contracts_table(str(tmp_path / "one.npz"), keep, {"label": "x"}).classes) == 2
 
 
 def test_a_column_that_counts_the_rows_is_left_out_alike(tmp_path, monkeypatch):

@@ -64,8 +64,8 @@ class LatentModel(nn.Module):
                     f"The {name} has {part.latent_dim} latent dimensions, the prior "
                     f"{prior.latent_dim}: they must be equal."
                 )
-        ours = {} if encoder is None else encoder.latent_layout
-        for key, size in decoder.latent_layout.items():
+        ours = getattr(encoder, "latent_layout", {})
+        for key, size in getattr(decoder, "latent_layout", {}).items():
             if ours.get(key, size) != size:
                 raise UsageError(
                     f"decoder.{key} = {size} and encoder.{key} = {ours[key]} divide z differently; "

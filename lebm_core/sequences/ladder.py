@@ -79,7 +79,7 @@ class SequenceLadderDecoder(SequenceDecoder):
     def codes(self, z: Tensor) -> Tensor:
         """Return the global code with each local one, (B, K, global and local dimensions)."""
         theme = z[:, None, : self.global_dim].expand(-1, self.segments, -1)
-        return torch.cat([theme, z[:, self.global_dim :].view(len(z), self.segments, -1)], dim=2)
+        return torch.cat([theme, z[:, self.global_dim :].unflatten(1, (self.segments, -1))], dim=2)
 
     def next_logits(self, token: Tensor, state: Any, z: Tensor) -> tuple[Tensor, Any]:
         """Return logits (B, V) of the token after `token` (B,), and the new state."""

@@ -95,8 +95,7 @@ def rows_on_disk(rows: int) -> Work:
     from lebm_core.registry.parts import arguments
     from lebm_core.registry.registry import registry
 
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder)
+    atexit.register(shutil.rmtree, folder := Path(tempfile.mkdtemp()))
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     draw = np.random.default_rng(0)
 

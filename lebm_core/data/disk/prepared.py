@@ -81,12 +81,12 @@ def prepared(
 
 
 def _code(make: Callable[[Path], object]) -> list[str]:
-    """Hashes of the sources of what `make` belongs to, such as a plugin's data, and of lebm's own.
+    """Hashes of the sources of the package that `make` belongs to, and of lebm's own readers.
 
     Who develops a reader is not to get what it made before.
     """
     made_by = make.func if isinstance(make, functools.partial) else make
-    place = sys.modules[".".join(made_by.__module__.split(".")[:2])]
+    place = sys.modules[".".join(made_by.__module__.split(".")[:1])]
     own = Path(getattr(place, "__file__", None) or __file__)
     core = Path(__file__).parents[1]
     folders = [core, core.parent / "sequences", *([own.parent] * (own.name == "__init__.py"))]

@@ -18,6 +18,9 @@ class Callback:
     def on_start(self, state: TrainingState) -> None:
         """Before the first step; a checkpoint may be restored here."""
 
+    def after_update(self, state: TrainingState) -> None:
+        """After each step, before its report; may set `state.stopping`."""
+
     def after_epoch(self, state: TrainingState) -> None:
         """After the last step of an epoch, before its report; may set `state.stopping`."""
 

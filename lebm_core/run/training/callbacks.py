@@ -15,18 +15,18 @@ from typing import Any
 from torch import Tensor
 
 from lebm_core.errors import DivergenceError, Interrupted, UsageError
+from lebm_core.run.training.budget import TimeBudget
 from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.checkpoint import Checkpoint, latest_checkpoint, save_checkpoint
 from lebm_core.run.training.interruption import Interruption
 from lebm_core.run.training.options import TrainingOptions
-from lebm_core.run.training.processes import agreed, agreed_number, wait_for_everyone
+from lebm_core.run.training.processes import agreed, wait_for_everyone
 from lebm_core.run.training.state import TrainingState
 from lebm_core.run.training.trackers import Trackers
 from lebm_core.run.training.tracking import MetricsLog, ProgressBar
 
-__all__ = ["Checkpoints", "DriftStop", "EarlyStopping", "TimeBudget", "run_callbacks"]
+__all__ = ["Checkpoints", "DriftStop", "EarlyStopping", "run_callbacks"]
 
-MEASURED = 5, 25  # steps, between which the time of a step is measured
 NUMBER = re.compile(r"-?\d[\d.e+-]*")
 
 
@@ -146,41 +146,6 @@ class Checkpoints(Callback):
             barrier=partial(wait_for_everyone, state.accelerator),
         )
         self._saved = state.step
-
-
-class TimeBudget(Callback):
-    """Let a training end with the wall time that it may take, however fast its steps are.
-
-    A step's time is measured early, and anew after each tenth of the time: then as many are planned
-    as fit into what is left, and schedules go on from where they are to end with the last.
-
-    Args:
-        seconds: of the steps, over all resumptions.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._began: tuple[int, float] | None = None  # step and seconds of the last measure
-
-    def after_step(self, state: TrainingState) -> None:
-        first, last = MEASURED
-        step, seconds = self._began or (state.step, state.seconds)
-        due = state.seconds - seconds >= self.seconds / 10 or state.step == last
-        if agreed(state.accelerator, due) and state.step > step:
-            each = max((state.seconds - seconds) / (state.step - step), 1e-9)
-            left = min(max(0.0, self.seconds - state.seconds) / each, float(state.planned))
-            state.shorten(state.step + int(agreed_number(state.accelerator, left)))
-            if state.step == last and state.total < state.planned:
-                state.log(
-                    f"{state.name}: {state.total} of {state.planned} steps fit into "
-                    f"{self.seconds / 60:.3g} minutes."
-                )
-            self._began = state.step, state.seconds
-        elif state.step >= first:
-            self._began = step, seconds
-        if agreed(state.accelerator, state.seconds >= self.seconds) and not state.ended:
-            state.log(f"{state.name}: stopped at step {state.step}, the time is over.")
-            state.stopping = True
 
 
 class DriftStop(Callback):

@@ -18,7 +18,6 @@ from lebm_core.data.dataset import Dataset
 from lebm_core.errors import DivergenceError, UsageError
 from lebm_core.learning.rules import Rule
 from lebm_core.run.training.callback import Callback
-from lebm_core.run.training.finite import check_finite
 from lebm_core.run.training.optimizers import (
     Trainable,
     check_options,
@@ -26,7 +25,7 @@ from lebm_core.run.training.optimizers import (
     rate_factor,
 )
 from lebm_core.run.training.options import TrainingOptions
-from lebm_core.run.training.processes import average_gradients, make_accelerator
+from lebm_core.run.training.processes import average_gradients, check_finite, make_accelerator
 from lebm_core.run.training.rollback import Rollbacks
 from lebm_core.run.training.state import TrainingResult, TrainingState
 
@@ -104,7 +103,7 @@ class _Loop:
             total = min(total, options.max_steps)
         if options.rollbacks and accelerator.num_processes > 1:
             raise UsageError("training.rollbacks is for a training of one process; use 0.")
-        self.rollbacks = Rollbacks(options.rollbacks)
+        self.rollbacks, self.factor = Rollbacks(options.rollbacks), 1.0  # of the learning rates
         quiet = log if accelerator.is_main_process else _silent
         self.state = TrainingState(
             model,
@@ -153,6 +152,8 @@ class _Loop:
             try:
                 self._advance(self.batches[state.position - 1])
                 state.seconds = before + time.monotonic() - began
+                for callback in self.callbacks:
+                    callback.after_update(state)
                 if state.position == len(self.batches):
                     for callback in self.callbacks:
                         callback.after_epoch(state)
@@ -191,9 +192,9 @@ class _Loop:
         moved = average_gradients(self.accelerator, state.parts.values())
         norms = {part.name: part.norm() for part in moved}
         check_finite(self.accelerator, outcome.losses, norms, state.parts)
-        factor = self._rate(state.scheduled)
+        self.factor = self._rate(state.scheduled)
         for part in moved:
-            part.step(norms[part.name], factor)
+            part.step(norms[part.name], self.factor)
         if state.ema is not None:
             state.ema.update_parameters(state.model.parts()["prior"])
         state.step, state.scheduled = state.step + 1, state.scheduled + state.stride
@@ -209,8 +210,7 @@ class _Loop:
             "epoch": round(state.epoch + state.position / len(self.batches), 4),
             **state.means.take(),
         }
-        factor = self._rate(max(0.0, state.scheduled - state.stride))
-        record |= {f"lr/{part.name}": part.lr * factor for part in state.parts.values()}
+        record |= {f"lr/{part.name}": part.lr * self.factor for part in state.parts.values()}
         record["seconds"] = round(state.seconds, 3)
         for callback in self.callbacks:
             callback.after_report(state, record)

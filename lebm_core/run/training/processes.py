@@ -1,16 +1,19 @@
-"""Accelerate as lebm uses it: device, autocast, and gradients averaged over processes.
+"""Accelerate as lebm uses it: device, autocast, and what all processes agree on.
 
 DDP is not used: its hooks do not survive `autograd.grad` inside a Langevin chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Container, Iterable, Mapping
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
+from torch import Tensor
 
+from lebm_core.errors import DivergenceError
 from lebm_core.run.training.optimizers import PartOptimizer
 from lebm_core.run.training.options import TrainingOptions
 
@@ -18,6 +21,7 @@ __all__ = [
     "agreed",
     "agreed_number",
     "average_gradients",
+    "check_finite",
     "launched",
     "make_accelerator",
     "wait_for_everyone",
@@ -94,3 +98,39 @@ def _average(accelerator: Accelerator, parameters: list[torch.nn.Parameter]) -> 
     flat = accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
     for p, g in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
         p.grad = g.view_as(p)
+
+
+def check_finite(
+    accelerator: Accelerator,
+    losses: Mapping[str, Tensor],
+    norms: Mapping[str, Tensor],
+    parts: Container[str],
+) -> None:
+    """Stop all processes where a loss or gradient norm of any is not finite.
+
+    Args:
+        accelerator: of the training.
+        losses: scalars by part.
+        norms: of the gradients, by part.
+        parts: names of the parts that have options of their own.
+
+    Raises:
+        DivergenceError: naming the part and the options to change.
+    """
+    values = {("loss", k): v.detach().float().reshape(()) for k, v in losses.items()}
+    values |= {("gradient", k): v.float() for k, v in norms.items()}
+    if not values:
+        return
+    numbers = torch.stack(list(values.values()))
+    if accelerator.num_processes > 1:
+        numbers = accelerator.reduce(numbers, "sum")
+    for (kind, part), number in zip(values, numbers.tolist(), strict=True):
+        if not math.isfinite(number):
+            advice = _advice(part) if part in parts else "lower training.lr"
+            raise DivergenceError(f"The {kind} of the {part} is {number}: {advice}.")
+
+
+def _advice(part: str) -> str:
+    key = f"training.parts.{part}"
+    bound = ", or bound the tilt (prior.bound)" if part == "prior" else ""
+    return f"lower {key}.lr, or set {key}.clip{bound}"

@@ -191,6 +191,8 @@ class TrainingState:
         if self.options.minutes:  # else the options say it
             self.total = int(record["total"])
         self.scheduled, self.stride = float(record["scheduled"]), float(record["stride"])
+        if not self.options.minutes and self.stride != 1:
+            self.shorten(self.total)
         self.epoch, self.position = int(record["epoch"]), int(record["position"])
         self.seconds = float(record["seconds"])
         self.means, self.rate = Means(record["means"]), float(record["rate"])

@@ -111,6 +111,7 @@ class ProgressBar(Callback):
 
     def after_step(self, state: TrainingState) -> None:
         if self._bar is not None:
+            self._bar.total = state.total
             with suppress(OSError):
                 self._bar.update(1)
 

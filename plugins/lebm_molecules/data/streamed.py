@@ -45,7 +45,10 @@ def on_disk(
         UsageError: for a split by scaffolds, which needs all molecules at once.
     """
     if shares.split_by != "molecule":
-        raise UsageError('data.keep = "disk" is not possible with data.split_by: leave one out.')
+        raise UsageError(
+            f'data.keep = "disk" is not possible with data.split_by = "{shares.split_by}", which '
+            'looks at all molecules at once; use data.keep = "memory", or leave data.split_by out.'
+        )
     check_notation(options.notation)
     asked = {
         "source": source, "shares": dataclasses.asdict(shares), "column": column, "label": label,

@@ -63,14 +63,15 @@ class StreamedArrays:
         _check_x(self._x.shape, self._x.dtype, path)
         self.n, self.places = len(self._x), range(len(self._x))
         self.columns = _columns(self._x.shape[1])
-        arrays = {"x": self._x, **read_npz(path, without=("x",))}
+        x = self._x.array(slice(0, self.n)) if label == "x" else self._x
+        arrays = {"x": x, **read_npz(path, without=("x",))}
         named = named_in(Cells(str(path), self.columns, [], []), categories)
         chosen = [self.columns.index(name) for name in named]
         values: list[NDArray[np.float64]] = [np.empty(0) for _ in chosen]
         for part in chunks_of(self.n, CHUNK):
-            x = self._part(part)
-            _check_finite(x, part.start, path)
-            values = [np.union1d(v, x[:, i]) for v, i in zip(values, chosen, strict=True)]
+            cells = self._part(part)
+            _check_finite(cells, part.start, path)
+            values = [np.union1d(v, cells[:, i]) for v, i in zip(values, chosen, strict=True)]
         self._labels = _labels(arrays, label, self.n, path)
         self.categories: list[list[str]] = []
         if not isinstance(categories, str):

@@ -81,8 +81,11 @@ def prepare(
     summary["training trajectories with augmentation"] = len(kept["train"])
     if options.classes == "behaviour":
         step = scale / STEPS_OF_SCALE
+        none = torch.zeros(0, dtype=torch.long)  # of a split without trajectories
         kept = {
-            s: replace(w, y=torch.cat([behaviour(part.positions[:], step) for part in w.parts()]))
+            s: replace(
+                w, y=torch.cat([none, *(behaviour(part.positions[:], step) for part in w.parts())])
+            )
             for s, w in kept.items()
         }
         classes = BEHAVIOURS

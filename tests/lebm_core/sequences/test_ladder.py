@@ -182,3 +182,9 @@ def test_the_layout_of_z() -> None:
     z: Tensor = torch.arange(float(D))[None]
     codes = decoder().codes(z)[0]
     assert codes.tolist() == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 6, 7], [0, 1, 2, 3, 8, 9]]
+
+
+def test_no_codes_have_no_sequences() -> None:
+    none = decoder()(torch.zeros(0, D)).sample(generator=torch.Generator().manual_seed(0))
+    assert len(none) == 0
+    assert decoder().likelihood(X[:0])(torch.zeros(0, D)).shape == (0,)

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from lebm_core.run.training import loop
+from lebm_core.run.training.budget import TimeBudget
+from lebm_core.run.training.state import TrainingState
 from lebm_core.run.training.tracking import read_metrics
 
 
@@ -65,3 +67,33 @@ def test_a_shortened_training_is_resumed_to_the_same_weights(make, weights, monk
     whole, once, _, _ = make("whole", **given)
     assert once.steps == again.steps == 31 and len(rest) == 5
     assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_training_that_went_back_still_ends_with_its_time():
+    """The steps that are undone took their time; a second each, before and after."""
+    lines: list[str] = []
+    alone = types.SimpleNamespace(num_processes=1)
+    parts = (None, None, None, alone, "model", lines.append, {}, None, torch.Generator())
+    state = TrainingState(*parts, planned=30_000, total=30_000)  # type: ignore[arg-type]
+    budget, undone = TimeBudget(1000), 0
+    while not state.ended:
+        state.step, state.scheduled = state.step + 1, state.scheduled + state.stride
+        state.seconds += 1
+        budget.after_update(state)
+        if state.step == 590 and not undone:
+            undone, stride = 90, state.stride
+            state.step, state.scheduled = 500, state.scheduled - undone * stride
+            budget.after_rollback(state)
+    assert 990 <= state.seconds <= 1001 and state.step == state.seconds - undone
+    assert abs(state.scheduled / state.planned - 1) < 0.01
+    assert len(lines) == 1
+
+
+def test_a_training_of_a_few_steps_is_reported_and_its_schedule_ends(make, monkeypatch, tmp_path):
+    ticks = itertools.count()
+    monkeypatch.setattr(loop, "time", types.SimpleNamespace(monotonic=lambda: next(ticks)))
+    given = {"epochs": 10_000, "schedule": "cosine", "minutes": 6 / 60}
+    _, result, lines, _ = make("tiny", **given)
+    assert 4 <= result.steps <= 7 and sum("fit into" in line for line in lines) == 1
+    records = read_metrics(tmp_path / "tiny")
+    assert records[-1]["step"] == result.steps and records[-1]["lr/decoder"] < 0.5e-3
