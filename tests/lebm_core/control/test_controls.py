@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -249,9 +250,16 @@ def test_samples_are_of_the_pool_and_repeatable() -> None:
 
 
 @pytest.mark.parametrize(
-    "prior", [GaussianPrior(2), MixturePrior(2, 2), EBMPrior(2, energy={"hidden": (8,)})]
+    "make",
+    [
+        lambda: GaussianPrior(2),
+        lambda: MixturePrior(2, 2),
+        lambda: EBMPrior(2, energy={"hidden": (8,)}),
+    ],
 )
-def test_any_prior_with_a_density_takes_functions(prior: EBMPrior) -> None:
+def test_any_prior_with_a_density_takes_functions(make: Callable[[], EBMPrior]) -> None:
+    torch.manual_seed(0)
+    prior = make()
     z = ControlledPrior(prior, [Function(lambda z: 3 * z[:, 0])]).sample(
         500, generator=torch.Generator().manual_seed(0)
     )
