@@ -25,9 +25,14 @@ def note(folder: Path, name: str, *, log: Any) -> None:
 
 
 def fail(folder: Path, name: str, *, log: Any) -> None:
+    begun = folder / "begun"
     if name == "bad":
+        begun.touch()
         raise RunError("the bad one failed")
-    time.sleep(0.5)
+    end = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < end:  # a process may take long to start
+        time.sleep(0.05)
+    time.sleep(2)  # while the bad one ends
     note(folder, name, log=log)
 
 
