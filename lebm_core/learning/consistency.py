@@ -26,7 +26,7 @@ PROBE = 1e-2  # radius of the step that finds the adversarial direction
 
 
 class Seen(NamedTuple):
-    """A batch as a rule has encoded it: one embedding, so one mask of dropout for all of it.
+    """The embedding of a batch and its q(z | x), shared by all losses: one dropout mask.
 
     Attributes:
         x: (B, ...) the encoder's embedding; it lets the gradient through.

@@ -166,5 +166,5 @@ class _GRU(torch.autograd.Function):
 
 
 def _places(steps: int, codes: int, every: int) -> list[int]:
-    """Which of the codes is in force at each step."""
+    """Index of the active code at each step."""
     return [min(step // every, codes - 1) for step in range(steps)]

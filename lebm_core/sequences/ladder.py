@@ -1,4 +1,4 @@
-"""Two latent layers of a sequence: a global code at every token, local ones at a few tokens each.
+"""Sequence decoder and encoder with one global latent code and a local code per segment.
 
 z is the global code and after it the local codes of the segments, in their order; the prior sees
 all of it. A segment is a fixed number of tokens; the last one goes on to the end.
@@ -163,7 +163,7 @@ class SequenceLadderEncoder(SequenceEncoder):
 
 
 def layout(segments: int, segment_length: int, local_dim: int) -> dict[str, int]:
-    """How z is divided, which decoder and encoder must agree on."""
+    """Layout of z; decoder and encoder must have the same."""
     return {"segments": segments, "segment_length": segment_length, "local_dim": local_dim}
 
 

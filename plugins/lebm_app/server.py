@@ -34,7 +34,7 @@ GRACE = 1  # seconds for answers in progress once the page is stopped
 def serve(
     run: Path, host: str, port: int, data_dir: Path | None, log: Callable[[str], None]
 ) -> None:
-    """Serve the page of a run until a signal ends it: Ctrl-C is how one stops it, and no failure.
+    """Serve the page of a run until a signal ends it; Ctrl-C is a normal exit.
 
     Args:
         run: the folder.

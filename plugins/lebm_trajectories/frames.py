@@ -1,4 +1,4 @@
-"""Each agent's own coordinates, and the numbers that a model has of it: future and context."""
+"""Agent-centred coordinate frames, and the model's inputs: future and context."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Examples(NamedTuple):
 def examples_of(
     positions: Tensor, near: Tensor, there: Tensor, options: WindowOptions, frame: OwnFrame
 ) -> Examples:
-    """Compute what a model has of trajectories.
+    """Compute the model's inputs from trajectories.
 
     Args:
         positions: (N, T, 2).

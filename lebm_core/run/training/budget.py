@@ -1,4 +1,4 @@
-"""The time that a training may take."""
+"""Wall-clock budget of a training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WARM, SETTLED = 5, 25  # steps, between which the time of a step is first measur
 
 
 class TimeBudget(Callback):
-    """Let a training end with the wall time that it may take, however fast its steps are.
+    """Stop a training at its wall-clock budget, rescaling the schedules to end with it.
 
     A step's time is measured early, and anew after each tenth of the time: then as many are planned
     as fit into what is left, and schedules go on from where they are to end with the last.
@@ -48,6 +48,6 @@ class TimeBudget(Callback):
             state.stopping = True
 
     def after_rollback(self, state: TrainingState) -> None:
-        """Measure anew: the steps that are undone took their time all the same."""
+        """Restart the timing; undone steps still count towards the budget."""
         self._began = None
         state.shorten(state.total)

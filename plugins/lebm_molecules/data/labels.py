@@ -71,7 +71,7 @@ def by_property(molecules: Mapping[str, Iterable[str]], name: str, count: int) -
 
 
 def _values(molecules: Iterable[str], name: str) -> NDArray[np.float64]:
-    """A property of each molecule, of so many at a time: they may be on disk."""
+    """A property of each molecule, computed in chunks: the molecules may be on disk."""
     rest, parts = iter(molecules), [np.empty(0)]
     while some := list(islice(rest, CHUNK)):
         parts.append(np.array(values_of(some, [name])).reshape(-1))

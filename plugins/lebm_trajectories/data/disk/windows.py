@@ -1,4 +1,4 @@
-"""Windows in files: of their positions only what is asked for is read."""
+"""Windows on disk, whose positions are read batch by batch."""
 
 from __future__ import annotations
 
