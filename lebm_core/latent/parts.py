@@ -68,8 +68,8 @@ class LatentModel(nn.Module):
         for key, size in getattr(decoder, "latent_layout", {}).items():
             if ours.get(key, size) != size:
                 raise UsageError(
-                    f"decoder.{key} = {size} and encoder.{key} = {ours[key]} have different layouts of z; "
-                    "use the same value."
+                    f"decoder.{key} = {size} and encoder.{key} = {ours[key]} give z "
+                    "different layouts; use the same value."
                 )
         self.prior, self.decoder, self.encoder = prior, decoder, encoder
         own = getattr(inference, "options", {}).get("latent_dim", prior.latent_dim)
