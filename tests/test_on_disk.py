@@ -65,13 +65,16 @@ def sentences(folder, name="my.txt", n=N, seed=0, field=""):
     return str(file)
 
 
-def molecules(folder, table=False):
-    """Chains of C, N and O, some in two writings, some that are none."""
+def molecules(folder, table=False, rings=False):
+    """Chains of C, N and O, at a ring each if asked, some in two writings, some that are none."""
     draw, file = np.random.default_rng(0), folder / ("my.csv" if table else "my.smi")
     lines = [
         "".join("CCCNO"[k] for k in draw.integers(0, 5, draw.integers(2, 9))) for _ in range(N)
     ]
-    lines[5:5] = [lines[0][::-1], "C(C", "[Xe]C", "C[Si](C)C", "C1CC1Br"]
+    if rings:
+        sides = ("".join("CNO"[k] for k in draw.integers(0, 3, draw.integers(1, 5))) for _ in lines)
+        lines = [f"C1{side}C1{chain}" for side, chain in zip(sides, lines, strict=True)]
+    lines[5:5] = [lines[0][::-1] if not rings else lines[0], "C(C", "[Xe]C", "C[Si](C)C", "C1CC1Br"]
     if table:
         rows = (f"{i},{line},{('yes', 'no', '')[i % 3]}" for i, line in enumerate(lines))
         lines = ["id,smiles,kind", *rows]
@@ -148,6 +151,13 @@ CASES = [
         "molecules.file",
         lambda folder: {"source": molecules(folder), "classes": "logp", "class_count": 3},
     ),
+    (
+        "molecules.file",
+        lambda folder: {
+            "source": molecules(folder, table=True, rings=True), "label": "kind",
+            "split_by": "scaffold", "valid_share": 0.2, "test_share": 0.1,
+        },
+    ),
     ("text.file", lambda folder: {"source": sentences(folder)}),
     (
         "text.file",
@@ -182,6 +192,14 @@ CASES = [
         lambda folder: {
             "source": sentences(folder), "valid": sentences(folder, "v.txt", 30, 1),
             "test": sentences(folder, "t.txt", 30, 2),
+        },
+    ),
+    ("text.file", lambda folder: {"source": sentences(folder), "representation": "bag"}),
+    (
+        "text.file",
+        lambda folder: {
+            "source": sentences(folder, "a.csv", field="said"), "field": "said", "label": "kind",
+            "representation": "bag", "vocab_size": 12, "train_lines": 150,
         },
     ),
     ("tabular.file", lambda folder: {"source": table(folder)}),
@@ -238,6 +256,20 @@ def test_disk_gives_what_memory_does(name, options, tmp_path, monkeypatch):
 def test_every_reader_with_the_option_is_checked():
     names = {entry.name for entry in registry().entries("datasets")}
     assert {n for n in names if "keep" in options_of("datasets", n)} == {n for n, _ in CASES}
+
+
+def test_rarity_counted_in_parts_is_scikit_learns(tmp_path, monkeypatch):
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    from lebm_text.data import dataset
+
+    monkeypatch.setattr(dataset, "CHUNK", 32)
+    options = {"source": sentences(tmp_path)}
+    data = contracts.check_kept_on_disk("text.file", options, tmp_path / "cache")
+    every = torch.arange(data.length("train"))
+    counts = data.counts("train", every)
+    expected = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
+    assert (abs(data.vectors("train", every) - expected) > 0).nnz == 0
 
 
 def test_a_cut_by_hashes_is_one_by_their_ranks():
@@ -384,7 +416,7 @@ def test_a_wrong_table_is_refused_alike(how, options, message, tmp_path, monkeyp
     assert said[0] == said[1]
 
 
-def test_a_missing_file_and_what_the_disk_is_not_for(tmp_path, monkeypatch):
+def test_a_missing_file_and_an_unknown_place(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     table(tmp_path)
     with pytest.raises(
@@ -393,12 +425,6 @@ def test_a_missing_file_and_what_the_disk_is_not_for(tmp_path, monkeypatch):
         contracts_table(str(tmp_path / "tabel.csv"), "disk", {})
     with pytest.raises(UsageError, match="data.keep"):
         contracts_table(str(tmp_path / "table.csv"), "ram", {})
-    refused = [
-        ("text.file", {"source": sentences(tmp_path), "representation": "bag"}, "is for data.rep"),
-    ]
-    for name, options, message in refused:
-        with pytest.raises(UsageError, match=message):
-            contracts.check_kept_on_disk(name, options, tmp_path)
 
 
 def test_a_recording_on_disk_has_the_lines_of_a_scene_together(tmp_path, monkeypatch):
@@ -433,16 +459,6 @@ def test_a_label_that_no_training_sentence_has_is_named_alike(files, tmp_path, m
             read(files=DataFiles(), seed=0, field="said", label="kind", keep=keep, **options)
         told.append(str(caught.value))
     assert told[0] == told[1]
-
-
-def test_scaffolds_need_all_molecules_at_once(tmp_path):
-    from lebm_core.data.files import DataFiles
-    from lebm_molecules.data.options import SplitOptions
-    from lebm_molecules.data.sources import file as read
-
-    shares = SplitOptions(split_by="scaffold")
-    with pytest.raises(UsageError, match="is not possible with data.split_by"):
-        read(files=DataFiles(), seed=0, source=molecules(tmp_path), shares=shares, keep="disk")
 
 
 def contracts_table(source, keep, options):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from lebm_core.base.checks import whole
 from lebm_core.errors import UsageError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = [
-    "HashCut", "SplitCounts", "by_hash", "check_shares", "chosen_share", "hash_key",
-    "homes_by_group", "homes_by_hash",
+    "Cut", "GroupCut", "HashCut", "SplitCounts", "by_hash", "check_shares", "chosen_share",
+    "hash_key", "homes_by_group", "homes_by_hash",
 ]  # fmt: skip
 
 FEW = 1000  # examples, of which a tenth would judge by too few
@@ -77,6 +81,13 @@ def homes_by_hash(
     return [cut.home(each) for each in hashes]
 
 
+class Cut(Protocol):
+    """A cut into splits by hashes: the examples themselves need not be in memory."""
+
+    def home(self, hashed: bytes) -> str:
+        """The split of an example, by its hash: "train", "valid" or "test"."""
+
+
 class HashCut:
     """A cut into splits by hashes alone, so that the examples need not be in memory.
 
@@ -99,31 +110,66 @@ class HashCut:
         import numpy as np  # reading recipes needs none
 
         check_shares(valid_share, test_share)
-        ordered = np.array(np.frombuffer(hashes, "S16") if hashes else [], "S16")
-        ordered.sort()
-        distinct = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+        distinct = np.unique(_array(hashes))
         n = len(distinct)
         n_valid, n_test = max(1, round(n * valid_share)), max(1, round(n * test_share))
         if n < n_valid + n_test + 2:
             raise _too_few(source, n, what)
-        # NumPy takes the zero bytes at the end of a string for padding.
-        self._valid, self._test = (
-            bytes(distinct[i]).ljust(16, b"\0") for i in (n_valid, n_valid + n_test)
-        )
+        self._valid, self._test = (_whole(distinct[i]) for i in (n_valid, n_valid + n_test))
 
     def home(self, hashed: bytes) -> str:
         """The split of an example, by its hash."""
         return "valid" if hashed < self._valid else "test" if hashed < self._test else "train"
 
 
+class GroupCut:
+    """A cut into splits by groups, so that no group is in two splits.
+
+    The groups come in the order of their hashes. Whole groups fill the test split, then the
+    validation split, each to its share of the examples; a group that is larger than the room left
+    is for training, and so the largest ones are. Examples need not be in memory.
+
+    Args:
+        hashes: that of the group of each example, 16 bytes each, end to end; see `hash_key`.
+        valid_share, test_share: shares of the examples, kept as nearly as whole groups allow.
+        source: where the examples are from, for an error.
+        what: what a group is called there, such as "scaffold".
+
+    Attributes:
+        groups: how many there are.
+
+    Raises:
+        UsageError: for shares outside (0, 1), or where a split would stay empty.
+    """
+
+    def __init__(
+        self, hashes: bytes | bytearray, valid_share: float, test_share: float, source: str,
+        what: str,
+    ) -> None:  # fmt: skip
+        import numpy as np  # reading recipes needs none
+
+        check_shares(valid_share, test_share)
+        groups, sizes = np.unique(_array(hashes), return_counts=True)
+        self.groups = len(groups)
+        self._homes: dict[bytes, str] = {}  # of the groups that are not for training
+        for split, share in (("test", test_share), ("valid", valid_share)):
+            room = max(1, round(share * (len(hashes) // 16)))
+            for group, size in zip(groups, sizes.tolist(), strict=True):
+                key = _whole(group)
+                if size <= room and key not in self._homes:
+                    self._homes[key], room = split, room - size
+        if len(set(self._homes.values())) < 2 or len(self._homes) == len(groups):
+            raise _too_few(source, len(groups), what)
+
+    def home(self, hashed: bytes) -> str:
+        """The split of an example, by the hash of its group."""
+        return self._homes.get(hashed, "train")
+
+
 def homes_by_group(
     groups: Sequence[str], valid_share: float, test_share: float, source: str, what: str
 ) -> list[str]:
-    """The split of each example so that no group is in two splits.
-
-    The groups come in the order of a hash. Whole groups fill the test split, then the validation
-    split, each to its share of the examples; a group that is larger than the room left is for
-    training, and so the largest ones are.
+    """The split of each example so that no group is in two splits, see `GroupCut`.
 
     Args:
         groups: one for each example.
@@ -134,17 +180,9 @@ def homes_by_group(
     Raises:
         UsageError: for shares outside (0, 1), or where a split would stay empty.
     """
-    check_shares(valid_share, test_share)
-    sizes = Counter(groups)
-    home = dict.fromkeys(sizes, "train")
-    for split, share in (("test", test_share), ("valid", valid_share)):
-        room = max(1, round(share * len(groups)))
-        for group in by_hash(sizes):
-            if home[group] == "train" and sizes[group] <= room:
-                home[group], room = split, room - sizes[group]
-    if len(set(home.values())) < 3:
-        raise _too_few(source, len(sizes), what)
-    return [home[group] for group in groups]
+    hashes = [hash_key(group) for group in groups]
+    cut = GroupCut(b"".join(hashes), valid_share, test_share, source, what)
+    return [cut.home(each) for each in hashes]
 
 
 def chosen_share(share: float, n: int) -> float:
@@ -175,6 +213,18 @@ def check_shares(
             f"{keys[0]} = {valid:g} and {keys[1]} = {test:g} must be above 0, and their sum below "
             "1, so that something is left to train on."
         )
+
+
+def _array(hashes: bytes | bytearray) -> NDArray[np.bytes_]:
+    """Hashes of 16 bytes, (n,)."""
+    import numpy as np  # reading recipes needs none
+
+    return np.array(np.frombuffer(hashes, "S16") if hashes else [], "S16")
+
+
+def _whole(hashed: bytes) -> bytes:
+    """A hash as it was: NumPy takes the zero bytes at the end of a string for padding."""
+    return bytes(hashed).ljust(16, b"\0")
 
 
 def _too_few(source: str, n: int, what: str) -> UsageError:

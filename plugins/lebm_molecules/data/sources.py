@@ -12,8 +12,8 @@ from lebm_core.data.disk.prepared import asks_disk
 from lebm_core.data.files import DataFiles
 from lebm_core.data.needs import Needs
 from lebm_core.data.parsing import no_row_twice, open_json, row_numbers
-from lebm_core.data.splits import chosen_share, homes_by_group, homes_by_hash
 from lebm_core.errors import UsageError, shown
+from lebm_molecules.data.cuts import cut_by, homes_of, keys_of
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_labelled, read_smiles
 from lebm_molecules.data.options import SPLITS_BY, MoleculeOptions, SplitOptions
@@ -192,20 +192,9 @@ def _of_file(
 
 def _homes(molecules: list[str], shares: SplitOptions, source: str) -> tuple[list[str], str]:
     """The split of each molecule, and how they were cut, for the report."""
-    n = len(molecules)
-    valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
-    how = f"valid {valid:g}, test {test:g}"
-    if shares.split_by == "molecule":
-        homes = homes_by_hash(molecules, valid, test, source, "molecule")
-        return homes, f"by a hash of the text: {how}"
-    from lebm_molecules.chemistry.limited import Refused
-    from lebm_molecules.chemistry.parallel import mapped
-    from lebm_molecules.data.labels import scaffold
-
-    found = mapped(scaffold, molecules)
-    groups = ["" if isinstance(each, Refused) else each for _, each in found]
-    homes = homes_by_group(groups, valid, test, source, "scaffold")
-    return homes, f"by {len(set(groups))} Bemis-Murcko scaffolds, none in two splits: {how}"
+    keys = keys_of(molecules, shares)
+    cut, how = cut_by(keys, shares, source)
+    return list(homes_of(keys, cut)), how
 
 
 def _parts(items: list[str], homes: list[str]) -> dict[str, list[str]]:

@@ -12,8 +12,8 @@ from lebm_core.base.files import sha256, workplace
 from lebm_core.data.disk.lines import Lines
 from lebm_core.data.disk.prepared import prepared
 from lebm_core.data.disk.tensors import CHUNK
-from lebm_core.data.splits import HashCut, chosen_share, hash_key
 from lebm_core.errors import UsageError, shown
+from lebm_molecules.data.cuts import cut_by, homes_of, keys_of
 from lebm_molecules.data.dataset import MoleculeDataset
 from lebm_molecules.data.files import read_labelled, read_smiles
 from lebm_molecules.data.options import MoleculeOptions, SplitOptions
@@ -40,15 +40,7 @@ def on_disk(
         options: of the data set.
         column: of a table, with the SMILES.
         label: of a table, with the class of each; "" for none.
-
-    Raises:
-        UsageError: for a split by scaffolds, which needs all molecules at once.
     """
-    if shares.split_by != "molecule":
-        raise UsageError(
-            f'data.keep = "disk" is not possible with data.split_by = "{shares.split_by}", which '
-            'looks at all molecules at once; use data.keep = "memory", or leave data.split_by out.'
-        )
     check_notation(options.notation)
     asked = {
         "source": source, "shares": dataclasses.asdict(shares), "column": column, "label": label,
@@ -74,7 +66,7 @@ def _parts(
     """The molecules of each split, one a line, their labels if any, and facts for the report."""
     from lebm_molecules.chemistry.rdkit import canonical_all
 
-    hashes, bad, first_bad = bytearray(), 0, ""
+    keys, bad, first_bad = bytearray(), 0, ""
     labels: list[str] = []
     once: dict[str, str] = {}  # each word is in memory once, however many molecules have it
 
@@ -84,6 +76,7 @@ def _parts(
         lines = read_labelled(path, label, column) if label else plain
         while chunk := list(itertools.islice(lines, CHUNK)):
             forms = canonical_all([smiles for _, smiles, _ in chunk])
+            keys.extend(keys_of([form for form, _ in forms if form is not None], shares))
             for (number, smiles, word), (form, reason) in zip(chunk, forms, strict=True):
                 if form is None:
                     bad += 1
@@ -91,30 +84,23 @@ def _parts(
                     continue
                 if label:
                     labels.append(once.setdefault(word, word))
-                hashes.extend(hash_key(form))  # one molecule in two writings is in one split
                 yield smiles
 
     every = Lines.written(folder / "all.smi", good())
-    n = len(every)
-    if not n:
+    if not len(every):
         raise UsageError(f"{path} holds no molecule; {first_bad or 'every line is blank'}.")
-    valid, test = chosen_share(shares.valid_share, n), chosen_share(shares.test_share, n)
-    cut = HashCut(hashes, valid, test, source, "molecule")
-
-    def home(i: int) -> str:
-        return cut.home(bytes(hashes[16 * i : 16 * i + 16]))
+    cut, how = cut_by(keys, shares, source)
 
     def of(split: str) -> Iterator[str]:
-        return (smiles for i, smiles in enumerate(every) if home(i) == split)
+        homes = homes_of(keys, cut)
+        return (smiles for smiles, home in zip(every, homes, strict=True) if home == split)
 
-    facts: dict[str, Any] = {
-        "splits": f"by a hash of the text: valid {valid:g}, test {test:g}",
-        "sha256": {path.name: sha256(path)},
-    }
+    facts: dict[str, Any] = {"splits": how, "sha256": {path.name: sha256(path)}}
     if bad:
         facts["lines that are no molecule"] = f"{bad}, the first: {first_bad}"
     splits = ("train", "valid", "test")
     words: dict[str, list[str]] = {split: [] for split in splits}
-    for i, word in enumerate(labels):
-        words[home(i)].append(word)
+    if label:
+        for word, home in zip(labels, homes_of(keys, cut), strict=True):
+            words[home].append(word)
     return {s: Lines.written(folder / f"{s}.smi", of(s)) for s in splits}, words, facts

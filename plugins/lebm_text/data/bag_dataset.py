@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from lebm_core.base.files import read_json
@@ -67,8 +68,11 @@ class BagDataset(Dataset):
         self.sizes: dict[str, Any] = {"features": len(self.columns)}
         if self.classes:
             self.sizes["n_classes"] = len(self.classes)
-        column = [i - len(SPECIAL) for w in self.columns for i in text.tokenizer.encode(w)]
-        self._bags = {s: text.counts(s, torch.arange(text.length(s)))[:, column] for s in SPLITS}
+        self._column = [i - len(SPECIAL) for w in self.columns for i in text.tokenizer.encode(w)]
+        # Counted once; but where the ids are on disk there may be no room for the counts of all.
+        self._bags = {
+            s: self._counted(s, torch.arange(text.length(s))) for s in SPLITS if not text.on_disk
+        }
 
     def length(self, split: str) -> int:
         """Return the number of sentences of `split`."""
@@ -76,8 +80,14 @@ class BagDataset(Dataset):
 
     def batch(self, split: str, index: Tensor) -> Batch:
         """Return the sentences with these row numbers, x (B, V)."""
-        x = torch.from_numpy(self._bags[split][index.numpy()].toarray())
+        found = (
+            self._counted(split, index) if self.text.on_disk else self._bags[split][index.numpy()]
+        )
+        x = torch.from_numpy(found.toarray())
         return Batch(x, self.text.y(split, index), rows=index)
+
+    def _counted(self, split: str, index: Tensor) -> csr_matrix:
+        return self.text.counts(split, index)[:, self._column]
 
     def order(
         self, split: str, batch_size: int, generator: torch.Generator | None = None
@@ -123,7 +133,21 @@ class BagDataset(Dataset):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the splits are empty."""
-        text, columns = TextDataset.load(folder), read_json(folder / FILE).get("columns")
+        return cls._of(TextDataset.load(folder), folder)
+
+    def keep(self, folder: Path) -> None:
+        """Write what is beside the packed sentences in `folder`, for `kept` to open."""
+        self.text.keep(folder)
+        self.save(folder)
+
+    @classmethod
+    def kept(cls, folder: Path) -> Self:
+        """Open what `keep` and `Packed.written` wrote: words are counted batch by batch."""
+        return cls._of(TextDataset.kept(folder), folder)
+
+    @classmethod
+    def _of(cls, text: TextDataset, folder: Path) -> Self:
+        columns = read_json(folder / FILE).get("columns")
         if not is_list_of(columns, str) or UNK in text.tokenizer.encode(" ".join(columns)):
             raise UsageError(f"{folder / FILE} is damaged: its columns are no words of it.")
         return cls(text, columns)

@@ -7,9 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from lebm_core.data.disk.tensors import CHUNK, DiskTensor
 from lebm_core.sequences.dataset import TokenDataset
 from lebm_core.sequences.tokens import SPECIAL, UNK
 from lebm_text.data.new import new_texts
@@ -26,6 +28,11 @@ class TextDataset(TokenDataset):
 
     file = FILE
     _tf_idf: Any = None
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether ids are read from the disk, batch by batch."""
+        return isinstance(self._ids["train"], DiskTensor)
 
     def counts(self, split: str, index: Tensor) -> csr_matrix:
         """Return how often each word of the vocabulary occurs, (B, words), special ids left out."""
@@ -47,9 +54,17 @@ class TextDataset(TokenDataset):
         if self._tf_idf is None:
             from sklearn.feature_extraction.text import TfidfTransformer
 
-            every = self.counts("train", torch.arange(self.length("train")))
-            self._tf_idf = TfidfTransformer(sublinear_tf=True).fit(every)
+            self._tf_idf = TfidfTransformer(sublinear_tf=True)
+            self._tf_idf.idf_ = self._rarity()
         return csr_matrix(self._tf_idf.transform(self.counts(split, index)))
+
+    def _rarity(self) -> NDArray[np.float32]:
+        """The inverse document frequency of each word, (words,), as scikit-learn smooths it."""
+        n, found = self.length("train"), np.zeros(len(self.tokenizer) - len(SPECIAL), np.float32)
+        for rows in torch.arange(n).split(CHUNK):
+            found += self.counts("train", rows).getnnz(axis=0)
+        rarity: NDArray[np.float32] = np.log(np.float32(n + 1) / (found + 1)) + 1
+        return rarity
 
     def new(self, source: Any) -> Self:
         """Read texts of a file or in memory, see `new_texts`; unknown words are "<unk>"."""

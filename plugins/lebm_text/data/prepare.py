@@ -201,7 +201,7 @@ def on_disk(
     options: TextOptions,
     source: str = "",
     label: str = "",
-) -> TextDataset:
+) -> TextDataset | BagDataset:
     """Prepare files of the user on disk; see `disk_corpus` and `prepared`.
 
     Args:
@@ -212,10 +212,8 @@ def on_disk(
         label: the column of the classes beside `field`; "" for none.
 
     Raises:
-        UsageError: as `prepare`, and for data.representation = "bag".
+        UsageError: as `prepare`.
     """
-    if options.representation == "bag":
-        raise UsageError('data.keep = "disk" is for data.representation = "tokens".')
     tokenizer = own_path(options.tokenizer) if options.tokenizer else None
     asked = {
         "paths": [str(path) for path in paths], "shares": dataclasses.asdict(shares),
@@ -233,6 +231,7 @@ def on_disk(
             else:
                 corpus = disk_corpus(paths, place, shares, words, field, options.max_line)
                 corpus.source = source or corpus.source
-            prepare(corpus, options, folder).keep(folder)  # type: ignore[union-attr]
+            prepare(corpus, options, folder).keep(folder)
 
-    return TextDataset.kept(prepared("text.file", asked, paths, make))
+    kind = BagDataset if options.representation == "bag" else TextDataset
+    return kind.kept(prepared("text.file", asked, paths, make))
