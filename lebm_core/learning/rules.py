@@ -105,8 +105,17 @@ class Rule(Protocol):
         dataset: Dataset,
         generator: torch.Generator | None = None,
         log: Callable[[str], None] = print,
+        share: float = 1.0,
     ) -> None:
-        """Learn what is learned after training."""
+        """Learn what is learned after training.
+
+        Args:
+            model: trained.
+            dataset: its training split.
+            generator: source of all randomness.
+            log: takes a line of progress now and then.
+            share: of the training's steps that its time allowed; so much of the steps here is made.
+        """
 
     def warnings(self, metrics: dict[str, float]) -> list[str]:
         """A message for each thing that is going wrong; DivergenceError where it must stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -201,6 +202,7 @@ class TwoPart(Configured, Rule):
         dataset: Dataset,
         generator: torch.Generator | None = None,
         log: Callable[[str], None] = print,
+        share: float = 1.0,
     ) -> None:
         """Learn what is learned from fixed posterior codes: the prior, and property heads."""
         if model.latent_dim:
@@ -209,9 +211,11 @@ class TwoPart(Configured, Rule):
                 known = torch.zeros(0, dtype=torch.long)
             if self.refit.steps and self.refit.classes == "clusters":
                 init_classes(model, dataset, self.symbols.clusters, self.seed)
+            # At least one: a refit of no steps would keep the tilt of the training.
+            steps = min(self.refit.steps, max(1, round(share * self.refit.steps)))
             refit(
-                model, dataset, self.refit, drift_limit=self.drift_limit, known=known,
-                generator=generator, log=log,
+                model, dataset, replace(self.refit, steps=steps), drift_limit=self.drift_limit,
+                known=known, generator=generator, log=log,
             )  # fmt: skip
         if self.properties:
             fit_properties(model, dataset, self.properties, generator, log)

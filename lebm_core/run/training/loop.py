@@ -230,6 +230,7 @@ class _Loop:
         state.rule.finish(
             state.model, self.dataset, state.generator,
             lambda line: state.log(f"{state.name}: {line}"),
+            min(1.0, state.step / state.planned) if state.options.minutes else 1.0,
         )  # fmt: skip
         state.seconds += time.monotonic() - began
 

@@ -32,7 +32,8 @@ class TrainingOptions:
         epochs: passes over the training split
         max_steps: stop after so many steps, whatever epochs says
         min_steps: steps to make at least, by more epochs where the examples are few
-        minutes: wall time of the steps: fewer are made where they would take longer; 0 = no limit
+        minutes: wall time of the steps: fewer are made where they would take longer, and a refit
+            has so much fewer too; 0 = no limit
         lr: learning rate of the parts that have none of their own
         parts: options of single parts of the model, by name
         beta1: Adam's decay of the gradient's mean

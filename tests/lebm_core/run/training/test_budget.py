@@ -6,6 +6,9 @@ import types
 import pytest
 import torch
 
+from lebm_core.latent.amortized import Amortized
+from lebm_core.learning.refit import Refit
+from lebm_core.learning.two_part import TwoPart
 from lebm_core.run.training import loop
 from lebm_core.run.training.budget import TimeBudget
 from lebm_core.run.training.state import TrainingState
@@ -37,6 +40,15 @@ def test_a_training_ends_within_its_time_and_its_schedule_with_it(make, clock, t
     assert any("of 30000 steps fit into 0.167 minutes" in line for line in lines)
     last = read_metrics(tmp_path / "short")[-1]
     assert last["lr/decoder"] < 1e-3 * 0.01  # a cosine of these steps, not of 30,000
+
+
+def test_a_refit_is_shortened_as_the_training_is(make, clock):
+    refit = Refit(steps=60, batch=16, rule="density-ratio")
+    rule = (lambda: TwoPart(refit=refit), Amortized)
+    given = {"epochs": 1, "min_steps": 150, "callbacks": [clock]}
+    for minutes, steps in ((0, 60), (5 / 60, 20)):  # 50 of 150 steps fit into 5 seconds
+        _, _, lines, _ = make(f"{steps}", rule, minutes=minutes, **given)
+        assert any(f"refit of the prior: step {steps}/{steps} " in line for line in lines)
 
 
 @pytest.mark.parametrize(("early", "late"), [(0.1, 0.4), (0.4, 0.1), (0.1, 2.0)])
