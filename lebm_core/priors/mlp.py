@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from lebm_core.base.checks import choice, whole, widths
+from lebm_core.base.checks import choice, positive, whole, widths
 from lebm_core.priors.energy import Affine, Energy, Pullback
 
 __all__ = ["ACTIVATIONS", "LEAK", "MLP"]
@@ -48,9 +48,11 @@ class MLP(Energy):
         activation: gelu, leaky_relu, silu or tanh.
         outputs: C.
         context_dim: c; 0 for none.
+        sharpness: factor of the first layer's weights and biases as they are drawn; 4 suits data
+            with structure of a tenth of their spread (Sitzmann et al. 2020, arXiv 2006.09661)
 
     Raises:
-        UsageError: for an unknown activation or a width below 1.
+        UsageError: for an unknown activation, a width below 1 or a sharpness of 0 or less.
     """
 
     capturable = True
@@ -62,6 +64,7 @@ class MLP(Energy):
         activation: Literal["gelu", "leaky_relu", "silu", "tanh"] = "gelu",
         outputs: int = 1,
         context_dim: int = 0,
+        sharpness: float = 1.0,
     ) -> None:
         super().__init__()
         choice("energy.activation", activation, ACTIVATIONS)
@@ -69,12 +72,14 @@ class MLP(Energy):
         whole("energy.latent_dim", latent_dim)
         whole("energy.outputs", outputs, 1)
         whole("energy.context_dim", context_dim)
+        positive("energy.sharpness", sharpness)
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, context_dim
-        self.activation = activation
+        self.activation, self.sharpness = activation, sharpness
         sizes = [latent_dim + context_dim, *hidden, outputs]
         pairs = zip(sizes, sizes[1:], strict=False)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
         self.zero_output = False
+        self._sharpen()
 
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Draw all weights again, in place, as a new network has them."""
@@ -82,8 +87,14 @@ class MLP(Energy):
             within = layer.in_features**-0.5  # torch's own, which takes no generator
             nn.init.uniform_(layer.weight, -within, within, generator)
             nn.init.uniform_(layer.bias, -within, within, generator)
+        self._sharpen()
         if self.zero_output:
             self.start_at_zero()
+
+    @torch.no_grad()
+    def _sharpen(self) -> None:
+        for p in self.layers[0].parameters():
+            p.mul_(self.sharpness)
 
     def start_at_zero(self) -> None:
         """Make F = 0 by zeroing the last layer, now and after `reset`."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lebm_core import MALA, CoupledPrior, EBMPrior, Energy, Langevin
 from lebm_core.chains.densities import value_and_gradient
 from lebm_core.errors import UsageError
+from lebm_core.priors.mlp import MLP
 
 
 class Plain(Energy):
@@ -67,6 +68,19 @@ def test_reset_draws_fresh_weights_and_keeps_later_stages_at_zero() -> None:
     z = torch.randn(5, 2)
     assert torch.equal(prior.tilts[1](z), torch.zeros(5, 1))
     assert torch.equal(prior.log_ratio(1, z), torch.zeros(5))
+
+
+def test_a_sharp_network_draws_its_first_layer_larger_and_nothing_else() -> None:
+    plain, sharp = MLP(2, [8, 8]), MLP(2, [8, 8], sharpness=4.0)
+    for drawn in (plain, sharp, sharp.replaced()):
+        drawn.reset(torch.Generator().manual_seed(0))
+    for name, p in plain.state_dict().items():
+        assert torch.equal(sharp.state_dict()[name], 4 * p if name.startswith("layers.0") else p)
+    torch.manual_seed(1)
+    first = MLP(2, [8], sharpness=4.0).layers[0].weight  # a new one too
+    assert 2**-0.5 < float(first.detach().abs().max()) <= 4 * 2**-0.5
+    with pytest.raises(UsageError, match="sharpness = 0"):
+        MLP(2, sharpness=0.0)
 
 
 def test_a_sampler_is_a_part_of_its_own() -> None:
