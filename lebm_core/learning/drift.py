@@ -103,7 +103,8 @@ class Monitor:
             warning = step_size_warning(target, z[few], size, generator=generator)
             adjusted = prior.sampler is not None and prior.sampler.adjusted
             self.step_size = None if warning is None or adjusted else f"The prior's {warning}"
-        if "f_chain" in known or self.calls % CHAIN_EVERY:
+        # A draw through all levels of noise takes as long as many updates.
+        if "f_chain" in known or prior.n_levels > 1 or self.calls % CHAIN_EVERY:
             return {}
         with torch.no_grad(), frozen(prior):
             drawn = prior.sample(len(z), context=context, generator=generator)

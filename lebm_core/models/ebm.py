@@ -24,6 +24,7 @@ from lebm_core.models.hub import PARTS
 from lebm_core.models.latent_ebm import LatentEBM
 from lebm_core.priors.base import Prior
 from lebm_core.priors.conditional import draw_unknown
+from lebm_core.priors.protocols import DrawsUnknown
 from lebm_core.registry.parts import make
 
 __all__ = ["EBM"]
@@ -182,15 +183,17 @@ class EBM(LatentEBM):
             x: (B, ...) examples.
             mask: where x is known.
             context: (B, c), for a conditioned model.
-            steps: of Langevin dynamics in place of the prior's own sampler; 0 for that. Chains
-                start at draws of p0 in the unknown coordinates.
+            steps: of Langevin dynamics in place of the prior's own sampler, or its way through
+                levels of noise; 0 for that. Chains start at draws of p0 in the unknown coordinates.
             step_size: of Langevin dynamics.
             generator: source of all randomness.
             sampler: in place of either.
         """
         x, context = self.arguments(x, context)
         known = keeps("mask", mask, x) & ~x.isnan()
-        chain = self._chain(Langevin(steps, step_size) if steps and sampler is None else sampler)
+        given = Langevin(steps, step_size) if steps and sampler is None else sampler
+        own = given is None and isinstance(self.prior, DrawsUnknown)
+        chain = None if own else self._chain(given)
         z = draw_unknown(
             self.prior, x.flatten(1), known.flatten(1), chain, context=context, generator=generator
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from lebm_core.base.modules import frozen
 from lebm_core.chains.samplers import Sampler
 from lebm_core.priors.base import Prior
+from lebm_core.priors.protocols import DrawsUnknown
 
 __all__ = ["draw_unknown"]
 
@@ -16,7 +19,7 @@ def draw_unknown(
     prior: Prior,
     z: Tensor,
     known: Tensor,
-    sampler: Sampler,
+    sampler: Sampler | None,
     *,
     context: Tensor | None = None,
     generator: torch.Generator | None = None,
@@ -27,12 +30,17 @@ def draw_unknown(
         prior: p(z).
         z: (B, d); what stands where `known` is False is not used.
         known: (B, d), of bool.
-        sampler: of the chain, which starts at draws of p0 in the unknown coordinates.
+        sampler: of the chain, which starts at draws of p0 in the unknown coordinates; None for
+            the way of a prior that `DrawsUnknown`.
         context: (B, c), for a conditioned prior.
         generator: source of all randomness.
     """
     z = torch.where(known, z, 0.0)
     with frozen(prior, evaluating=True):
+        if sampler is None:
+            return cast(DrawsUnknown, prior).draw_unknown(
+                z, known, context=context, generator=generator
+            )
         start = torch.where(known, z, prior.draw_reference(len(z), generator))
         drawn = sampler(_Conditional(prior, z, known, context), start, generator=generator)
     return torch.where(known, z, drawn)

@@ -10,7 +10,7 @@ from torch import Tensor
 from lebm_core.chains.samplers import Sampler
 from lebm_core.chains.trace import Chain
 
-__all__ = ["Coupled", "Fitted", "LearnedReference", "Tilted"]
+__all__ = ["Coupled", "DrawsUnknown", "Fitted", "LearnedReference", "Tilted"]
 
 
 @runtime_checkable
@@ -75,6 +75,21 @@ class Coupled(Protocol):
 
     def logits(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """F(z), (B, C)."""
+
+
+@runtime_checkable
+class DrawsUnknown(Protocol):
+    """A prior that draws unknown coordinates by a way of its own, no one chain on its density."""
+
+    def draw_unknown(
+        self,
+        z: Tensor,
+        known: Tensor,
+        *,
+        context: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """z (B, d) with its unknown coordinates drawn given the known ones (B, d)."""
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ def lebm_register_inference(register: Register) -> None:
 
 @hookimpl
 def lebm_register_learning_rules(register: Register) -> None:
-    """Register recovery likelihood, and short chains with a learned start."""
+    """Register recovery likelihood, score matching, and short chains with a learned start."""
     register("prior.recovery-likelihood", "lebm_diffusion.learning.recovery:RecoveryLikelihood")
+    register("prior.level-score-matching", "lebm_diffusion.learning.matching:LevelScoreMatching")
     register("prior.diffusion-amortized", "lebm_diffusion.learning.amortized:AmortizedChains")

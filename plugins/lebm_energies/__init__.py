@@ -22,6 +22,8 @@ def lebm_register_energies(register: Register) -> None:
     register("convolution", "lebm_energies.networks.convolution:Convolution")
     register("voxels", "lebm_energies.networks.voxels:Voxels")
     register("set", "lebm_energies.networks.sets:PointSet")
+    register("reconstruction", "lebm_energies.networks.reconstruction:Reconstruction")
+    register("noisy-set", "lebm_energies.networks.noisy_sets:NoisySet")
     register("video", "lebm_energies.networks.video:Video")
     register("frame", "lebm_energies.networks.frame:Frame", "Gabor filters, learned potentials")
     register("driving-cost", "lebm_energies.networks.driving:DrivingCost")

@@ -163,7 +163,7 @@ def test_metric_and_figures_of_an_untrained_model(data: SolidData, tmp_path: Pat
     assert values["nearest/scattered_error"].value < values["scattered_error"].value
     assert values["few_labels"].n == 9 and values["raw/few_labels"].value > 1 / 3
     files = list(pictures(judged))
-    assert len(files) == 2 and all(file.is_file() for file, _ in files)
+    assert len(files) == 3 and all(file.is_file() for file, _ in files)
 
 
 def test_samples_are_written_as_voxels(data: SolidData, tmp_path: Path) -> None:

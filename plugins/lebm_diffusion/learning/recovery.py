@@ -19,7 +19,7 @@ from lebm_core.errors import UsageError
 from lebm_core.learning.rules import Metrics, PriorRule, TiltLoss
 from lebm_diffusion.priors.recovery import DiffusionPrior
 
-__all__ = ["RecoveryLikelihood"]
+__all__ = ["RecoveryLikelihood", "check_levels", "level_classes"]
 
 
 class RecoveryLikelihood(Configured, PriorRule):
@@ -45,14 +45,7 @@ class RecoveryLikelihood(Configured, PriorRule):
         self.energy_l2 = energy_l2
 
     def check(self, prior: Prior) -> None:
-        if isinstance(prior, DiffusionPrior) or not any(
-            p.requires_grad for p in prior.parameters()
-        ):
-            return
-        raise UsageError(
-            'learning.prior.name = "recovery-likelihood" teaches levels of noise, which '
-            f'{type(prior).__name__} has not: use prior.name = "diffusion", or "coupled-diffusion".'
-        )
+        check_levels(prior, "recovery-likelihood")
 
     def __call__(
         self,
@@ -89,9 +82,38 @@ class RecoveryLikelihood(Configured, PriorRule):
             penalty = at_codes.square().mean() + at_chains.square().mean()
             loss = loss + self.energy_l2 * penalty
         if prior.n_classes:
-            with torch.no_grad():
-                p = prior.logits(codes, context).softmax(-1)
-            noisy = level > 0
-            distilled = cross_entropy(logits[noisy], p[noisy], reduction="sum") / len(codes)
+            distilled = level_classes(prior, codes, context, level, logits)
             loss, metrics["level_classes"] = loss + distilled, distilled.detach()
         return TiltLoss(loss, metrics)
+
+
+def check_levels(prior: Prior, rule: str) -> None:
+    """Refuse a prior without levels of noise.
+
+    Raises:
+        UsageError: naming priors with levels.
+    """
+    if isinstance(prior, DiffusionPrior) or not any(p.requires_grad for p in prior.parameters()):
+        return
+    raise UsageError(
+        f'learning.prior.name = "{rule}" teaches levels of noise, which {type(prior).__name__} has '
+        'not: use prior.name = "diffusion", or "coupled-diffusion".'
+    )
+
+
+def level_classes(
+    prior: DiffusionPrior, codes: Tensor, context: Tensor | None, level: Tensor, logits: Tensor
+) -> Tensor:
+    """The cross-entropy of p(y|z_t) to p(y|z_0) of the same code, over levels t > 0.
+
+    Args:
+        prior: with classes.
+        codes: z_0, (B, d).
+        context: (B, c), or None.
+        level: t, (B,).
+        logits: F(z_t, t), (B, C).
+    """
+    with torch.no_grad():
+        p = prior.logits(codes, context).softmax(-1)
+    noisy = level > 0
+    return cross_entropy(logits[noisy], p[noisy], reduction="sum") / len(codes)

@@ -7,7 +7,7 @@ arXiv 2206.05895.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
@@ -38,6 +38,7 @@ class CoupledDiffusionPrior(DiffusionPrior):
         bound: C of the bounded logits F = C tanh(F/C), in nats; 0 or none leaves F unbounded.
         levels: T.
         context_dim: features of a context that F sees beside z; 0 for none.
+        start: where the chain of a level starts, noise or slope; see `DiffusionPrior`.
 
     Raises:
         UsageError: for fewer than 2 classes, or sizes that are not possible.
@@ -52,10 +53,11 @@ class CoupledDiffusionPrior(DiffusionPrior):
         bound: float | None = 0.0,
         levels: int = 6,
         context_dim: int = 0,
+        start: Literal["noise", "slope"] = "noise",
     ) -> None:
         if whole("prior.n_classes", n_classes, 0, MOST_CLASSES) < 2:
             raise UsageError(f"A coupled prior needs at least 2 classes, not {n_classes}.")
-        super().__init__(latent_dim, energy, sampler, bound, levels, context_dim, n_classes)
+        super().__init__(latent_dim, energy, sampler, bound, levels, context_dim, start, n_classes)
         self.n_classes = n_classes
 
     def classes(self, y: Tensor | int | None, n: int) -> Tensor | None:

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from lebm_core.chains.densities import ReferenceDensity
+from lebm_core.chains.densities import LogDensity, ReferenceDensity, value_and_gradient
 from lebm_core.priors.energy import Energy
 from lebm_core.priors.tilt_target import Readout, Reference
 
-__all__ = ["LevelTarget", "noise_levels"]
+__all__ = ["KnownLevel", "LevelTarget", "downhill", "noise_levels"]
 
 
 def noise_levels(levels: int) -> tuple[Tensor, Tensor]:
@@ -78,3 +78,46 @@ class LevelTarget:
             slope = self.readout.slope(logits) * (1 - bounded.square())
         value = self.normal.tilted(u, self.readout.value(logits))
         return value, self.sigma * pullback(slope, u / self.sigma, -1.0)
+
+
+class KnownLevel:
+    """The density of a level with some coordinates of u held: a chain moves the others.
+
+    Args:
+        target: of all coordinates.
+        u: (B, d), the held ones.
+        known: (B, d), which are held.
+    """
+
+    label, fold, by_row = "completion chain", None, True
+
+    def __init__(self, target: LevelTarget, u: Tensor, known: Tensor) -> None:
+        self.target, self.u, self.known = target, u, known
+
+    def held(self, u: Tensor) -> Tensor:
+        """u with the known coordinates where they are held."""
+        return torch.where(self.known, self.u, u)
+
+    def __call__(self, u: Tensor) -> Tensor:
+        return self.target(self.held(u))
+
+    def value_and_gradient(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self.target.value_and_gradient(self.held(u))
+        return value, gradient.masked_fill(self.known, 0.0)
+
+
+def downhill(target: LogDensity, noise: Tensor) -> Tensor:
+    """Draws u ~ N(0, I) moved by the slope of f: where f is linear, draws of the target.
+
+    One step of Heun's method: the slope at 0, and at where it leads, averaged.
+
+    Args:
+        target: exp(f) N(u; 0, I), of a level.
+        noise: (B, d), draws of N(0, I).
+    """
+    moved = torch.zeros_like(noise)
+    slopes = []
+    for _ in range(2):
+        slopes.append(value_and_gradient(target, moved)[1] + moved)  # of f alone
+        moved = slopes[-1]
+    return noise + (slopes[0] + slopes[1]) / 2

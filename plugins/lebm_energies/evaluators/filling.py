@@ -9,6 +9,7 @@ from lebm_core.chains.samplers import Langevin, Sampler, with_steps
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evidence.completion import complete
 from lebm_core.models.ebm import EBM
+from lebm_core.priors.protocols import DrawsUnknown
 
 __all__ = ["completed"]
 
@@ -17,6 +18,8 @@ AT_ONCE = 50  # examples filled in together
 
 def completed(evaluation: Evaluation, x: Tensor, mask: Tensor, steps: int = 0) -> Tensor:
     """x filled in by the model's own sampler, with so many steps where not 0, on the CPU.
+
+    A prior with levels of noise has a way of its own, with the steps of its sampler at each.
 
     In data space the chain is on x itself; of a model with codes alone it is on z given what is
     known, and the mean of p(x|z) fills in.
@@ -30,7 +33,8 @@ def completed(evaluation: Evaluation, x: Tensor, mask: Tensor, steps: int = 0) -
     for part, kept in zip(x.split(AT_ONCE), mask.split(AT_ONCE), strict=True):
         given, known = part.to(model.device), kept.to(model.device)
         if isinstance(model, EBM):
-            filled = model.complete(given, known, sampler=chain, generator=evaluation.generator)
+            sampler = None if isinstance(model.prior, DrawsUnknown) else chain
+            filled = model.complete(given, known, sampler=sampler, generator=evaluation.generator)
         else:
             filled = complete(model, given, known, chain, generator=evaluation.generator)
         parts.append(filled.cpu())

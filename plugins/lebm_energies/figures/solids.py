@@ -1,4 +1,4 @@
-"""Figure of a model of solids: data, samples, samples of each class, and what is filled in."""
+"""Figures of a model of solids: data, samples, completion and super-resolution."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.models.ebm import EBM
 from lebm_core.priors.protocols import Coupled
 from lebm_energies.data.solids import SolidData
+from lebm_energies.evaluators.filling import completed
+from lebm_energies.metrics.recovery import every_second
 from lebm_energies.pictures import draw_solids
 
 __all__ = ["pictures"]
@@ -20,7 +23,7 @@ KNOWN = 0.3  # share of the voxels of a solid that is filled in
 
 
 def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
-    """Draw real solids, samples, samples given each class, and solids filled in."""
+    """Draw real solids, samples given each class, completion and super-resolution."""
     data = evaluation.need(SolidData, "energies.solids")
     model, generator = evaluation.model, evaluation.generator
     folder = evaluation.folder / "figures"
@@ -37,13 +40,20 @@ def pictures(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     if not split or not isinstance(model, EBM):
         return
     x = data.all(split, COLUMNS).x
-    mask = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < KNOWN
-    filled = model.complete(
-        x.to(model.device), mask.to(model.device), sampler=model.prior.sampler, generator=generator
-    )
+    scattered = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < KNOWN
+    caption = "Completion: solids of which 70 % of the voxels are unknown, a draw of the model."
+    yield _filled(evaluation, data, x, scattered, "filled in", folder / "recovery.png"), caption
+    caption = "Super-resolution: from every eighth voxel, on a grid, to all, a draw of the model."
+    file = folder / "super-resolution.png"
+    yield _filled(evaluation, data, x, every_second(x), "super-\nresolution", file), caption
+
+
+def _filled(
+    evaluation: Evaluation, data: SolidData, x: Tensor, mask: Tensor, name: str, file: Path
+) -> Path:
     rows = [
-        ("known", data.raw(torch.where(mask, x, 0.0))), ("filled in", data.raw(filled)),
+        ("known", data.raw(torch.where(mask, x, 0.0))),
+        (name, data.raw(completed(evaluation, x, mask))),
         ("true", data.raw(x)),
-    ]  # fmt: skip
-    caption = "Solids of which 70 % of the voxels are unknown, filled in by a chain of the model."
-    yield draw_solids(rows, folder / "recovery.png"), caption
+    ]
+    return draw_solids(rows, file)

@@ -12,10 +12,11 @@ from lebm_core.evaluation.values import Value, in_row
 from lebm_core.priors.protocols import Coupled
 from lebm_energies.data.generated import Generated
 
-__all__ = ["class_values", "feature_values"]
+__all__ = ["ANCESTRAL", "ancestral", "class_values", "feature_values"]
 
 GIVEN = 50  # samples of each class
 AT_ONCE = 256
+ANCESTRAL = "samples given a class, classes in the shares of the training split"
 
 
 def _classifier(x: Tensor, y: Tensor) -> object:
@@ -30,6 +31,21 @@ def _classifier(x: Tensor, y: Tensor) -> object:
 
 def _flat(x: Tensor) -> Tensor:
     return x.flatten(1)
+
+
+def ancestral(evaluation: Evaluation, data: Generated, n: int) -> Tensor | None:
+    """n ancestral draws of a coupled prior, on the CPU: y of the training split, then x given y.
+
+    None for a prior without the classes of the data.
+    """
+    model, prior = evaluation.model, evaluation.model.prior
+    if not (data.classes and isinstance(prior, Coupled) and prior.n_classes == len(data.classes)):
+        return None
+    y = data.all("train").y
+    assert y is not None
+    rows = torch.randint(len(y), (n,), generator=evaluation.generator, device=model.device).cpu()
+    drawn: Tensor = model.sample(n, y=y[rows], generator=evaluation.generator)
+    return drawn.cpu()
 
 
 def class_values(

@@ -11,7 +11,7 @@ from lebm_core.base.checks import whole
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_energies.data.clouds import CloudData
-from lebm_energies.metrics.features import class_values, feature_values
+from lebm_energies.metrics.features import ANCESTRAL, ancestral, class_values, feature_values
 from lebm_energies.metrics.neighbours import neighbour_values
 
 __all__ = ["build", "chamfer"]
@@ -38,6 +38,10 @@ def build(*, clouds: int = 150, labels: int = 5) -> Metric:
         n = min(clouds, len(evaluation.samples), data.length(split))
         test = data.all(split, n).x
         values = _compared(evaluation.samples[:n].cpu(), test, split, generator)
+        given = ancestral(evaluation, data, n)
+        if given is not None:
+            of_classes = _compared(given, test, split, generator)
+            values |= in_row(f"{evaluation.name}-given-y", of_classes, ANCESTRAL)
         train = data.all("train", n).x
         if evaluation.name == "model" and len(train) == n:
             real = _compared(train, test, split, generator)

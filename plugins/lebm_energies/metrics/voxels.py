@@ -13,20 +13,29 @@ from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation, Metric
 from lebm_core.evaluation.values import Value, in_row
 from lebm_energies.data.solids import OCCUPIED, SolidData
-from lebm_energies.metrics.features import class_values, feature_values
+from lebm_energies.metrics.features import ANCESTRAL, ancestral, class_values, feature_values
 from lebm_energies.metrics.neighbours import neighbour_values
 from lebm_energies.metrics.recovery import filled_solids
 
 __all__ = ["build", "distances"]
 
 
-def build(*, recovered: int = 60, known: float = 0.3, steps: int = 100, labels: int = 5) -> Metric:
-    """Metric energies.voxels.
+def build(
+    *,
+    recovered: int = 60,
+    known: float = 0.3,
+    steps: int = 100,
+    completions: int = 8,
+    labels: int = 5,
+) -> Metric:
+    """Metric energies.voxels: likeness, completion, super-resolution and classes of solids.
 
     Args:
-        recovered: test solids of which voxels are filled in; 0 for none.
-        known: share of their voxels that is known.
-        steps: of the chains that fill in.
+        recovered: test solids of which voxels are filled in, from a share of them at random
+            (completion) and from a grid of half the resolution (super-resolution); 0 for none.
+        known: share of their voxels that is known, of completion.
+        steps: of the chains that fill in, of a prior without levels of noise.
+        completions: draws whose mean is a row of its own; 0 for none.
         labels: examples of each class that classifiers of features learn from; 0 for none.
 
     Raises:
@@ -34,6 +43,7 @@ def build(*, recovered: int = 60, known: float = 0.3, steps: int = 100, labels: 
     """
     whole("evaluation.recovered", recovered)
     whole("evaluation.steps", steps, 1)
+    whole("evaluation.completions", completions)
     whole("evaluation.labels", labels)
     if not 0 < known < 1:
         raise UsageError(f"evaluation.known = {known} is not possible; use a share in (0, 1).")
@@ -43,7 +53,7 @@ def build(*, recovered: int = 60, known: float = 0.3, steps: int = 100, labels: 
         values: dict[str, Value] = {}
         samples = occupied(evaluation.samples)
         values |= _likeness(evaluation, data, samples)
-        values |= filled_solids(evaluation, data, recovered, known, steps)
+        values |= filled_solids(evaluation, data, recovered, known, steps, completions)
         values |= class_values(evaluation, data)
         values |= feature_values(evaluation, data, labels)
         return values
@@ -69,6 +79,10 @@ def _likeness(evaluation: Evaluation, data: SolidData, samples: Tensor) -> dict[
     test, train = occupied(data.all(split).x), occupied(data.all("train").x)
     n = min(len(samples), len(test))
     values = _compared(samples[:n], test[:n], train, split, evaluation.generator)
+    given = ancestral(evaluation, data, n)
+    if given is not None:
+        of_classes = _compared(occupied(given), test[:n], train, split, evaluation.generator)
+        values |= in_row(f"{evaluation.name}-given-y", of_classes, ANCESTRAL)
     if evaluation.name == "model":
         # Training solids in the place of samples; their own nearest is looked for among others.
         rows = torch.arange(len(train)) % 2 == 0

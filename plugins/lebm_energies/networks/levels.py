@@ -1,0 +1,57 @@
+"""What energies that see a level of noise share: the indicator, and the scale of each level."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from lebm_core.base.checks import positive, share, whole
+from lebm_core.errors import UsageError
+
+__all__ = ["Levels"]
+
+
+class Levels(nn.Module):
+    """Of each level of noise how much of x is kept, and a learned precision of f.
+
+    f of a level has slopes in proportion to 1 / sigma_t, sigma_t^2 = 1 - kept_t^2 (1 - least^2) of
+    kept_t = cos(pi t / 2T): a network that has to find that factor by itself learns the low levels
+    last. So the precision starts at 1 / sigma_t^2.
+
+    Args:
+        levels: T, which the indicator in the context has; a context of other numbers is refused.
+        least: standard deviation of the noise at level 0.
+
+    Raises:
+        UsageError: without levels, or for a noise that is not possible.
+    """
+
+    def __init__(self, levels: int, least: float) -> None:
+        super().__init__()
+        if not whole("energy.context_dim", levels):
+            raise UsageError(
+                "This energy needs levels of noise: use prior.name = "
+                '"diffusion", or "coupled-diffusion".'
+            )
+        share("energy.least", least)
+        positive("energy.least", least)
+        angle = torch.arange(levels, dtype=torch.float64) * (math.pi / (2 * levels))
+        kept = angle.cos()
+        self.register_buffer("kept", kept.float(), persistent=False)
+        variance = 1 - kept.square() * (1 - least**2)
+        self.register_buffer("start", -variance.log().float(), persistent=False)
+        self.log_precision = nn.Parameter(self.start.clone())
+
+    kept: Tensor
+    start: Tensor
+
+    def reset_parameters(self) -> None:
+        """As a new one has them."""
+        with torch.no_grad():
+            self.log_precision.copy_(self.start)
+
+    def of(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """kept_t and the precision of the level that each row (B, T) indicates, (B, 1) each."""
+        return context @ self.kept[:, None], (context @ self.log_precision[:, None]).exp()
