@@ -97,16 +97,11 @@ class FlowContrastive(Configured, PriorRule):
         where the draw lies, on log p, and through its own density.
         """
         with frozen(*prior.energies):
-            # log p(z) = f(z) + log q(z) is held, as the energy's own density; q moves.
-            log_p = prior.log_tilt(drawn) + _held(prior, drawn)
-            log_p_codes = (prior.log_tilt(codes) + _held(prior, codes)).detach()
-        logit = log_p - prior.flow.log_prob(drawn)
-        logit_codes = log_p_codes - prior.flow.log_prob(codes)
+            # log p = f + log q is held, as the energy's own density, and q moves. What a draw's
+            # place does to log q, held and not, cancels: there f alone is left, which is the logit.
+            at = drawn.detach()
+            log_q, log_q_codes = prior.flow.log_prob(at), prior.flow.log_prob(codes)
+            logit = prior.log_tilt(drawn) + log_q.detach() - log_q
+            logit_codes = prior.log_tilt(codes).detach() + log_q_codes.detach() - log_q_codes
         deceived = -(softplus(-logit_codes).mean() + softplus(logit).mean())
-        return deceived + self.likelihood * prior.reference_loss(codes)
-
-
-def _held(prior: TiltedFlowPrior, z: Tensor) -> Tensor:
-    """log q(z) with a gradient for z, and none for the flow's weights."""
-    with frozen(prior.flow):
-        return prior.flow.log_prob(z)
+        return deceived - self.likelihood * log_q_codes.mean()
