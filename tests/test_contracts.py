@@ -53,6 +53,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "frame": {"shape": [1, 9, 9], "wavelengths": [3.0], "orientations": 2},
     "voxels": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "set": {"shape": [5, 3], "widths": [4], "hidden": [3]},
+    "noisy-set": {"shape": [5, 3], "width": 4},
     "video": {"shape": [1, 3, 4, 5], "widths": [2, 3]},
     "dynamic": {"shape": [1, 1, 3, 2], "state": 1, "transition": [3], "frame": [4]},
     "map-deconv": {"side": 2, "widths": [3, 4]},

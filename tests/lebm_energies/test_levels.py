@@ -64,7 +64,7 @@ def test_the_order_of_points_does_not_matter_and_each_sees_the_others() -> None:
     assert not torch.allclose(*slopes, rtol=1e-2)
 
 
-def test_weights_are_drawn_again_and_levels_are_needed() -> None:
+def test_weights_are_drawn_again_and_what_is_refused() -> None:
     for energy in energies():
         with torch.no_grad():
             energy.levels.log_precision.add_(1)
@@ -72,8 +72,8 @@ def test_weights_are_drawn_again_and_levels_are_needed() -> None:
         energy.reset(torch.Generator().manual_seed(1))
         assert torch.equal(energy.levels.log_precision, energy.levels.start)
         assert not torch.equal(before, energy.enter.weight)
-    with pytest.raises(UsageError, match="needs levels of noise"):
-        Reconstruction(6)
+    with pytest.raises(UsageError, match=r"prior\.stages"):
+        Reconstruction(6).start_at_zero()
     with pytest.raises(UsageError, match=r"energy\.least"):
         NoisySet(60, [20, 3], least=0.0, context_dim=2)
     with pytest.raises(UsageError, match="takes points"):

@@ -18,10 +18,11 @@ from lebm_core.priors.coupled import CoupledPrior
 from lebm_energies.data.furniture import CLASSES, furniture
 from lebm_energies.data.parts import Box, Frustum, Torus, on_surface
 from lebm_energies.data.solids import SolidData, centres_of, solids, voxels_of
+from lebm_energies.evaluators.filling import every_second, unknown_mask
 from lebm_energies.figures.solids import pictures
 from lebm_energies.metrics import voxels
 from lebm_energies.metrics.neighbours import coverage, neighbour_accuracy
-from lebm_energies.metrics.recovery import every_second, nearest_by_known, unknown_mask
+from lebm_energies.metrics.recovery import nearest_by_known, repeated
 from lebm_energies.networks.voxels import Voxels
 
 FEW = SplitCounts(train=24, valid=6, test=9)
@@ -141,7 +142,11 @@ def test_coverage_by_hand() -> None:
 
 def test_masks_and_the_nearest_by_known(data: SolidData) -> None:
     x, train = data.x["test"], data.x["train"]
-    assert every_second(x).float().mean() == 1 / 8
+    grid = every_second(x)
+    assert grid.float().mean() == 1 / 8
+    blocks = repeated(torch.where(grid, x, torch.nan))  # nothing but what is known is looked at
+    assert torch.equal(blocks[grid], x[grid])
+    assert torch.equal(blocks[..., 0::2, 0::2, 0::2], blocks[..., 1::2, 1::2, 1::2])
     mask = unknown_mask(x, 0.3, torch.Generator().manual_seed(0))
     n = mask.numel()
     assert abs(float(mask.float().mean()) - 0.3) < 4 * math.sqrt(0.21 / n)

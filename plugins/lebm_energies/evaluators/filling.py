@@ -11,7 +11,7 @@ from lebm_core.evidence.completion import complete
 from lebm_core.models.ebm import EBM
 from lebm_core.priors.protocols import DrawsUnknown
 
-__all__ = ["completed"]
+__all__ = ["completed", "every_second", "unknown_mask"]
 
 AT_ONCE = 50  # examples filled in together
 
@@ -39,3 +39,17 @@ def completed(evaluation: Evaluation, x: Tensor, mask: Tensor, steps: int = 0) -
             filled = complete(model, given, known, chain, generator=evaluation.generator)
         parts.append(filled.cpu())
     return torch.cat(parts)
+
+
+def unknown_mask(x: Tensor, known: float, generator: torch.Generator) -> Tensor:
+    """Where x is known: each number by itself with probability `known`."""
+    return torch.rand(x.shape, generator=generator) < known
+
+
+def every_second(x: Tensor) -> Tensor:
+    """Where x (B, C, ...) is known: one number of each block of two along every axis."""
+    mask = torch.ones_like(x, dtype=torch.bool)
+    for axis in range(2, x.ndim):
+        keep = torch.arange(x.shape[axis]) % 2 == 0
+        mask &= keep.view([-1 if a == axis else 1 for a in range(x.ndim)])
+    return mask

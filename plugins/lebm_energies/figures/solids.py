@@ -12,8 +12,7 @@ from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.models.ebm import EBM
 from lebm_core.priors.protocols import Coupled
 from lebm_energies.data.solids import SolidData
-from lebm_energies.evaluators.filling import completed
-from lebm_energies.metrics.recovery import every_second
+from lebm_energies.evaluators.filling import completed, every_second
 from lebm_energies.pictures import draw_solids
 
 __all__ = ["pictures"]

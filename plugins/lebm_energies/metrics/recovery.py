@@ -8,23 +8,9 @@ from torch import Tensor
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_core.evaluation.values import Value, in_row
 from lebm_energies.data.solids import OCCUPIED, SolidData
-from lebm_energies.evaluators.filling import completed
+from lebm_energies.evaluators.filling import completed, every_second, unknown_mask
 
-__all__ = ["every_second", "filled_solids", "nearest_by_known", "repeated", "unknown_mask"]
-
-
-def unknown_mask(x: Tensor, known: float, generator: torch.Generator) -> Tensor:
-    """Where x is known: each number by itself with probability `known`."""
-    return torch.rand(x.shape, generator=generator) < known
-
-
-def every_second(x: Tensor) -> Tensor:
-    """Where x (B, C, ...) is known: one number of each block of two along every axis."""
-    mask = torch.ones_like(x, dtype=torch.bool)
-    for axis in range(2, x.ndim):
-        keep = torch.arange(x.shape[axis]) % 2 == 0
-        mask &= keep.view([-1 if a == axis else 1 for a in range(x.ndim)])
-    return mask
+__all__ = ["filled_solids", "nearest_by_known", "repeated"]
 
 
 def nearest_by_known(x: Tensor, mask: Tensor, train: Tensor) -> Tensor:

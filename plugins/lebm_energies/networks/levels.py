@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from lebm_core.base.checks import positive, share, whole
-from lebm_core.errors import UsageError
 
 __all__ = ["Levels"]
 
@@ -21,23 +20,19 @@ class Levels(nn.Module):
     last. So the precision starts at 1 / sigma_t^2.
 
     Args:
-        levels: T, which the indicator in the context has; a context of other numbers is refused.
+        levels: T, the numbers of the context, which indicates the level; 0 for level 0 alone.
         least: standard deviation of the noise at level 0.
 
     Raises:
-        UsageError: without levels, or for a noise that is not possible.
+        UsageError: for a noise that is not possible.
     """
 
     def __init__(self, levels: int, least: float) -> None:
         super().__init__()
-        if not whole("energy.context_dim", levels):
-            raise UsageError(
-                "This energy needs levels of noise: use prior.name = "
-                '"diffusion", or "coupled-diffusion".'
-            )
+        self.levels = max(1, whole("energy.context_dim", levels))
         share("energy.least", least)
         positive("energy.least", least)
-        angle = torch.arange(levels, dtype=torch.float64) * (math.pi / (2 * levels))
+        angle = torch.arange(self.levels, dtype=torch.float64) * (math.pi / (2 * self.levels))
         kept = angle.cos()
         self.register_buffer("kept", kept.float(), persistent=False)
         variance = 1 - kept.square() * (1 - least**2)
@@ -55,3 +50,9 @@ class Levels(nn.Module):
     def of(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """kept_t and the precision of the level that each row (B, T) indicates, (B, 1) each."""
         return context @ self.kept[:, None], (context @ self.log_precision[:, None]).exp()
+
+    def indicator(self, z: Tensor, context: Tensor | None) -> Tensor:
+        """The context of each z (B, d), (B, T); without one it is at level 0."""
+        if context is not None:
+            return context.expand(len(z), -1)
+        return torch.eye(self.levels, dtype=z.dtype, device=z.device)[:1].expand(len(z), -1)

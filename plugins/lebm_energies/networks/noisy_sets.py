@@ -36,11 +36,10 @@ class NoisySet(Energy):
             as in the energy "set"; 0 for none.
         least: standard deviation of the noise at level 0, where p_t starts.
         outputs: C of the logits.
-        context_dim: levels of noise; the prior gives it.
+        context_dim: levels of noise; the prior gives it, and without it there is level 0 alone.
 
     Raises:
-        UsageError: for x that are no sets of points, without levels, or for sizes that are not
-            possible.
+        UsageError: for x that are no sets of points, or sizes that are not possible.
     """
 
     capturable = True
@@ -65,12 +64,13 @@ class NoisySet(Energy):
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, context_dim
         self.shape, self.frequencies = tuple(shape), frequencies
         self.levels = Levels(context_dim, least)
+        levels = self.levels.levels
         self.enter = nn.Linear(shape[1] * (1 + 2 * frequencies), width)
-        self.level = nn.Linear(context_dim, width, bias=False)
+        self.level = nn.Linear(levels, width, bias=False)
         self.second = nn.Linear(width, width)
         self.rounds = nn.ModuleList(Round(width) for _ in range(rounds))
         self.head = nn.Linear(width, HEAD)
-        self.head_level = nn.Linear(context_dim, HEAD, bias=False)
+        self.head_level = nn.Linear(levels, HEAD, bias=False)
         self.last = nn.Linear(HEAD, 1, bias=False)
         self.classes = nn.Linear(HEAD, outputs)
 
@@ -87,17 +87,18 @@ class NoisySet(Energy):
 
     def flat_features(self, z: Tensor) -> Tensor:
         """The features of each x without noise, (B, HEAD)."""
-        return self.pooled(z, self._clean(z))
+        return self.pooled(z, self.levels.indicator(z, None))
+
+    def start_at_zero(self) -> None:
+        for p in (self.last.weight, *self.classes.parameters()):
+            nn.init.zeros_(p)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        given = self._clean(z) if context is None else context.expand(len(z), -1)
+        given = self.levels.indicator(z, context)
         h, precision = self.pooled(z, given), self.levels.of(given)[1]
         pull = self.shape[0] * precision.sqrt() * self.last(h)
         logits: Tensor = pull + self.classes(h)
         return logits
-
-    def _clean(self, z: Tensor) -> Tensor:
-        return torch.eye(self.context_dim, dtype=z.dtype, device=z.device)[:1].expand(len(z), -1)
 
 
 class Round(nn.Module):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from lebm_core import Energy
 from lebm_core.base.checks import whole
+from lebm_core.errors import UsageError
 from lebm_energies.networks.levels import Levels
 
 __all__ = ["Reconstruction"]
@@ -29,10 +29,10 @@ class Reconstruction(Energy):
         blocks: residual layers between the first and the last.
         least: standard deviation of the noise at level 0, where p_t starts.
         outputs: C of the logits.
-        context_dim: levels of noise; the prior gives it.
+        context_dim: levels of noise; the prior gives it, and without it there is level 0 alone.
 
     Raises:
-        UsageError: without levels, or for sizes that are not possible.
+        UsageError: for sizes that are not possible.
     """
 
     capturable = True
@@ -53,7 +53,7 @@ class Reconstruction(Energy):
         self.latent_dim, self.outputs, self.context_dim = latent_dim, outputs, context_dim
         self.levels = Levels(context_dim, least)
         self.enter = nn.Linear(latent_dim, width)
-        self.level = nn.Linear(context_dim, width, bias=False)
+        self.level = nn.Linear(self.levels.levels, width, bias=False)
         self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
         self.leave = nn.Linear(width, latent_dim)
         self.classes = nn.Linear(width, outputs)
@@ -67,18 +67,19 @@ class Reconstruction(Energy):
 
     def flat_features(self, z: Tensor) -> Tensor:
         """The features of each x without noise, (B, width)."""
-        return self.hidden(z, _clean(z, self.context_dim))
+        return self.hidden(z, self.levels.indicator(z, None))
+
+    def start_at_zero(self) -> None:
+        """Refused: p_t |z - k_t R|^2 is 0 nowhere but at the reconstruction."""
+        raise UsageError(
+            "prior.stages above 1 needs an energy that can be 0, which Reconstruction cannot."
+        )
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        given = _clean(z, self.context_dim) if context is None else context.expand(len(z), -1)
+        given = self.levels.indicator(z, context)
         kept, precision = self.levels.of(given)
         h = self.hidden(z, given)
         error = (z - kept * self.leave(h)).square().sum(-1, keepdim=True)
         common = 0.5 * (z.square().sum(-1, keepdim=True) - precision * error)
         logits: Tensor = common + self.classes(h)
         return logits
-
-
-def _clean(z: Tensor, levels: int) -> Tensor:
-    """The indicator of level 0 for each z, (B, T)."""
-    return torch.eye(levels, dtype=z.dtype, device=z.device)[:1].expand(len(z), -1)
