@@ -17,8 +17,8 @@ from lebm_core.estimators.fitting import seed_of
 from lebm_core.estimators.frames import Columns
 from lebm_core.estimators.inputs import number_of_samples, plain_errors
 from lebm_core.estimators.labels import accuracy, ids_of
+from lebm_core.estimators.sampling import SamplingPrior
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.base import Prior
 
 __all__ = ["Answers"]
 
@@ -38,9 +38,9 @@ class Answers(
     unlabelled: Any
     classes_: NDArray[Any]
     _noise: Tensor
-    _sampling_prior: Prior
+    _sampling: SamplingPrior
     _columns: Columns | None
-    _modules = ("model_", "_sampling_prior")
+    _modules = ("model_", "_sampling")
 
     @plain_errors()
     def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
@@ -81,6 +81,6 @@ class Answers(
         ids = None if y is None else torch.from_numpy(ids_of(y, n, self.classes_)).to(self.device)
         state = self.random_state if random_state is None else random_state
         generator = torch.Generator(self.device).manual_seed(seed_of(state))
-        model = LatentEBM(self._sampling_prior, self.model_.decoder)
+        model = LatentEBM(self._sampling(), self.model_.decoder)
         x = self.adapter_.inverse_transform(model.sample(n, y=ids, generator=generator).cpu())
         return x if self._columns is None else self._columns.table(x)

@@ -68,8 +68,8 @@ class LatentEBMClassifier(Answers):
             log-likelihood has not grown for `n_iter_no_change` passes, and keep the best weights.
         validation_fraction: share of the labelled examples.
         n_iter_no_change: passes.
-        refit_steps: updates of a copy of the prior after training, on fixed posterior codes,
-            at most half as many as the training made; samples are drawn from it, predictions not.
+        refit_steps: updates of a copy of the prior on fixed posterior codes, made before the first
+            samples are drawn from it; predictions do without.
         draws: codes of an example that p(y | x) is the mean over.
         unlabelled: the value of y that means no label, beside None, NaN and words such as "NA";
             None where every example has one, and a missing one is an error.
@@ -113,7 +113,7 @@ class LatentEBMClassifier(Answers):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        refit_steps: int = 1000,
+        refit_steps: int = 500,
         draws: int = 8,
         unlabelled: Any = -1,
         warm_start: bool = False,
@@ -183,7 +183,7 @@ class LatentEBMClassifier(Answers):
             else partial(log_likelihood, x[held], torch.as_tensor(labels[held])),
             before=self.model_ if again else None,
         )
-        self.model_, self._noise, terms, self._sampling_prior = learned
+        self.model_, self._noise, terms, self._sampling = learned
         self._n_features_out, self.history_ = self.latent_dim, [*self.history_, *terms]
         self.n_iter_, self._rows = len(self.history_), len(data)
         return self

@@ -1,39 +1,34 @@
-"""The training of the estimators: the one training loop, then a refit of the prior."""
+"""The training of the estimators: the one training loop."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
 from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import DivergenceError
 from lebm_core.estimators.examples import LabelledExamples
-from lebm_core.estimators.history import History
-from lebm_core.estimators.parts import PENALTY
 from lebm_core.estimators.prediction import antithetic_noise
-from lebm_core.learning.refit import Refit, refit
+from lebm_core.estimators.sampling import SamplingPrior, own_draws
 from lebm_core.learning.rules import Rule
 from lebm_core.models.latent_ebm import LatentEBM
-from lebm_core.priors.base import Prior
 from lebm_core.run.training.callback import Callback
 from lebm_core.run.training.callbacks import EarlyStopping
 from lebm_core.run.training.loop import train
 from lebm_core.run.training.options import TrainingOptions
+from lebm_core.run.training.state import TrainingState
 from lebm_core.run.training.tracking import ProgressBar, to_stderr
 
-__all__ = ["Learned", "is_narrow", "learn", "refitted_prior", "seed_of", "train_examples"]
+__all__ = ["History", "Learned", "is_narrow", "learn", "seed_of", "train_examples"]
 
-REFIT_RULE = {"name": "density-ratio", "reference_samples": 2, "code_pool": 0}
+BOOKKEEPING = ("step", "epoch", "seconds", "examples")
 NARROW = 500  # columns of a matrix, up to which threads wait for each other more than they compute
-DRIFT_LIMIT, REFIT_BATCH = 5.0, 200  # nats, codes
 
 
 class Learned(NamedTuple):
@@ -43,13 +38,13 @@ class Learned(NamedTuple):
         model: trained.
         noise: (draws, d) of the codes of every prediction.
         terms: the means of all terms of the objective, for each pass.
-        prior: for samples.
+        sampling: the prior that samples are drawn from.
     """
 
     model: LatentEBM
     noise: Tensor
     terms: list[dict[str, float]]
-    prior: Prior
+    sampling: SamplingPrior
 
 
 def learn(
@@ -75,14 +70,13 @@ def learn(
         validate: a score of the model and the noise, whose decline stops the training.
         before: a trained model, to continue from a copy of it.
     """
-    with torch.random.fork_rng(devices=[]), _threads(1 if narrow else torch.get_num_threads()):
-        torch.manual_seed(seed)
+    with own_draws(seed, narrow):
         model = copy.deepcopy(before) or make()
         noise = antithetic_noise(given["draws"], model.latent_dim)
         score = None if validate is None else partial(validate, model, noise)
         terms = train_examples(given, model, data, rule, seed=seed, validate=score)
-        prior = refitted_prior(given, model, data, len(terms), seed=seed)
-    return Learned(model, noise, terms, prior)
+        sampling = SamplingPrior.of(given, model, data, len(terms), seed=seed, narrow=narrow)
+    return Learned(model, noise, terms, sampling)
 
 
 def train_examples(
@@ -142,49 +136,30 @@ def is_narrow(adapter: InputAdapter) -> bool:
     return adapter.vectors and adapter.sizes["features"] <= NARROW
 
 
-def refitted_prior(
-    given: Mapping[str, Any], model: LatentEBM, data: LabelledExamples, passes: int, *, seed: int
-) -> Prior:
-    """A copy of the prior, refitted on fixed codes, for samples.
-
-    Predictions keep the prior of the training; this one learns p(z), and the likeliest class of
-    each example. Where x is z there is nothing to refit.
-
-    Args:
-        given: the estimator's arguments.
-        model: trained.
-        data: the training examples.
-        passes: of the training; the refit makes at most half as many steps.
-        seed: of all randomness.
-    """
-    if model.observed:
-        return model.prior
-    trained = passes * -(-len(data) // given["batch_size"])
-    steps = min(given["refit_steps"], max(1, trained // 2))
-    prior = copy.deepcopy(model.prior)
-    owner = LatentEBM(prior, model.decoder, model.encoder).eval()
-    generator = torch.Generator(model.device).manual_seed(seed)
-    rule = REFIT_RULE | {"energy_l2": given.get("energy_l2", PENALTY)}
-    options = Refit(steps=steps, rule=rule, lr=1e-3, batch=min(REFIT_BATCH, len(data)))
-    refit(owner, data, options, drift_limit=DRIFT_LIMIT, generator=generator, log=_silent)
-    return prior
-
-
 def seed_of(state: int | np.random.RandomState | None) -> int:
     """A seed from an estimator's `random_state`."""
     return int(check_random_state(state).randint(2**31 - 1))
 
 
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    """A scope in which an operation has n threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class History(Callback):
+    """Collects the terms of the objective for `history_`, a dictionary for each report.
 
+    Args:
+        passes: of the whole training, for the printed lines.
+        lines: print a line for each pass.
 
-def _silent(line: str) -> None:
-    """Progress that an estimator does not print."""
+    Attributes:
+        terms: means of all terms since the report before.
+    """
+
+    def __init__(self, passes: int, lines: bool) -> None:
+        self.passes, self.lines = passes, lines
+        self.terms: list[dict[str, float]] = []
+
+    def after_report(self, state: TrainingState, record: dict[str, Any]) -> None:
+        # "loss/", "gradient/" and "lr/" are about the parts; the terms have plain names.
+        terms = {k: v for k, v in record.items() if "/" not in k and k not in BOOKKEEPING}
+        self.terms.append(terms)
+        if self.lines:
+            line = "  ".join(f"{name} {value:.4g}" for name, value in terms.items())
+            print(f"pass {len(self.terms)}/{self.passes}  {line}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -12,7 +14,21 @@ from lebm_core.latent.amortized import Amortized
 from lebm_core.latent.inference import Inference
 from lebm_core.latent.parts import LatentModel
 
-__all__ = ["aggregate_codes", "codes_with_classes", "likeliest"]
+__all__ = ["PairedCodes", "aggregate_codes", "codes_with_classes", "likeliest"]
+
+
+class PairedCodes(NamedTuple):
+    """Posterior codes with what is known of the example that each is of.
+
+    Attributes:
+        z: (N, d) draws of q(z | x).
+        p: (N, C) p(y | x), for a prior with classes; else None.
+        context: (N, c), where there is one; else None.
+    """
+
+    z: Tensor
+    p: Tensor | None = None
+    context: Tensor | None = None
 
 
 def aggregate_codes(
@@ -57,11 +73,10 @@ def codes_with_classes(
     draws: int,
     known: Tensor | None = None,
     generator: torch.Generator | None = None,
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Codes z ~ q(z | x) of training examples, (N, d), with p(y | x) of each one's example, (N, C).
+) -> PairedCodes:
+    """Codes z ~ q(z | x) of training examples, with p(y | x) of each one's example.
 
     p is 1 for a known class; else the mean of the prior's softmax F over the draws of the example.
-    It is None for a prior without classes. Third is the context of each code, (N, c), or None.
 
     Args:
         model: trained.
@@ -92,7 +107,7 @@ def codes_with_classes(
             p = torch.where((y >= 0)[:, None], one_hot(y.clamp(min=0), classes).to(p), p)
             found.append(p.repeat(draws, 1))
     p = torch.cat(found) if found else None
-    return torch.cat(codes), p, torch.cat(contexts) if contexts else None
+    return PairedCodes(torch.cat(codes), p, torch.cat(contexts) if contexts else None)
 
 
 def _draw(

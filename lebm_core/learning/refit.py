@@ -23,7 +23,7 @@ from lebm_core.base.randomness import randint
 from lebm_core.base.schedules import cosine
 from lebm_core.data.dataset import Dataset
 from lebm_core.errors import DivergenceError, UsageError
-from lebm_core.latent.codes import aggregate_codes, codes_with_classes, likeliest
+from lebm_core.latent.codes import PairedCodes, aggregate_codes, codes_with_classes, likeliest
 from lebm_core.latent.parts import LatentModel
 from lebm_core.learning.drift import Rollback
 from lebm_core.learning.rules import PriorRule
@@ -31,7 +31,9 @@ from lebm_core.priors.base import Prior
 from lebm_core.priors.protocols import Fitted, Tilted
 from lebm_core.registry.parts import Part, make
 
-__all__ = ["Refit", "REFIT_CODES", "REFIT_PASSES", "check_refit", "refit", "refit_prior"]
+__all__ = [
+    "Refit", "REFIT_CODES", "REFIT_PASSES", "check_refit", "refit", "refit_codes", "refit_prior",
+]  # fmt: skip
 
 MOST_CODES = 1_000_000  # of one update
 FITTED_CODES, REFIT_CODES = 10_000, 50_000  # posterior codes that a prior is fitted to
@@ -134,22 +136,35 @@ def refit(
         mean = prior.fitted_to == "means"
         prior.fit(aggregate_codes(model, dataset, FITTED_CODES, generator, mean=mean))
     elif options.steps and isinstance(prior, Tilted):
-        passes = min(REFIT_PASSES, -(-REFIT_CODES // max(1, dataset.length("train"))))
-        p: Tensor | None = None
-        context: Tensor | None = None
-        if model.prior.n_classes or model.prior.context_dim:
-            codes, p, context = codes_with_classes(
-                model, dataset, REFIT_CODES, passes, known, generator
-            )
-            if p is not None and options.classes != "soft":
-                p = likeliest(p)
-        else:
-            with torch.no_grad():
-                codes = aggregate_codes(model, dataset, REFIT_CODES, generator, draws=passes)
+        found = refit_codes(model, dataset, options, known=known, generator=generator)
         refit_prior(
-            model.prior, codes, options, drift_limit=drift_limit, generator=generator, log=log,
-            p=p, context=context,
+            model.prior, found.z, options, drift_limit=drift_limit, generator=generator, log=log,
+            p=found.p, context=found.context,
         )  # fmt: skip
+
+
+@torch.no_grad()
+def refit_codes(
+    model: LatentModel,
+    dataset: Dataset,
+    options: Refit,
+    *,
+    known: Tensor | None = None,
+    generator: torch.Generator | None = None,
+    most: int = REFIT_CODES,
+) -> PairedCodes:
+    """Draw the posterior codes of a refit, no more than it looks at; the others as for `refit`.
+
+    Args:
+        most: codes, about, where examples are fewer.
+    """
+    wanted = min(most, options.steps * options.batch)
+    passes = min(REFIT_PASSES, -(-wanted // max(1, dataset.length("train"))))
+    if not (model.prior.n_classes or model.prior.context_dim):
+        return PairedCodes(aggregate_codes(model, dataset, REFIT_CODES, generator, draws=passes))
+    found = codes_with_classes(model, dataset, REFIT_CODES, passes, known, generator)
+    soft = found.p is None or options.classes == "soft"
+    return found if soft else found._replace(p=likeliest(found.p))
 
 
 def refit_prior(

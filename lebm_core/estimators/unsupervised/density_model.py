@@ -16,7 +16,7 @@ from lebm_core.data.adapters import InputAdapter
 from lebm_core.estimators.arguments import check_arguments
 from lebm_core.estimators.base import ModelEstimator
 from lebm_core.estimators.examples import LabelledExamples
-from lebm_core.estimators.fitting import is_narrow, learn, seed_of
+from lebm_core.estimators.fitting import Learned, is_narrow, learn, seed_of
 from lebm_core.estimators.frames import Columns
 from lebm_core.estimators.inputs import matrix, number_of_samples, plain_errors
 from lebm_core.estimators.parts import make_adapter, make_model, make_rule
@@ -116,7 +116,7 @@ class DensityModel(ModelEstimator):
         learned = learn(given, make, rule, data, seed=seed, narrow=is_narrow(adapter))
         self.__dict__.pop("log_z_", None)  # of a fit before
         self.family_, self.adapter_, self._columns = family, adapter, columns
-        self.model_, self._noise = with_its_sampling_prior(learned.model, learned.prior), learned[1]
+        self.model_, self._noise = with_its_sampling_prior(learned), learned.noise
         self.history_, self.n_iter_, self._rows = learned.terms, len(learned.terms), len(data)
         return self._log_tilted(data.x)
 
@@ -147,8 +147,8 @@ def unlabelled(adapter: InputAdapter, X: Any) -> LabelledExamples:  # noqa: N803
     return LabelledExamples(x, np.full(len(x), -1, dtype=np.int64))
 
 
-def with_its_sampling_prior(model: LatentEBM, prior: Any) -> LatentEBM:
+def with_its_sampling_prior(learned: Learned) -> LatentEBM:
     """The model with its refitted prior, so that it has the density that it draws from."""
-    if not model.observed:
-        model.prior = prior
-    return model.eval()
+    if not learned.model.observed:
+        learned.model.prior = learned.sampling()
+    return learned.model.eval()

@@ -173,7 +173,7 @@ class LatentEBMImputer(
             seed=seed_of(self.random_state), narrow=is_narrow(adapter),
         )  # fmt: skip
         self.adapter_, self._columns, self._noise = adapter, columns, learned.noise
-        self.model_ = with_its_sampling_prior(learned.model, learned.prior)
+        self.model_ = with_its_sampling_prior(learned)
         self.history_, self.n_iter_, self._rows = learned.terms, len(learned.terms), len(data)
 
     def _generator(self, state: int | np.random.RandomState | None) -> torch.Generator:

@@ -90,7 +90,7 @@ class TabularAdapter(InputAdapter):
         self.preparation = Preparation(names, self.categories, scaling).fit(X)
         self.sizes = {**self.preparation.sizes, "missing": self.missing}
         narrow = {"hidden": [64, 64]} if len(X) < NARROW_ROWS else {}
-        self.decoder_defaults = self.encoder_defaults = narrow
+        self.decoder_defaults = self.encoder_defaults = {"activation": "silu", **narrow}
         return self
 
     def transform(self, X: Any) -> Tensor:  # noqa: N803

@@ -19,6 +19,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 import lebm_core.estimators.fitting
+import lebm_core.estimators.sampling
 from lebm_core.data.labels import choose_labelled
 from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
@@ -227,16 +228,16 @@ def test_a_decoder_of_ones_own(blobs: tuple[Array, Array, Array]) -> None:
         LatentEBMClassifier(TabularDecoder(5, 4), latent_dim=5).fit(z, few)
 
 
+def interrupted(*args: Any, **options: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_fit_that_fails_leaves_what_was_there(
     blobs: tuple[Array, Array, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y, _ = blobs
     model = LatentEBMClassifier(max_iter=2, random_state=0).fit(x, y)
     before = model.predict_proba(x)
-
-    def interrupted(*args: Any, **options: Any) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(lebm_core.estimators.fitting, "train_examples", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x[:, :2], y % 2)
@@ -255,6 +256,26 @@ def test_samples_have_a_prior_of_their_own(blobs: tuple[Array, Array, Array]) ->
     for wrong, said in (({"n": 0}, "at least 1"), ({"n": 5, "y": [0, 1, 0]}, "give one, or 5")):
         with pytest.raises(ValueError, match=said):
             with_it.sample(**wrong)
+
+
+def test_the_refit_waits_for_the_first_samples(
+    blobs: tuple[Array, Array, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pickled before them or interrupted in them, they are the same; a second draw has no refit."""
+    x, _, few = blobs
+    model = LatentEBMClassifier(max_iter=5, random_state=0, refit_steps=50).fit(x, few)
+    packed = pickle.dumps(model)
+    with monkeypatch.context() as patch:
+        patch.setattr(lebm_core.estimators.sampling, "refit_prior", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.sample(5)
+    state = torch.get_rng_state()
+    drawn, size = model.sample(5), len(pickle.dumps(model))
+    assert torch.equal(torch.get_rng_state(), state) and size < len(packed)
+    with monkeypatch.context() as patch:
+        patch.setattr(lebm_core.estimators.sampling, "refit_prior", interrupted)
+        np.testing.assert_array_equal(model.sample(5), drawn)
+    np.testing.assert_array_equal(pickle.loads(packed).sample(5), drawn)
 
 
 X = np.random.RandomState(0).randn(6, 2)
