@@ -153,18 +153,18 @@ def refit_codes(
     generator: torch.Generator | None = None,
     most: int = REFIT_CODES,
 ) -> PairedCodes:
-    """Draw the posterior codes of a refit, no more than it looks at; the others as for `refit`.
+    """Draw the posterior codes of a refit: of few examples about `most`, if it looks at so many.
 
-    Args:
-        most: codes, about, where examples are fewer.
+    The other arguments are those of `refit`.
     """
     wanted = min(most, options.steps * options.batch)
     passes = min(REFIT_PASSES, -(-wanted // max(1, dataset.length("train"))))
     if not (model.prior.n_classes or model.prior.context_dim):
         return PairedCodes(aggregate_codes(model, dataset, REFIT_CODES, generator, draws=passes))
     found = codes_with_classes(model, dataset, REFIT_CODES, passes, known, generator)
-    soft = found.p is None or options.classes == "soft"
-    return found if soft else found._replace(p=likeliest(found.p))
+    if found.p is None or options.classes == "soft":
+        return found
+    return found._replace(p=likeliest(found.p))
 
 
 def refit_prior(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -173,11 +174,8 @@ class TwoPart(Configured, Rule):
         codes = self.decoder(model, batch, self.symbols, progress, generator)
         losses, metrics = dict(codes.losses), dict(codes.metrics)
         if progress >= self.prior_start and model.latent_dim:
-            own = (
-                (progress - self.prior_start) / (1 - self.prior_start)
-                if self.prior_start < 1
-                else 1.0
-            )
+            rest = 1 - self.prior_start
+            own = (progress - self.prior_start) / rest if rest else 1.0
             tilt = self.prior(model.prior, codes.z, batch.context, own, generator)
             losses["prior"] = tilt.loss
             metrics.update(tilt.metrics)
@@ -211,11 +209,10 @@ class TwoPart(Configured, Rule):
                 known = torch.zeros(0, dtype=torch.long)
             if self.refit.steps and self.refit.classes == "clusters":
                 init_classes(model, dataset, self.symbols.clusters, self.seed)
-            # At least one: a refit of no steps would keep the tilt of the training.
-            steps = min(self.refit.steps, max(1, round(share * self.refit.steps)))
+            options = replace(self.refit, steps=math.ceil(share * self.refit.steps))
             refit(
-                model, dataset, replace(self.refit, steps=steps), drift_limit=self.drift_limit,
-                known=known, generator=generator, log=log,
+                model, dataset, options, drift_limit=self.drift_limit, known=known,
+                generator=generator, log=log,
             )  # fmt: skip
         if self.properties:
             fit_properties(model, dataset, self.properties, generator, log)
