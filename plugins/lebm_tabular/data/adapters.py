@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -40,6 +40,7 @@ class TabularAdapter(InputAdapter):
     decoder = "tabular"
     encoder = "tabular"
     vectors = True
+    quick: Mapping[str, Any] = {"activation": "silu"}  # noqa: RUF012
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class TabularAdapter(InputAdapter):
         self.preparation = Preparation(names, self.categories, scaling).fit(X)
         self.sizes = {**self.preparation.sizes, "missing": self.missing}
         narrow = {"hidden": [64, 64]} if len(X) < NARROW_ROWS else {}
-        self.decoder_defaults = self.encoder_defaults = {"activation": "silu", **narrow}
+        self.decoder_defaults = self.encoder_defaults = narrow
         return self
 
     def transform(self, X: Any) -> Tensor:  # noqa: N803
