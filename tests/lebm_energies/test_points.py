@@ -97,6 +97,7 @@ def test_metric_and_figure_of_an_untrained_model(data: CloudData, tmp_path: Path
     judged = evaluation(tmp_path, model, data)
     values = points.build(clouds=18, labels=3)(judged)
     assert values["told_apart"].value > 0.9  # noise is no surface
+    assert values["model-given-y/told_apart"].value > 0.9
     assert values["real/told_apart"].value < 0.9
     assert values["nearest_sample"].value > 2 * values["real/nearest_sample"].value
     assert values["raw/few_labels"].value > 0.6  # the classes are three

@@ -162,7 +162,11 @@ def test_metric_and_figures_of_an_untrained_model(data: SolidData, tmp_path: Pat
     prior = CoupledPrior(512, 3, energy, sampler={"steps": 2, "step_size": 0.01})
     model = EBM(prior, [1, 8, 8, 8]).eval()
     judged = evaluation(tmp_path, model, data)
-    values = voxels.build(recovered=4, steps=2, labels=2)(judged)
+    values = voxels.build(recovered=4, steps=2, completions=3, labels=2)(judged)
+    assert values["model-given-y/told_apart"].n == values["told_apart"].n
+    # Wrong voxels of a mean above one half are fewer than those of a draw, for noise above all.
+    assert values["average/coarse_error"].value < values["coarse_error"].value
+    assert values["repeated/coarse_overlap"].value > values["mean/coarse_overlap"].value
     assert values["told_apart"].value > 0.8  # noise is no furniture, though rings are near it
     assert values["real/overlap_test"].value > 0.4 > values["overlap_test"].value
     assert values["nearest/scattered_error"].value < values["scattered_error"].value

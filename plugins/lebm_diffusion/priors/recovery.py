@@ -49,7 +49,8 @@ class DiffusionPrior(EBMPrior):
         context_dim: features of a context that f sees beside z; 0 for none.
         start: where the chain of a level starts: noise, a draw of N(0, I) in its units; or slope,
             the same moved along the slope of f by one step of Heun's method, which is a step of
-            the reverse diffusion. With many levels that is nearly the answer, and a few steps do.
+            the reverse diffusion. With many levels, the first of which adds less noise than the
+            codes have, that is nearly the answer, and a few steps do; with few it runs away.
 
     Raises:
         UsageError: for sizes or a start that are not possible.
