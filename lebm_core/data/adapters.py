@@ -56,7 +56,6 @@ class InputAdapter(ABC):
             real numbers and the encoder embeds nothing.
         consistency: default weight of the consistency of p(y | x) with p(y | augmented x).
         decoder_defaults, encoder_defaults: default options of the two networks.
-        quick: more of them, of both, for a classifier: less time at the same accuracy.
         vectors: X is a matrix (n, features) of numbers, as scikit-learn's own estimators take.
         missing: NaN in such a matrix is a missing value.
         decoder_options: the user's options of the decoder, set before `fit`: they may change x.
@@ -67,7 +66,6 @@ class InputAdapter(ABC):
     encoder: ClassVar[str]
     decoder_defaults: Mapping[str, Any] = {}  # noqa: RUF012
     encoder_defaults: Mapping[str, Any] = {}  # noqa: RUF012
-    quick: Mapping[str, Any] = {}  # noqa: RUF012
     vat: tuple[float, float] = (50.0, 0.2)
     consistency: float = 0.0
     vectors: ClassVar[bool] = False

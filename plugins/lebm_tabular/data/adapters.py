@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -40,7 +40,6 @@ class TabularAdapter(InputAdapter):
     decoder = "tabular"
     encoder = "tabular"
     vectors = True
-    quick: Mapping[str, Any] = {"activation": "silu"}  # noqa: RUF012
 
     def __init__(
         self,

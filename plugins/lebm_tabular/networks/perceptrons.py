@@ -18,8 +18,6 @@ from lebm_tabular.networks.likelihoods import LIKELIHOODS, columns
 
 __all__ = ["TabularDecoder", "TabularEncoder"]
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "silu": nn.SiLU}
-
 
 class TabularDecoder(Decoder):
     """p(x | z), a multilayer perceptron g(z) and a likelihood of each column; NaN is missing.
@@ -40,11 +38,10 @@ class TabularDecoder(Decoder):
         degrees: of freedom of Student's distribution, above 1 so that it has a mean.
         groups: widths of the one-hot groups that the last features of x are; None for none. The
             data set gives them.
-        activation: gelu, or silu, which takes half its time.
 
     Raises:
-        UsageError: for an unknown likelihood or activation, a sigma that is not positive, too few
-            degrees, or groups wider than x.
+        UsageError: for an unknown likelihood, a sigma that is not positive, too few degrees, or
+            groups wider than x.
     """
 
     def __init__(
@@ -58,7 +55,6 @@ class TabularDecoder(Decoder):
         min_sigma: float = 0.01,
         degrees: float = 4.0,
         groups: Sequence[int] | None = None,
-        activation: Literal["gelu", "silu"] = "gelu",
     ) -> None:
         super().__init__()
         choice("decoder.likelihood", likelihood, LIKELIHOODS)
@@ -72,7 +68,7 @@ class TabularDecoder(Decoder):
         self.latent_dim, self.kind, self.degrees = latent_dim, likelihood, degrees
         self.fixed_sigma, self.min_sigma = sigma, min_sigma
         self.groups = _checked("decoder.groups", groups, features)
-        self.net = mlp([latent_dim, *hidden, features], _activation("decoder", activation))
+        self.net = mlp([latent_dim, *hidden, features], nn.GELU)
         self.log_sigma: nn.Parameter | None = None
         if learn_sigma and likelihood != "bernoulli":
             numbers = features - sum(self.groups)
@@ -113,10 +109,9 @@ class TabularEncoder(Encoder):
         missing: x has missing values, NaN: they are replaced by 0, and their mask is an input.
         groups: widths of the one-hot groups that the last features of x are; None for none. The
             data set gives them.
-        activation: gelu, or silu, which takes half its time.
 
     Raises:
-        UsageError: for groups wider than x, or an unknown activation.
+        UsageError: for groups wider than x.
     """
 
     def __init__(
@@ -126,14 +121,13 @@ class TabularEncoder(Encoder):
         hidden: Sequence[int] = (200, 200),
         missing: bool = False,
         groups: Sequence[int] | None = None,
-        activation: Literal["gelu", "silu"] = "gelu",
     ) -> None:
         super().__init__()
         widths("encoder.hidden", hidden)
         self.latent_dim, self.missing = latent_dim, missing
         self.groups = _checked("encoder.groups", groups, features)
         inputs = 2 * features if missing else features
-        self.net = mlp([inputs, *hidden, 2 * latent_dim], _activation("encoder", activation))
+        self.net = mlp([inputs, *hidden, 2 * latent_dim], nn.GELU)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Independent[Normal]:
         """Return q(z | x), batch shape (B,).
@@ -162,11 +156,6 @@ class TabularEncoder(Encoder):
         numbers, *groups = (part.sum(-1, keepdim=True) for part in each)
         there: Tensor = sum(((part > 0).to(numbers.dtype) for part in groups), numbers)
         return there.sqrt()
-
-
-def _activation(part: str, name: str) -> type[nn.Module]:
-    choice(f"{part}.activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]
 
 
 def _checked(key: str, groups: Sequence[int] | None, features: int) -> tuple[int, ...]:
