@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cut", "GroupCut", "HashCut", "SplitCounts", "by_hash", "check_shares", "chosen_share",
-    "hash_key", "homes_by_group", "homes_by_hash",
+    "hash_key", "homes_by_hash",
 ]  # fmt: skip
 
 FEW = 1000  # examples, of which a tenth would judge by too few
@@ -107,7 +107,7 @@ class HashCut:
         self, hashes: bytes | bytearray, valid_share: float, test_share: float, source: str,
         what: str,
     ) -> None:  # fmt: skip
-        import numpy as np  # reading recipes needs none
+        import numpy as np
 
         check_shares(valid_share, test_share)
         distinct = np.unique(_array(hashes))
@@ -146,7 +146,7 @@ class GroupCut:
         self, hashes: bytes | bytearray, valid_share: float, test_share: float, source: str,
         what: str,
     ) -> None:  # fmt: skip
-        import numpy as np  # reading recipes needs none
+        import numpy as np
 
         check_shares(valid_share, test_share)
         groups, sizes = np.unique(_array(hashes), return_counts=True)
@@ -164,25 +164,6 @@ class GroupCut:
     def home(self, hashed: bytes) -> str:
         """The split of an example, by the hash of its group."""
         return self._homes.get(hashed, "train")
-
-
-def homes_by_group(
-    groups: Sequence[str], valid_share: float, test_share: float, source: str, what: str
-) -> list[str]:
-    """The split of each example so that no group is in two splits, see `GroupCut`.
-
-    Args:
-        groups: one for each example.
-        valid_share, test_share: shares of the examples, kept as nearly as whole groups allow.
-        source: where the examples are from, for an error.
-        what: what a group is called there, such as "scaffold".
-
-    Raises:
-        UsageError: for shares outside (0, 1), or where a split would stay empty.
-    """
-    hashes = [hash_key(group) for group in groups]
-    cut = GroupCut(b"".join(hashes), valid_share, test_share, source, what)
-    return [cut.home(each) for each in hashes]
 
 
 def chosen_share(share: float, n: int) -> float:

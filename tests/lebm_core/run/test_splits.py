@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from lebm_core.data.splits import by_hash, homes_by_group, homes_by_hash
+from lebm_core.data.splits import GroupCut, by_hash, hash_key, homes_by_hash
 from lebm_core.errors import UsageError
+
+
+def homes_by_group(
+    groups: list[str], valid_share: float, test_share: float, source: str, what: str
+) -> list[str]:
+    hashes = [hash_key(group) for group in groups]
+    cut = GroupCut(b"".join(hashes), valid_share, test_share, source, what)
+    return [cut.home(each) for each in hashes]
 
 
 def test_equal_keys_share_a_split_whatever_the_order() -> None:
