@@ -92,7 +92,8 @@ def frozen(*modules: nn.Module, evaluating: bool = False) -> Iterator[None]:
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     # Each submodule by itself: one may be in evaluation within a model that trains.
-    training = [m for module in modules for m in module.modules() if evaluating and m.training]
+    everything = [m for module in modules for m in module.modules()] if evaluating else []
+    training = [m for m in everything if m.training]
     for p in parameters:
         p.requires_grad_(False)
     for module in training:

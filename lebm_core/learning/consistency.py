@@ -26,15 +26,17 @@ PROBE = 1e-2  # radius of the step that finds the adversarial direction
 
 
 class Seen(NamedTuple):
-    """The embedding of a batch and its q(z | x), shared by all losses: one dropout mask.
+    """A batch as the rule has encoded it, shared by all losses: one dropout mask, one noise.
 
     Attributes:
         x: (B, ...) the encoder's embedding; it lets the gradient through.
-        q: q(z | x).
+        noise: (B, d) of the code z = mean + std * noise of q(z | x).
+        logits: (B, C) F(z) of that code.
     """
 
     x: Any
-    q: Independent[Normal]
+    noise: Tensor
+    logits: Tensor
 
 
 class _Classified:
@@ -53,17 +55,17 @@ class _Classified:
         if not isinstance(x, Tensor) or not x.is_floating_point():
             raise UsageError(f"{key} needs examples of real numbers, which these are not; use 0.")
         self.x: Tensor = x
+        if seen is not None:
+            self.noise, self.clean = seen.noise, seen.logits.detach().log_softmax(-1)
+            return
         self.noise = normal_like(x.new_zeros(len(x), model.latent_dim), generator)
         with torch.no_grad():
-            self.clean = self.log_p(x) if seen is None else self.of_code(seen.q)
+            self.clean = self.log_p(x)
 
     def log_p(self, embedded: Tensor) -> Tensor:
-        batch = self.batch
-        return self.of_code(self.encoder.from_embedded(embedded, batch.x, batch.context))
-
-    def of_code(self, q: Independent[Normal]) -> Tensor:
-        prior = cast(Coupled, self.model.prior)
-        logits = prior.logits(q.mean + q.stddev * self.noise, self.batch.context)
+        batch, prior = self.batch, cast(Coupled, self.model.prior)
+        q: Independent[Normal] = self.encoder.from_embedded(embedded, batch.x, batch.context)
+        logits = prior.logits(q.mean + q.stddev * self.noise, batch.context)
         return logits.log_softmax(-1)
 
 

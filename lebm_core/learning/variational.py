@@ -89,7 +89,8 @@ class Variational(Configured, DecoderRule):
         self.progress = progress
         embedded = encoder.embed(batch.x)
         q = encoder.from_embedded(embedded, batch.x, batch.context)
-        z = q.mean + q.stddev * normal_like(q.mean, generator)
+        noise = normal_like(q.mean, generator)
+        z = q.mean + q.stddev * noise
         nll = -model.decoder.likelihood(batch.x, batch.context)(z).mean()
         kl = model.prior.kl(q, z, batch.context).mean(0)
         counted = kl.clamp(min=self.free_bits).sum() if self.free_bits else kl.sum()
@@ -108,7 +109,7 @@ class Variational(Configured, DecoderRule):
             if weight == 0 and self.kl_zero > 0 and self.kl_weight > 0:
                 symbols = replace(symbols, information=0.0)
             logits = cast(Coupled, model.prior).logits(z, batch.context)
-            seen = Seen(embedded, q)
+            seen = Seen(embedded, noise, logits)
             losses["labels"], more = symbol_terms(model, batch, logits, symbols, generator, seen)
             metrics.update(more)
         return Codes(z.detach(), losses, metrics)

@@ -185,7 +185,7 @@ class _Loop:
         with self.accelerator.autocast():
             outcome = state.rule(state.model, batch, progress=progress, generator=state.generator)
         for part in state.parts.values():
-            part.optimizer.zero_grad(set_to_none=True)
+            part.forget()
         trained = [loss for loss in outcome.losses.values() if loss.requires_grad]
         if trained:
             self.accelerator.backward(torch.stack([loss.float() for loss in trained]).sum())

@@ -18,31 +18,51 @@ from lebm_core.run.training.options import TrainingOptions
 
 __all__ = ["Means", "TrainingResult", "TrainingState"]
 
+MOST_WAITING = 5000  # scalars on their device, summed together in one transfer
+
 
 class Means:
     """Means of named scalars since the last `take`, kept on their device: no transfer a step."""
 
     def __init__(self, state: Mapping[str, list[float]] | None = None) -> None:
-        self._sums: dict[str, tuple[Tensor | float, int]] = {
+        self._sums: dict[str, tuple[float, int]] = {
             name: (value, int(count)) for name, (value, count) in (state or {}).items()
         }
+        self._waiting: list[tuple[str, Tensor | float]] = []
 
     def add(self, values: Mapping[str, Tensor | float]) -> None:
         """Add one value of each name; a tensor of several counts as its mean."""
         for name, value in values.items():
-            total, count = self._sums.get(name, (0.0, 0))
-            number = value.detach().mean().double() if isinstance(value, Tensor) else float(value)
-            self._sums[name] = (total + number, count + 1)
+            if isinstance(value, Tensor):  # a copy: a parameter's value may change in place
+                value = value.detach().mean() if value.dim() else value.detach().clone()
+            self._waiting.append((name, value))
+        if len(self._waiting) > MOST_WAITING:
+            self._sum()
 
     def take(self) -> dict[str, float]:
         """Return the means and start again from none."""
-        means = {name: float(total) / count for name, (total, count) in self._sums.items()}
+        self._sum()
+        means = {name: total / count for name, (total, count) in self._sums.items()}
         self._sums = {}
         return means
 
     def state(self) -> dict[str, list[float]]:
         """Sums and counts as JSON, exact in float64."""
-        return {name: [float(total), count] for name, (total, count) in self._sums.items()}
+        self._sum()
+        return {name: [total, count] for name, (total, count) in self._sums.items()}
+
+    def _sum(self) -> None:
+        """Add up what waits, in its order and in float64: when it is done changes no digit."""
+        found: dict[torch.device, list[Tensor]] = {}
+        for _, value in self._waiting:
+            if isinstance(value, Tensor):
+                found.setdefault(value.device, []).append(value.double())
+        moved = {device: iter(torch.stack(each).tolist()) for device, each in found.items()}
+        for name, value in self._waiting:
+            total, count = self._sums.get(name, (0.0, 0))
+            number = next(moved[value.device]) if isinstance(value, Tensor) else float(value)
+            self._sums[name] = (total + number, count + 1)
+        self._waiting = []
 
 
 @dataclass

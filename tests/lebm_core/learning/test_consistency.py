@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from lebm_core import (
     SequenceEncoder,
     ShortRun,
 )
+from lebm_core.base.randomness import normal_like
 from lebm_core.errors import UsageError
 from lebm_core.learning.consistency import Seen, consistency_loss, vat_loss
 from lebm_tabular.networks.perceptrons import TabularDecoder, TabularEncoder
@@ -25,9 +26,13 @@ D = 3
 ENERGY = {"hidden": [16]}
 
 
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 def examples() -> Tensor:
     """200 of four features, the first far from 0."""
-    x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(200, 4, generator=seeded())
     x[:, 0] = 3.0 * (2 * (torch.arange(200) % 2) - 1)
     return x
 
@@ -42,7 +47,7 @@ def toy(encoder: bool = True) -> LatentEBM:
 def test_the_worst_direction_is_worse_than_any_other() -> None:
     model = toy()
     x = examples()
-    found = float(vat_loss(model, Batch(x), 0.3, torch.Generator().manual_seed(0)).detach())
+    found = float(vat_loss(model, Batch(x), 0.3, seeded()).detach())
     noise = torch.zeros(len(x), D)
     generator = torch.Generator().manual_seed(1)
 
@@ -71,7 +76,7 @@ def test_only_what_is_observed_is_moved() -> None:
     x[0] = torch.nan  # of this row nothing can be moved
     seen: list[Tensor] = []
     model.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))  # type: ignore[union-attr]
-    found = vat_loss(model, Batch(x), 0.5, torch.Generator().manual_seed(0))
+    found = vat_loss(model, Batch(x), 0.5, seeded())
     found.backward()  # type: ignore[no-untyped-call]
     assert float(found.detach()) > 0
     assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
@@ -85,14 +90,14 @@ def test_the_whole_teaches_the_part() -> None:
     model, x = toy(), examples()
     seen: list[Tensor] = []
     model.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))  # type: ignore[union-attr]
-    found = consistency_loss(model, Batch(x), 0.25, torch.Generator().manual_seed(0))
+    found = consistency_loss(model, Batch(x), 0.25, seeded())
     whole, part = seen
     torch.testing.assert_close(whole, x)
     shown = part != 0
     torch.testing.assert_close(part, x * shown)
     # 800 entries, each hidden with chance 1/4: four standard deviations are 0.06.
     assert abs(float(shown.float().mean()) - 0.75) < 0.06
-    noise = torch.randn(len(x), D, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(len(x), D, generator=seeded())
 
     def log_p(at: Tensor) -> Tensor:
         q = model.encoder(at)  # type: ignore[misc]
@@ -106,7 +111,7 @@ def test_the_whole_teaches_the_part() -> None:
         torch.autograd.grad(found, weights), torch.autograd.grad(expected, weights), strict=True
     ):
         torch.testing.assert_close(one, other)
-    alike = consistency_loss(model, Batch(x), 0.0, torch.Generator().manual_seed(0))
+    alike = consistency_loss(model, Batch(x), 0.0, seeded())
     assert float(alike.detach()) == pytest.approx(0, abs=1e-6)
 
 
@@ -116,7 +121,7 @@ def test_of_a_text_whole_words_are_hidden() -> None:
     model = LatentEBM(CoupledPrior(D, 2, ENERGY), SequenceDecoder(D, 20, hidden=8), encoder)
     seen: list[Tensor] = []
     encoder.left.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))
-    x = torch.randint(3, 20, (100, 8), generator=torch.Generator().manual_seed(0))
+    x = torch.randint(3, 20, (100, 8), generator=seeded())
     consistency_loss(model, Batch(x), 0.5, torch.Generator().manual_seed(1))
     whole, part = seen
     kept = (part == whole).all(-1)
@@ -155,7 +160,7 @@ def test_an_embedding_is_moved_by_a_share_of_an_average_word() -> None:
     found = []
     for size in (10.0, 1000.0):
         encoder.size = size
-        generator = torch.Generator().manual_seed(0)
+        generator = seeded()
         found.append(float(vat_loss(model, Batch(x), 0.3, generator).detach()))
         expected = 0.3 * size * torch.tensor([math.sqrt((3**2 + 4**2) / 2), 1.0])
         torch.testing.assert_close(encoder.moved.norm(dim=1), expected, rtol=1e-3, atol=1e-3)
@@ -169,8 +174,8 @@ def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
         CoupledPrior(D, 2, ENERGY), SequenceDecoder(D, 9, embed_dim=6, hidden=5), encoder
     )
     x = torch.tensor([[4, 5, 6, 2, 0, 0], [7, 2, 0, 0, 0, 0]])
-    none = float(vat_loss(model, Batch(x), 0.0, torch.Generator().manual_seed(0)).detach())
-    loss = vat_loss(model, Batch(x), 5.0, torch.Generator().manual_seed(0))
+    none = float(vat_loss(model, Batch(x), 0.0, seeded()).detach())
+    loss = vat_loss(model, Batch(x), 5.0, seeded())
     loss.backward()
     assert none == pytest.approx(0, abs=1e-6)  # one mask of dropout on both sides
     assert float(loss.detach()) > 1e-4
@@ -179,19 +184,24 @@ def test_words_in_order_are_smoothed_through_their_embeddings() -> None:
 
 
 def test_a_batch_that_is_encoded_already_gives_the_same_losses() -> None:
-    """The numbers of a batch encoded anew, and one pass of the encoder less for each loss."""
+    """The numbers of a batch encoded anew, one pass of encoder and of prior less for each loss."""
     model, x = toy(), torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
     encoder = model.need_encoder("this test")
     passes: list[int] = []
     encoder.register_forward_hook(lambda *_: passes.append(1))
-    embedded = encoder.embed(x)
-    seen = Seen(embedded, encoder.from_embedded(embedded, x))
-    for loss, passes_anew in ((vat_loss, 3), (consistency_loss, 2)):
+    prior = cast(CoupledPrior, model.prior)
+    prior.tilts[0].register_forward_hook(lambda *_: passes.append(1))
+    embedded, noise = encoder.embed(x), normal_like(torch.zeros(6, model.latent_dim), seeded())
+    q = encoder.from_embedded(embedded, x)
+    seen = Seen(embedded, noise, prior.logits(q.mean + q.stddev * noise))
+    for loss, passes_anew in ((vat_loss, 6), (consistency_loss, 4)):
         found, counts = [], []
         for given in (None, seen):
             passes.clear()
-            generator = torch.Generator().manual_seed(0)
+            generator = seeded()
+            if given is not None:  # the rule has drawn the code's noise already
+                normal_like(noise, generator)
             found.append(loss(model, Batch(x), 0.3, generator, given).detach())
             counts.append(len(passes))
         torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
-        assert counts == [passes_anew, passes_anew - 1]
+        assert counts == [passes_anew, passes_anew - 2]

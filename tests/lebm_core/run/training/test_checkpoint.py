@@ -9,6 +9,7 @@ import torch
 from lebm_core.base.files import write_atomically
 from lebm_core.errors import RunError
 from lebm_core.run.training.checkpoint import latest_checkpoint, save_checkpoint
+from lebm_core.run.training.state import Means
 
 
 def tensors(step):
@@ -113,3 +114,20 @@ def test_text_is_written_as_a_whole(tmp_path):
     write_atomically(path, "two")
     assert path.read_text() == "two"
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_means_are_those_of_the_values_as_they_were_and_saving_changes_no_digit():
+    values = torch.randn(40, generator=torch.Generator().manual_seed(0)).tolist()
+    weight, told = torch.zeros(()), Means()
+    saved = Means()
+    for value in values:
+        for means in (told, saved):
+            weight.fill_(value)  # in place, as an optimiser moves a parameter
+            means.add({"weight": weight, "rows": torch.full((3,), value), "share": value / 3})
+        saved = Means(json.loads(json.dumps(saved.state())))
+    weight.fill_(9.0)
+    found = told.take()
+    exact = [float(torch.tensor(v)) for v in values]
+    assert found["weight"] == sum(exact) / 40 and found["share"] == sum(v / 3 for v in values) / 40
+    assert found["rows"] == pytest.approx(sum(exact) / 40, abs=1e-6)
+    assert found == saved.take() and told.take() == {}
