@@ -174,7 +174,7 @@ class LatentEBMClassifier(Answers):
         learned = learn(
             given,
             partial(make_model, given, self.adapter_, len(classes), data),
-            make_rule(given, symbols_of(given, int((known >= 0).sum())), len(data), again=again),
+            make_rule(given, symbols_of(given, int((known >= 0).sum())), again=again),
             data,
             seed=seed,
             narrow=is_narrow(self.adapter_),

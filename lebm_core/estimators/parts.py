@@ -23,7 +23,6 @@ __all__ = ["OPTIONS", "PENALTY", "make_adapter", "make_model", "make_rule", "sym
 
 SAMPLER = {"steps": 300, "step_size": 0.4}  # of the prior's chains
 PENALTY = 1e-4  # of the mean square of f, of a classifier
-CODE_POOL = 256  # recent codes that the prior learns from in addition to those of a step
 OPTIONS = ("adapter_options", "decoder_options", "encoder_options")
 
 
@@ -106,15 +105,12 @@ def symbols_of(given: Mapping[str, Any], labelled: int) -> Symbols:
     )
 
 
-def make_rule(
-    given: Mapping[str, Any], symbols: Symbols, n: int, *, again: bool = False
-) -> TwoPart:
+def make_rule(given: Mapping[str, Any], symbols: Symbols, *, again: bool = False) -> TwoPart:
     """The learning rule.
 
     Args:
         given: the estimator's arguments, none of them open.
         symbols: what is learned about classes.
-        n: training examples.
         again: the model is trained already, so that the weight of the KL need not rise from 0.
     """
     l2 = given.get("energy_l2", PENALTY)
@@ -125,9 +121,8 @@ def make_rule(
             "kl_rise": 0.0 if again else 0.2,
         },
         prior={
-            "name": "density-ratio", "reference_samples": 2, "energy_l2": l2,
-            # A batch of all examples is no sample of them: their earlier codes add nothing.
-            "code_pool": min(CODE_POOL, max(0, n - given["batch_size"])),
+            # Earlier codes change no accuracy, and samples are of a prior refitted on all codes.
+            "name": "density-ratio", "reference_samples": 2, "code_pool": 0, "energy_l2": l2,
         },
         symbols=symbols,
     )  # fmt: skip

@@ -112,7 +112,7 @@ class DensityModel(ModelEstimator):
         else:
             learn_scale(adapter, self.decoder)
             make = partial(make_model, given, adapter, 0, data)
-            rule = make_rule(given, NO_SYMBOLS, len(data))
+            rule = make_rule(given, NO_SYMBOLS)
         learned = learn(given, make, rule, data, seed=seed, narrow=is_narrow(adapter))
         self.__dict__.pop("log_z_", None)  # of a fit before
         self.family_, self.adapter_, self._columns = family, adapter, columns

@@ -169,7 +169,7 @@ class LatentEBMImputer(
             return LatentEBM(model.prior, model.decoder, encoder)
 
         learned = learn(
-            given, make, make_rule(given, NO_SYMBOLS, len(data)), data,
+            given, make, make_rule(given, NO_SYMBOLS), data,
             seed=seed_of(self.random_state), narrow=is_narrow(adapter),
         )  # fmt: skip
         self.adapter_, self._columns, self._noise = adapter, columns, learned.noise

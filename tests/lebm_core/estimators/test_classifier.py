@@ -122,7 +122,7 @@ def test_every_term_is_in_the_history(fitted: LatentEBMClassifier) -> None:
 
 
 def test_words_of_no_labelled_document_are_learned_from_their_neighbours() -> None:
-    """Two topics of 60 words; a document is 8 words of one and 4 others, and ten have a label."""
+    """Two topics of 60 words; a document is 8 words of one and 4 others, and four have a label."""
     rng = np.random.default_rng(0)
     y = np.arange(800) % 2
     x = np.zeros((800, 120))
@@ -130,13 +130,13 @@ def test_words_of_no_labelled_document_are_learned_from_their_neighbours() -> No
         words = 60 * c + rng.permutation(60)[:8]
         x[row, np.concatenate([words, rng.integers(0, 120, 4)])] += 1
     few = np.full(600, -1)
-    few[:10] = y[:10]
+    few[:4] = y[:4]
     options: dict[str, Any] = {
         "encoder_options": {"hidden": []}, "vat": 0.0, "mutual_information": 0.0,
-        "label_weight": 100.0, "max_iter": 15, "refit_steps": 0,
+        "label_weight": 100.0, "max_iter": 30, "refit_steps": 0,
     }  # fmt: skip
     gains = []
-    for seed in range(2):
+    for seed in range(3):
         with_, without = (
             LatentEBMClassifier(
                 "tabular.bag", consistency=weight, random_state=seed, **options
@@ -146,7 +146,7 @@ def test_words_of_no_labelled_document_are_learned_from_their_neighbours() -> No
         terms = set(with_.history_[-1]) - set(without.history_[-1])
         assert terms == {"consistency_loss"}
         gains.append(with_.score(x[600:], y[600:]) - without.score(x[600:], y[600:]))
-    assert np.mean(gains) > 0.02  # 0.02, 0.09 and 0.035 with three seeds
+    assert np.mean(gains) > 0.03  # 0.155 over six seeds, their standard deviation 0.08
 
 
 def test_codes_and_samples(fitted: LatentEBMClassifier, blobs: tuple[Array, Array, Array]) -> None:
