@@ -17,7 +17,7 @@ from lebm_core.errors import UsageError
 from lebm_core.evaluation.evaluation import Evaluation
 from lebm_images.data.dataset import ArrayPixels, ImageDataset
 from lebm_images.data.derived.anomaly import KINDS
-from lebm_images.metrics.anomaly import build
+from lebm_images.metrics.anomaly import _values, build
 from lebm_images.metrics.anomaly_scores import (
     SMOOTHING,
     STATISTICS,
@@ -154,12 +154,16 @@ def test_the_metric_gives_every_score_with_its_prevalence(
     found = build(anomaly_batch=16, anomaly_draws=3)(evaluation)
     names = {"", "_reconstruction", "_prior", "_tilt", "_reference", "_evidence", "_tails",
              "_typicality", "_aggregate"}  # fmt: skip
-    assert set(found) == {f"{area}{name}" for area in ("auprc", "auroc") for name in names}
+    areas = ("auprc", "auprc_normal", "auroc")
+    assert set(found) == {f"{area}{name}" for area in areas for name in names}
     data = evaluation.dataset
     x, y = data.batch("test", torch.arange(80)).x, data.labels["test"].numpy()  # type: ignore[attr-defined]
     total = evaluation.model.score(x).total
     assert found["auprc"].value == pytest.approx(average_precision_score(y, total), abs=1e-6)
     assert found["auprc"].extra == {"prevalence": 0.375, "anomalies": 30}
+    normal = average_precision_score(1 - y, -total)
+    assert found["auprc_normal"].value == pytest.approx(normal, abs=1e-6)
+    assert found["auprc_normal"].extra == {"prevalence": 0.625, "normal": 50}
     assert [path.name for path, _ in evaluation.figures] == ["anomalies.png"]
     assert evaluation.figures[0][0].is_file()
     without_figures(monkeypatch)
@@ -176,9 +180,17 @@ def test_a_prior_without_a_density_is_judged_by_its_reconstruction(
     found = build(anomaly_batch=16, anomaly_draws=3)(evaluation_of(tmp_path, prior=prior))
     assert found["auprc"].value is None and found["auprc"].refused
     assert found["auprc_tails"].value == found["auprc_reconstruction"].value
-    assert {name for name in found if name.startswith("auprc")} == {
-        "auprc", "auprc_reconstruction", "auprc_tails", "auprc_typicality", "auprc_aggregate",
-    }  # fmt: skip
+    scores = ("_reconstruction", "_tails", "_typicality", "_aggregate")
+    areas = {f"{area}{score}" for area in ("auprc", "auprc_normal") for score in scores}
+    assert {name for name in found if name.startswith("auprc")} == {"auprc", *areas}
+
+
+def test_either_kind_of_image_can_be_the_positive_one() -> None:
+    """Strangest first: two anomalies, a normal image, an anomaly."""
+    y, score = np.array([1, 1, 0, 1]), torch.tensor([3.0, 2.0, 1.0, 0.0])
+    found = _values({"joint": score}, y, "test", {"draws": 0, "codes": 0})
+    assert found["auprc"].value == pytest.approx((1 + 1 + 3 / 4) / 3)
+    assert found["auprc_normal"].value == pytest.approx(1 / 2)
 
 
 def test_data_without_the_two_kinds_is_refused(tmp_path: Path) -> None:
