@@ -16,6 +16,7 @@ FEW = 5_000  # rows of a matrix, below which the steps are few and larger
 FAST, RATE = 1e-2, 3e-3
 NARROW, WIDE = (64, 64), (200, 200)  # hidden layers of F(z)
 LEAST_STEPS, MOST_STEPS = 30, 2_000
+MEMORY, SHORT_MEMORY = 0.9, 0.6  # Adam's beta1; 150 steps are few for a memory of ten of them
 ROWS_OF_A_STEP = 6  # each so many examples make one step more
 ROWS_OF_A_LARGE_STEP = 10  # and those of a matrix below FEW rows, at their larger rate
 LEAST_PASSES = 15
@@ -45,7 +46,8 @@ def chosen(
         "prior_hidden": NARROW if adapter.vectors and n < NARROW_ROWS else WIDE,
         "max_iter": passes_of(n, given["batch_size"], few=few),
     }
-    return {k: found[k] if v is None and k in found else v for k, v in given.items()}
+    options = {k: found[k] if v is None and k in found else v for k, v in given.items()}
+    return {**options, "beta1": SHORT_MEMORY if few else MEMORY}
 
 
 def information_of(labels: NDArray[np.int64]) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lebm_core.data.adapters import InputAdapter
 from lebm_core.errors import DivergenceError
+from lebm_core.estimators.defaults import MEMORY
 from lebm_core.estimators.examples import LabelledExamples
 from lebm_core.estimators.prediction import antithetic_noise
 from lebm_core.estimators.sampling import SamplingPrior, own_draws
@@ -107,7 +108,7 @@ def train_examples(
     batches = -(-len(data) // given["batch_size"])
     options = TrainingOptions(
         epochs=given["max_iter"], lr=given["learning_rate"], schedule="cosine", log_every=batches,
-        device=given["device"],
+        device=given["device"], beta1=given.get("beta1", MEMORY),
     )  # fmt: skip
     history = History(given["max_iter"], lines=given["verbose"] > 1)
     callbacks: list[Callback] = [history, *[ProgressBar()] * (given["verbose"] == 1)]
