@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -109,7 +110,7 @@ def frozen(*modules: nn.Module, evaluating: bool = False) -> Iterator[None]:
 
 def device_of(module: nn.Module) -> torch.device:
     """Where the module's parameters (or buffers) live; the CPU where it has none."""
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in chain(module.parameters(), module.buffers()):
         return tensor.device
     return torch.device("cpu")
 
