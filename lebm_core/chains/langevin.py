@@ -34,6 +34,7 @@ def langevin(
     step_size: float,
     noise: float = 1.0,
     adjust: bool = False,
+    drift: float = 0.0,
     generator: torch.Generator | None = None,
     trace: Chain | None = None,
     fold: Callable[[Tensor], Tensor] | None = None,
@@ -50,6 +51,8 @@ def langevin(
         noise: tau.
         adjust: accept or reject each step by Metropolis-Hastings (needs tau = 1); the chain is
             then exact at any step size (Roberts and Tweedie 1996).
+        drift: longest (s^2/2) grad log p, in step sizes, that an adjusted chain proposes, and that
+            a trace records; 0 for any length. It stays exact (MALTA, of the same paper).
         generator: source of the noise.
         trace: filled in at every step when given.
         fold: maps z back into a bounded support after each step; an adjusted chain does without,
@@ -58,13 +61,16 @@ def langevin(
         name: the part that a `DivergenceError` speaks of.
 
     Raises:
-        UsageError: for a negative number of steps, a step size that is not positive, or
-            `adjust` with a noise other than 1.
+        UsageError: for a negative number of steps, a step size that is not positive, `adjust` with
+            a noise other than 1, or `drift` without `adjust`.
         DivergenceError: where z becomes NaN or larger than `limit`; it names the step.
     """
     whole("steps", steps)
     positive("step_size", step_size)
     at_least("noise", noise, 0)
+    at_least("drift", drift, 0)
+    if drift and not adjust:
+        raise UsageError(f"drift = {drift} needs a Metropolis-adjusted chain: use 0.")
     if adjust and noise != 1.0:
         raise UsageError(f"A Metropolis-adjusted chain needs noise = 1, not {noise}.")
     if not (isinstance(z, Tensor) and z.ndim == 2 and z.dtype in FLOATS) or z.is_inference():
@@ -72,6 +78,7 @@ def langevin(
     z = z.detach()
     check = DivergenceCheck(steps, step_size, limit, name)
     half, spread = 0.5 * step_size**2, step_size * noise
+    longest = 2 * drift / step_size  # gradient
 
     def looked_at(block: Block[list[Tensor]], z: Tensor) -> Tensor:
         (z,) = run_blocks(block, (z,), steps, check, target=log_prob, generator=generator)
@@ -93,7 +100,7 @@ def langevin(
             proposal = forward.add(normal_like(z, generator), alpha=spread)
         if fold is not None and not adjust:
             proposal = fold(proposal)
-        new_value, new_gradient = value_and_gradient(log_prob, proposal)
+        new_value, new_gradient = _held(value_and_gradient(log_prob, proposal), longest)
         accept = _acceptance(z, value, forward, proposal, new_value, new_gradient, half, step_size)
         if adjust:
             taken = uniform((len(z),), z, generator) < accept
@@ -111,12 +118,21 @@ def langevin(
         check(first, [move.moved for move in moves])
 
     if steps:
-        state = (z, *value_and_gradient(log_prob, z))
+        state = (z, *_held(value_and_gradient(log_prob, z), longest))
         block = repeated(step)
         z = run_blocks(block, state, steps, after, target=log_prob, generator=generator)[0]
     if trace is not None:
         trace.end(steps, z)
     return z
+
+
+def _held(found: tuple[Tensor, Tensor], longest: float) -> tuple[Tensor, Tensor]:
+    """A value and its gradient, the latter no longer than so much; 0 for any length."""
+    value, gradient = found
+    if not longest:
+        return found
+    norm = gradient.norm(dim=-1, keepdim=True).clamp(min=longest)
+    return value, gradient * (longest / norm)
 
 
 def _step(gradient: Callable[[Tensor], Tensor], half: float) -> Step:

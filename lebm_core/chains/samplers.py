@@ -87,7 +87,8 @@ class AdaptiveChain(Configured):
 class LangevinChain(AdaptiveChain):
     """What the chains of Langevin proposals share; `adjusted` says whether they are accepted."""
 
-    noise = 1.0
+    noise: float = 1.0
+    drift: float = 0.0
 
     def move(
         self,
@@ -107,6 +108,7 @@ class LangevinChain(AdaptiveChain):
             step_size=step_size,
             noise=self.noise,
             adjust=adjust or self.adjusted,
+            drift=self.drift,
             generator=generator,
             trace=trace,
             fold=getattr(target, "fold", None),
@@ -147,16 +149,21 @@ class MALA(LangevinChain):
         steps: number of steps K of the chain.
         step_size: s; an acceptance of 0.574 is the most efficient (Roberts and Rosenthal 1998),
             and "auto" finds the step of that acceptance in the first half of the chain.
+        drift: longest drift (s^2/2) grad log p of a proposal, in step sizes; 0 for any length. With
+            1 a chain on a steep slope comes down from it, where all proposals of an unlimited
+            drift overshoot and are rejected (MALTA, of the same paper).
 
     Raises:
-        UsageError: for steps below 0 or a step size that is not positive.
+        UsageError: for steps or a drift below 0, or a step size that is not positive.
     """
 
     adjusted = True
     aim = 0.574
 
-    def __init__(self, steps: int = 60, step_size: AutoStep = 0.4) -> None:
+    def __init__(self, steps: int = 60, step_size: AutoStep = 0.4, drift: float = 0.0) -> None:
         super().__init__(steps, step_size)
+        at_least("drift", drift, 0)
+        self.drift = drift
 
 
 def option_of(sampler: Sampler | None, name: str, default: Any) -> Any:

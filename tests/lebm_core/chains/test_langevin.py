@@ -55,6 +55,27 @@ def test_the_step_is_s_and_the_drift_half_its_square() -> None:
     assert torch.allclose(moved, z - 0.5 * 0.09 * z @ PRECISION)
 
 
+def test_a_held_drift_comes_down_a_steep_slope_and_keeps_the_density() -> None:
+    steep, step_size = 400.0, 0.15  # at 3 an unlimited drift is 13.5, nine times past the mode
+
+    def narrow(z: Tensor) -> Tensor:
+        return -0.5 * steep * z.square().sum(-1)
+
+    start = torch.full((5_000, 2), 3.0)
+    ends = {}
+    for drift in (0.0, 1.0):
+        generator = torch.Generator().manual_seed(0)
+        z = langevin(
+            narrow, start, steps=200, step_size=step_size, adjust=True, drift=drift,
+            generator=generator,
+        )  # fmt: skip
+        ends[drift] = z
+    assert torch.equal(ends[0.0], start)  # every proposal was rejected
+    assert covariance_error(ends[1.0], torch.eye(2) / steep) < 4.5
+    with pytest.raises(UsageError, match="drift = 1"):
+        langevin(narrow, start, steps=1, step_size=step_size, drift=1.0)
+
+
 def test_same_generator_same_chain() -> None:
     z = torch.zeros(5, 2)
     ends = [
