@@ -27,7 +27,7 @@ INFORMATION = 10.0
 def chosen(
     given: Mapping[str, Any], adapter: InputAdapter, labels: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """The arguments with a value for each that is None.
+    """The arguments with a value for each that is None, and Adam's `beta1`.
 
     Args:
         given: the estimator's arguments, checked.

@@ -15,6 +15,7 @@ from lebm_core.estimators.classifier import LatentEBMClassifier
 from lebm_core.estimators.defaults import chosen, information_of, passes_of
 from lebm_core.estimators.frames import Columns
 from lebm_core.estimators.inputs import weighted
+from lebm_core.estimators.unsupervised.density import LatentEBMDensity
 from lebm_tabular.data.adapters import TabularAdapter
 from lebm_text.data.adapters import BagAdapter
 
@@ -183,6 +184,21 @@ def test_steps_are_by_the_examples() -> None:
     steps = [passes_of(n, 200) * -(-n // 200) for n in (20, 118, 400, 1797, 10_000)]
     assert steps == sorted(steps) and steps[-1] <= 2_000 + 50
     assert passes_of(10**6, 200) == 15
+
+
+def test_the_few_steps_of_a_small_matrix_have_a_short_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[float] = []
+
+    def record(model: Any, data: Any, rule: Any, options: Any, **more: Any) -> None:
+        seen.append(options.beta1)
+
+    monkeypatch.setattr(lebm_core.estimators.fitting, "train", record)
+    LatentEBMClassifier(**TINY).fit(X, Y)
+    LatentEBMClassifier(**TINY).fit(np.tile(X, (100, 1)), np.tile(Y, 100))
+    LatentEBMDensity("latent-ebm", max_iter=1).fit(X)
+    assert seen == [0.8, 0.9, 0.9]
 
 
 def test_networks_of_a_small_matrix_are_narrow() -> None:
