@@ -39,6 +39,7 @@ KINDS = (
     "recipes",
     "commands",
 )
+HALVES = ("decoder.", "prior.")  # of the rule "two-part": their names stand at other keys
 LIMIT = "LEBM_LOAD_PLUGINS"
 CORE = "lebm"
 
@@ -122,14 +123,13 @@ class Registry:
     def find(self, kind: str, name: str) -> Registration:
         """The registration of `name`, with nothing imported; UsageError where there is none."""
         if name not in (names := self._found[kind]):
-            near = did_you_mean(name, names)
-            known = ", ".join(sorted(names)) or "none"
-            failed = [plugin.name for plugin in self.plugins() if plugin.status == "failed"]
-            hint = (
-                f" (the plugin {', '.join(failed)} failed to load: lebm plugins)" if failed else ""
-            )
+            half = next((half for half in HALVES if name.startswith(half)), "")
+            there = (n for n in names if n.startswith(half) and (half or not n.startswith(HALVES)))
+            failed = ", ".join(p.name for p in self.plugins() if p.status == "failed")
+            hint = f" (the plugin {failed} failed to load: lebm plugins)" if failed else ""
             raise UsageError(
-                f"There is no {shown(name)} among the {kind}.{near} Known: {known}{hint}."
+                f"There is no {shown(name)} among the {kind}.{did_you_mean(name, names)} Known: "
+                f"{', '.join(sorted(there)) or 'none'}{hint}."
             )
         return names[name]
 

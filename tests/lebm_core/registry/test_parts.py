@@ -14,6 +14,7 @@ from lebm_core.latent.chains import ShortRun
 from lebm_core.priors.coupled import CoupledPrior
 from lebm_core.priors.ebm import EBMPrior
 from lebm_core.registry.parts import Part, Table, arguments, describe, make
+from lebm_core.registry.registry import registry
 
 SAMPLER = Part("samplers", "langevin", {"steps": 20})
 PRIOR = Part("priors", "ebm")
@@ -60,6 +61,17 @@ def test_sizes_fill_what_a_table_leaves_open():
     assert own.n_classes == 5
     with pytest.raises(UsageError, match="needs vocab_size, .* gives latent_dim"):
         make(Part("decoders"), "sequence", {"latent_dim": 2})
+
+
+def test_an_unknown_rule_is_told_the_names_that_stand_where_it_does():
+    """Those of the rule for the decoder and of that for the prior are other keys' names."""
+    said = {}
+    for name in ("-1", "prior.-1"):
+        with pytest.raises(UsageError, match="among the learning_rules") as refused:
+            registry().find("learning_rules", name)
+        said[name] = str(refused.value)
+    assert "two-part" in said["-1"] and "prior." not in said["-1"] and "decoder." not in said["-1"]
+    assert "prior.persistent" in said["prior.-1"] and "two-part" not in said["prior.-1"]
 
 
 def test_an_unknown_name_or_option_is_one_sentence():

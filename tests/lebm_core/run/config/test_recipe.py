@@ -136,7 +136,7 @@ def test_another_prior_keeps_its_dimension_and_its_reference_and_no_more(path):
 
 def test_another_sampler_leaves_the_rest_of_the_prior(path):
     prior = load(path, None, ["prior.sampler.name=mala"]).parts["prior"]
-    assert prior["sampler"] == {"name": "mala", "steps": 60, "step_size": 0.4}
+    assert prior["sampler"] == {"name": "mala", "steps": 60, "step_size": 0.4, "drift": 0.0}
     assert prior["bound"] == 5.0
 
 
