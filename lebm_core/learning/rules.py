@@ -203,6 +203,18 @@ class PriorRule(Protocol):
         """
         ...
 
+    def labelled(
+        self,
+        prior: Prior,
+        codes: Tensor,
+        y: Tensor | None,
+        context: Tensor | None,
+        progress: float,
+        generator: torch.Generator | None,
+    ) -> TiltLoss:
+        """The same, told the classes y (B,), -1 or None where not known, which most leave out."""
+        return self(prior, codes, context, progress, generator)
+
     def check(self, prior: Prior) -> None:
         """Refuse a prior that the rule cannot teach, before anything is written.
 

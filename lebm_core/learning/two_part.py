@@ -87,8 +87,7 @@ class TwoPart(Configured, Rule):
                 'learning.refit.classes = "clusters" needs learning.symbols.clusters, how many, '
                 "and learning.refit.steps."
             )
-        self.drift_limit = drift_limit
-        self.figures = Monitor(drift_limit)
+        self.drift_limit, self.figures = drift_limit, Monitor(drift_limit)
         self.model: LatentModel | None = None
         self.labelled: Labelled | None = None
         self.waiting: tuple[Dataset, int] | None = None  # data and seed, until classes are made
@@ -176,7 +175,8 @@ class TwoPart(Configured, Rule):
         if progress >= self.prior_start and model.latent_dim:
             rest = 1 - self.prior_start
             own = (progress - self.prior_start) / rest if rest else 1.0
-            tilt = self.prior(model.prior, codes.z, batch.context, own, generator)
+            y = batch.y if model.prior.n_classes and self.symbols.weight else None
+            tilt = self.prior.labelled(model.prior, codes.z, y, batch.context, own, generator)
             losses["prior"] = tilt.loss
             metrics.update(tilt.metrics)
             if self.monitor and self.prior.trains:

@@ -14,6 +14,7 @@ from lebm_core.base.checks import positive, share
 from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import normal_like, randint
 from lebm_core.learning.rules import Metrics, PriorRule, TiltLoss
+from lebm_core.priors.tilt_target import LogSumExp
 from lebm_diffusion.learning.recovery import check_levels, level_classes
 from lebm_diffusion.priors.recovery import DiffusionPrior
 
@@ -27,8 +28,9 @@ class LevelScoreMatching(Configured, PriorRule):
     unlike with one level of noise, the shares of far modes are told by the noisier levels, where
     the modes overlap. The error of a level counts by 1 / kept_t^2, as that of the velocity does
     (Salimans and Ho, ICLR 2022, arXiv 2202.00512): without, the noisiest levels, whose errors are
-    small numbers and decide where a draw goes, are hardly learned. With classes, p(y|z_t) at t > 0
-    learns from p(y|z_0), as by the rule "prior.recovery-likelihood".
+    small numbers and decide where a draw goes, are hardly learned. Where the class y of a code is
+    known, grad F_y is matched in the place of grad f, and p(y|z_t) learns y at every level: draws
+    of a class follow F_y. Where it is not, p(y|z_t) at t > 0 learns from p(y|z_0).
 
     Args:
         sigma: standard deviation of the noise at level 0, between 0 and 1
@@ -53,6 +55,17 @@ class LevelScoreMatching(Configured, PriorRule):
         progress: float,
         generator: torch.Generator | None,
     ) -> TiltLoss:
+        return self.labelled(prior, codes, None, context, progress, generator)
+
+    def labelled(
+        self,
+        prior: Prior,
+        codes: Tensor,
+        y: Tensor | None,
+        context: Tensor | None,
+        progress: float,
+        generator: torch.Generator | None,
+    ) -> TiltLoss:
         self.check(prior)
         if not isinstance(prior, DiffusionPrior):  # f = 0 has nothing to learn
             return TiltLoss(codes.new_zeros(()), {})
@@ -62,12 +75,12 @@ class LevelScoreMatching(Configured, PriorRule):
         eps = normal_like(codes, generator)
         noisy = (kept * codes + spread * eps).requires_grad_()
         logits = prior.level_logits(level, noisy, context)
-        f = logits.logsumexp(-1)
+        f = LogSumExp(y).value(logits)  # F_y where y is known
         (slope,) = torch.autograd.grad(f.sum(), noisy, create_graph=True)
         error = (spread * (slope - noisy) + eps).square()
         loss = 0.5 * (error.sum(-1) / kept.square().squeeze(-1)).mean()
         metrics: Metrics = {"score_error": error.mean().detach()}  # 1 where nothing is known
         if prior.n_classes:
-            distilled = level_classes(prior, codes, context, level, logits)
-            loss, metrics["level_classes"] = loss + distilled, distilled.detach()
+            classes = level_classes(prior, codes, context, level, logits, y)
+            loss, metrics["level_classes"] = loss + classes, classes.detach()
         return TiltLoss(loss, metrics)

@@ -82,7 +82,7 @@ class RecoveryLikelihood(Configured, PriorRule):
             penalty = at_codes.square().mean() + at_chains.square().mean()
             loss = loss + self.energy_l2 * penalty
         if prior.n_classes:
-            distilled = level_classes(prior, codes, context, level, logits)
+            distilled = level_classes(prior, codes, context, level, logits, None)
             loss, metrics["level_classes"] = loss + distilled, distilled.detach()
         return TiltLoss(loss, metrics)
 
@@ -102,9 +102,14 @@ def check_levels(prior: Prior, rule: str) -> None:
 
 
 def level_classes(
-    prior: DiffusionPrior, codes: Tensor, context: Tensor | None, level: Tensor, logits: Tensor
+    prior: DiffusionPrior,
+    codes: Tensor,
+    context: Tensor | None,
+    level: Tensor,
+    logits: Tensor,
+    y: Tensor | None,
 ) -> Tensor:
-    """The cross-entropy of p(y|z_t) to p(y|z_0) of the same code, over levels t > 0.
+    """The cross-entropy of p(y|z_t) to the class, or to p(y|z_0) of the same code where t > 0.
 
     Args:
         prior: with classes.
@@ -112,8 +117,14 @@ def level_classes(
         context: (B, c), or None.
         level: t, (B,).
         logits: F(z_t, t), (B, C).
+        y: classes (B,), -1 where not known; None: no class is.
     """
-    with torch.no_grad():
-        p = prior.logits(codes, context).softmax(-1)
-    noisy = level > 0
-    return cross_entropy(logits[noisy], p[noisy], reduction="sum") / len(codes)
+    if y is None:
+        y = torch.full_like(level, -1)
+    loss = cross_entropy(logits, y, ignore_index=-1, reduction="sum")
+    taught = (y < 0) & (level > 0)
+    if bool(taught.any()):
+        with torch.no_grad():
+            p = prior.logits(codes, context).softmax(-1)
+        loss = loss + cross_entropy(logits[taught], p[taught], reduction="sum")
+    return loss / len(codes)

@@ -27,7 +27,7 @@ class CoupledDiffusionPrior(DiffusionPrior):
     """p_t(y, z_t) proportional to exp(F_y(z_t, t)) N(z_t; 0, I), f = logsumexp_c F_c.
 
     A draw of a class follows F_y at every level. Classes are learned at t = 0; at the others
-    p(y|z_t) is learned from p(y|z_0) of the same code.
+    p(y|z_t) is learned from p(y|z_0) of the same code, or of its class by a rule that is told it.
 
     Args:
         latent_dim: dimension d of z.
@@ -39,6 +39,8 @@ class CoupledDiffusionPrior(DiffusionPrior):
         levels: T.
         context_dim: features of a context that F sees beside z; 0 for none.
         start: where the chain of a level starts, noise or slope; see `DiffusionPrior`.
+        noise: standard deviation of the noise of level 0, of which a draw is freed at its end by
+            the mean of z without it; 0 keeps it.
 
     Raises:
         UsageError: for fewer than 2 classes, or sizes that are not possible.
@@ -54,10 +56,13 @@ class CoupledDiffusionPrior(DiffusionPrior):
         levels: int = 6,
         context_dim: int = 0,
         start: Literal["noise", "slope"] = "noise",
+        noise: float = 0.0,
     ) -> None:
         if whole("prior.n_classes", n_classes, 0, MOST_CLASSES) < 2:
             raise UsageError(f"A coupled prior needs at least 2 classes, not {n_classes}.")
-        super().__init__(latent_dim, energy, sampler, bound, levels, context_dim, start, n_classes)
+        super().__init__(
+            latent_dim, energy, sampler, bound, levels, context_dim, start, noise, n_classes
+        )
         self.n_classes = n_classes
 
     def classes(self, y: Tensor | int | None, n: int) -> Tensor | None:

@@ -11,7 +11,7 @@ from lebm_core.chains.densities import LogDensity, ReferenceDensity, value_and_g
 from lebm_core.priors.energy import Energy
 from lebm_core.priors.tilt_target import Readout, Reference
 
-__all__ = ["KnownLevel", "LevelTarget", "downhill", "noise_levels"]
+__all__ = ["KnownLevel", "LevelTarget", "downhill", "noise_levels", "without_noise"]
 
 
 def noise_levels(levels: int) -> tuple[Tensor, Tensor]:
@@ -121,3 +121,16 @@ def downhill(target: LogDensity, noise: Tensor) -> Tensor:
         slopes.append(value_and_gradient(target, moved)[1] + moved)  # of f alone
         moved = slopes[-1]
     return noise + (slopes[0] + slopes[1]) / 2
+
+
+def without_noise(target: LevelTarget, noise: float) -> Tensor:
+    """E(x | z) of z = x + noise eps, where z is the mean of `target`, of level 0.
+
+    z + noise^2 grad log p(z), Tweedie's formula (Efron, JASA 106, 2011).
+
+    Args:
+        target: sigma is 1, so that a slope in u is one in z.
+        noise: standard deviation.
+    """
+    slope = target.value_and_gradient(torch.zeros_like(target.mean))[1]  # of f alone
+    return target.mean + noise**2 * (slope - target.mean)

@@ -15,14 +15,20 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lebm_core import EBMPrior, Sampler
-from lebm_core.base.checks import choice, whole
+from lebm_core.base.checks import choice, whole, within
 from lebm_core.base.randomness import normal_like
 from lebm_core.chains.trace import Chain
 from lebm_core.priors.ebm import ENERGY
 from lebm_core.priors.energy import Energy
 from lebm_core.priors.tilt_target import LogSumExp
 from lebm_core.registry.parts import Part, make
-from lebm_diffusion.priors.levels import KnownLevel, LevelTarget, downhill, noise_levels
+from lebm_diffusion.priors.levels import (
+    KnownLevel,
+    LevelTarget,
+    downhill,
+    noise_levels,
+    without_noise,
+)
 
 __all__ = ["DiffusionPrior"]
 
@@ -51,6 +57,8 @@ class DiffusionPrior(EBMPrior):
             the same moved along the slope of f by one step of Heun's method, which is a step of
             the reverse diffusion. With many levels, the first of which adds less noise than the
             codes have, that is nearly the answer, and a few steps do; with few it runs away.
+        noise: standard deviation of the noise that level 0 has, "sigma" of the rule
+            "prior.level-score-matching": the end of a draw is the mean of z without it; 0 keeps it.
 
     Raises:
         UsageError: for sizes or a start that are not possible.
@@ -65,15 +73,17 @@ class DiffusionPrior(EBMPrior):
         levels: int = 6,
         context_dim: int = 0,
         start: Literal["noise", "slope"] = "noise",
+        noise: float = 0.0,
         _outputs: int = 1,
     ) -> None:
         whole("prior.levels", levels, 1, MOST_LEVELS)
+        within("prior.noise", noise, 0, 1)
         choice("prior.start", start, STARTS)
         super().__init__(
             latent_dim, energy, make(SAMPLER, sampler), bound=bound, context_dim=context_dim,
             _outputs=_outputs, _inputs=levels,
         )  # fmt: skip
-        self.n_levels, self.start = levels, start
+        self.n_levels, self.start, self.noise = levels, start, noise
         kept, step = noise_levels(levels)
         self.register_buffer("kept", kept, persistent=False)
         self.register_buffer("step", step, persistent=False)
@@ -185,7 +195,15 @@ class DiffusionPrior(EBMPrior):
                 trace.add_level(piece, first)
                 first += len(piece.log_prob)
             u = normal_like(u, generator)
-        return z
+        return self._without_noise(z, ids, context)
+
+    def _without_noise(self, z: Tensor, y: Tensor | None, context: Tensor | None) -> Tensor:
+        """The mean of z (B, d) without the noise of level 0, given y (B,) where it is known."""
+        if not self.noise:
+            return z
+        seen, one = self.given(context).expand(len(z), -1), z.new_ones(len(z), 1)
+        target = LevelTarget(self.energies[0], seen, z, one, self.bound, LogSumExp(y))
+        return without_noise(target, self.noise)
 
     @torch.no_grad()
     def draw_unknown(
@@ -229,4 +247,4 @@ class DiffusionPrior(EBMPrior):
                 if self.start == "slope":
                     start = downhill(fixed, start)
                 at = target.z(fixed.held(sampler(fixed, start, generator=generator)))
-        return torch.where(known, given, at)
+        return torch.where(known, given, self._without_noise(at, None, context))
