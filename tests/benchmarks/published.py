@@ -1,8 +1,7 @@
 """Train a model of lebm by the plain loop of the published code, an update at a time.
 
 The networks are those of the recipe's preset `cpu`; chains, batch size, bound and the prior's rate
-are the published ones, of the preset `paper`. The decoder's rate is the recipe's, which is the
-higher: at the published one it would have learned next to nothing in minutes.
+are the published ones, of the preset `paper`. The other rates are the caller's.
 
 Source: Pang et al., NeurIPS 2020, arXiv 2006.08205; Pang et al., CVPR 2021, arXiv 2104.03086.
 """
