@@ -13,11 +13,11 @@ __all__ = ["Levels"]
 
 
 class Levels(nn.Module):
-    """Of each level of noise how much of x is kept, and a learned precision of f.
+    """Of each level of noise how much of x is kept, and the precision 1 / sigma_t^2 of its noise.
 
-    f of a level has slopes in proportion to 1 / sigma_t, sigma_t^2 = 1 - kept_t^2 (1 - least^2) of
-    kept_t = cos(pi t / 2T): a network that has to find that factor by itself learns the low levels
-    last. So the precision starts at 1 / sigma_t^2.
+    sigma_t^2 = 1 - kept_t^2 (1 - least^2) of kept_t = cos(pi t / 2T). f of a level has slopes in
+    proportion to 1 / sigma_t, and its classes differ by about kept_t sqrt(d) / sigma_t: a network
+    that has to find such factors by itself learns the lowest and the highest levels last.
 
     Args:
         levels: T, the numbers of the context, which indicates the level; 0 for level 0 alone.
@@ -35,21 +35,15 @@ class Levels(nn.Module):
         angle = torch.arange(self.levels, dtype=torch.float64) * (math.pi / (2 * self.levels))
         kept = angle.cos()
         self.register_buffer("kept", kept.float(), persistent=False)
-        variance = 1 - kept.square() * (1 - least**2)
-        self.register_buffer("start", -variance.log().float(), persistent=False)
-        self.log_precision = nn.Parameter(self.start.clone())
+        precision = 1 / (1 - kept.square() * (1 - least**2))
+        self.register_buffer("precision", precision.float(), persistent=False)
 
     kept: Tensor
-    start: Tensor
-
-    def reset_parameters(self) -> None:
-        """As a new one has them."""
-        with torch.no_grad():
-            self.log_precision.copy_(self.start)
+    precision: Tensor
 
     def of(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """kept_t and the precision of the level that each row (B, T) indicates, (B, 1) each."""
-        return context @ self.kept[:, None], (context @ self.log_precision[:, None]).exp()
+        """kept_t and 1 / sigma_t^2 of the level that each row (B, T) indicates, (B, 1) each."""
+        return context @ self.kept[:, None], context @ self.precision[:, None]
 
     def indicator(self, z: Tensor, context: Tensor | None) -> Tensor:
         """The context of each z (B, d), (B, T); without one it is at level 0."""

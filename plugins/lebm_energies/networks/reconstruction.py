@@ -14,20 +14,20 @@ __all__ = ["Reconstruction"]
 
 
 class Reconstruction(Energy):
-    """F_c(z, t) = |z|^2 / 2 - p_t |z - k_t R(z, t)|^2 / 2 + G_c(z, t) at levels of noise t.
+    """F_c(z, t) = |z|^2 / 2 - p_t |z - k_t R(z, t)|^2 / 2 + k_t sqrt(d p_t) G_c(z, t).
 
-    R is a residual perceptron from z to x, G a linear layer of its features. Where R is the mean
-    of x given z and its slope is small, grad f - z = p_t (k_t R - z) is the score of z_t, which an
-    energy of one output has to find through a narrow way. Its form is the one that learns best of
-    those compared by Salimans and Ho, "Should EBMs model the energy or the score?", 2021; k_t is
-    the share of x in z_t, p_t a learned precision. For the priors "diffusion" and
-    "coupled-diffusion".
+    At levels of noise t. R is a residual perceptron from z to x, G a linear layer of its features.
+    Where R is the mean of x given z and its slope is small, grad f - z = p_t (k_t R - z) is the
+    score of z_t, which an energy of one output has to find through a narrow way. Its form is the
+    one that learns best of those compared by Salimans and Ho, "Should EBMs model the energy or the
+    score?", 2021; k_t is the share of x in z_t, p_t the precision of its noise. For the priors
+    "diffusion" and "coupled-diffusion".
 
     Args:
         latent_dim: numbers of one x.
         width: units of the layers.
         blocks: residual layers between the first and the last.
-        least: standard deviation of the noise at level 0, where p_t starts.
+        least: standard deviation of the noise at level 0.
         outputs: C of the logits.
         context_dim: levels of noise; the prior gives it, and without it there is level 0 alone.
 
@@ -81,5 +81,6 @@ class Reconstruction(Energy):
         h = self.hidden(z, given)
         error = (z - kept * self.leave(h)).square().sum(-1, keepdim=True)
         common = 0.5 * (z.square().sum(-1, keepdim=True) - precision * error)
-        logits: Tensor = common + self.classes(h)
+        scale = kept * (self.latent_dim * precision).sqrt()
+        logits: Tensor = common + scale * self.classes(h)
         return logits
