@@ -57,6 +57,21 @@ def test_a_set_whose_points_move_alike_has_the_score_of_that() -> None:
     assert torch.allclose(slope - z, precision * lost * (moved - lost * z), atol=1e-4)
 
 
+@pytest.mark.parametrize(("place", "n"), [(0, 60), (1, 20)])
+def test_classes_differ_by_the_scale_of_a_level(place: int, n: int) -> None:
+    """By kept_t sqrt(n) / sigma_t, n numbers or points: nothing tells them apart in pure noise."""
+    energy = energies()[place]
+    with torch.no_grad():
+        energy.classes.weight.zero_()
+        energy.classes.bias.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    levels = torch.eye(5)
+    kept, precision = energy.levels.of(levels)
+    logits = energy(torch.randn(5, 60), levels)
+    for c in (0, 1):
+        apart = logits[:, c] - logits[:, c + 1]
+        assert torch.allclose(apart, (kept * (n * precision).sqrt())[:, 0], rtol=1e-3)
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_no_context_is_level_zero(place: int) -> None:
     energy, x = energies()[place], torch.randn(4, 60)
