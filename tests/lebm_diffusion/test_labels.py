@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lebm_core import Energy, Langevin, TwoPart
 from lebm_core.data.dataset import Batch
+from lebm_core.errors import UsageError
 from lebm_core.learning.data_space import DataSpace
 from lebm_core.learning.symbol import Symbols
 from lebm_core.models.ebm import EBM
@@ -139,3 +140,14 @@ def test_a_draw_without_noise_is_the_mean_given_its_end(y: int | None) -> None:
     assert bool((filled[1][:, 0] == 0.4).all())
     wanted = filled[0][:, 1] * STD**2 / (STD**2 + NOISE**2)
     assert torch.allclose(filled[1][:, 1], wanted, atol=1e-5)
+
+
+def test_a_draw_is_freed_of_the_noise_that_was_learned_or_of_none() -> None:
+    priors = {
+        noise: CoupledDiffusionPrior(2, 2, {"hidden": [8]}, levels=5, noise=noise)
+        for noise in (0.0, NOISE, 0.2)
+    }
+    for noise in (0.0, NOISE):
+        LevelScoreMatching(NOISE).check(priors[noise])
+    with pytest.raises(UsageError, match=r"prior\.noise = 0\.2 .* learning\.prior\.sigma = 0\.3"):
+        LevelScoreMatching(NOISE).check(priors[0.2])

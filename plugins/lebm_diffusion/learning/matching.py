@@ -13,6 +13,7 @@ from lebm_core import Prior
 from lebm_core.base.checks import positive, share
 from lebm_core.base.modules import Configured
 from lebm_core.base.randomness import normal_like, randint
+from lebm_core.errors import UsageError
 from lebm_core.learning.rules import Metrics, PriorRule, TiltLoss
 from lebm_core.priors.tilt_target import LogSumExp
 from lebm_diffusion.learning.recovery import check_levels, level_classes
@@ -33,7 +34,8 @@ class LevelScoreMatching(Configured, PriorRule):
     of a class follow F_y. Where it is not, p(y|z_t) at t > 0 learns from p(y|z_0).
 
     Args:
-        sigma: standard deviation of the noise at level 0, between 0 and 1
+        sigma: standard deviation of the noise at level 0, between 0 and 1; the noise that a draw
+            is freed of at its end, "noise" of the prior, is the same or 0
 
     Raises:
         UsageError: for a sigma that is not possible.
@@ -46,6 +48,12 @@ class LevelScoreMatching(Configured, PriorRule):
 
     def check(self, prior: Prior) -> None:
         check_levels(prior, "level-score-matching")
+        noise = prior.noise if isinstance(prior, DiffusionPrior) else 0.0
+        if noise not in (0.0, self.sigma):
+            raise UsageError(
+                f"prior.noise = {noise} frees a draw of other noise than learning.prior.sigma = "
+                f"{self.sigma}, which level 0 has: give both the same, or prior.noise = 0."
+            )
 
     def __call__(
         self,
