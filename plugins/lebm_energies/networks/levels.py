@@ -35,15 +35,15 @@ class Levels(nn.Module):
         angle = torch.arange(self.levels, dtype=torch.float64) * (math.pi / (2 * self.levels))
         kept = angle.cos()
         self.register_buffer("kept", kept.float(), persistent=False)
-        precision = 1 / (1 - kept.square() * (1 - least**2))
-        self.register_buffer("precision", precision.float(), persistent=False)
+        variance = 1 - kept.square() * (1 - least**2)
+        self.register_buffer("log_precision", -variance.log().float(), persistent=False)
 
     kept: Tensor
-    precision: Tensor
+    log_precision: Tensor  # so that a context between levels has a precision above 0 as well
 
     def of(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """kept_t and 1 / sigma_t^2 of the level that each row (B, T) indicates, (B, 1) each."""
-        return context @ self.kept[:, None], context @ self.precision[:, None]
+        return context @ self.kept[:, None], (context @ self.log_precision[:, None]).exp()
 
     def indicator(self, z: Tensor, context: Tensor | None) -> Tensor:
         """The context of each z (B, d), (B, T); without one it is at level 0."""
