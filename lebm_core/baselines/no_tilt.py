@@ -24,5 +24,6 @@ class NoTilt(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         return TiltLoss(codes.new_zeros(()), {})

@@ -58,6 +58,7 @@ class ShortRunChains(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         drawn = self.draw(prior, len(codes), context, generator)
         if self.chain_init == "data":
@@ -130,6 +131,7 @@ class PersistentChains(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         if context is not None:
             raise UsageError(

@@ -60,6 +60,7 @@ class DensityRatio(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         if context is None and self.code_pool:
             # A batch is a noisy sample of the aggregate posterior, and codes move slowly.
@@ -144,6 +145,7 @@ class AdaptiveDensityRatio(DensityRatio):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         if not isinstance(prior, Tilted):
             return TiltLoss(codes.new_zeros(()), {})

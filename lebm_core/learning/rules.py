@@ -188,6 +188,7 @@ class PriorRule(Protocol):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         """The loss of the prior on codes of one batch.
 
@@ -197,23 +198,12 @@ class PriorRule(Protocol):
             context: (B, c) of a conditioned prior, or None.
             progress: share of the prior's own training that is done, in [0, 1].
             generator: source of all randomness.
+            y: classes (B,), -1 where not known, or None; most rules leave them to the symbols.
 
         Returns:
             The loss; "f_posterior" and "f_chain" among its metrics are watched for drift.
         """
         ...
-
-    def labelled(
-        self,
-        prior: Prior,
-        codes: Tensor,
-        y: Tensor | None,
-        context: Tensor | None,
-        progress: float,
-        generator: torch.Generator | None,
-    ) -> TiltLoss:
-        """The same, told the classes y (B,), -1 or None where not known, which most leave out."""
-        return self(prior, codes, context, progress, generator)
 
     def check(self, prior: Prior) -> None:
         """Refuse a prior that the rule cannot teach, before anything is written.

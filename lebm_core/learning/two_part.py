@@ -87,7 +87,7 @@ class TwoPart(Configured, Rule):
                 'learning.refit.classes = "clusters" needs learning.symbols.clusters, how many, '
                 "and learning.refit.steps."
             )
-        self.drift_limit, self.figures = drift_limit, Monitor(drift_limit)
+        self.figures = Monitor(drift_limit)
         self.model: LatentModel | None = None
         self.labelled: Labelled | None = None
         self.waiting: tuple[Dataset, int] | None = None  # data and seed, until classes are made
@@ -176,7 +176,7 @@ class TwoPart(Configured, Rule):
             rest = 1 - self.prior_start
             own = (progress - self.prior_start) / rest if rest else 1.0
             y = batch.y if model.prior.n_classes and self.symbols.weight else None
-            tilt = self.prior.labelled(model.prior, codes.z, y, batch.context, own, generator)
+            tilt = self.prior(model.prior, codes.z, batch.context, own, generator, y)
             losses["prior"] = tilt.loss
             metrics.update(tilt.metrics)
             if self.monitor and self.prior.trains:
@@ -211,7 +211,7 @@ class TwoPart(Configured, Rule):
                 init_classes(model, dataset, self.symbols.clusters, self.seed)
             options = replace(self.refit, steps=math.ceil(share * self.refit.steps))
             refit(
-                model, dataset, options, drift_limit=self.drift_limit, known=known,
+                model, dataset, options, drift_limit=self.figures.guard.limit, known=known,
                 generator=generator, log=log,
             )  # fmt: skip
         if self.properties:

@@ -32,7 +32,6 @@ def trained(recipe: str, steps: int, processes: int, folder: Path) -> dict[str, 
             "--jobs", "1", "--out", str(folder), f"training.max_steps={steps}", *NOTHING_ELSE,
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
     )  # fmt: skip
     found: dict[str, Any] = json.loads((folder / "metrics.json").read_text())["training"]["model"]
     if found["processes"] != processes:

@@ -55,7 +55,7 @@ def test_at_the_truth_the_error_is_that_of_each_class() -> None:
     """s grad log p_t(z|y) + eps of a Gaussian class has the variance 1 - s^2 / V."""
     prior, n = CoupledDiffusionPrior(2, 2, Classes(2, 2, 8), levels=8), 40_000
     z, y = examples(n, 1)
-    _, metrics = LevelScoreMatching(NOISE).labelled(prior, z, y, None, 0.0, seeded())
+    _, metrics = LevelScoreMatching(NOISE)(prior, z, None, 0.0, seeded(), y)
     kept = prior.kept[:-1].square()
     spread = 1 - kept * (1 - NOISE**2)
     wanted = (1 - spread / (kept * STD**2 + spread)).mean()
@@ -69,8 +69,8 @@ def test_no_class_known_is_the_marginal_to_the_last_digit() -> None:
     prior, (z, y) = CoupledDiffusionPrior(2, 2, {"hidden": [8]}, levels=5), examples(50, 1)
     rule, none = LevelScoreMatching(NOISE), torch.full_like(y, -1)
     wanted, _ = rule(prior, z, None, 0.0, seeded())
-    loss, _ = rule.labelled(prior, z, none, None, 0.0, seeded())
-    known, _ = rule.labelled(prior, z, y, None, 0.0, seeded())
+    loss, _ = rule(prior, z, None, 0.0, seeded(), none)
+    known, _ = rule(prior, z, None, 0.0, seeded(), y)
     assert torch.equal(loss, wanted) and not torch.equal(known, wanted)
 
 
@@ -84,7 +84,7 @@ def test_scores_and_shares_of_classes_are_learned_at_every_level() -> None:
     for step in range(500):
         adam.param_groups[0]["lr"] = 1e-2 * (1 - step / 500)
         rows = torch.randint(len(data), (400,), generator=generator)
-        loss, _ = rule.labelled(prior, data[rows], y[rows], None, step / 500, generator)
+        loss, _ = rule(prior, data[rows], None, step / 500, generator, y[rows])
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -111,9 +111,9 @@ class Recorder(LevelScoreMatching):
 
     told: Tensor | None = None
 
-    def labelled(self, prior, codes, y, *given):  # type: ignore[no-untyped-def]
+    def __call__(self, prior, codes, context, progress, generator, y=None):  # type: ignore[no-untyped-def]
         self.told = y
-        return super().labelled(prior, codes, y, *given)
+        return super().__call__(prior, codes, context, progress, generator, y)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.0])

@@ -33,9 +33,7 @@ def locked(folder: Path) -> Iterator[None]:
             f'Another process is at work in "{folder}": wait for it, or give another --out.'
         ) from None
     except OSError as error:
-        raise UsageError(
-            f"The folder {shown(folder)} cannot be made: {error.strerror}."
-        ) from error
+        raise UsageError(f"The folder {shown(folder)} cannot be made: {error.strerror}.") from error
     try:
         yield
     finally:

@@ -56,8 +56,9 @@ class AmortizedChains(ShortRunChains):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
-        found = super().__call__(prior, codes, context, progress, generator)
+        found = super().__call__(prior, codes, context, progress, generator, y)
         if not isinstance(prior, AmortizedPrior):
             return found
         start = prior.start_loss(codes, generator)

@@ -62,17 +62,7 @@ class LevelScoreMatching(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
-    ) -> TiltLoss:
-        return self.labelled(prior, codes, None, context, progress, generator)
-
-    def labelled(
-        self,
-        prior: Prior,
-        codes: Tensor,
-        y: Tensor | None,
-        context: Tensor | None,
-        progress: float,
-        generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         self.check(prior)
         if not isinstance(prior, DiffusionPrior):  # f = 0 has nothing to learn

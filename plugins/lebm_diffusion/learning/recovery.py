@@ -54,6 +54,7 @@ class RecoveryLikelihood(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         self.check(prior)
         if not isinstance(prior, DiffusionPrior):  # f = 0 has nothing to learn

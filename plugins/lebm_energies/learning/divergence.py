@@ -46,6 +46,7 @@ class ContrastiveDivergence(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         if not isinstance(prior, Tilted):
             return TiltLoss(codes.new_zeros(()), {})

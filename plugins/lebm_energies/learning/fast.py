@@ -59,12 +59,13 @@ class FastPersistentChains(PersistentChains):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         weights = {name: p for name, p in prior.named_parameters() if p.requires_grad}
         if not self.fast or any(self.fast[k].device != p.device for k, p in weights.items()):
             self.fast = {k: torch.zeros_like(p) for k, p in weights.items()}
         with _moved(weights, self.fast):
-            super().__call__(prior, codes, context, progress, generator)
+            super().__call__(prior, codes, context, progress, generator, y)
         chains = codes if self.states is None else self.states
         found = contrast(prior, codes, chains, context, self.energy_l2)
         if weights and found.loss.requires_grad:

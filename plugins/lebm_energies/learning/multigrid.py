@@ -55,6 +55,7 @@ class Multigrid(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         self.check(prior)
         if not isinstance(prior, MultigridPrior):  # f = 0 has nothing to learn

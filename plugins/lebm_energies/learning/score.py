@@ -49,6 +49,7 @@ class ScoreMatching(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         if not isinstance(prior, Tilted):
             return TiltLoss(codes.new_zeros(()), {})

@@ -69,6 +69,7 @@ class FlowContrastive(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         self.check(prior)
         assert isinstance(prior, TiltedFlowPrior)

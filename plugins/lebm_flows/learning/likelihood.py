@@ -49,6 +49,7 @@ class Likelihood(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         self.check(prior)
         if not any(p.requires_grad for p in prior.parameters()):

@@ -140,7 +140,7 @@ class ForgetsChains(PersistentChains):
 class Idle(Configured, PriorRule):
     """Teaches nothing and does not say so."""
 
-    def __call__(self, prior, codes, context, progress, generator):
+    def __call__(self, prior, codes, context, progress, generator, y=None):
         return TiltLoss(codes.new_zeros(()), {})
 
 

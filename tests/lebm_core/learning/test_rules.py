@@ -310,7 +310,7 @@ def test_the_prior_is_told_the_share_of_its_own_training() -> None:
         def __init__(self) -> None:
             pass
 
-        def __call__(self, prior, codes, context, progress, generator):  # type: ignore[no-untyped-def]
+        def __call__(self, prior, codes, context, progress, generator, y=None):  # type: ignore[no-untyped-def]
             seen.append(progress)
             return TiltLoss(codes.new_zeros(()), {})
 

@@ -66,6 +66,7 @@ class Likelihood(Configured, PriorRule):
         context: Tensor | None,
         progress: float,
         generator: torch.Generator | None,
+        y: Tensor | None = None,
     ) -> TiltLoss:
         if not prior.normalised:
             return TiltLoss(codes.new_zeros(()), {})
