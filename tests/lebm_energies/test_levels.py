@@ -10,7 +10,7 @@ import torch
 from lebm_core import Energy
 from lebm_core.errors import UsageError
 from lebm_energies.networks.levels import Levels
-from lebm_energies.networks.noisy_sets import NoisySet
+from lebm_energies.networks.noisy_sets import NoisySet, Round
 from lebm_energies.networks.reconstruction import Reconstruction
 
 
@@ -91,6 +91,16 @@ def test_the_order_of_points_does_not_matter_and_each_sees_the_others() -> None:
         z.requires_grad_()
         slopes.append(torch.autograd.grad(energy(z)[:, 0].sum(), z)[0][:, :3])
     assert float((slopes[0] - slopes[1]).abs().max()) > 1e-3
+
+
+def test_a_point_sees_the_extremes_of_a_set_beside_its_mean() -> None:
+    torch.manual_seed(0)
+    near = torch.zeros(1, 5, 8)
+    far = near.clone()
+    far[0, 1], far[0, 2] = 1.0, -1.0  # the same mean
+    each = Round(8)
+    before, after = each(near)[0, 0], each(far)[0, 0]
+    assert torch.equal(near.mean(1), far.mean(1)) and not torch.allclose(before, after)
 
 
 def test_weights_are_drawn_again_and_what_is_refused() -> None:
