@@ -7,9 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from lebm_core import Energy
 from lebm_core.base.checks import positive, share, whole
+from lebm_core.errors import UsageError
 
-__all__ = ["Levels"]
+__all__ = ["LevelEnergy", "Levels"]
 
 
 class Levels(nn.Module):
@@ -50,3 +52,31 @@ class Levels(nn.Module):
         if context is not None:
             return context.expand(len(z), -1)
         return torch.eye(self.levels, dtype=z.dtype, device=z.device)[:1].expand(len(z), -1)
+
+
+class LevelEnergy(Energy):
+    """F_c of z is |z|^2 / 2 - p_t |z - k_t R|^2 / 2 + k_t sqrt(n p_t) G_c at levels of noise."""
+
+    def logits_of(
+        self, z: Tensor, off: Tensor, classes: Tensor, n: int, given: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """F, (B, C).
+
+        Args:
+            z: (B, d).
+            off: z - k_t R, (B, d).
+            classes: G, (B, C).
+            n: numbers or points that tell classes apart.
+            given: k_t and p_t, see `Levels.of`.
+        """
+        kept, precision = given
+        lost = precision * off.square().sum(-1, keepdim=True)
+        common = 0.5 * (z.square().sum(-1, keepdim=True) - lost)
+        return common + kept * (n * precision).sqrt() * classes
+
+    def start_at_zero(self) -> None:
+        """Refused: p_t |z - k_t R|^2 is 0 nowhere but at the reconstruction."""
+        raise UsageError(
+            f"prior.stages above 1 needs an energy that can be 0, which {type(self).__name__} "
+            "cannot."
+        )

@@ -9,18 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from lebm_core import Energy
 from lebm_core.base.checks import whole
-from lebm_core.errors import UsageError
 from lebm_energies.networks.convolution import check_shape
-from lebm_energies.networks.levels import Levels
+from lebm_energies.networks.levels import LevelEnergy, Levels
 
 __all__ = ["NoisySet"]
 
 HEAD = 128  # units between the pooled features and F
 
 
-class NoisySet(Energy):
+class NoisySet(LevelEnergy):
     """F_c = |z|^2 / 2 - p_t |z - k_t R|^2 / 2 + P sqrt(p_t) E + k_t sqrt(P p_t) G_c, of P points z.
 
     As in the energy "set" a network of each point is pooled by its mean, of which E and G are
@@ -98,12 +96,6 @@ class NoisySet(Energy):
         given = self.levels.indicator(z, None)
         return self.pooled(self.hidden(z.view(len(z), -1, self.shape[1]), given), given)
 
-    def start_at_zero(self) -> None:
-        """Refused: p_t |z - k_t R|^2 is 0 nowhere but at the reconstruction."""
-        raise UsageError(
-            "prior.stages above 1 needs an energy that can be 0, which NoisySet cannot."
-        )
-
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         given = self.levels.indicator(z, context)
         kept, precision = self.levels.of(given)
@@ -112,11 +104,11 @@ class NoisySet(Energy):
         h = self.pooled(each, given)
         # R = k_t z + what the network adds, in units of the noise: small where there is little.
         moved = kept * self.leave(each).flatten(1) / precision.sqrt()
-        error = ((1 - kept.square()) * z - moved).square().sum(-1, keepdim=True)
-        common = 0.5 * (z.square().sum(-1, keepdim=True) - precision * error)
+        off = (1 - kept.square()) * z - moved
         pull = self.shape[0] * precision.sqrt() * self.last(h)
-        scale = kept * (self.shape[0] * precision).sqrt()
-        logits: Tensor = common + pull + scale * self.classes(h)
+        logits: Tensor = pull + self.logits_of(
+            z, off, self.classes(h), self.shape[0], (kept, precision)
+        )
         return logits
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from lebm_core import Energy
 from lebm_core.base.checks import whole
-from lebm_core.errors import UsageError
-from lebm_energies.networks.levels import Levels
+from lebm_energies.networks.levels import LevelEnergy, Levels
 
 __all__ = ["Reconstruction"]
 
 
-class Reconstruction(Energy):
+class Reconstruction(LevelEnergy):
     """F_c(z, t) = |z|^2 / 2 - p_t |z - k_t R(z, t)|^2 / 2 + k_t sqrt(d p_t) G_c(z, t).
 
     At levels of noise t. R is a residual perceptron from z to x, G a linear layer of its features.
@@ -69,18 +67,9 @@ class Reconstruction(Energy):
         """The features of each x without noise, (B, width)."""
         return self.hidden(z, self.levels.indicator(z, None))
 
-    def start_at_zero(self) -> None:
-        """Refused: p_t |z - k_t R|^2 is 0 nowhere but at the reconstruction."""
-        raise UsageError(
-            "prior.stages above 1 needs an energy that can be 0, which Reconstruction cannot."
-        )
-
     def forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         given = self.levels.indicator(z, context)
-        kept, precision = self.levels.of(given)
+        level = self.levels.of(given)
         h = self.hidden(z, given)
-        error = (z - kept * self.leave(h)).square().sum(-1, keepdim=True)
-        common = 0.5 * (z.square().sum(-1, keepdim=True) - precision * error)
-        scale = kept * (self.latent_dim * precision).sqrt()
-        logits: Tensor = common + scale * self.classes(h)
-        return logits
+        off = z - level[0] * self.leave(h)
+        return self.logits_of(z, off, self.classes(h), self.latent_dim, level)
