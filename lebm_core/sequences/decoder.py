@@ -21,7 +21,7 @@ from lebm_core.latent.decoder import Decoder
 from lebm_core.sequences.cells import LONGEST, MOST_TOKENS, check_cell, check_ids
 from lebm_core.sequences.distribution import SequenceDistribution
 from lebm_core.sequences.networks import CausalTransformer, LockedDropout, RecurrentNet
-from lebm_core.sequences.token_nll import token_nll
+from lebm_core.sequences.token_nll import fixed_vocabulary, token_nll
 
 __all__ = ["SequenceDecoder", "SequenceOptions"]
 
@@ -157,6 +157,8 @@ class SequenceDecoder(Decoder):
         row = keep // length
         embedded = self.embed(inputs)
         prepared: Any = self.net.prepare(embedded, self.use_half())
+        weight, bias = self.output.weight, self.output.bias
+        fixed = fixed_vocabulary(weight, bias) if self.use_half() else None
 
         def log_prob(z: Tensor) -> Tensor:
             k = len(z) // n if n else 1
@@ -170,7 +172,8 @@ class SequenceDecoder(Decoder):
                 wanted = targets.repeat_interleave(k)
                 where = (row[:, None] * k + torch.arange(k, device=row.device)).flatten()
             hidden = self.project(flat)
-            nll = token_nll(hidden, self.output.weight, self.output.bias, wanted, half=half)
+            fast = fixed if half else None
+            nll = token_nll(hidden, weight, bias, wanted, half=half, fixed=fast)
             return -z.new_zeros(len(z)).index_add(0, where, nll)
 
         return log_prob

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lebm_core.base.products import FixedLinear
+
 __all__ = ["gru_states", "lstm_states"]
 
 
@@ -20,9 +22,8 @@ def lstm_states(
     shift: Tensor,
     every: int,
     first: Sequence[Tensor],
-    weight: Tensor,
+    recurrence: FixedLinear,
     bias: Tensor,
-    half: bool,
 ) -> Tensor:
     """Return all states h of an LSTM, (T, B, H).
 
@@ -31,11 +32,10 @@ def lstm_states(
         shift: (S, B, 4H) the contributions of S codes, one after another.
         every: steps after which the next of them enters; the last one stays.
         first: h and c before the first step, each (B, H).
-        weight: (4H, H) recurrent weight; takes no gradient.
+        recurrence: of the recurrent weight (4H, H), which takes no gradient.
         bias: (4H,).
-        half: multiply in bfloat16.
     """
-    out: Tensor = _LSTM.apply(gates, shift + bias, every, *first, weight, half)  # type: ignore[no-untyped-call]
+    out: Tensor = _LSTM.apply(gates, shift + bias, every, *first, recurrence)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -44,12 +44,11 @@ def gru_states(
     shift: Tensor,
     every: int,
     first: Sequence[Tensor],
-    weight: Tensor,
+    recurrence: FixedLinear,
     bias: Tensor,
-    half: bool,
 ) -> Tensor:
     """Return all states h of a GRU, (T, B, H); gates r, z, n are (T, B, 3H), see `lstm_states`."""
-    out: Tensor = _GRU.apply(gates, shift, every, first[0], weight, bias, half)  # type: ignore[no-untyped-call]
+    out: Tensor = _GRU.apply(gates, shift, every, first[0], recurrence, bias)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -62,17 +61,15 @@ class _LSTM(torch.autograd.Function):
         every: int,
         h: Tensor,
         c: Tensor,
-        weight: Tensor,
-        half: bool,
+        recurrence: FixedLinear,
     ) -> Tensor:
-        dtype = torch.bfloat16 if half else gates.dtype
-        w = weight.to(dtype)
+        up, dtype = recurrence.up, recurrence.dtype
         size = h.shape[1]
         kept, out = [], []
         places = _places(len(gates), len(shifts), every)
         for gate, place in zip(gates, places, strict=True):
             shift = shifts[place]
-            a = torch.addmm(gate + shift, h, w.T) if not half else gate + shift + h.to(dtype) @ w.T
+            a = gate + shift + up(h.to(dtype))
             inner = a[:, 2 * size : 3 * size].tanh()
             a.sigmoid_()
             i, f, o = a[:, :size], a[:, size : 2 * size], a[:, 3 * size :]
@@ -82,22 +79,22 @@ class _LSTM(torch.autograd.Function):
             h = o * top
             kept.append((a, inner, before, top))
             out.append(h)
-        ctx.kept, ctx.w, ctx.size = kept, w, size
+        ctx.kept, ctx.recurrence, ctx.size = kept, recurrence, size
         ctx.places, ctx.codes = places, len(shifts)
         return torch.stack(out)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        w, n = ctx.w, ctx.size
+        (_, down, dtype), n = ctx.recurrence, ctx.size
         dh = torch.zeros_like(gradient[0])
         dc = torch.zeros_like(dh)
         d_shift = gradient.new_zeros(ctx.codes, len(dh), 4 * n)
         d = torch.empty_like(d_shift[0])
-        for (a, inner, before, top), up, place in zip(
+        for (a, inner, before, top), above, place in zip(
             reversed(ctx.kept), reversed(gradient.unbind(0)), reversed(ctx.places), strict=True
         ):
             i, f, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
-            dh = dh + up
+            dh = dh + above
             dc = torch.addcmul(dc, dh * o, 1 - top * top)
             torch.mul(dc * inner, i * (1 - i), out=d[:, :n])
             torch.mul(dc * before, f * (1 - f), out=d[:, n : 2 * n])
@@ -105,9 +102,9 @@ class _LSTM(torch.autograd.Function):
             torch.mul(dh * top, o * (1 - o), out=d[:, 3 * n :])
             d_shift[place] += d
             dc = dc * f
-            dh = (d.to(w.dtype) @ w).to(d.dtype)
+            dh = down(d.to(dtype)).to(d.dtype)
         ctx.kept = None
-        return None, d_shift, None, dh, dc, None, None
+        return None, d_shift, None, dh, dc, None
 
 
 class _GRU(torch.autograd.Function):
@@ -118,19 +115,17 @@ class _GRU(torch.autograd.Function):
         shifts: Tensor,
         every: int,
         h: Tensor,
-        weight: Tensor,
+        recurrence: FixedLinear,
         bias: Tensor,
-        half: bool,
     ) -> Tensor:
-        dtype = torch.bfloat16 if half else gates.dtype
-        w = weight.to(dtype)
+        up, dtype = recurrence.up, recurrence.dtype
         size = h.shape[1]
         kept, out = [], []
         places = _places(len(gates), len(shifts), every)
         for gate, place in zip(gates, places, strict=True):
             shift = shifts[place]
             a = gate + shift
-            b = (h.to(dtype) @ w.T).to(a.dtype) + bias
+            b = up(h.to(dtype)).to(a.dtype) + bias
             rz = (a[:, : 2 * size] + b[:, : 2 * size]).sigmoid_()
             r, u = rz[:, :size], rz[:, size:]
             tail = b[:, 2 * size :]
@@ -139,30 +134,30 @@ class _GRU(torch.autograd.Function):
             h = torch.lerp(inner, before, u)
             kept.append((rz, inner, tail, before))
             out.append(h)
-        ctx.kept, ctx.w, ctx.size = kept, w, size
+        ctx.kept, ctx.recurrence, ctx.size = kept, recurrence, size
         ctx.places, ctx.codes = places, len(shifts)
         return torch.stack(out)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        w, n = ctx.w, ctx.size
+        (_, down, dtype), n = ctx.recurrence, ctx.size
         dh = torch.zeros_like(gradient[0])
         d_shift = gradient.new_zeros(ctx.codes, len(dh), 3 * n)
         d = torch.empty_like(d_shift[0])  # of the recurrent share; r is a factor of its last third
-        for (rz, inner, tail, before), up, place in zip(
+        for (rz, inner, tail, before), above, place in zip(
             reversed(ctx.kept), reversed(gradient.unbind(0)), reversed(ctx.places), strict=True
         ):
             r, u = rz[:, :n], rz[:, n:]
-            dh = dh + up
+            dh = dh + above
             d_inner = dh * (1 - u) * (1 - inner * inner)
             torch.mul(d_inner * tail, r * (1 - r), out=d[:, :n])
             torch.mul(dh * (before - inner), u * (1 - u), out=d[:, n : 2 * n])
             torch.mul(d_inner, r, out=d[:, 2 * n :])
             d_shift[place, :, : 2 * n] += d[:, : 2 * n]
             d_shift[place, :, 2 * n :] += d_inner
-            dh = torch.addcmul((d.to(w.dtype) @ w).to(d.dtype), dh, u)
+            dh = torch.addcmul(down(d.to(dtype)).to(d.dtype), dh, u)
         ctx.kept = None
-        return None, d_shift, None, dh, None, None, None
+        return None, d_shift, None, dh, None, None
 
 
 def _places(steps: int, codes: int, every: int) -> list[int]:

@@ -9,12 +9,13 @@ On a GPU it does not: a plain loop over cuDNN's network was five times as fast
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lebm_core.base.precision import recurrent_autocast
+from lebm_core.base.products import FixedLinear
 from lebm_core.sequences.kernels import gru_states, lstm_states
 
 __all__ = ["CausalTransformer", "LockedDropout", "RecurrentNet"]
@@ -40,6 +41,13 @@ class LockedDropout(nn.Module):
             return h
         mask = torch.empty(len(h), 1, h.shape[-1], device=h.device).bernoulli_(1 - self.p)
         return h * mask.div_(1 - self.p).to(h.dtype)
+
+
+class PreparedGates(NamedTuple):
+    """Input gates without z, (T, B, gates), and the recurrence of a chain's steps."""
+
+    gates: Tensor
+    recurrence: FixedLinear
 
 
 class RecurrentNet(nn.Module):
@@ -82,8 +90,8 @@ class RecurrentNet(nn.Module):
         flat = torch.tanh(self.start(z)).view(len(z), count, self.hidden).transpose(0, 1)
         return flat.contiguous().chunk(count // self.layers)
 
-    def prepare(self, embedded: Tensor, half: bool) -> Tensor | None:
-        """Return the input gates without z, (T, B, gates), where only z will be differentiated."""
+    def prepare(self, embedded: Tensor, half: bool) -> PreparedGates | None:
+        """Return what a chain's steps share, where only z will be differentiated."""
         weight = self.rnn.weight_ih_l0
         if self.layers > 1 or weight.is_cuda or weight.requires_grad or not torch.is_grad_enabled():
             return None
@@ -92,20 +100,22 @@ class RecurrentNet(nn.Module):
             gates: Tensor = embedded.transpose(0, 1).to(dtype)
             gates = gates @ weight[:, : self.embed_dim].to(dtype).T
             bias: Tensor = self.rnn.bias_ih_l0
-            return gates.to(embedded.dtype) + bias
+            recurrence = FixedLinear.of(self.rnn.weight_hh_l0, len(embedded), half)
+            return PreparedGates(gates.to(embedded.dtype) + bias, recurrence)
 
-    def run(self, prepared: Tensor | None, embedded: Tensor, codes: Tensor, half: bool) -> Tensor:
+    def run(
+        self, prepared: PreparedGates | None, embedded: Tensor, codes: Tensor, half: bool
+    ) -> Tensor:
         """Return the states after each input, (B k, T, H), of codes (B k, S, d) in their order."""
         k = len(codes) // max(1, len(embedded))
         first_state = self.first_state(codes[:, 0])
         if prepared is not None and torch.is_grad_enabled():
-            if k > 1:
-                prepared = prepared.repeat_interleave(k, 1)
+            gates = prepared.gates.repeat_interleave(k, 1) if k > 1 else prepared.gates
             shift = codes.transpose(0, 1) @ self.rnn.weight_ih_l0[:, self.embed_dim :].T
             first = [s[0] for s in first_state]
-            weight, bias = self.rnn.weight_hh_l0, self.rnn.bias_hh_l0
             states = lstm_states if self.cell == "lstm" else gru_states
-            h = states(prepared, shift, self.every, first, weight, bias, half)
+            bias = self.rnn.bias_hh_l0
+            h = states(gates, shift, self.every, first, prepared.recurrence, bias)
             return h.transpose(0, 1)
         if k > 1:
             embedded = embedded.repeat_interleave(k, 0)

@@ -24,7 +24,7 @@ _aten = torch.ops.aten
 PRODUCTS = {
     _aten.mm, _aten.addmm, _aten.bmm, _aten.baddbmm, _aten.mv, _aten.addmv, _aten.convolution,
     _aten.convolution_backward, _aten.mkldnn_rnn_layer, _aten.mkldnn_rnn_layer_backward,
-    _aten._cudnn_rnn, _aten._cudnn_rnn_backward,
+    _aten._cudnn_rnn, _aten._cudnn_rnn_backward, torch.ops.mkldnn._linear_pointwise,
 }  # fmt: skip
 LASTING = 0.02  # seconds for which each product is repeated
 
@@ -51,6 +51,8 @@ class _Noted(TorchDispatchMode):
 
 
 def _layout(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.is_mkldnn:  # laid out already, and not to be described
+        return value
     if isinstance(value, Tensor):
         return _Layout((tuple(value.shape), value.stride(), value.dtype, value.device))
     if isinstance(value, (list, tuple)):

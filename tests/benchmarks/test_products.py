@@ -6,12 +6,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 import products  # noqa: E402
 
 from lebm_core import EBMPrior, Langevin  # noqa: E402
+from lebm_core.base.precision import half_is_faster  # noqa: E402
+from lebm_core.base.products import FixedLinear  # noqa: E402
 
 
 def test_products_are_counted_forward_and_back() -> None:
@@ -26,6 +29,15 @@ def test_a_prior_chain_has_two_products_a_layer_and_step() -> None:
     with products._Noted() as noted:
         prior.sample(5, sampler=Langevin(7, 0.1))
     assert sum(noted.counts.values()) == 7 * (2 + 2 + 1)  # and the logit
+
+
+@pytest.mark.skipif(not half_is_faster("cpu"), reason="no bfloat16 products on this processor")
+def test_a_product_by_a_weight_that_is_laid_out_counts_too() -> None:
+    fixed, x = FixedLinear.of(torch.randn(64, 32), 5, half=True), torch.randn(5, 32).bfloat16()
+    with products._Noted() as noted:
+        fixed.up(x)
+    assert sum(noted.counts.values()) == 1
+    assert products.least_of_products(lambda: fixed.up(x), time.process_time) > 0
 
 
 def test_a_layout_is_made_again_with_its_strides() -> None:

@@ -20,7 +20,7 @@ from lebm_core import (
 )
 from lebm_core.base.modules import frozen
 from lebm_core.errors import UsageError
-from lebm_core.sequences.token_nll import token_nll
+from lebm_core.sequences.token_nll import fixed_vocabulary, token_nll
 
 CELLS = ("lstm", "gru", "transformer")
 X = torch.tensor([[5, 6, 7, 8, 2], [9, 4, 2, 0, 0], [3, 3, 3, 2, 0]])
@@ -219,6 +219,31 @@ def test_vocabulary_loss_is_cross_entropy(half: bool) -> None:
         assert float((a - c).norm() / c.norm()) < tolerance
     with torch.no_grad():
         assert torch.allclose(token_nll(h, w, b, y, half=half), found.detach())
+
+
+def test_a_vocabulary_that_is_not_learned_has_the_same_loss() -> None:
+    torch.manual_seed(0)
+    h = torch.randn(700, 16, requires_grad=True)
+    w, b, y = torch.randn(50, 16), torch.randn(50), torch.randint(0, 50, (700,))
+    fixed = fixed_vocabulary(w, b)
+    assert fixed is not None
+    losses = (token_nll(h, w, b, y), token_nll(h, w, b, y, fixed=fixed))
+    slopes = (torch.autograd.grad(loss.sum(), h)[0] for loss in losses)
+    # The same roundings; what is summed in another order is a rounding of bfloat16 apart.
+    for plain, other in (losses, slopes):
+        torch.testing.assert_close(plain, other, rtol=2e-2, atol=5e-2)
+    assert fixed_vocabulary(w.requires_grad_(), b) is None
+
+
+def test_a_chain_in_bfloat16_follows_that_in_float32() -> None:
+    model, z = decoder("lstm"), torch.randn(3, 3, requires_grad=True)
+    half = decoder("lstm")
+    half.use_half = torch.is_grad_enabled  # type: ignore[method-assign] # on every machine
+    with frozen(model), frozen(half):
+        values = [each.likelihood(X)(z) for each in (model, half)]
+    slopes = [torch.autograd.grad(value.sum(), z)[0] for value in values]
+    torch.testing.assert_close(*values, rtol=0.01, atol=0.05)
+    assert float((slopes[0] - slopes[1]).norm() / slopes[0].norm()) < 0.05
 
 
 def test_the_output_starts_at_the_frequencies_of_the_training_tokens() -> None:
