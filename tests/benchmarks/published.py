@@ -31,7 +31,8 @@ class Published(NamedTuple):
 
     Attributes:
         overrides: of the recipe's preset `cpu`, which make its model the published one.
-        loss: (model, batch) -> what an update minimises.
+        loss: (model, batch) -> what an update minimises; a third argument is the chains' memory.
+        remembers: whether its chains have one; a training that goes on fills it anew.
         batch, epochs: of the published training.
         lr: of the prior.
         decay: decoupled weight decay of the prior.
@@ -40,13 +41,14 @@ class Published(NamedTuple):
     """
 
     overrides: list[str]
-    loss: Callable[[Any, Batch], Tensor]
+    loss: Callable[..., Tensor]
     batch: int
     epochs: int
     lr: float
     decay: float = 0.0
     beta1: float = 0.9
     double: bool = False
+    remembers: bool = False
 
 
 def posterior_chain(
@@ -96,18 +98,41 @@ def image_loss(model: Any, batch: Batch) -> Tensor:
     return contrast(prior, drawn, z) + error(z).mean()
 
 
-def trajectory_loss(model: Any, batch: Batch) -> Tensor:
+class Memory:
+    """Where the chains of so many earlier rows ended; chains begin there once it is full."""
+
+    def __init__(self, rows: int = 200_000) -> None:
+        self.rows, self.ends, self.oldest = rows, torch.empty(0), 0
+
+    def start(self, cold: Tensor) -> Tensor:
+        """Ends drawn at random, whatever their context was; cold starts before it is full."""
+        if len(self.ends) < self.rows:
+            return cold
+        return self.ends[torch.randint(self.rows, (len(cold),))]
+
+    def add(self, ends: Tensor) -> None:
+        """Keep these, in the place of the oldest."""
+        if len(self.ends) < self.rows:
+            self.ends = torch.cat([self.ends.to(ends), ends])[: self.rows]
+            return
+        places = (self.oldest + torch.arange(len(ends))) % self.rows
+        self.ends[places], self.oldest = ends, (self.oldest + len(ends)) % self.rows
+
+
+def trajectory_loss(model: Any, batch: Batch, memory: Memory) -> Tensor:
     """The encoder's bound, and a chain of 20 steps for the prior."""
     prior, x, past = model.prior, batch.x.double(), batch.context
     assert past is not None
     past = past.double()
-    drawn = prior.std * torch.randn(len(x), prior.latent_dim, dtype=torch.float64)
+    cold = prior.std * torch.randn(len(x), prior.latent_dim, dtype=torch.float64)
+    drawn = memory.start(cold)
     for _ in range(20):
         drawn = drawn.detach().requires_grad_(True)
         energy = (drawn / prior.std).square().sum() / 2 - prior.logits(drawn, past).sum()
         (gradient,) = torch.autograd.grad(energy, drawn)
         drawn = drawn - 0.08 * gradient + 0.4 * torch.randn_like(drawn)
     drawn = drawn.detach()
+    memory.add(drawn)
     q = model.need_encoder("")(x, past)
     z = q.rsample()
     kl = torch.distributions.kl_divergence(q, prior.reference).mean()
@@ -133,7 +158,7 @@ PUBLISHED = {
     "image-mnist": Published(chain(60, 0.4), image_loss, 100, 200, 2e-5, beta1=0.5),
     "trajectory-eth-ucy": Published(
         [*chain(20, 0.4, posterior=False), "prior.reference_std=2.0"],
-        trajectory_loss, 70, 100, 1e-4, double=True,
+        trajectory_loss, 70, 100, 1e-4, double=True, remembers=True,
     ),
 }  # fmt: skip
 
@@ -163,12 +188,13 @@ def updates(
         adam.load_state_dict(state["adam"])
         step, seconds = state["step"], state["seconds"]
     torch.manual_seed(step)
+    memory = (Memory(),) if how.remembers else ()
     while True:
         order = torch.randperm(dataset.length("train"))
         for rows in order[: len(order) // how.batch * how.batch].split(how.batch):
             began = time.process_time()
             model.train()
-            loss = how.loss(model, dataset.batch("train", rows))
+            loss = how.loss(model, dataset.batch("train", rows), *memory)
             adam.zero_grad()
             loss.backward()
             for name, part in model.parts().items():

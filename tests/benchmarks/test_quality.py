@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from published import Memory  # noqa: E402
 from quality import Points, reached, table  # noqa: E402
 
 
@@ -60,3 +62,15 @@ def test_a_quality_that_lebm_never_has_bounds_the_ratio_from_above() -> None:
     found = {"q": {"plain": ([10.0, 100.0], [8.0, 4.0]), "lebm": ([1.0, 4.0], [6.0, 5.0])}}
     (row,) = table("task", found)
     assert "not within 4 | below 25.0" in row
+
+
+def test_chains_begin_in_the_memory_once_it_is_full() -> None:
+    memory, cold = Memory(rows=4), torch.zeros(3, 1)
+    memory.add(torch.tensor([[1.0], [2.0], [3.0]]))
+    assert torch.equal(memory.start(cold), cold)
+    memory.add(torch.tensor([[4.0], [5.0]]))  # four places: the fifth row finds none
+    assert sorted(memory.ends.flatten().tolist()) == [1, 2, 3, 4]
+    assert set(memory.start(cold).flatten().tolist()) <= {1, 2, 3, 4}
+    memory.add(torch.tensor([[6.0], [7.0], [8.0]]))  # the oldest make room
+    memory.add(torch.tensor([[9.0], [10.0]]))
+    assert sorted(memory.ends.flatten().tolist()) == [7, 8, 9, 10]
